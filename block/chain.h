@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/chain.h - redo-log chains: which link provides a byte.
+ *
+ * The only place that walks from a link to its parent.  A read at depth N is N
+ * cached lookups and one device read.  A link that ends before its child reads
+ * as zeroes behind its end.
+ */
+#pragma once
+
+#include "block/driver.h"
+
+typedef struct VdChainRun {
+    VdRun run;      /* never PARENT: ZERO with link NULL if nobody has it */
+    VdNode *link;   /* who determines it; NULL = no link does */
+    unsigned depth; /* of the link, 0 = top; that of the last if nobody */
+} VdChainRun;
+
+/* Resolve a prefix of [off, off+len) of @top.  Yields only for tables that are
+ * not cached. */
+bool vd_chain_co_map(VdNode *top, uint64_t off, uint64_t len, unsigned want,
+                     VdChainRun *run, GError **error);
+
+/* Follow a DATA run down through nodes that pass bytes through (raw, filters,
+ * flat extents) to the leaf that stores them; holes of the leaf become ZERO
+ * when @want asks for them.  May shorten the run. */
+bool vd_chain_co_resolve_leaf(VdChainRun *run, unsigned want, GError **error);
+
+/* Read what one already mapped run covers. */
+bool vd_chain_co_read_run(const VdChainRun *run, uint64_t off,
+                          const VioVec *dst, GError **error);
+
+/* Links below @node, itself included. */
+unsigned vd_chain_depth(const VdNode *node);

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/driver.h - what a driver is.
+ *
+ * A driver is one constant table of functions.  block/rw.c is the only caller
+ * of the data operations; it has checked bounds, alignment, flags and
+ * read-only before, so a driver trusts its caller there.  It trusts nothing
+ * that it reads from an image or a server.
+ *
+ * A format is a map: its read half is co_map, which says where bytes are, and
+ * co_decode for runs that are stored encoded.  Leaves and filters have
+ * co_preadv instead.  A protocol leaf may have co_map too, to tell its holes.
+ *
+ * NOT_SUPPORTED from a data operation means "not that way": the caller falls
+ * back.  Partial success does not exist: all or error.
+ */
+#pragma once
+
+#include "block/error.h"
+#include "block/node.h"
+#include "block/options.h"
+#include "io/vec.h"
+
+#define VD_DRIVER_ABI 1
+
+typedef enum VdDriverKind {
+    VD_DRIVER_PROTOCOL, /* a leaf: talks to storage */
+    VD_DRIVER_FORMAT,   /* maps guest bytes to bytes of its children */
+    VD_DRIVER_FILTER,   /* the bytes of its one child "file", plus behaviour */
+} VdDriverKind;
+
+typedef enum VdDriverCaps {
+    VD_CAP_HAS_PARENT = 1 << 0,  /* "not here" means the parent, not zeroes */
+    VD_CAP_ZERO_FAST = 1 << 1,   /* reads need no storage: test leaves */
+    VD_CAP_APPEND_ONLY = 1 << 2, /* written once, ascending, by co_append */
+    VD_CAP_ENCODE = 1 << 3,      /* has encode and co_append */
+    VD_CAP_RAW = 1 << 4,         /* passes bytes through: probing fallback */
+} VdDriverCaps;
+
+/* -- map ------------------------------------------------------------------ */
+
+typedef enum VdRunKind {
+    VD_RUN_DATA,    /* bytes of @child at @child_off (child NULL: leaf's own) */
+    VD_RUN_ZERO,    /* reads as zeroes, this layer says so */
+    VD_RUN_PARENT,  /* this layer does not determine it */
+    VD_RUN_ENCODED, /* co_decode gives the bytes */
+} VdRunKind;
+
+typedef struct VdRun {
+    VdRunKind kind;
+    bool allocated;      /* ZERO: space is reserved for it at child_off */
+    uint64_t len;
+    VdNode *child;
+    uint64_t child_off;  /* DATA: of the run's first byte; ENCODED: of the
+                            record that holds it */
+} VdRun;
+
+typedef enum VdWant {
+    VD_WANT_ZERO = 1 << 0,    /* worth asking the storage for holes */
+    VD_WANT_DEFAULT = 0,
+} VdWant;
+
+/* -- encode and append ----------------------------------------------------- */
+
+/* Records that lie behind one another in @bytes, ascending in @off. */
+typedef struct VdRecord {
+    uint64_t off;  /* first guest byte of the unit */
+    size_t len;    /* bytes of the record, padding included */
+} VdRecord;
+
+typedef struct VdAppend {
+    const VdRecord *records;
+    size_t n_records;         /* 0 = end of stream: write tables and tail */
+    VioVec bytes;
+    void (*placed)(void *arg); /* called once the place is assigned, before
+                                  the write: the next append may start */
+    void *placed_arg;
+} VdAppend;
+
+/* -- creating -------------------------------------------------------------- */
+
+typedef struct VdCreateSpec {
+    const char *filename; /* final name */
+    uint64_t size;        /* bytes, as asked for; the format may round up */
+    VdOptions *options;   /* validated against create_options; to be taken */
+    VdNode *backing;      /* opened parent, NULL = none or unchecked */
+    const char *backing_name; /* as the user wrote it */
+    const char *backing_format;
+} VdCreateSpec;
+
+/* -- facts for info -------------------------------------------------------- */
+
+typedef struct VdNodeInfo {
+    uint64_t cluster_size; /* 0 = none */
+    bool encrypted, compressed, dirty;
+    const char *backing_name;   /* as stored; owned by the node */
+    const char *backing_format;
+} VdNodeInfo;
+
+struct VdDriver {
+    uint32_t abi;       /* VD_DRIVER_ABI */
+    uint32_t table_size; /* sizeof(VdDriver) of whoever compiled the driver */
+    const char *name;
+    VdDriverKind kind;
+    unsigned caps;      /* VdDriverCaps */
+    size_t state_size;
+    const char *const *schemes;         /* protocol: "file", "nbd+unix" ... */
+    const VdOptionSpec *create_options; /* NULL = cannot create */
+
+    /* How sure this format is that @head (the first bytes, up to 4 KiB; @size
+     * is the file's whole size) is its own: 0..100.  No I/O. */
+    int (*probe)(const uint8_t *head, size_t len, uint64_t size,
+                 const char *filename);
+    /* Turn SCHEME:rest into options.  NULL: "filename" = the whole name. */
+    bool (*parse_name)(const char *name, VdOptions *opts, GError **error);
+
+    /* Take options, open children, set size and limits.  Read-only opens
+     * leave the image as it is.  On failure undo everything of its own; the
+     * core closes children that were attached to the node. */
+    bool (*co_open)(VdNode *node, VdOptions *opts, GError **error);
+    /* Write back before close: may fail.  Not called after a failed open. */
+    bool (*co_finish)(VdNode *node, GError **error);
+    /* Free state.  Children are closed afterwards by the core. */
+    void (*co_close)(VdNode *node);
+
+    /* Write a complete, closed image.  What was made through @tx is
+     * undone by the caller after a failure. */
+    bool (*co_create)(VdTransaction *tx, const VdCreateSpec *spec,
+                      GError **error);
+
+    /* Formats. */
+    bool (*co_map)(VdNode *node, uint64_t off, uint64_t len, unsigned want,
+                   VdRun *run, GError **error);
+    /* Bytes [off, off + dst->len) of the ENCODED @run that co_map gave for
+     * exactly @off. */
+    bool (*co_decode)(VdNode *node, uint64_t off, const VdRun *run,
+                      const VioVec *dst, GError **error);
+
+    /* Leaves and filters. */
+    bool (*co_preadv)(VdNode *node, uint64_t off, const VioVec *dst,
+                      GError **error);
+
+    /* Everybody.  Only flags of node->write_flags arrive. */
+    bool (*co_pwritev)(VdNode *node, uint64_t off, const VioVec *src,
+                       VdReqFlags flags, GError **error);
+    bool (*co_write_zeroes)(VdNode *node, uint64_t off, uint64_t len,
+                            VdReqFlags flags, GError **error);
+    bool (*co_discard)(VdNode *node, uint64_t off, uint64_t len,
+                       GError **error);
+    /* The driver's own dirty metadata to the files below, in crash-safe order
+     * (it may flush children to disk in between: vd_node_co_flush). */
+    bool (*co_flush_to_os)(VdNode *node, GError **error);
+    bool (*co_flush_to_disk)(VdNode *node, GError **error);
+    bool (*co_truncate)(VdNode *node, uint64_t size, VdPrealloc prealloc,
+                        GError **error);
+    /* Leaf to leaf of the same driver; NOT_SUPPORTED = copy by buffers. */
+    bool (*co_copy_range)(VdNode *src, uint64_t src_off, VdNode *dst,
+                          uint64_t dst_off, uint64_t len, GError **error);
+
+    /* Record format of append-only targets and of compressed writes.  encode
+     * is pure CPU on a worker thread: one unit of guest bytes at @off into a
+     * padded record; *dst_len is in: room (>= encode_bound), out: used. */
+    size_t encode_unit, encode_bound; /* bytes */
+    bool (*encode)(VdNode *node, uint64_t off, const void *src, size_t len,
+                   void *dst, size_t *dst_len, GError **error);
+    bool (*co_append)(VdNode *node, const VdAppend *append, GError **error);
+
+    void (*get_info)(VdNode *node, VdNodeInfo *info);
+    /* The format-specific object: a floating a{sv}, keys in output order. */
+    GVariant *(*describe)(VdNode *node);
+    /* Allocated bytes of this node itself; NULL: sum over the children. */
+    int64_t (*co_allocated_size)(VdNode *node);
+    bool (*co_check)(VdNode *node, VdCheckResult *result, GError **error);
+};
+
+#define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

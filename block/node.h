@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/node.h - one opened driver instance of the graph.
+ *
+ * A node, its children and every coroutine that works on them belong to one
+ * loop: no locks.  A node has exactly one owner: the node above it, or the
+ * disk handle.  The graph changes only in open and close.
+ *
+ * Edges: "file" (the one child of formats and filters), "extents.N" (data
+ * files of a VMDK), and the parent link of a redo-log chain, which is not a
+ * child but vd_node_parent().
+ */
+#pragma once
+
+#include "include/vdisk.h"
+#include "io/loop.h"
+#include "io/sync.h"
+
+typedef struct VdNode VdNode;
+typedef struct VdDriver VdDriver;
+typedef struct VdEnv VdEnv;
+typedef struct VdTransaction VdTransaction;
+
+typedef enum VdPrealloc {
+    VD_PREALLOC_OFF,
+    VD_PREALLOC_METADATA,
+    VD_PREALLOC_FALLOC,
+    VD_PREALLOC_FULL,
+} VdPrealloc;
+
+/* Largest offset, length or size that the stack takes. */
+#define VD_MAX_SIZE (INT64_MAX & ~((INT64_C(1) << 30) - 1))
+/* Largest data request handed to a driver. */
+#define VD_MAX_TRANSFER ((UINT64_C(1) << 31) - 512)
+
+typedef struct VdLimits {
+    uint32_t request_align; /* power of two; offsets and lengths of requests */
+    uint32_t mem_align;     /* power of two; addresses of buffers */
+    uint64_t max_transfer;  /* bytes; 0 = VD_MAX_TRANSFER */
+    uint64_t opt_transfer;  /* bytes; 0 = no wish */
+    uint64_t zeroes_align;  /* bytes; write_zeroes below it falls back */
+    uint64_t discard_align; /* bytes */
+} VdLimits;
+
+/* -- for drivers ----------------------------------------------------------- */
+
+void *vd_node_state(const VdNode *node);
+VioLoop *vd_node_loop(const VdNode *node);
+const VdDriver *vd_node_driver(const VdNode *node);
+/* What messages call it: the file name where there is one. */
+const char *vd_node_name(const VdNode *node);
+void vd_node_set_name(VdNode *node, const char *name);
+uint64_t vd_node_size(const VdNode *node);
+void vd_node_set_size(VdNode *node, uint64_t size);
+VdOpenFlags vd_node_flags(const VdNode *node);
+bool vd_node_is_writable(const VdNode *node);
+/* Set in co_open; defaults: align 1, everything else 0. */
+VdLimits *vd_node_limits(VdNode *node);
+/* Request flags that the driver handles itself; set in co_open. */
+void vd_node_set_write_flags(VdNode *node, VdReqFlags data, VdReqFlags zeroes);
+/* Give a piece of news to the user of the context. */
+void vd_node_warn(const VdNode *node, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+
+VdNode *vd_node_child(const VdNode *node, const char *edge);
+VdNode *vd_node_parent(const VdNode *node);
+const VdEnv *vd_node_env(const VdNode *node);
+
+/* Counters of the door (block/rw.c); for leaves these are device requests. */
+const VdStats *vd_node_stats(const VdNode *node);

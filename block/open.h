@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/open.h - building the graph: names, probing, children, closing. */
+#pragma once
+
+#include "block/driver.h"
+#include "io/cancel.h"
+
+/* What all nodes of one disk share.  Belongs to the caller and outlives them. */
+struct VdEnv {
+    VioLoop *loop;
+    VioCancel *cancel;         /* NULL = never */
+    VdTransaction *tx;         /* names being created map to their new files */
+    VdWarnFunc warn;           /* NULL = drop */
+    void *warn_opaque;
+    const char *const *allow_paths; /* see VdContextParams */
+    bool allow_any_path, contain_parents;
+};
+
+/* Open the node that @name (path, SCHEME:..., json:{...}) and @opts describe.
+ * @format NULL: options' "driver", else probe.  @opts is taken over in any
+ * case and may be NULL; what no driver took is an error. */
+VdNode *vd_co_open(const VdEnv *env, const char *name, const char *format,
+                   VdOptions *opts, VdOpenFlags flags, GError **error);
+
+/* Open the child of @node on @edge: options "edge.*" of @opts if there are
+ * any (taken out), else @name.  Protocol level: no format probing, unless the
+ * options name a driver.  The node owns the child from then on.
+ * @flags: those of @node, changed by the caller where needed. */
+VdNode *vd_node_co_open_child(VdNode *node, const char *edge, const char *name,
+                              VdOptions *opts, VdOpenFlags flags,
+                              GError **error);
+
+/* Open @name as a whole image (probed, or @format) and make it the parent
+ * link of @node.  Read-only.  Loops (device, inode) and chains deeper than
+ * VD_MAX_CHAIN are refused. */
+VdNode *vd_node_co_open_parent(VdNode *node, const char *name,
+                               const char *format, GError **error);
+/* Drop what open_parent made (a candidate that does not fit). */
+void vd_node_co_close_parent(VdNode *node);
+
+#define VD_MAX_CHAIN 256
+
+/* Finish (write back; may fail), then close, top down; frees in any case. */
+bool vd_node_co_close(VdNode *node, GError **error);
+
+/* @child as named in the image @base (path of the naming file): absolute stays,
+ * else relative to the directory of @base.  Free with g_free. */
+char *vd_path_combine(const char *base, const char *child);
+
+/* Does the policy let an image at @base reach the extent file @path?  Inside
+ * the directory of @base (symlinks resolved), or an allowed directory.
+ * REFUSED with the path otherwise. */
+bool vd_policy_check(const VdEnv *env, const char *base, const char *path,
+                     GError **error);

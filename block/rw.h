@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/rw.h - the one door: every request to a node enters here.
+ *
+ * Bounds, alignment (bounce buffers, checked read-modify-write), splitting,
+ * zero detection, write generations and statistics happen here and nowhere
+ * else.  All of these may yield.
+ */
+#pragma once
+
+#include "block/driver.h"
+
+bool vd_node_co_preadv(VdNode *node, uint64_t off, const VioVec *dst,
+                       GError **error);
+bool vd_node_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                        VdReqFlags flags, GError **error);
+bool vd_node_co_pread(VdNode *node, uint64_t off, void *buf, size_t len,
+                      GError **error);
+bool vd_node_co_pwrite(VdNode *node, uint64_t off, const void *buf, size_t len,
+                       GError **error);
+bool vd_node_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                             VdReqFlags flags, GError **error);
+bool vd_node_co_discard(VdNode *node, uint64_t off, uint64_t len,
+                        GError **error);
+/* Everything acknowledged before is durable after.  Coalesced; a failure is
+ * sticky.  With VD_OPEN_NO_FLUSH only metadata go to the OS. */
+bool vd_node_co_flush(VdNode *node, GError **error);
+/* Only the metadata of the driver to the files below (flush_to_os). */
+bool vd_node_co_write_back(VdNode *node, GError **error);
+bool vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
+                         GError **error);
+
+/* A leaf file read beyond its end gives zeroes to formats: the part of @dst
+ * behind the end of @node is zero-filled, the rest read. */
+bool vd_node_co_preadv_eof(VdNode *node, uint64_t off, const VioVec *dst,
+                           GError **error);
+
+/* What this layer says about [off, off+len), clamped to it; run->len > 0.
+ * A node without co_map is one DATA run. */
+bool vd_node_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
+                    VdRun *run, GError **error);
+
+bool vd_node_co_append(VdNode *node, const VdAppend *append, GError **error);
+bool vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
+                           uint64_t dst_off, uint64_t len, GError **error);
+/* Allocated bytes of all files below; -1 unknown. */
+int64_t vd_node_co_allocated_size(VdNode *node);

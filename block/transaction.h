@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/transaction.h - files that come into being together.
+ *
+ * A file that did not exist is created under its name and unlinked by abort.
+ * A file that existed stays as it is: its successor is written under a
+ * temporary name beside it and renamed over it by commit, data files before
+ * the one that names them (reverse order of vd_tx_co_file calls: name the
+ * descriptor first).  The old file is tested for users, and locked against
+ * new ones, before anything is made.  Block devices and other non-regular
+ * files are written in place.
+ *
+ * While env->tx is set, opening a name that the transaction made opens its new
+ * file.
+ */
+#pragma once
+
+#include "block/open.h"
+
+VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
+
+/* Create @path (plain path or file:path) and open it for writing through the
+ * file driver; close it with vd_node_co_close().  Calling it again for a path
+ * of this transaction is a bug. */
+VdNode *vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
+                      uint64_t size, VdPrealloc prealloc, GError **error);
+
+/* The path that holds the new bytes of @path: itself unless it is replaced. */
+const char *vd_tx_translate(const VdTransaction *tx, const char *path);
+
+/* Files (and directories if sync) durable, then the renames. */
+bool vd_tx_co_commit(VdTransaction *tx, GError **error);
+void vd_tx_co_abort(VdTransaction *tx);
+void vd_tx_free(VdTransaction *tx); /* aborted or committed before */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/codec/codec.h - deflate and inflate behind one table.
+ *
+ * zlib is always there; libdeflate and ISA-L where the build found them.  The
+ * best is chosen per job and level (docs/FORMATS.md); VDISK_CODEC=zlib |
+ * libdeflate | isal forces one.  Contexts are big: one per worker and job,
+ * reused; never on a coroutine stack.  Thread-safe: contexts come from an
+ * internal free list.
+ */
+#pragma once
+
+#include "block/error.h"
+
+typedef enum VdCodecFrame {
+    VD_CODEC_ZLIB, /* RFC 1950: header and Adler-32, both checked */
+    VD_CODEC_RAW,  /* RFC 1951 */
+} VdCodecFrame;
+
+#define VD_CODEC_LEVEL_FAST 1
+#define VD_CODEC_LEVEL_BEST 9
+#define VD_CODEC_LEVEL_MAX 12
+
+/* Bytes that deflate of @len may need. */
+size_t vd_codec_bound(size_t len);
+
+/* One independent stream of @src.  *dst_len: in room, out used.  Levels 1..9,
+ * 12 (codecs.md 1).  Fails only if the room is below vd_codec_bound(). */
+bool vd_codec_deflate(VdCodecFrame frame, int level, const void *src,
+                      size_t len, void *dst, size_t *dst_len, GError **error);
+
+/* Inflate @src into at most *dst_len bytes; *dst_len becomes what came out.
+ * More output than room, bad data or checksum: CORRUPT.  Bytes behind the
+ * stream are ignored. */
+bool vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len,
+                      void *dst, size_t *dst_len, GError **error);
+
+/* "deflate isal 2.30, inflate libdeflate 1.14, zlib 1.2.13" */
+const char *vd_codec_describe(void);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vdisk.h - libvdisk: virtual disks as a library.
+ *
+ * A VdContext owns an event loop; a VdDisk is an opened image (with its whole
+ * chain) on that loop.  Three ways to use them:
+ *   - synchronously, from any thread: vd_disk_pread() and friends
+ *   - asynchronously inside a foreign event loop: poll vd_context_fd(), call
+ *     vd_context_dispatch(); callbacks run inside dispatch only
+ *   - inside GLib: vd_context_source_new()
+ * Do not mix the first with the others on one context while requests of the
+ * others are in flight, unless the same thread does both.
+ *
+ * Offsets, lengths and sizes are bytes.  Functions that can fail take a
+ * GError** last (may be NULL) and use the domain VD_ERROR.  The library never
+ * prints, installs no signal handlers and leaves no threads behind.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+G_BEGIN_DECLS
+
+#define VD_PUBLIC __attribute__((visibility("default")))
+
+/* -- errors ------------------------------------------------------------- */
+
+#define VD_ERROR vd_error_quark()
+VD_PUBLIC GQuark vd_error_quark(void);
+
+typedef enum VdErrorCode {
+    VD_ERROR_FAILED,           /* none of the below */
+    VD_ERROR_INVALID_ARGUMENT, /* the caller's words: option, size, name */
+    VD_ERROR_NOT_FOUND,        /* file, parent or extent is missing */
+    VD_ERROR_EXISTS,
+    VD_ERROR_PERMISSION,       /* the system refused */
+    VD_ERROR_READ_ONLY,        /* opened or stored read-only */
+    VD_ERROR_IN_USE,           /* somebody else has the image open */
+    VD_ERROR_IO,               /* the storage failed */
+    VD_ERROR_NO_SPACE,
+    VD_ERROR_NO_MEMORY,        /* for a size that an image or server chose */
+    VD_ERROR_CORRUPT,          /* the image contradicts its format */
+    VD_ERROR_NOT_SUPPORTED,    /* known, but cannot be done (that way) */
+    VD_ERROR_UNKNOWN_FORMAT,   /* no driver knows it */
+    VD_ERROR_ENCRYPTED,
+    VD_ERROR_PARENT_MISMATCH,  /* the parent changed behind the child */
+    VD_ERROR_LIMIT,            /* above a named maximum */
+    VD_ERROR_OUT_OF_RANGE,     /* beyond the end of the disk */
+    VD_ERROR_REFUSED,          /* by policy: path outside, device in use ... */
+    VD_ERROR_CANCELLED,
+    VD_ERROR_TIMED_OUT,
+} VdErrorCode;
+
+/* The errno that stands for @error; EIO for foreign domains. */
+VD_PUBLIC int vd_error_to_errno(const GError *error);
+
+/* -- context ------------------------------------------------------------ */
+
+typedef struct VdContext VdContext;
+
+/* A message that is no error: a hint, an odd but readable image. */
+typedef void (*VdWarnFunc)(const char *message, void *opaque);
+
+typedef struct VdContextParams {
+    const char *engine;    /* NULL or "auto", "uring", "threads" */
+    bool fixed_thread;     /* only the creating thread will ever use it:
+                              allows cheaper io_uring modes */
+    unsigned workers;      /* codec threads, 0 = CPUs */
+    uint64_t buffer_limit; /* bytes for I/O buffers, 0 = 64 MiB */
+    VdWarnFunc warn;       /* NULL = warnings are dropped */
+    void *warn_opaque;
+    const char *const *allow_paths; /* further directories that extents may lie
+                                       in; NULL-terminated or NULL */
+    bool allow_any_path;   /* extents may lie anywhere */
+    bool contain_parents;  /* parents too must stay inside */
+} VdContextParams;
+
+/* @params NULL = defaults. */
+VD_PUBLIC VdContext *vd_context_new(const VdContextParams *params,
+                                    GError **error);
+/* All disks must have been closed. */
+VD_PUBLIC void vd_context_free(VdContext *ctx);
+
+VD_PUBLIC const char *vd_context_engine(const VdContext *ctx);
+
+VD_PUBLIC int vd_context_fd(VdContext *ctx);
+VD_PUBLIC int vd_context_timeout_ms(VdContext *ctx);
+VD_PUBLIC bool vd_context_dispatch(VdContext *ctx);
+VD_PUBLIC bool vd_context_iterate(VdContext *ctx, int timeout_ms);
+VD_PUBLIC GSource *vd_context_source_new(VdContext *ctx);
+
+/* Asks every long operation of the context (copy, check, compare) to stop with
+ * VD_ERROR_CANCELLED.  Any thread, and signal handlers.  Sticky until
+ * vd_context_cancel_reset(). */
+VD_PUBLIC void vd_context_cancel(VdContext *ctx);
+VD_PUBLIC void vd_context_cancel_reset(VdContext *ctx);
+
+/* -- disks -------------------------------------------------------------- */
+
+typedef struct VdDisk VdDisk;
+
+typedef enum VdOpenFlags {
+    VD_OPEN_RDWR = 1 << 0,
+    VD_OPEN_NO_PARENT = 1 << 1,   /* this link only; reads of its holes that
+                                     would need the parent fail */
+    VD_OPEN_NO_IO = 1 << 2,       /* headers only: extents need not exist */
+    VD_OPEN_FORCE_SHARE = 1 << 3, /* although somebody writes to it */
+    VD_OPEN_DIRECT = 1 << 4,      /* O_DIRECT (cache none, directsync) */
+    VD_OPEN_WRITETHROUGH = 1 << 5,/* each write durable */
+    VD_OPEN_NO_FLUSH = 1 << 6,    /* flush only to the OS (cache unsafe) */
+    VD_OPEN_UNMAP = 1 << 7,       /* discards and zeroes may give space back */
+    VD_OPEN_DETECT_ZEROES = 1 << 8,
+    VD_OPEN_IMAGE_OPTS = 1 << 9,  /* the name is "driver=...,..." */
+    VD_OPEN_CHECK = 1 << 10,      /* open damaged images for inspection */
+    VD_OPEN_STRICT_LOCK = 1 << 11,/* raw files too must not have a writer */
+    VD_OPEN_IGNORE_CID = 1 << 12, /* read-only recovery of broken chains */
+    VD_OPEN_NO_LOCK = 1 << 13,
+} VdOpenFlags;
+
+/* @name: path, SCHEME:..., json:{...}, or an option string (flag);
+ * @format: driver name, NULL = probe;
+ * @options: further open options "k=v,k=v", NULL = none. */
+VD_PUBLIC VdDisk *vd_disk_open(VdContext *ctx, const char *name,
+                               const char *format, const char *options,
+                               VdOpenFlags flags, GError **error);
+
+/* Writes back what is pending and closes; the handle is gone in any case. */
+VD_PUBLIC bool vd_disk_close(VdDisk *disk, GError **error);
+
+VD_PUBLIC uint64_t vd_disk_size(const VdDisk *disk);
+VD_PUBLIC const char *vd_disk_format(const VdDisk *disk);
+VD_PUBLIC VdContext *vd_disk_context(const VdDisk *disk);
+
+/* -- synchronous I/O: all or error -------------------------------------- */
+
+typedef enum VdReqFlags {
+    VD_REQ_FUA = 1 << 0,         /* durable when done */
+    VD_REQ_MAY_UNMAP = 1 << 1,   /* zeroes: may deallocate */
+    VD_REQ_NO_FALLBACK = 1 << 2, /* zeroes: fail (NOT_SUPPORTED) rather than
+                                    write zero buffers */
+} VdReqFlags;
+
+VD_PUBLIC bool vd_disk_pread(VdDisk *disk, void *buf, uint64_t len,
+                             uint64_t off, GError **error);
+VD_PUBLIC bool vd_disk_pwrite(VdDisk *disk, const void *buf, uint64_t len,
+                              uint64_t off, VdReqFlags flags, GError **error);
+VD_PUBLIC bool vd_disk_preadv(VdDisk *disk, const struct iovec *iov, int niov,
+                              uint64_t off, GError **error);
+VD_PUBLIC bool vd_disk_pwritev(VdDisk *disk, const struct iovec *iov, int niov,
+                               uint64_t off, VdReqFlags flags, GError **error);
+VD_PUBLIC bool vd_disk_write_zeroes(VdDisk *disk, uint64_t off, uint64_t len,
+                                    VdReqFlags flags, GError **error);
+VD_PUBLIC bool vd_disk_discard(VdDisk *disk, uint64_t off, uint64_t len,
+                               GError **error);
+VD_PUBLIC bool vd_disk_flush(VdDisk *disk, GError **error);
+
+/* -- asynchronous I/O ---------------------------------------------------- */
+
+/* Runs inside dispatch on the runner's thread, never before the submitting
+ * call has returned, with no lock held; may submit again and may close other
+ * disks.  @error is NULL on success and belongs to the library. */
+typedef void (*VdCallback)(void *opaque, const GError *error);
+
+/* Buffers and iovec arrays must stay until the callback.  Thread of the
+ * context only. */
+VD_PUBLIC void vd_disk_preadv_async(VdDisk *disk, const struct iovec *iov,
+                                    int niov, uint64_t off, VdCallback cb,
+                                    void *opaque);
+VD_PUBLIC void vd_disk_pwritev_async(VdDisk *disk, const struct iovec *iov,
+                                     int niov, uint64_t off, VdReqFlags flags,
+                                     VdCallback cb, void *opaque);
+VD_PUBLIC void vd_disk_write_zeroes_async(VdDisk *disk, uint64_t off,
+                                          uint64_t len, VdReqFlags flags,
+                                          VdCallback cb, void *opaque);
+VD_PUBLIC void vd_disk_discard_async(VdDisk *disk, uint64_t off, uint64_t len,
+                                     VdCallback cb, void *opaque);
+VD_PUBLIC void vd_disk_flush_async(VdDisk *disk, VdCallback cb, void *opaque);
+VD_PUBLIC void vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque);
+
+/* -- map ------------------------------------------------------------------ */
+
+typedef enum VdMapFlags {
+    VD_MAP_PRESENT = 1 << 0,    /* some link of the chain determines it */
+    VD_MAP_DATA = 1 << 1,       /* stored as data */
+    VD_MAP_ZERO = 1 << 2,       /* reads as zeroes */
+    VD_MAP_COMPRESSED = 1 << 3,
+    VD_MAP_OFFSET = 1 << 4,     /* host_offset in host_file is known */
+} VdMapFlags;
+
+typedef struct VdMapEntry {
+    uint64_t off, len;
+    unsigned flags;        /* VdMapFlags */
+    unsigned depth;        /* 0 = top link */
+    uint64_t host_offset;
+    const char *host_file; /* valid while the disk is open; may be NULL */
+} VdMapEntry;
+
+/* What is at @off; entry->len <= @len, > 0.  The longest run that is known
+ * without extra work; adjacent entries may be equal in kind. */
+VD_PUBLIC bool vd_disk_map(VdDisk *disk, uint64_t off, uint64_t len,
+                           VdMapEntry *entry, GError **error);
+
+/* -- information ---------------------------------------------------------- */
+
+typedef struct VdInfo {
+    char *filename;
+    char *format;
+    uint64_t virtual_size;
+    int64_t actual_size;      /* allocated bytes of all files; -1 unknown */
+    uint64_t cluster_size;    /* 0 = none */
+    bool encrypted, compressed, dirty;
+    char *backing_filename;      /* as stored; NULL = none */
+    char *full_backing_filename; /* resolved */
+    char *backing_format;
+    GVariant *specific;       /* a{sv}, keys in output order; NULL = none */
+} VdInfo;
+
+VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
+VD_PUBLIC void vd_info_free(VdInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
+
+typedef struct VdStats {
+    uint64_t reads, read_bytes, writes, written_bytes, flushes;
+    uint64_t zeroes, zeroed_bytes, discards, discarded_bytes, maps;
+    uint64_t leaf_reads, leaf_read_bytes, leaf_writes, leaf_written_bytes;
+} VdStats;
+
+VD_PUBLIC void vd_disk_get_stats(const VdDisk *disk, VdStats *stats);
+
+/* -- check ---------------------------------------------------------------- */
+
+typedef struct VdFinding {
+    char *kind;   /* "corruption", "leak", "error" */
+    char *file;
+    uint64_t offset;
+    char *detail;
+} VdFinding;
+
+typedef struct VdCheckResult {
+    uint64_t check_errors, corruptions, leaks;
+    uint64_t corruptions_fixed, leaks_fixed;
+    uint64_t total_clusters, allocated_clusters, fragmented_clusters;
+    uint64_t compressed_clusters, image_end_offset;
+    unsigned max_findings;  /* in: how many to keep; 0 = 100 */
+    GPtrArray *findings;    /* of VdFinding; made by the call */
+} VdCheckResult;
+
+/* False only if the check itself failed; findings are in @result. */
+VD_PUBLIC bool vd_disk_check(VdDisk *disk, VdCheckResult *result,
+                             GError **error);
+VD_PUBLIC void vd_check_result_clear(VdCheckResult *result);
+
+/* -- creating ------------------------------------------------------------- */
+
+typedef struct VdCreateParams {
+    const char *filename;
+    const char *format;         /* "raw", "vmdk" */
+    uint64_t size;              /* UINT64_MAX = the parent's */
+    const char *backing_file;   /* NULL = none */
+    const char *backing_format; /* NULL = probe */
+    bool backing_unchecked;     /* do not open the parent (size needed) */
+    const char *options;        /* "k=v,k=v" of the format's option table */
+    bool sync;                  /* files and directory durable at commit */
+    bool no_clobber;            /* an existing target is an error */
+    VdOpenFlags open_flags;     /* for vd_creation_disk() */
+} VdCreateParams;
+
+/* A new image that comes into being with vd_creation_commit().  Files that
+ * did not exist are made at once and removed by abort; files that existed are
+ * replaced only by commit (rename), so a failure leaves them as they were.
+ * Targets that somebody uses are refused before anything is touched. */
+typedef struct VdCreation VdCreation;
+
+VD_PUBLIC VdCreation *vd_create_begin(VdContext *ctx,
+                                      const VdCreateParams *params,
+                                      GError **error);
+/* Open the new image for writing.  Close the disk before commit or abort. */
+VD_PUBLIC VdDisk *vd_creation_disk(VdCreation *creation, GError **error);
+VD_PUBLIC bool vd_creation_commit(VdCreation *creation, GError **error);
+VD_PUBLIC void vd_creation_abort(VdCreation *creation);
+
+/* begin and commit in one. */
+VD_PUBLIC bool vd_create(VdContext *ctx, const VdCreateParams *params,
+                         GError **error);
+
+/* The options of a format as "  name=<type> - help" data. */
+typedef struct VdOptionInfo {
+    const char *name, *type, *help, *default_value;
+} VdOptionInfo;
+
+/* NULL-name terminated; NULL if the format is unknown or cannot create. */
+VD_PUBLIC const VdOptionInfo *vd_format_create_options(const char *format);
+/* "backing_file" is allowed, compressed writes, and so on. */
+VD_PUBLIC bool vd_format_exists(const char *format);
+/* All driver names, sorted; free with g_strfreev. */
+VD_PUBLIC char **vd_format_list(void);
+
+/* Every set or defaulted option as "key=value key=value" in table order, as
+ * "Formatting ..." prints it. */
+VD_PUBLIC char *vd_create_describe(const VdCreateParams *params,
+                                   GError **error);
+
+/* -- copying -------------------------------------------------------------- */
+
+typedef struct VdProgress {
+    uint64_t done, total; /* bytes of work: data that must be read */
+    uint64_t zero;        /* bytes found or known to be zero so far */
+    const char *phase;    /* "copy", "flush", "tables" */
+} VdProgress;
+
+typedef void (*VdProgressFunc)(const VdProgress *progress, void *opaque);
+
+typedef struct VdCopyParams {
+    uint64_t sparse_size;   /* zero runs of at least this are not written; 0 =
+                               write everything; UINT64_MAX = 4096 */
+    bool target_is_zero;    /* the target reads as zeroes where unwritten */
+    bool compress;          /* compressed records, whole grains */
+    bool salvage;           /* unreadable ranges become zeroes */
+    unsigned depth;         /* requests in flight; 0 = chosen by the engine */
+    uint64_t rate_limit;    /* bytes/s of target writes; 0 = none */
+    unsigned skip_depth;    /* keep what links from this depth on provide out
+                               of the copy (target has them as its parent); 0 =
+                               copy the whole chain */
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdCopyParams;
+
+typedef struct VdCopyResult {
+    uint64_t bytes_read, bytes_written, bytes_zero, bytes_offloaded;
+    uint64_t salvaged;
+} VdCopyResult;
+
+/* Copies the sources, one behind the other (each rounded up to 512), to the
+ * front of @target, which must be large enough.  @result may be NULL. */
+VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
+                       VdDisk *target, const VdCopyParams *params,
+                       VdCopyResult *result, GError **error);
+
+typedef struct VdCompareResult {
+    bool identical, sizes_differ;
+    uint64_t first_difference; /* exact byte; UINT64_MAX if none */
+    uint64_t bytes_compared;
+    bool status_differs;       /* strict only: at first_difference */
+    unsigned failed_side;      /* after an error: 1 or 2, 0 = neither */
+} VdCompareResult;
+
+VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, bool strict,
+                          VdProgressFunc progress, void *progress_opaque,
+                          VdCompareResult *result, GError **error);
+
+/* "0.1.0 (engines: ..., codecs: ...)" */
+VD_PUBLIC const char *vd_version(void);
+VD_PUBLIC const char *vd_build_info(void);
+
+/* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */
+VD_PUBLIC void vd_trace_set(const char *patterns);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdContext, vd_context_free)
+
+G_END_DECLS
