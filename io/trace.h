@@ -20,7 +20,8 @@ void vio_trace_set(const char *patterns);
 #define VIO_TRACE(name_, ...)                                                  \
     do {                                                                       \
         static VioTracePoint point_ = {name_, 0};                              \
-        if (__builtin_expect(point_.state != 1, 0) &&                          \
+        if (__builtin_expect(                                                  \
+                __atomic_load_n(&point_.state, __ATOMIC_RELAXED) != 1, 0) &&   \
             vio_trace_enabled(&point_))                                        \
             vio_trace_emit(&point_, __VA_ARGS__);                              \
     } while (0)

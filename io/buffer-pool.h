@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/buffer-pool.h - the insides of the buffer pool, for loops. */
+#pragma once
+
+#include "io/loop.h"
+#include "io/sync.h"
+
+/* Sizes are powers of two from 4 KiB to a whole 2 MiB chunk; what is larger
+ * is a row of chunks. */
+#define VIO_BUFFER_CLASSES 10
+
+typedef struct VioBufferFree VioBufferFree;
+typedef struct VioBufferChunk VioBufferChunk;
+
+typedef struct VioBufferPool {
+    size_t limit, used, peak; /* bytes handed out, by class size */
+    size_t mapped;
+    VioBufferFree *free[VIO_BUFFER_CLASSES]; /* last used is first out */
+    VioBufferChunk *chunks;
+    VioCoQueue waiters; /* first in, first out */
+    GQueue wants;       /* of their size, in the same order */
+} VioBufferPool;
+
+void vio_buffer_pool_open(VioBufferPool *pool, size_t limit);
+void vio_buffer_pool_close(VioBufferPool *pool); /* all buffers are back */
+void vio_buffer_pool_stats(const VioBufferPool *pool, VioLoopStats *stats);

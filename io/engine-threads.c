@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/engine-threads.c - the engine without io_uring.
+ *
+ * File operations run on worker threads (io/op.c sees to that); this file
+ * waits, by epoll, for descriptors and for the waker.  Registrations are
+ * one-shot: an event disarms them in the same system call that reports it.
+ *
+ * Concurrency: everything by the loop's runner.
+ */
+#include "io/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "io/loop-internal.h"
+
+#define EVENTS_MAX 64
+
+/* A descriptor that somebody waits for. */
+typedef struct PollFd {
+    int fd;
+    unsigned armed; /* events that epoll will report; 0 = none */
+    VioOp *ops;
+} PollFd;
+
+typedef struct Threads {
+    int epoll;
+    GHashTable *fds; /* fd -> PollFd */
+    GArray *changed; /* int: descriptors to look at before the next wait */
+} Threads;
+
+static int
+threads_open(VioLoop *loop, const VioLoopParams *params, char *why,
+             size_t why_size)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = loop->waker->fd};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    Threads *t;
+    int ret;
+
+    if (fd < 0)
+        return -errno;
+    if (epoll_ctl(fd, EPOLL_CTL_ADD, loop->waker->fd, &event) < 0) {
+        ret = -errno;
+        (void) close(fd);
+        return ret;
+    }
+    t = g_new0(Threads, 1);
+    t->epoll = fd;
+    t->fds = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    t->changed = g_array_new(FALSE, FALSE, sizeof(int));
+    loop->engine_state = t;
+    loop->engine_ops = 1u << VIO_OP_POLL;
+    return 0;
+}
+
+static void
+threads_close(VioLoop *loop)
+{
+    Threads *t = loop->engine_state;
+
+    g_assert(g_hash_table_size(t->fds) == 0);
+    g_hash_table_unref(t->fds);
+    g_array_unref(t->changed);
+    (void) close(t->epoll);
+    g_free(t);
+}
+
+static void
+threads_start(VioLoop *loop)
+{
+}
+
+static int
+threads_fd(VioLoop *loop)
+{
+    Threads *t = loop->engine_state;
+
+    return t->epoll;
+}
+
+static bool
+threads_pending(VioLoop *loop)
+{
+    Threads *t = loop->engine_state;
+
+    return t->changed->len > 0;
+}
+
+/* -- waiting for descriptors ------------------------------------------------- */
+
+static PollFd *
+pollfd_find(Threads *t, int fd)
+{
+    return g_hash_table_lookup(t->fds, GINT_TO_POINTER(fd));
+}
+
+static PollFd *
+pollfd_get(Threads *t, int fd)
+{
+    PollFd *p = pollfd_find(t, fd);
+
+    if (!p) {
+        p = g_new0(PollFd, 1);
+        p->fd = fd;
+        g_hash_table_insert(t->fds, GINT_TO_POINTER(fd), p);
+    }
+    return p;
+}
+
+/* Finish the waiters that @revents concerns. */
+static void
+pollfd_finish(PollFd *p, unsigned revents)
+{
+    VioOp **link = &p->ops;
+
+    while (*link) {
+        VioOp *op = *link;
+        unsigned hit = revents & (op->flags | POLLERR | POLLHUP | POLLNVAL);
+
+        if (hit) {
+            *link = op->next;
+            vio_op_complete(op, hit);
+        } else {
+            link = &op->next;
+        }
+    }
+}
+
+static void
+pollfd_fail(PollFd *p, int err)
+{
+    while (p->ops) {
+        VioOp *op = p->ops;
+
+        p->ops = op->next;
+        vio_op_complete(op, -err);
+    }
+}
+
+static int
+pollfd_arm(Threads *t, PollFd *p, unsigned events)
+{
+    struct epoll_event event = {
+        .events = events | EPOLLONESHOT,
+        .data.fd = p->fd,
+    };
+    int ret = epoll_ctl(t->epoll, EPOLL_CTL_MOD, p->fd, &event);
+
+    if (ret < 0 && errno == ENOENT)
+        ret = epoll_ctl(t->epoll, EPOLL_CTL_ADD, p->fd, &event);
+    return ret < 0 ? errno : 0;
+}
+
+/* Make epoll wait for what the waiters want; forget @p if there is none. */
+static void
+pollfd_update(Threads *t, PollFd *p)
+{
+    unsigned want = 0;
+    int err;
+
+    for (VioOp *op = p->ops; op; op = op->next)
+        want |= op->flags | POLLERR | POLLHUP;
+    if (want & ~p->armed) {
+        err = pollfd_arm(t, p, want);
+        p->armed = err ? 0 : want;
+        if (err == EPERM) /* a regular file: always ready */
+            pollfd_finish(p, POLLIN | POLLOUT | POLLERR);
+        else if (err)
+            pollfd_fail(p, err);
+    }
+    if (p->ops)
+        return;
+    if (p->armed)
+        (void) epoll_ctl(t->epoll, EPOLL_CTL_DEL, p->fd, NULL);
+    (void) g_hash_table_remove(t->fds, GINT_TO_POINTER(p->fd));
+}
+
+static void
+threads_submit(VioLoop *loop, VioOp *op)
+{
+    Threads *t = loop->engine_state;
+    PollFd *p = pollfd_get(t, op->fd);
+
+    op->next = p->ops;
+    p->ops = op;
+    /* Not now: it might complete at once, and @op's coroutine still runs. */
+    g_array_append_val(t->changed, p->fd);
+}
+
+static void
+threads_arm_changed(Threads *t)
+{
+    for (guint i = 0; i < t->changed->len; i++) {
+        PollFd *p = pollfd_find(t, g_array_index(t->changed, int, i));
+
+        if (p)
+            pollfd_update(t, p);
+    }
+    g_array_set_size(t->changed, 0);
+}
+
+static void
+threads_cancel(VioLoop *loop, VioOp *op)
+{
+    Threads *t = loop->engine_state;
+    PollFd *p = pollfd_find(t, op->fd);
+    VioOp **link;
+
+    if (!op->co)
+        return; /* has just completed */
+    link = &p->ops;
+    while (*link != op)
+        link = &(*link)->next;
+    *link = op->next;
+    vio_op_complete(op, -ECANCELED);
+    pollfd_update(t, p);
+}
+
+/* -- turning ------------------------------------------------------------------ */
+
+static void
+threads_take_tokens(VioLoop *loop)
+{
+    uint64_t n;
+
+    if (read(loop->waker->fd, &n, sizeof(n)) == sizeof(n))
+        loop->tokens_due -= n;
+}
+
+/* Waits finer than epoll_wait() can go through ppoll() on the epoll itself. */
+static int
+threads_wait(Threads *t, struct epoll_event *events, int64_t wait_ns)
+{
+    struct pollfd pfd = {.fd = t->epoll, .events = POLLIN};
+    struct timespec ts = {
+        .tv_sec = (time_t) (wait_ns / 1000000000),
+        .tv_nsec = (long) (wait_ns % 1000000000),
+    };
+
+    if (wait_ns <= 0)
+        return epoll_wait(t->epoll, events, EVENTS_MAX, wait_ns < 0 ? -1 : 0);
+    if (ppoll(&pfd, 1, &ts, NULL) <= 0)
+        return 0;
+    return epoll_wait(t->epoll, events, EVENTS_MAX, 0);
+}
+
+static bool
+threads_turn(VioLoop *loop, int64_t wait_ns)
+{
+    Threads *t = loop->engine_state;
+    struct epoll_event events[EVENTS_MAX];
+    int n;
+
+    threads_arm_changed(t);
+    if (loop->ready.head)
+        wait_ns = 0;
+    if (wait_ns == 0 && loop->tokens_due == 0 && g_hash_table_size(t->fds) == 0)
+        return false;
+    n = threads_wait(t, events, wait_ns);
+    for (int i = 0; i < n; i++) {
+        PollFd *p;
+
+        if (events[i].data.fd == loop->waker->fd) {
+            threads_take_tokens(loop);
+            continue;
+        }
+        p = pollfd_find(t, events[i].data.fd);
+        if (!p)
+            continue;
+        p->armed = 0;
+        pollfd_finish(p, events[i].events);
+        pollfd_update(t, p);
+    }
+    return n > 0;
+}
+
+const VioEngine vio_engine_threads = {
+    .name = "threads",
+    .open = threads_open,
+    .close = threads_close,
+    .start = threads_start,
+    .fd = threads_fd,
+    .submit = threads_submit,
+    .cancel = threads_cancel,
+    .pending = threads_pending,
+    .turn = threads_turn,
+};

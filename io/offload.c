@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/offload.c - CPU work on the loop's worker threads.
+ *
+ * Concurrency: called by coroutines of the loop; see io/pool.c.
+ */
+#include "io/offload.h"
+
+#include "io/loop-internal.h"
+
+void
+vio_co_offload(VioLoop *loop, VioFunc fn, void *opaque)
+{
+    loop->stats.offloads++;
+    vio_pool_co_run(&loop->pools[VIO_POOL_CPU], fn, opaque);
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/pool.c - worker threads of a loop.
+ *
+ * The queue is first in, first out; the idle threads are a stack, so that the
+ * warmest one works and the coldest one ages until it leaves.
+ *
+ * Concurrency: submission by the runner; everything under pool->lock.  A
+ * finished job goes back through the loop's inbox and belongs to the loop from
+ * the push on.  Plain pthreads: race detectors understand them.
+ */
+#include "io/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "io/loop-internal.h"
+
+#define POOL_IDLE_SECONDS 10
+
+struct VioWorker {
+    VioWorker *next; /* in idle or gone */
+    VioPool *pool;
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool called; /* taken off the idle stack by a submitter */
+};
+
+static void
+job_take(VioLoop *loop, VioInboxItem *item)
+{
+    VioJob *job = (VioJob *) item; /* its first member */
+
+    vio_co_wake(job->co);
+}
+
+static VioJob *
+pool_pop_locked(VioPool *pool)
+{
+    VioJob *job = pool->head;
+
+    if (job) {
+        pool->head = job->next;
+        if (!pool->head)
+            pool->tail = &pool->head;
+    }
+    return job;
+}
+
+static void
+pool_run(VioPool *pool, VioJob *job)
+{
+    VioLoop *loop = pool->loop;
+
+    job->fn(job->opaque);
+    vio_inbox_push(&loop->inbox, &job->item); /* the job is gone now */
+    vio_waker_wake(loop->waker);
+}
+
+static void
+idle_remove_locked(VioPool *pool, VioWorker *worker)
+{
+    VioWorker **link = &pool->idle;
+
+    while (*link != worker)
+        link = &(*link)->next;
+    *link = worker->next;
+}
+
+/* Sleep until called.  False if nobody did for a long time. */
+static bool
+worker_idle_locked(VioPool *pool, VioWorker *worker)
+{
+    struct timespec until;
+    int ret = 0;
+
+    worker->called = false;
+    worker->next = pool->idle;
+    pool->idle = worker;
+    (void) clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += POOL_IDLE_SECONDS;
+    while (!worker->called && !pool->quit && ret != ETIMEDOUT)
+        ret = pthread_cond_timedwait(&worker->wake, &pool->lock, &until);
+    if (!worker->called)
+        idle_remove_locked(pool, worker);
+    return worker->called;
+}
+
+static void *
+worker_main(void *arg)
+{
+    VioWorker *worker = arg;
+    VioPool *pool = worker->pool;
+
+    pthread_mutex_lock(&pool->lock);
+    do {
+        VioJob *job;
+
+        while ((job = pool_pop_locked(pool)) != NULL) {
+            pthread_mutex_unlock(&pool->lock);
+            pool_run(pool, job);
+            pthread_mutex_lock(&pool->lock);
+        }
+    } while (!pool->quit && worker_idle_locked(pool, worker));
+    pool->threads--;
+    worker->next = pool->gone;
+    pool->gone = worker;
+    pthread_cond_signal(&pool->left);
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+static void
+cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+
+    (void) pthread_condattr_init(&attr);
+    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(cond, &attr);
+    (void) pthread_condattr_destroy(&attr);
+}
+
+/* Workers take no signals: those belong to the program's own threads. */
+static bool
+worker_start_locked(VioPool *pool)
+{
+    VioWorker *worker = g_new0(VioWorker, 1);
+    sigset_t all, before;
+    int ret;
+
+    worker->pool = pool;
+    cond_init(&worker->wake);
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_SETMASK, &all, &before);
+    ret = pthread_create(&worker->thread, NULL, worker_main, worker);
+    (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (ret != 0) {
+        (void) pthread_cond_destroy(&worker->wake);
+        g_free(worker);
+        return false;
+    }
+    pool->threads++;
+    return true;
+}
+
+static void
+pool_reap(VioPool *pool, VioWorker *gone)
+{
+    while (gone) {
+        VioWorker *next = gone->next;
+
+        (void) pthread_join(gone->thread, NULL);
+        (void) pthread_cond_destroy(&gone->wake);
+        g_free(gone);
+        gone = next;
+    }
+}
+
+void
+vio_pool_open(VioPool *pool, VioLoop *loop, unsigned max)
+{
+    *pool = (VioPool){.loop = loop, .max = max};
+    pool->tail = &pool->head;
+    (void) pthread_mutex_init(&pool->lock, NULL);
+    cond_init(&pool->left);
+}
+
+void
+vio_pool_close(VioPool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->quit = true;
+    for (VioWorker *w = pool->idle; w; w = w->next)
+        pthread_cond_signal(&w->wake);
+    while (pool->threads > 0)
+        pthread_cond_wait(&pool->left, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+    pool_reap(pool, pool->gone);
+    (void) pthread_cond_destroy(&pool->left);
+    (void) pthread_mutex_destroy(&pool->lock);
+}
+
+/* False if there is no thread to ever run @job, which is not queued then. */
+static bool
+pool_submit(VioPool *pool, VioJob *job)
+{
+    VioWorker *gone, *worker;
+    bool ok = true;
+
+    pthread_mutex_lock(&pool->lock);
+    worker = pool->idle;
+    if (worker) {
+        pool->idle = worker->next;
+        worker->called = true;
+        pthread_cond_signal(&worker->wake);
+    } else if (pool->threads < pool->max) {
+        ok = worker_start_locked(pool) || pool->threads > 0;
+    }
+    if (ok) {
+        job->next = NULL;
+        *pool->tail = job;
+        pool->tail = &job->next;
+    }
+    gone = pool->gone;
+    pool->gone = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    pool_reap(pool, gone);
+    return ok;
+}
+
+void
+vio_pool_co_run(VioPool *pool, VioFunc fn, void *opaque)
+{
+    VioJob job = {
+        .item.take = job_take,
+        .fn = fn,
+        .opaque = opaque,
+        .co = vio_co_self(),
+    };
+
+    if (pool_submit(pool, &job))
+        vio_co_yield();
+    else
+        fn(opaque); /* no thread to be had: slow is better than failing */
+}

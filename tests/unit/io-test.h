@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/io-test.h - what the tests of io/ share: one loop a test, made
+ * for the engine that the test is run with, and files in a directory of its
+ * own. */
+#pragma once
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io/fd.h"
+#include "io/loop.h"
+#include "io/op.h"
+
+typedef struct IoFixture {
+    VioLoop *loop;
+    char *dir;
+} IoFixture;
+
+typedef void (*IoTestFunc)(IoFixture *f, gconstpointer engine);
+
+/* Adds @func twice: as /io/<engine>/@path for each engine.  An engine that
+ * this machine does not have is skipped. */
+void io_test_add(const char *path, IoTestFunc func);
+
+/* Run fn(opaque) as a coroutine of the fixture's loop to its end. */
+void io_test_run(IoFixture *f, VioCoFunc fn, void *opaque);
+
+/* A new file of @size bytes of a pattern that depends on the offset. */
+VioFile *io_test_file(IoFixture *f, const char *name, size_t size);
+uint8_t io_test_byte(uint64_t off);
+void io_test_assert_pattern(const void *buf, uint64_t off, size_t len);
+
+/* True if this build or run is slow (sanitizers, valgrind). */
+bool io_test_is_slow(void);
