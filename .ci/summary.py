@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""summary.py DIR - count what .ci/run has done.
+
+DIR/steps.tsv holds steps that are no tests, DIR/*/meson-logs the tests' logs:
+the JSON log says how each program ended, the JUnit one what its cases did.
+With CI=true a skip that .ci/skips-allowed does not name is a failure.
+"""
+import fnmatch
+import glob
+import json
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Count:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = []
+
+
+def allowed_skips():
+    """Patterns of the names that may skip; a reason follows each."""
+    with open(os.path.join(HERE, "skips-allowed"), encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in file]
+    return [line.split("\t")[0] for line in lines
+            if line and not line.startswith("#")]
+
+
+def count_steps(path, count):
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            name, result, *reason = line.rstrip("\n").split("\t")
+            if result == "OK":
+                count.passed += 1
+            elif result == "SKIP":
+                count.skipped.append((name, " ".join(reason)))
+            else:
+                count.failed.append(name)
+
+
+def skip_reason(case):
+    return case.findtext("system-out") or "no reason given"
+
+
+def count_cases(path, count):
+    """Names of the programs of which a case has failed."""
+    blamed = set()
+    job = os.path.basename(os.path.dirname(os.path.dirname(path)))
+    for suite in ElementTree.parse(path).getroot().iter("testsuite"):
+        for case in suite.iter("testcase"):
+            name = "%s: %s: %s" % (job, suite.get("name"), case.get("name"))
+            if case.find("failure") is not None or \
+                    case.find("error") is not None:
+                count.failed.append(name)
+                blamed.add(suite.get("name").split(".", 1)[-1])
+                blamed.add(case.get("name"))
+            elif case.find("skipped") is not None:
+                count.skipped.append((name, skip_reason(case)))
+            else:
+                count.passed += 1
+    return blamed
+
+
+def count_programs(path, blamed, count):
+    """Programs that ended badly although no case of theirs says so."""
+    job = os.path.basename(os.path.dirname(os.path.dirname(path)))
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            test = json.loads(line)
+            name = test["name"].split(" / ")[-1]
+            bad = test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")
+            if bad and name not in blamed:
+                count.failed.append("%s: %s: %s" % (job, test["name"],
+                                                    test["result"]))
+
+
+def main():
+    count = Count()
+    top = sys.argv[1]
+    count_steps(os.path.join(top, "steps.tsv"), count)
+    for junit in sorted(glob.glob(top + "/*/meson-logs/*.junit.xml")):
+        blamed = count_cases(junit, count)
+        count_programs(junit.replace(".junit.xml", ".json"), blamed, count)
+
+    patterns = allowed_skips()
+    strict = os.environ.get("CI") == "true"
+    for name, reason in count.skipped:
+        known = any(fnmatch.fnmatch(name, p) for p in patterns)
+        print("skipped: %s: %s%s" % (name, reason,
+                                     "" if known else " (not allowed in CI)"))
+        if strict and not known:
+            count.failed.append(name + " (skipped)")
+    for name in count.failed:
+        print("FAILED: " + name)
+    print("%d passed, %d failed, %d skipped" % (
+        count.passed, len(count.failed), len(count.skipped)))
+    sys.exit(1 if count.failed or not count.passed else 0)
+
+
+main()

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""tools - run vdisk-img and the programs it is compared with.
+
+Environment, set by tests/meson.build: VDISK_IMG, VDISK_SOURCE_ROOT.
+"""
+import contextlib
+import ctypes
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+
+from tap import Skip
+
+SOURCE_ROOT = os.environ.get(
+    "VDISK_SOURCE_ROOT",
+    os.path.abspath(os.path.join(os.path.dirname(__file__), "../..")))
+VDISK_IMG = os.environ.get(
+    "VDISK_IMG", os.path.join(SOURCE_ROOT, "build/tools/vdisk-img"))
+LONG = os.environ.get("VDISK_TEST_LONG", "") not in ("", "0")
+
+# Sanitizers reserve terabytes of address space.
+UNDER_SANITIZER = os.environ.get("VDISK_SANITIZE", "none") != "none"
+# What sanitizers and crash handlers print.
+CRASH_MARKS = (b"Sanitizer", b"runtime error:", b"Assertion", b"ERROR:",
+               b"CRITICAL", b"WARNING **")
+
+KINDS = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
+         "twoGbMaxExtentFlat", "streamOptimized")
+
+
+class Failed(AssertionError):
+    """A program did not do what was wanted of it."""
+
+
+class Result:
+    def __init__(self, argv, done):
+        self.argv = argv
+        self.code = done.returncode
+        self.stdout = done.stdout
+        self.stderr = done.stderr
+
+    def __str__(self):
+        return "%s\nexit %d\nstdout: %s\nstderr: %s" % (
+            " ".join(self.argv), self.code,
+            self.stdout.decode(errors="replace")[-2000:],
+            self.stderr.decode(errors="replace")[-4000:])
+
+
+def run(argv, stdin=None, timeout=600, memory=None, env=None, cwd=None):
+    """Run to the end; @memory limits the address space in bytes."""
+    def limit():
+        if memory and not UNDER_SANITIZER:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    full_env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
+    done = subprocess.run(argv, input=stdin, capture_output=True,
+                          timeout=timeout, preexec_fn=limit, env=full_env,
+                          cwd=cwd, check=False)
+    result = Result(argv, done)
+    if argv[0] == VDISK_IMG:
+        assert_no_crash(result)
+    return result
+
+
+def assert_no_crash(result):
+    if result.code < 0:
+        raise Failed("killed by a signal: %s" % result)
+    for mark in CRASH_MARKS:
+        if mark in result.stderr:
+            raise Failed("%s in stderr: %s" % (mark.decode(), result))
+
+
+def need(program):
+    """Path of @program, or skip."""
+    path = shutil.which(program)
+    if not path:
+        raise Skip("%s is not installed" % program)
+    return path
+
+
+def vdisk_img(*args, engine=None, **kwargs):
+    """Run vdisk-img; it must succeed.  Returns its stdout as text."""
+    env = {"VDISK_ENGINE": engine} if engine else None
+    result = run([VDISK_IMG, *map(str, args)], env=env, **kwargs)
+    if result.code != 0:
+        raise Failed(str(result))
+    return result.stdout.decode()
+
+
+def vdisk_img_fails(*args, code=1, engine=None, **kwargs):
+    """Run vdisk-img; it must fail with @code.  Returns its stderr as text."""
+    env = {"VDISK_ENGINE": engine} if engine else None
+    result = run([VDISK_IMG, *map(str, args)], env=env, **kwargs)
+    if result.code != code:
+        raise Failed("wanted exit %d: %s" % (code, result))
+    if not result.stderr:
+        raise Failed("failed without a word: %s" % result)
+    return result.stderr.decode()
+
+
+def qemu_img(*args, **kwargs):
+    result = run([need("qemu-img"), *map(str, args)], **kwargs)
+    if result.code != 0:
+        raise Failed(str(result))
+    return result.stdout.decode()
+
+
+def qemu_io(image, *commands, fmt="vmdk"):
+    """Run qemu-io commands on @image; each of them must succeed."""
+    argv = [need("qemu-io"), "-f", fmt]
+    for command in commands:
+        argv += ["-c", command]
+    result = run(argv + [str(image)])
+    text = result.stdout.decode()
+    if result.code != 0 or "failed" in text or "ERROR" in text:
+        raise Failed(str(result))
+    return text
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="vdisk-test-") as path:
+        yield path
+
+
+def kernel_allows_uring():
+    """Ask the kernel itself, so that a broken engine cannot hide."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    params = ctypes.create_string_buffer(120)  # struct io_uring_params
+    fd = libc.syscall(425, 4, params)          # io_uring_setup
+    if fd >= 0:
+        os.close(fd)
+    return fd >= 0
+
+
+def need_engine(engine):
+    """Skip if @engine cannot work here."""
+    if engine != "uring":
+        return
+    if os.environ.get("VDISK_HAVE_URING") == "0":
+        raise Skip("built without liburing")
+    if not kernel_allows_uring():
+        raise Skip("the kernel does not allow io_uring here")
+
+
+def working_engines():
+    """The engines that must work here; never empty."""
+    try:
+        need_engine("uring")
+    except Skip:
+        return ["threads"]
+    return ["threads", "uring"]
