@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/drivers.h - the drivers that belong to the block layer itself, for the
+ * table in api/drivers.c and for tests. */
+#pragma once
+
+#include "block/driver.h"
+
+/* Leaves. */
+extern const VdDriver vd_file_driver;
+extern const VdDriver vd_null_driver;
+extern const VdDriver vd_zero_driver;
+extern const VdDriver vd_memory_driver;
+
+/* Filters. */
+extern const VdDriver vd_readonly_driver;
+extern const VdDriver vd_throttle_driver;
+extern const VdDriver vd_log_driver;
+extern const VdDriver vd_fault_driver;
+extern const VdDriver vd_blkdebug_driver; /* fault under QEMU's name */
