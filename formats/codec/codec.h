@@ -20,11 +20,15 @@ typedef enum VdCodecFrame {
 #define VD_CODEC_LEVEL_BEST 9
 #define VD_CODEC_LEVEL_MAX 12
 
-/* Bytes that deflate of @len may need. */
+/* Largest input of one call, either way. */
+#define VD_CODEC_MAX_BYTES (UINT32_C(1) << 31)
+
+/* Bytes that deflate of @len may need, with any of the libraries. */
 size_t vd_codec_bound(size_t len);
 
 /* One independent stream of @src.  *dst_len: in room, out used.  Levels 1..9,
- * 12 (codecs.md 1).  Fails only if the room is below vd_codec_bound(). */
+ * 12 (docs/FORMATS.md).  Fails only if the room is below vd_codec_bound(), the
+ * level is none of those, or VDISK_CODEC names no codec of this build. */
 bool vd_codec_deflate(VdCodecFrame frame, int level, const void *src,
                       size_t len, void *dst, size_t *dst_len, GError **error);
 

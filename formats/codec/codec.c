@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/codec/codec.c - which library serves a job.
+ *
+ * Deflate: ISA-L for the two fast levels where its assembly runs (x86-64),
+ * libdeflate above, zlib for want of them.  Inflate: libdeflate, ISA-L, zlib.
+ * Measurements: docs/FORMATS.md.
+ *
+ * Concurrency: any thread; the choice is made once and constant after.
+ */
+#include "formats/codec/backend.h"
+
+#include <string.h>
+
+typedef struct {
+    const VdCodecBackend *forced; /* by VDISK_CODEC; NULL = choose */
+    const char *unknown;          /* VDISK_CODEC names no codec of ours */
+} CodecChoice;
+
+/* Own scale of each library by the user's level; 0 = leave it to the next. */
+#define CODEC_N_LEVELS (VD_CODEC_LEVEL_MAX + 1)
+static const uint8_t codec_isal_levels[CODEC_N_LEVELS] = {
+    [1] = 1,
+    [2] = 3,
+};
+static const uint8_t codec_libdeflate_levels[CODEC_N_LEVELS] = {
+    [1] = 1, [2] = 1, [3] = 3, [4] = 3,  [5] = 5,
+    [6] = 6, [7] = 7, [8] = 8, [9] = 10, [12] = 12,
+};
+
+const VdCodecBackend *const *
+vd_codec_backends(void)
+{
+    static const VdCodecBackend *const backends[] = {
+        &vd_codec_zlib,
+#ifdef VD_HAVE_LIBDEFLATE
+        &vd_codec_libdeflate,
+#endif
+#ifdef VD_HAVE_ISAL
+        &vd_codec_isal,
+#endif
+        NULL,
+    };
+
+    return backends;
+}
+
+static const VdCodecBackend *
+codec_find(const char *name)
+{
+    const VdCodecBackend *const *b = vd_codec_backends();
+
+    while (*b && strcmp((*b)->name, name) != 0)
+        b++;
+    return *b;
+}
+
+static const CodecChoice *
+codec_choice(void)
+{
+    static CodecChoice choice;
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        const char *name = g_getenv("VDISK_CODEC");
+
+        if (name && *name) {
+            choice.forced = codec_find(name);
+            if (!choice.forced)
+                choice.unknown = g_strdup(name);
+        }
+        g_once_init_leave(&once, 1);
+    }
+    return &choice;
+}
+
+/* The user's level on @backend's own scale; 0 = not its field. */
+static int
+codec_native_level(const VdCodecBackend *backend, int level)
+{
+    if (strcmp(backend->name, "isal") == 0)
+        return codec_isal_levels[level];
+    if (strcmp(backend->name, "libdeflate") == 0)
+        return codec_libdeflate_levels[level];
+    return MIN(level, backend->max_level);
+}
+
+static const VdCodecBackend *
+codec_deflate_backend(int level)
+{
+    const VdCodecBackend *b = codec_choice()->forced;
+
+    if (b)
+        return b;
+#ifdef __x86_64__
+    b = codec_find("isal");
+    if (b && codec_native_level(b, level) > 0)
+        return b;
+#endif
+    b = codec_find("libdeflate");
+    return b ? b : &vd_codec_zlib;
+}
+
+static const VdCodecBackend *
+codec_inflate_backend(void)
+{
+    const VdCodecBackend *b = codec_choice()->forced;
+
+    if (!b)
+        b = codec_find("libdeflate");
+    if (!b)
+        b = codec_find("isal");
+    return b ? b : &vd_codec_zlib;
+}
+
+static bool
+codec_check_choice(GError **error)
+{
+    const VdCodecBackend *const *b = vd_codec_backends();
+    const char *unknown = codec_choice()->unknown;
+    g_autoptr(GString) names = NULL;
+
+    if (!unknown)
+        return true;
+    names = g_string_new((*b)->name);
+    while (*++b)
+        g_string_append_printf(names, ", %s", (*b)->name);
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "VDISK_CODEC names '%s', this build has %s", unknown,
+                    names->str);
+}
+
+size_t
+vd_codec_bound(size_t len)
+{
+    /* Above the bounds that the three libraries state for their levels
+     * (stored blocks of at least 4 KiB, 5 bytes each, plus slack and frame);
+     * for 64 KiB: 65920, so that a record fits 129 sectors. */
+    return len + len / 512 + 256;
+}
+
+static size_t
+codec_run_deflate(const VdCodecBackend *backend, VdCodecFrame frame, int level,
+                  const void *src, size_t len, void *dst, size_t room)
+{
+    VdCodecSlot *slot;
+    void *ctx = vd_codec_pool_get(backend, frame, level, &slot);
+    size_t used = backend->deflate(ctx, src, len, dst, room);
+
+    vd_codec_pool_put(slot, ctx);
+    return used;
+}
+
+bool
+vd_codec_deflate(VdCodecFrame frame, int level, const void *src, size_t len,
+                 void *dst, size_t *dst_len, GError **error)
+{
+    const VdCodecBackend *backend;
+    size_t used;
+    int native;
+
+    if (!codec_check_choice(error))
+        return false;
+    if (level < 1 || level > VD_CODEC_LEVEL_MAX ||
+        codec_libdeflate_levels[level] == 0)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "compression level %d, there are 1 to %d and %d", level,
+                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
+    if (len > VD_CODEC_MAX_BYTES)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "cannot compress %zu bytes at once, at most %u", len,
+                        VD_CODEC_MAX_BYTES);
+
+    backend = codec_deflate_backend(level);
+    native = codec_native_level(backend, level);
+    used = codec_run_deflate(backend, frame,
+                             native > 0 ? native : backend->max_level, src, len,
+                             dst, *dst_len);
+    /* ISA-L may refuse room that suffices: zlib never does. */
+    if (used == 0)
+        used = codec_run_deflate(&vd_codec_zlib, frame, 1, src, len, dst,
+                                 *dst_len);
+    if (used == 0)
+        return vd_throw(
+            error, VD_ERROR_FAILED,
+            "compressed data do not fit %zu bytes, want room for %zu", *dst_len,
+            vd_codec_bound(len));
+    *dst_len = used;
+    return true;
+}
+
+bool
+vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len, void *dst,
+                 size_t *dst_len, GError **error)
+{
+    const VdCodecBackend *backend = codec_inflate_backend();
+    const char *problem;
+    VdCodecSlot *slot;
+    void *ctx;
+
+    if (!codec_check_choice(error))
+        return false;
+    if (len > VD_CODEC_MAX_BYTES)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "cannot inflate %zu bytes at once, at most %u", len,
+                        VD_CODEC_MAX_BYTES);
+
+    ctx = vd_codec_pool_get(backend, frame, 0, &slot);
+    problem = backend->inflate(ctx, frame, src, len, dst, dst_len);
+    vd_codec_pool_put(slot, ctx);
+    if (problem)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "compressed data of %zu bytes: %s", len, problem);
+    return true;
+}
+
+static char *
+codec_describe_new(void)
+{
+    const VdCodecBackend *deflate = codec_deflate_backend(VD_CODEC_LEVEL_FAST);
+    const VdCodecBackend *inflate = codec_inflate_backend();
+    bool others = deflate != &vd_codec_zlib && inflate != &vd_codec_zlib;
+
+    return g_strdup_printf("deflate %s %s, inflate %s %s%s%s", deflate->name,
+                           deflate->version(), inflate->name,
+                           inflate->version(), others ? ", zlib " : "",
+                           others ? vd_codec_zlib.version() : "");
+}
+
+const char *
+vd_codec_describe(void)
+{
+    static char *text;
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        text = codec_describe_new();
+        g_once_init_leave(&once, 1);
+    }
+    return text;
+}
