@@ -79,6 +79,7 @@ typedef struct VdAppend {
 /* -- creating -------------------------------------------------------------- */
 
 typedef struct VdCreateSpec {
+    const VdEnv *env;     /* for vd_tx_co_file() and opening what it made */
     const char *filename; /* final name */
     uint64_t size;        /* bytes, as asked for; the format may round up */
     VdOptions *options;   /* validated against create_options; to be taken */

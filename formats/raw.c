@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/raw.c - format driver "raw": the bytes of the file, or a window of
+ * them.
+ *
+ * Options: offset, size (a window; both in bytes).  Without size the disk is
+ * the file from offset to its end, rounded up to whole sectors: the missing
+ * part of the last sector reads as zeroes, and the first write into it makes
+ * the file that long.
+ *
+ * That a disk which was only guessed to be raw must not turn into something
+ * else by a write to its first sector is the door's business.
+ *
+ * Concurrency: immutable after open but for the size; requests overlap freely.
+ */
+#include "formats/raw.h"
+
+#include "block/open.h"
+#include "block/rw.h"
+#include "block/transaction.h"
+
+#include <inttypes.h>
+
+#define RAW_SECTOR UINT64_C(512)
+
+typedef struct {
+    uint64_t offset; /* where the window begins in the child */
+    bool windowed;   /* "size" was given: the end is fixed, too */
+} RawState;
+
+static uint64_t
+raw_round_up(uint64_t size)
+{
+    return (size + RAW_SECTOR - 1) / RAW_SECTOR * RAW_SECTOR;
+}
+
+static VdNode *
+raw_child(const VdNode *node)
+{
+    return vd_node_child(node, "file");
+}
+
+/* Bytes of the disk that the child really has. */
+static uint64_t
+raw_stored(const VdNode *node)
+{
+    const RawState *s = vd_node_state(node);
+
+    return vd_node_size(raw_child(node)) - s->offset;
+}
+
+static int
+raw_probe(const uint8_t *head, size_t len, uint64_t size, const char *filename)
+{
+    return 0; /* anything is raw if it is nothing else */
+}
+
+static bool
+raw_set_window(VdNode *node, uint64_t size, GError **error)
+{
+    RawState *s = vd_node_state(node);
+    uint64_t have = vd_node_size(raw_child(node));
+
+    if (s->offset > have)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: offset %" PRIu64 " is behind the end at %" PRIu64,
+                        vd_node_name(raw_child(node)), s->offset, have);
+    if (!s->windowed) {
+        vd_node_set_size(node, raw_round_up(have - s->offset));
+        return true;
+    }
+    if (size % RAW_SECTOR != 0)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "size %" PRIu64 " is no multiple of %" PRIu64, size,
+                        RAW_SECTOR);
+    if (size > have - s->offset)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: %" PRIu64 " bytes at offset %" PRIu64
+                        " end behind the file, which has %" PRIu64,
+                        vd_node_name(raw_child(node)), size, s->offset, have);
+    vd_node_set_size(node, size);
+    return true;
+}
+
+static bool
+raw_co_open(VdNode *node, VdOptions *opts, GError **error)
+{
+    RawState *s = vd_node_state(node);
+    VdNode *child = vd_node_co_open_child(node, "file", NULL, opts,
+                                          vd_node_flags(node), error);
+    uint64_t size = UINT64_MAX;
+
+    if (!child || !vd_options_take_size(opts, "offset", &s->offset, error) ||
+        !vd_options_take_size(opts, "size", &size, error))
+        return false;
+    s->windowed = size != UINT64_MAX;
+    if (!raw_set_window(node, size, error))
+        return false;
+    /* Alignment is left to the door of the child. */
+    vd_node_limits(node)->opt_transfer = vd_node_limits(child)->opt_transfer;
+    vd_node_set_name(node, vd_node_name(child));
+    vd_node_set_write_flags(node, VD_REQ_FUA,
+                            VD_REQ_FUA | VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
+    return true;
+}
+
+static bool
+raw_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
+           GError **error)
+{
+    const RawState *s = vd_node_state(node);
+    uint64_t stored = raw_stored(node);
+
+    if (off >= stored) {
+        *run = (VdRun){.kind = VD_RUN_ZERO, .len = len};
+        return true;
+    }
+    *run = (VdRun){
+        .kind = VD_RUN_DATA,
+        .len = MIN(len, stored - off),
+        .child = raw_child(node),
+        .child_off = s->offset + off,
+    };
+    return true;
+}
+
+/* Complete the last sector before something is written into the part of it
+ * that the file does not have. */
+static bool
+raw_co_complete(VdNode *node, uint64_t end, GError **error)
+{
+    const RawState *s = vd_node_state(node);
+
+    return end <= raw_stored(node) ||
+           vd_node_co_truncate(raw_child(node), s->offset + vd_node_size(node),
+                               VD_PREALLOC_OFF, error);
+}
+
+static bool
+raw_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
+               GError **error)
+{
+    const RawState *s = vd_node_state(node);
+
+    return raw_co_complete(node, off + src->len, error) &&
+           vd_node_co_pwritev(raw_child(node), s->offset + off, src, flags,
+                              error);
+}
+
+static bool
+raw_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len, VdReqFlags flags,
+                    GError **error)
+{
+    const RawState *s = vd_node_state(node);
+
+    return raw_co_complete(node, off + len, error) &&
+           vd_node_co_write_zeroes(raw_child(node), s->offset + off, len, flags,
+                                   error);
+}
+
+static bool
+raw_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
+{
+    const RawState *s = vd_node_state(node);
+    uint64_t stored = raw_stored(node);
+
+    if (off >= stored)
+        return true;
+    return vd_node_co_discard(raw_child(node), s->offset + off,
+                              MIN(len, stored - off), error);
+}
+
+static bool
+raw_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
+                GError **error)
+{
+    const RawState *s = vd_node_state(node);
+    uint64_t rounded = raw_round_up(size);
+
+    if (s->windowed)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: a raw disk of a fixed size cannot be resized",
+                        vd_node_name(node));
+    if (rounded > (uint64_t) VD_MAX_SIZE - s->offset)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: size %" PRIu64 " at offset %" PRIu64
+                        " is above the maximum %" PRIu64,
+                        vd_node_name(node), rounded, s->offset,
+                        (uint64_t) VD_MAX_SIZE);
+    if (!vd_node_co_truncate(raw_child(node), s->offset + rounded, prealloc,
+                             error))
+        return false;
+    vd_node_set_size(node, rounded);
+    return true;
+}
+
+/* -- creating ---------------------------------------------------------------
+ */
+
+static const char *const raw_prealloc_names[] = {"off", "falloc", "full", NULL};
+static const VdPrealloc raw_preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
+                                           VD_PREALLOC_FULL};
+
+static const VdOptionSpec raw_create_options[] = {
+    {"extent_size_hint", VD_OPTION_SIZE, NULL,
+     "Extent size hint for the image file, 0 to disable", NULL},
+    {"nocow", VD_OPTION_BOOL, NULL,
+     "Turn off copy-on-write (valid only on btrfs)", NULL},
+    {"preallocation", VD_OPTION_ENUM, NULL,
+     "Preallocation mode (allowed values: off, falloc, full)",
+     raw_prealloc_names},
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    {NULL},
+};
+
+/* The hints about the host's file system are taken and change nothing: both
+ * are about speed only. */
+static bool
+raw_take_create_options(VdOptions *opts, VdPrealloc *prealloc, GError **error)
+{
+    uint64_t size = 0, hint = 0;
+    unsigned index = 0;
+    bool nocow = false;
+
+    if (!vd_options_take_enum(opts, "preallocation", raw_prealloc_names, &index,
+                              error) ||
+        !vd_options_take_size(opts, "size", &size, error) ||
+        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
+        !vd_options_take_bool(opts, "nocow", &nocow, error))
+        return false;
+    *prealloc = raw_preallocs[index];
+    return true;
+}
+
+static bool
+raw_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
+{
+    VdPrealloc prealloc;
+    VdNode *file;
+
+    if (spec->backing_name)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "Backing file not supported for file format 'raw'");
+    if (!raw_take_create_options(spec->options, &prealloc, error))
+        return false;
+    if (spec->size > (uint64_t) VD_MAX_SIZE)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "size %" PRIu64 " is above the maximum %" PRIu64,
+                        spec->size, (uint64_t) VD_MAX_SIZE);
+    file = vd_tx_co_file(tx, spec->env, spec->filename,
+                         raw_round_up(spec->size), prealloc, error);
+    return file && vd_node_co_close(file, error);
+}
+
+const VdDriver vd_raw_driver = {
+    VD_DRIVER_HEADER,
+    .name = "raw",
+    .kind = VD_DRIVER_FORMAT,
+    .caps = VD_CAP_RAW,
+    .state_size = sizeof(RawState),
+    .create_options = raw_create_options,
+    .probe = raw_probe,
+    .co_open = raw_co_open,
+    .co_create = raw_co_create,
+    .co_map = raw_co_map,
+    .co_pwritev = raw_co_pwritev,
+    .co_write_zeroes = raw_co_write_zeroes,
+    .co_discard = raw_co_discard,
+    .co_truncate = raw_co_truncate,
+};

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/support/drivers.c - the drivers that the tests may open. */
+#include "block/drivers.h"
+#include "block/registry.h"
+#include "formats/raw.h"
+#include "tests/support/co-test.h"
+
+static const VdDriver *const test_drivers[] = {
+    &vd_file_driver,     &vd_null_driver,     &vd_zero_driver,
+    &vd_memory_driver,   &vd_readonly_driver, &vd_throttle_driver,
+    &vd_log_driver,      &vd_fault_driver,    &vd_blkdebug_driver,
+    &vd_raw_driver,      NULL,
+};
+
+void
+test_register_drivers(void)
+{
+    vd_registry_set(test_drivers);
+}
