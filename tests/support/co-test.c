@@ -68,8 +68,8 @@ test_co_add(const char *path, TestCoFunc fn)
     g_autofree char *threads = g_strconcat("/threads", path, NULL);
     g_autofree char *uring = g_strconcat("/uring", path, NULL);
 
-    g_test_add_data_func_full(threads, g_memdup2(&fn, sizeof(fn)),
-                              run_threads, g_free);
+    g_test_add_data_func_full(threads, g_memdup2(&fn, sizeof(fn)), run_threads,
+                              g_free);
     g_test_add_data_func_full(uring, g_memdup2(&fn, sizeof(fn)), run_uring,
                               g_free);
 }
