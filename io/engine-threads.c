@@ -221,15 +221,6 @@ threads_cancel(VioLoop *loop, VioOp *op)
 
 /* -- turning ------------------------------------------------------------------ */
 
-static void
-threads_take_tokens(VioLoop *loop)
-{
-    uint64_t n;
-
-    if (read(loop->waker->fd, &n, sizeof(n)) == sizeof(n))
-        loop->tokens_due -= n;
-}
-
 /* Waits finer than epoll_wait() can go through ppoll() on the epoll itself. */
 static int
 threads_wait(Threads *t, struct epoll_event *events, int64_t wait_ns)
@@ -264,7 +255,7 @@ threads_turn(VioLoop *loop, int64_t wait_ns)
         PollFd *p;
 
         if (events[i].data.fd == loop->waker->fd) {
-            threads_take_tokens(loop);
+            loop->tokens_due -= vio_waker_take(loop->waker);
             continue;
         }
         p = pollfd_find(t, events[i].data.fd);

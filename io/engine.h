@@ -21,7 +21,6 @@ typedef enum VioOpCode {
     VIO_OP_POLL,
     VIO_OP_RECV,
     VIO_OP_SEND,
-    VIO_OP_WAKE, /* uring's own */
     VIO_OP_COUNT,
 } VioOpCode;
 

@@ -63,6 +63,18 @@ vio_waker_wake(VioWaker *waker)
     errno = saved;
 }
 
+uint64_t
+vio_waker_take(VioWaker *waker)
+{
+    uint64_t tokens;
+    ssize_t n;
+
+    do
+        n = read(waker->fd, &tokens, sizeof(tokens));
+    while (n < 0 && errno == EINTR);
+    return n == sizeof(tokens) ? tokens : 0;
+}
+
 void
 vio_inbox_push(VioInbox *inbox, VioInboxItem *item)
 {

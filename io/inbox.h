@@ -21,6 +21,9 @@ void vio_waker_unref(VioWaker *waker);
 /* Any thread, any signal handler. */
 void vio_waker_wake(VioWaker *waker);
 
+/* Swallow the tokens, of which there must be at least one; returns how many. */
+uint64_t vio_waker_take(VioWaker *waker);
+
 typedef struct VioInboxItem VioInboxItem;
 typedef void (*VioInboxFunc)(VioLoop *loop, VioInboxItem *item);
 

@@ -30,6 +30,7 @@ typedef struct VioLoopParams {
                               SINGLE_ISSUER and DEFER_TASKRUN */
     unsigned workers;      /* offload workers; 0 = number of CPUs, <= 16 */
     size_t buffer_limit;   /* bytes the buffer pool may hand out; 0 = 64 MiB */
+    unsigned ring_entries; /* io_uring submission entries; 0 = 256 */
 } VioLoopParams;
 
 /* Returns 0 or -errno.  With VIO_ENGINE_AUTO a forbidden io_uring falls back

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/engine-uring.c - the engine on io_uring.
+ *
+ * One ring a loop for files, sockets, polls, timeouts and the waker.  Entries
+ * gather while coroutines run; one system call submits them and waits.  What
+ * does not fit into the ring waits in a queue here.
+ *
+ * Three things are easy to get wrong and therefore said once:
+ *  - With deferred task work a finished request is invisible until the owner
+ *    enters the kernel, and one entry may bring only some of them: the
+ *    TASKRUN bit tells.
+ *  - A ring made by one thread and run by another must stay disabled until the
+ *    runner is known (fixed_runner), or do without a single issuer.
+ *  - When a thread exits the kernel cancels what it left behind.  -ECANCELED
+ *    that nobody asked for means: once more.
+ *
+ * Concurrency: everything by the loop's runner, but for open and close.
+ */
+#include "io/engine.h"
+
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <string.h>
+
+#include "io/engine-uring.h"
+#include "io/loop-internal.h"
+
+#define URING_ENTRIES 256u
+#define URING_CQ_FACTOR 4u
+#define URING_UNBOUNDED_WORKERS 16u
+
+typedef struct Uring {
+    struct io_uring ring;
+    unsigned submit_at; /* entries that are worth a system call */
+    bool disabled;      /* until the runner is known */
+    VioOp *queue, **queue_tail; /* no entry was free */
+    VioOp wake;
+    bool wake_armed;
+} Uring;
+
+/* -- set-up ------------------------------------------------------------------- */
+
+/* Tell the kernel how many threads it may start for what cannot be done
+ * asynchronously; its own idea grows with the machine. */
+static void
+uring_limit_workers(struct io_uring *ring)
+{
+    unsigned max[2] = {
+        MAX(4u, 2 * g_get_num_processors()),
+        URING_UNBOUNDED_WORKERS,
+    };
+
+    (void) io_uring_register_iowq_max_workers(ring, max); /* 5.15 */
+}
+
+static int
+uring_open(VioLoop *loop, const VioLoopParams *params, char *why,
+           size_t why_size)
+{
+    unsigned entries = params->ring_entries ? params->ring_entries
+                                            : URING_ENTRIES;
+    VioUringSetup setup = {
+        .entries = entries,
+        .cq_entries = entries * URING_CQ_FACTOR,
+        .fixed_runner = params->fixed_runner,
+    };
+    Uring *u = g_new0(Uring, 1);
+    int ret = vio_uring_setup(&u->ring, &setup);
+
+    (void) g_strlcpy(why, setup.why, why_size);
+    if (ret != 0) {
+        g_free(u);
+        return ret;
+    }
+    u->submit_at = entries / 2;
+    u->disabled = setup.disabled;
+    u->queue_tail = &u->queue;
+    (void) io_uring_ring_dontfork(&u->ring);
+    uring_limit_workers(&u->ring);
+    loop->engine_state = u;
+    loop->engine_ops = setup.ops;
+    return 0;
+}
+
+static void
+uring_close(VioLoop *loop)
+{
+    Uring *u = loop->engine_state;
+
+    g_assert(!u->queue);
+    io_uring_queue_exit(&u->ring);
+    g_free(u);
+}
+
+static void
+uring_start(VioLoop *loop)
+{
+    Uring *u = loop->engine_state;
+    int ret;
+
+    if (!u->disabled)
+        return;
+    u->disabled = false;
+    /* io_uring_enable_rings() is not exported by liburing 2.3. */
+    ret = io_uring_register(u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
+                            NULL, 0);
+    g_assert(ret == 0);
+    /* Registered rings belong to a thread: only for the one that stays. */
+    (void) io_uring_register_ring_fd(&u->ring); /* 5.18; a small gain */
+}
+
+static int
+uring_fd(VioLoop *loop)
+{
+    Uring *u = loop->engine_state;
+
+    return u->ring.ring_fd;
+}
+
+/* -- submission ----------------------------------------------------------------- */
+
+static void
+prep_readv(struct io_uring_sqe *sqe, const VioOp *op)
+{
+    const struct iovec *iov = op->data;
+
+    if (op->arg == 1)
+        io_uring_prep_read(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
+                           op->off);
+    else
+        io_uring_prep_readv(sqe, op->fd, iov, op->arg, op->off);
+    sqe->rw_flags = (int) op->flags;
+}
+
+static void
+prep_writev(struct io_uring_sqe *sqe, const VioOp *op)
+{
+    const struct iovec *iov = op->data;
+
+    if (op->arg == 1)
+        io_uring_prep_write(sqe, op->fd, iov->iov_base,
+                            (unsigned) iov->iov_len, op->off);
+    else
+        io_uring_prep_writev(sqe, op->fd, iov, op->arg, op->off);
+    sqe->rw_flags = (int) op->flags;
+}
+
+static void
+uring_prep(struct io_uring_sqe *sqe, VioOp *op)
+{
+    switch (op->code) {
+    case VIO_OP_READV:
+        prep_readv(sqe, op);
+        break;
+    case VIO_OP_WRITEV:
+        prep_writev(sqe, op);
+        break;
+    case VIO_OP_FSYNC:
+        io_uring_prep_fsync(sqe, op->fd,
+                            op->flags ? IORING_FSYNC_DATASYNC : 0);
+        break;
+    case VIO_OP_FALLOCATE:
+        io_uring_prep_fallocate(sqe, op->fd, (int) op->arg, (off_t) op->off,
+                                (off_t) op->len);
+        break;
+    case VIO_OP_OPENAT:
+        io_uring_prep_openat(sqe, op->fd, op->data, (int) op->flags, op->arg);
+        break;
+    case VIO_OP_STATX:
+        io_uring_prep_statx(sqe, op->fd, op->data, (int) op->flags, op->arg,
+                            op->out);
+        break;
+    case VIO_OP_POLL:
+        io_uring_prep_poll_add(sqe, op->fd, op->flags);
+        break;
+    case VIO_OP_RECV:
+        io_uring_prep_recv(sqe, op->fd, op->out, op->len, (int) op->flags);
+        break;
+    case VIO_OP_SEND:
+        io_uring_prep_send(sqe, op->fd, op->data, op->len, (int) op->flags);
+        break;
+    case VIO_OP_COUNT:
+        g_assert_not_reached();
+    }
+    io_uring_sqe_set_data(sqe, op);
+}
+
+/* A free entry; makes room by submitting if it must.  NULL if that failed. */
+static struct io_uring_sqe *
+uring_sqe(Uring *u)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+
+    if (sqe)
+        return sqe;
+    (void) io_uring_submit(&u->ring); /* full completion ring: seen by turn */
+    return io_uring_get_sqe(&u->ring);
+}
+
+static void
+uring_submit(VioLoop *loop, VioOp *op)
+{
+    Uring *u = loop->engine_state;
+    struct io_uring_sqe *sqe = u->queue ? NULL : uring_sqe(u);
+
+    if (!sqe) {
+        op->next = NULL;
+        *u->queue_tail = op;
+        u->queue_tail = &op->next;
+        return;
+    }
+    uring_prep(sqe, op);
+    /* Do not let the device idle while a long ready list is worked off. */
+    if (io_uring_sq_ready(&u->ring) >= u->submit_at)
+        (void) io_uring_submit(&u->ring);
+}
+
+static void
+uring_submit_queue(Uring *u)
+{
+    while (u->queue) {
+        struct io_uring_sqe *sqe = uring_sqe(u);
+        VioOp *op = u->queue;
+
+        if (!sqe)
+            return;
+        u->queue = op->next;
+        if (!u->queue)
+            u->queue_tail = &u->queue;
+        uring_prep(sqe, op);
+    }
+}
+
+static bool
+uring_unqueue(Uring *u, VioOp *op)
+{
+    VioOp **link = &u->queue;
+
+    while (*link && *link != op)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = op->next;
+    if (!*link)
+        u->queue_tail = link;
+    return true;
+}
+
+static void
+uring_cancel(VioLoop *loop, VioOp *op)
+{
+    Uring *u = loop->engine_state;
+    struct io_uring_sqe *sqe;
+
+    if (!op->co)
+        return; /* has just completed */
+    if (uring_unqueue(u, op)) {
+        vio_op_complete(op, -ECANCELED);
+        return;
+    }
+    sqe = uring_sqe(u);
+    if (!sqe) {
+        /* No room even for this: look again next turn. */
+        __atomic_store_n(&loop->waker->check, 1, __ATOMIC_SEQ_CST);
+        return;
+    }
+    io_uring_prep_cancel(sqe, op, 0);
+    io_uring_sqe_set_data(sqe, NULL);
+}
+
+static bool
+uring_pending(VioLoop *loop)
+{
+    Uring *u = loop->engine_state;
+
+    return !u->wake_armed || u->queue || io_uring_sq_ready(&u->ring) > 0;
+}
+
+/* -- completion ------------------------------------------------------------------- */
+
+/* The ring polls the waker's eventfd: a token ends any wait, ours or a foreign
+ * loop's on the ring's descriptor.  It does not read it, because a read in
+ * flight would be a write to memory of ours that may outlast the loop. */
+static void
+uring_arm_wake(VioLoop *loop, Uring *u)
+{
+    struct io_uring_sqe *sqe;
+
+    if (u->wake_armed)
+        return;
+    sqe = uring_sqe(u);
+    if (!sqe)
+        return;
+    u->wake.code = VIO_OP_POLL;
+    u->wake.fd = loop->waker->fd;
+    u->wake.flags = POLLIN;
+    uring_prep(sqe, &u->wake);
+    u->wake_armed = true;
+}
+
+static void
+uring_complete(VioLoop *loop, Uring *u, const struct io_uring_cqe *cqe)
+{
+    VioOp *op = io_uring_cqe_get_data(cqe);
+
+    if (op == &u->wake) {
+        u->wake_armed = false;
+        if (cqe->res > 0)
+            loop->tokens_due -= vio_waker_take(loop->waker);
+    } else if (op) { /* a cancellation has none */
+        vio_op_complete(op, cqe->res);
+    }
+}
+
+/* True if the kernel holds back completions until it is entered. */
+static bool
+uring_holds_back(const struct io_uring *ring)
+{
+    return IO_URING_READ_ONCE(*ring->sq.kflags) &
+           (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN);
+}
+
+static unsigned
+uring_reap_once(VioLoop *loop, Uring *u)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, n = 0;
+
+    io_uring_for_each_cqe(&u->ring, head, cqe)
+    {
+        uring_complete(loop, u, cqe);
+        n++;
+    }
+    io_uring_cq_advance(&u->ring, n);
+    return n;
+}
+
+static bool
+uring_reap(VioLoop *loop, Uring *u)
+{
+    unsigned n = uring_reap_once(loop, u);
+
+    while (uring_holds_back(&u->ring)) {
+        int ret = io_uring_get_events(&u->ring);
+
+        n += uring_reap_once(loop, u);
+        if (ret < 0 && ret != -EINTR)
+            break; /* no memory: next turn */
+    }
+    return n > 0;
+}
+
+static void
+uring_wait(Uring *u, int64_t wait_ns)
+{
+    struct __kernel_timespec ts = {
+        .tv_sec = wait_ns / 1000000000,
+        .tv_nsec = wait_ns % 1000000000,
+    };
+    struct io_uring_cqe *cqe;
+
+    /* Time-out, signal, full completion ring: all end in reaping. */
+    (void) io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1,
+                                            wait_ns < 0 ? NULL : &ts, NULL);
+}
+
+static bool
+uring_turn(VioLoop *loop, int64_t wait_ns)
+{
+    Uring *u = loop->engine_state;
+
+    uring_arm_wake(loop, u);
+    uring_submit_queue(u);
+    if (wait_ns != 0)
+        uring_wait(u, wait_ns);
+    else if (io_uring_sq_ready(&u->ring) > 0)
+        (void) io_uring_submit(&u->ring);
+    return uring_reap(loop, u);
+}
+
+const VioEngine vio_engine_uring = {
+    .name = "uring",
+    .open = uring_open,
+    .close = uring_close,
+    .start = uring_start,
+    .fd = uring_fd,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .pending = uring_pending,
+    .turn = uring_turn,
+};

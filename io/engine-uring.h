@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/engine-uring.h - setting up a ring on whatever kernel this is. */
+#pragma once
+
+#include <liburing.h>
+#include <stdbool.h>
+
+typedef struct VioUringSetup {
+    unsigned entries, cq_entries;
+    bool fixed_runner;
+    /* results */
+    bool disabled;   /* io_uring_enable_rings() is due in the runner */
+    unsigned ops;    /* bit per VioOpCode that the kernel takes */
+    const char *why; /* what was chosen, or what failed */
+} VioUringSetup;
+
+/* Make @ring with the best flags that work here.  Returns 0 or -errno. */
+int vio_uring_setup(struct io_uring *ring, VioUringSetup *setup);
