@@ -87,6 +87,65 @@ io_test_run(IoFixture *f, VioCoFunc fn, void *opaque)
     vio_loop_run_sync(f->loop, fn, opaque);
 }
 
+typedef struct BusyRun {
+    VioLoop *loop;
+    VioCoFunc fn;
+    void *opaque;
+    VioCancel *done;
+    bool over;
+} BusyRun;
+
+static void
+busy_companion(void *opaque)
+{
+    BusyRun *run = opaque;
+
+    (void) vio_co_sleep(run->loop, UINT64_MAX, run->done);
+    run->over = true;
+}
+
+static void
+busy_main(void *opaque)
+{
+    BusyRun *run = opaque;
+
+    run->done = vio_cancel_new();
+    vio_co_start(run->loop, busy_companion, run);
+    run->fn(run->opaque);
+    vio_cancel_fire(run->done);
+    /* The companion still uses @run. */
+    while (!run->over)
+        (void) vio_co_sleep(run->loop, 1000, NULL);
+    vio_cancel_unref(run->done);
+}
+
+void
+io_test_run_busy(IoFixture *f, VioCoFunc fn, void *opaque)
+{
+    BusyRun run = {.loop = f->loop, .fn = fn, .opaque = opaque};
+
+    vio_loop_run_sync(f->loop, busy_main, &run);
+}
+
+ssize_t
+io_test_co_read(VioFile *file, uint64_t off, void *buf, size_t len)
+{
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, buf, len);
+
+    return vio_co_preadv(file, off, &vec);
+}
+
+ssize_t
+io_test_co_write(VioFile *file, uint64_t off, const void *buf, size_t len,
+                 VioWriteFlags flags)
+{
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, (void *) buf, len);
+
+    return vio_co_pwritev(file, off, &vec, flags);
+}
+
 uint8_t
 io_test_byte(uint64_t off)
 {

@@ -27,6 +27,15 @@ void io_test_add(const char *path, IoTestFunc func);
 /* Run fn(opaque) as a coroutine of the fixture's loop to its end. */
 void io_test_run(IoFixture *f, VioCoFunc fn, void *opaque);
 
+/* The same with another coroutine about, so that requests really go through
+ * the engine instead of being made inline. */
+void io_test_run_busy(IoFixture *f, VioCoFunc fn, void *opaque);
+
+/* One transfer of a plain buffer. */
+ssize_t io_test_co_read(VioFile *file, uint64_t off, void *buf, size_t len);
+ssize_t io_test_co_write(VioFile *file, uint64_t off, const void *buf,
+                         size_t len, VioWriteFlags flags);
+
 /* A new file of @size bytes of a pattern that depends on the offset. */
 VioFile *io_test_file(IoFixture *f, const char *name, size_t size);
 uint8_t io_test_byte(uint64_t off);
