@@ -147,7 +147,8 @@ def _():
 # -- form ---------------------------------------------------------------------
 
 SPDX_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".map", ".pod")
-SPDX_NAMES = ("meson.build", "meson_options.txt", "setup", "run")
+SPDX_NAMES = ("meson.build", "meson_options.txt", "setup", "run",
+              "peak-memory")
 
 
 @suite.case("each source file names its licence")
@@ -245,7 +246,8 @@ def _():
     if not tool:
         raise Skip("shellcheck is not installed")
     names = [n for n in tree.files()
-             if n.endswith(".sh") or os.path.basename(n) in ("setup", "run")]
+             if n.endswith(".sh")
+             or tree.read_head(n).startswith("#!/usr/bin/env bash")]
     done = subprocess.run([tool, *names], cwd=tree.ROOT, capture_output=True,
                           check=False)
     if done.returncode:

@@ -50,6 +50,12 @@ def read(name):
         return file.read()
 
 
+def read_head(name):
+    """The first line; whatever bytes it has."""
+    with open(os.path.join(ROOT, name), "rb") as file:
+        return file.readline(200).decode(errors="replace")
+
+
 TOKENS = re.compile(
     r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 

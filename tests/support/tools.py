@@ -26,6 +26,10 @@ UNDER_SANITIZER = os.environ.get("VDISK_SANITIZE", "none") != "none"
 CRASH_MARKS = (b"Sanitizer", b"runtime error:", b"Assertion", b"ERROR:",
                b"CRITICAL", b"WARNING **")
 
+# Does to an image what the command line says (tests/support/disk-io.c).
+DISK_IO = os.environ.get(
+    "VDISK_DISK_IO", os.path.join(SOURCE_ROOT, "build/tests/support/disk-io"))
+
 KINDS = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
          "twoGbMaxExtentFlat", "streamOptimized")
 
@@ -59,7 +63,7 @@ def run(argv, stdin=None, timeout=600, memory=None, env=None, cwd=None):
                           timeout=timeout, preexec_fn=limit, env=full_env,
                           cwd=cwd, check=False)
     result = Result(argv, done)
-    if argv[0] == VDISK_IMG:
+    if argv[0] in (VDISK_IMG, DISK_IO):
         assert_no_crash(result)
     return result
 
@@ -117,6 +121,30 @@ def qemu_io(image, *commands, fmt="vmdk"):
     if result.code != 0 or "failed" in text or "ERROR" in text:
         raise Failed(str(result))
     return text
+
+
+def disk_io(image, *words, **kwargs):
+    """Run disk-io on @image; it must succeed.  Returns its stdout."""
+    result = run([DISK_IO, str(image), *map(str, words)], **kwargs)
+    if result.code != 0:
+        raise Failed(str(result))
+    return result.stdout
+
+
+def write_with_vdisk(image, writes, *last):
+    """Do the @writes of a Model to @image, in one session."""
+    words = []
+    for kind, offset, length, path in writes:
+        words += [kind, offset, path if kind == "write" else length]
+    disk_io(image, *words, *last)
+
+
+def write_with_qemu(image, writes, fmt="vmdk"):
+    commands = []
+    for kind, offset, length, path in writes:
+        source = "-s %s" % path if kind == "write" else "-z"
+        commands.append("write -q %s %d %d" % (source, offset, length))
+    qemu_io(image, *commands, fmt=fmt)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/bench/bench-io.c - many small requests on one image, timed.
+ *
+ * Walks as "qemu-img bench" does (fixed step, wrapping at the end; a flush
+ * waits for the writes before it), so that the two can be compared; -R takes
+ * random offsets instead.  Opening and closing are outside of the time.
+ *
+ *   bench-io [-w] [-f FORMAT] [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP]
+ *            [-F FLUSH_INTERVAL] [-R SEED] IMAGE
+ *
+ * Prints seconds, requests a second, and requests to the files per request.
+ *
+ * Concurrency: one thread; callbacks run inside vd_context_iterate().
+ */
+#include "include/vdisk.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Slot Slot;
+
+typedef struct {
+    /* what to do */
+    const char *image, *format;
+    uint64_t count, size, step, flush_interval;
+    unsigned depth;
+    bool write, random;
+    /* where we are */
+    VdDisk *disk;
+    uint64_t disk_size, offset, random_state;
+    uint64_t started, finished, since_flush;
+    unsigned in_flight;
+    bool flushing, failed;
+    Slot *free_slots;
+} Bench;
+
+struct Slot {
+    Bench *bench;
+    Slot *next;
+    struct iovec iov;
+};
+
+/* xorshift64: the generator is not what is measured. */
+static uint64_t
+random_next(Bench *b)
+{
+    b->random_state ^= b->random_state << 13;
+    b->random_state ^= b->random_state >> 7;
+    b->random_state ^= b->random_state << 17;
+    return b->random_state;
+}
+
+static uint64_t
+next_offset(Bench *b)
+{
+    uint64_t off = b->offset;
+
+    if (b->random)
+        return random_next(b) % (b->disk_size / b->size) * b->size;
+    b->offset = (b->offset + b->step) % b->disk_size;
+    if (b->offset + b->size > b->disk_size)
+        b->offset = 0;
+    return off;
+}
+
+static void
+fail(Bench *b, const GError *error)
+{
+    if (!b->failed)
+        fprintf(stderr, "bench-io: %s\n", error->message);
+    b->failed = true;
+}
+
+static void
+request_done(void *opaque, const GError *error)
+{
+    Slot *slot = opaque;
+    Bench *b = slot->bench;
+
+    if (error)
+        fail(b, error);
+    slot->next = b->free_slots;
+    b->free_slots = slot;
+    b->in_flight--;
+    b->finished++;
+}
+
+static void
+flush_done(void *opaque, const GError *error)
+{
+    Bench *b = opaque;
+
+    if (error)
+        fail(b, error);
+    b->flushing = false;
+    b->since_flush = 0;
+}
+
+static void
+submit_request(Bench *b)
+{
+    Slot *slot = b->free_slots;
+    uint64_t off = next_offset(b);
+
+    b->free_slots = slot->next;
+    b->in_flight++;
+    b->started++;
+    b->since_flush++;
+    if (b->write)
+        vd_disk_pwritev_async(b->disk, &slot->iov, 1, off, 0, request_done,
+                              slot);
+    else
+        vd_disk_preadv_async(b->disk, &slot->iov, 1, off, request_done, slot);
+}
+
+static bool
+flush_is_due(const Bench *b)
+{
+    return b->flush_interval && b->since_flush >= b->flush_interval;
+}
+
+static void
+submit_all(Bench *b)
+{
+    while (b->started < b->count && b->free_slots && !flush_is_due(b) &&
+           !b->flushing)
+        submit_request(b);
+    if (flush_is_due(b) && !b->flushing && !b->in_flight) {
+        b->flushing = true;
+        vd_disk_flush_async(b->disk, flush_done, b);
+    }
+}
+
+static void
+run(Bench *b, VdContext *ctx)
+{
+    while (!b->failed && (b->finished < b->count || b->flushing)) {
+        submit_all(b);
+        vd_context_iterate(ctx, -1);
+    }
+    while (b->in_flight || b->flushing)
+        vd_context_iterate(ctx, -1);
+}
+
+static void
+slots_init(Bench *b, Slot *slots)
+{
+    for (unsigned i = 0; i < b->depth; i++) {
+        Slot *slot = &slots[i];
+        void *buf;
+
+        if (posix_memalign(&buf, 4096, b->size) != 0)
+            abort();
+        memset(buf, 0xa5, b->size);
+        *slot = (Slot){.bench = b,
+                       .next = b->free_slots,
+                       .iov = {.iov_base = buf, .iov_len = b->size}};
+        b->free_slots = slot;
+    }
+}
+
+static void
+report(const Bench *b, double seconds, const char *engine)
+{
+    VdStats stats;
+
+    vd_disk_get_stats(b->disk, &stats);
+    printf("{\"seconds\": %.6f, \"iops\": %.0f, \"leaf-reads\": %.3f, "
+           "\"leaf-writes\": %.3f, \"engine\": \"%s\"}\n",
+           seconds, (double) b->finished / seconds,
+           (double) stats.leaf_reads / (double) b->finished,
+           (double) stats.leaf_writes / (double) b->finished, engine);
+}
+
+static bool
+bench_open(Bench *b, VdContext *ctx, GError **error)
+{
+    b->disk = vd_disk_open(ctx, b->image, b->format, NULL,
+                           b->write ? VD_OPEN_RDWR : 0, error);
+    if (!b->disk)
+        return false;
+    b->disk_size = vd_disk_size(b->disk);
+    if (b->disk_size <= b->size) {
+        g_set_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT,
+                    "%s: smaller than a request", b->image);
+        return false;
+    }
+    return true;
+}
+
+static bool
+bench(Bench *b, GError **error)
+{
+    VdContextParams params = {.fixed_thread = true};
+    g_autoptr(VdContext) ctx = vd_context_new(&params, error);
+    g_autofree Slot *slots = g_new0(Slot, b->depth);
+    bool ok = ctx && bench_open(b, ctx, error);
+
+    if (ok) {
+        slots_init(b, slots);
+        int64_t start = g_get_monotonic_time();
+        run(b, ctx);
+        report(b, (double) (g_get_monotonic_time() - start) / 1e6,
+               vd_context_engine(ctx));
+    }
+    if (b->disk)
+        ok = vd_disk_close(b->disk, ok ? error : NULL) && ok;
+    for (unsigned i = 0; i < b->depth; i++)
+        free(slots[i].iov.iov_base);
+    return ok && !b->failed;
+}
+
+static uint64_t
+number(const char *text)
+{
+    char *end;
+    uint64_t value = g_ascii_strtoull(text, &end, 0);
+
+    if (*end || end == text) {
+        fprintf(stderr, "bench-io: no number: %s\n", text);
+        exit(2);
+    }
+    return value;
+}
+
+static void
+parse(Bench *b, int argc, char **argv)
+{
+    int option;
+
+    while ((option = getopt(argc, argv, "wf:c:d:s:S:F:R:")) != -1) {
+        switch (option) {
+        case 'w':
+            b->write = true;
+            break;
+        case 'f':
+            b->format = optarg;
+            break;
+        case 'c':
+            b->count = number(optarg);
+            break;
+        case 'd':
+            b->depth = (unsigned) number(optarg);
+            break;
+        case 's':
+            b->size = number(optarg);
+            break;
+        case 'S':
+            b->step = number(optarg);
+            break;
+        case 'F':
+            b->flush_interval = number(optarg);
+            break;
+        case 'R':
+            b->random = true;
+            b->random_state = number(optarg) | 1;
+            break;
+        default:
+            exit(2);
+        }
+    }
+    if (optind != argc - 1 || !b->count || !b->depth || !b->size)
+        exit(2);
+    b->image = argv[optind];
+}
+
+int
+main(int argc, char **argv)
+{
+    Bench b = {.count = 75000, .depth = 64, .size = 4096};
+    g_autoptr(GError) error = NULL;
+
+    parse(&b, argc, argv);
+    if (!b.step)
+        b.step = b.size;
+    if (bench(&b, &error))
+        return 0;
+    if (error)
+        fprintf(stderr, "bench-io: %s\n", error->message);
+    return 1;
+}

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-qemu - images go both ways between vdisk-img, qemu-img and libvmdk.
+
+What QEMU has made and written, single or as a chain, reads here as it does
+there; what we have made and written passes "qemu-img check" and reads the same
+in QEMU and in libvmdk.  Contents are random by seed and kept in a model.
+"""
+import json
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from model import Model  # noqa: E402
+from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
+                     read_with_vdisk)
+from tap import Suite, skip_all  # noqa: E402
+from tools import (DISK_IO, KINDS, Failed, qemu_img, run,  # noqa: E402
+                   scratch, vdisk_img, working_engines, write_with_qemu,
+                   write_with_vdisk)
+
+WRITABLE = [kind for kind in KINDS if kind != "streamOptimized"]
+# No whole number of 64 KiB grains, and more than one grain table (32 MiB).
+SIZE = (40 << 20) + 5 * 512
+WRITES = 60
+
+suite = Suite()
+
+
+def path_in(tmp, name):
+    return os.path.join(tmp, name)
+
+
+def write_raw(model, path):
+    with open(path, "wb") as file:
+        file.write(model.data)
+
+
+def reads_qemus_image(kind, options, seed):
+    with scratch() as tmp:
+        image = path_in(tmp, "q.vmdk")
+        model = Model(SIZE, seed)
+        qemu_img("create", "-f", "vmdk", "-o",
+                 ",".join(["subformat=" + kind] + options), image, SIZE)
+        write_with_qemu(image, model.random_writes(tmp, WRITES))
+        expect(read_with_qemu(image), model.content(), "qemu-img")
+        for engine in working_engines():
+            expect(read_with_vdisk(image, engine), model.content(), engine)
+
+
+def reads_qemus_stream():
+    with scratch() as tmp:
+        raw, image = path_in(tmp, "q.raw"), path_in(tmp, "q.vmdk")
+        model = Model(SIZE, 5)
+        list(model.random_writes(tmp, WRITES))
+        write_raw(model, raw)
+        qemu_img("convert", "-f", "raw", "-O", "vmdk", "-o",
+                 "subformat=streamOptimized", raw, image)
+        expect(read_with_vdisk(image), model.content(), "vdisk-img")
+
+
+def reads_qemus_chain(links):
+    with scratch() as tmp:
+        model, parent = None, None
+        for link in range(links):
+            model = Model(SIZE, 100 + link, model)
+            image = path_in(tmp, "link%d.vmdk" % link)
+            backing = ["-b", parent, "-F", "vmdk"] if parent else []
+            size = [] if parent else [SIZE]
+            qemu_img("create", "-f", "vmdk", *backing, image, *size)
+            write_with_qemu(image, model.random_writes(tmp, 8))
+            parent = image
+        expect(read_with_qemu(parent), model.content(), "qemu-img")
+        expect(read_with_vdisk(parent), model.content(), "vdisk-img")
+
+
+def assert_sound(image):
+    qemu_img("check", "-f", "vmdk", image)
+    vdisk_img("check", "-f", "vmdk", image)
+
+
+def qemu_reads_ours(kind, seed):
+    with scratch() as tmp:
+        image = path_in(tmp, "v.vmdk")
+        model = Model(SIZE, seed)
+        vdisk_img("create", "-f", "vmdk", "-o", "subformat=" + kind, image, SIZE)
+        write_with_vdisk(image, model.random_writes(tmp, WRITES), "flush")
+        assert_sound(image)
+        expect(read_with_vdisk(image), model.content(), "vdisk-img")
+        expect(read_with_qemu(image), model.content(), "qemu-img")
+        expect(read_with_libvmdk(image), model.content(), "libvmdk")
+
+
+def goes_on_where_qemu_stopped(kind, seed):
+    """Both write to the same image in turn."""
+    with scratch() as tmp:
+        image = path_in(tmp, "t.vmdk")
+        model = Model(SIZE, seed)
+        qemu_img("create", "-f", "vmdk", "-o", "subformat=" + kind, image, SIZE)
+        for write in (write_with_qemu, write_with_vdisk, write_with_qemu,
+                      write_with_vdisk):
+            write(image, model.random_writes(tmp, 15))
+        assert_sound(image)
+        expect(read_with_qemu(image), model.content(), "qemu-img")
+        expect(read_with_vdisk(image), model.content(), "vdisk-img")
+
+
+def our_chain(tmp, links, writes):
+    """A chain made and written by us: (top image, model of it)."""
+    model, parent = None, None
+    for link in range(links):
+        model = Model(SIZE, 200 + link, model)
+        image = path_in(tmp, "ours%d.vmdk" % link)
+        backing = ["-b", parent, "-F", "vmdk"] if parent else []
+        size = [] if parent else [SIZE]
+        vdisk_img("create", "-q", "-f", "vmdk", *backing, image, *size)
+        write_with_vdisk(image, model.random_writes(tmp, writes))
+        parent = image
+    return parent, model
+
+
+def qemu_reads_our_chain(links):
+    with scratch() as tmp:
+        top, model = our_chain(tmp, links, 8)
+        assert_sound(top)
+        expect(read_with_qemu(top), model.content(), "qemu-img")
+        expect(read_with_vdisk(top), model.content(), "vdisk-img")
+
+
+def leaf_reads(image, *words):
+    """(requests, bytes) that reached the files while doing @words."""
+    result = run([DISK_IO, "-r", image, *map(str, words), "stats"])
+    if result.code:
+        raise Failed(str(result))
+    words = result.stderr.split()
+    return int(words[3]), int(words[5])
+
+
+def chain_reads_a_run_once(links):
+    """However deep, a read costs one device read per run: asking the same
+    again, with the tables cached, reads each byte once and no more."""
+    with scratch() as tmp:
+        top, _ = our_chain(tmp, links, 8)
+        for step in range(20):
+            offset = step * 1999999 % (SIZE - 4096) // 4096 * 4096
+            read = ("read", offset, 4096)
+            once, twice = leaf_reads(top, *read), leaf_reads(top, *read, *read)
+            requests, count = twice[0] - once[0], twice[1] - once[1]
+            if requests > 1 or count > 4096:
+                raise Failed("4096 bytes at %d: %d reads of %d bytes"
+                             % (offset, requests, count))
+
+
+def rebased_by_convert():
+    """qemu's overlay copied over ours keeps only what the overlay has."""
+    with scratch() as tmp:
+        base, top = path_in(tmp, "b.vmdk"), path_in(tmp, "t.vmdk")
+        copy = path_in(tmp, "c.vmdk")
+        model = Model(SIZE, 300)
+        vdisk_img("create", "-q", "-f", "vmdk", base, SIZE)
+        write_with_vdisk(base, model.random_writes(tmp, 20))
+        model = Model(SIZE, 301, model)
+        vdisk_img("create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk", top)
+        write_with_vdisk(top, model.random_writes(tmp, 5))
+        vdisk_img("convert", "-O", "vmdk", "-B", base, "-F", "vmdk", top, copy)
+        expect(read_with_qemu(copy), model.content(), "qemu-img")
+        if os.path.getsize(copy) > os.path.getsize(base):
+            raise Failed("the copy holds more than the overlay's data")
+
+
+def agrees_on_info(kind):
+    """What scripts read from info is what qemu-img says."""
+    with scratch() as tmp:
+        image = path_in(tmp, "i.vmdk")
+        vdisk_img("create", "-q", "-f", "vmdk", "-o", "subformat=" + kind,
+                  image, SIZE)
+        ours = json.loads(vdisk_img("info", "--output=json", image))
+        theirs = json.loads(qemu_img("info", "--output=json", image))
+        for key in ("virtual-size", "format", "cluster-size", "filename",
+                    "dirty-flag"):
+            if ours.get(key) != theirs.get(key):
+                raise Failed("%s: %s, qemu-img says %s"
+                             % (key, ours.get(key), theirs.get(key)))
+        for key in ("cid", "parent-cid", "create-type"):
+            mine = ours["format-specific"]["data"][key]
+            other = theirs["format-specific"]["data"][key]
+            if mine != other:
+                raise Failed("%s: %s, qemu-img says %s" % (key, mine, other))
+
+
+def main():
+    for tool in ("qemu-img", "qemu-io"):
+        if not shutil.which(tool):
+            skip_all(tool + " is not installed")
+
+    for seed, kind in enumerate(WRITABLE):
+        suite.add("reads what qemu wrote: " + kind,
+                  reads_qemus_image, kind, [], seed)
+        suite.add("qemu and libvmdk read what we wrote: " + kind,
+                  qemu_reads_ours, kind, 20 + seed)
+        suite.add("both write in turn: " + kind,
+                  goes_on_where_qemu_stopped, kind, 40 + seed)
+    for seed, option in enumerate(("zeroed_grain=on", "adapter_type=lsilogic",
+                                   "compat6=on", "hwversion=17")):
+        suite.add("reads what qemu wrote with " + option, reads_qemus_image,
+                  "monolithicSparse", [option], 60 + seed)
+    suite.add("reads qemu's streamOptimized", reads_qemus_stream)
+    for links in (2, 5, 30):
+        suite.add("reads qemu's chain of %d links" % links,
+                  reads_qemus_chain, links)
+        suite.add("qemu reads our chain of %d links" % links,
+                  qemu_reads_our_chain, links)
+    suite.add("a chain of 30 links reads a run once",
+              chain_reads_a_run_once, 30)
+    suite.add("convert -B leaves the parent's data out", rebased_by_convert)
+    for kind in KINDS:
+        suite.add("info agrees with qemu-img: " + kind, agrees_on_info, kind)
+    suite.run()
+
+
+main()

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/support/disk-io.c - do a list of things to an image, for tests.
+ *
+ *   disk-io [-r] [-f FORMAT] IMAGE COMMAND...
+ *
+ *   write OFFSET FILE      the bytes of FILE
+ *   zero OFFSET LENGTH     may give space back
+ *   discard OFFSET LENGTH
+ *   flush
+ *   wait                   print "ready", go on when standard input ends
+ *   stats                  print the counters of the disk to standard error
+ *   read OFFSET LENGTH     to standard output
+ *
+ * Concurrency: one thread, synchronous calls.
+ */
+#include "include/vdisk.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct {
+    VdDisk *disk;
+    char **next; /* words of the command line that are left */
+} Session;
+
+static const char *
+take_word(Session *s)
+{
+    if (!*s->next) {
+        fputs("disk-io: a word is missing at the end\n", stderr);
+        exit(2);
+    }
+    return *s->next++;
+}
+
+static uint64_t
+take_number(Session *s)
+{
+    const char *word = take_word(s);
+    char *end;
+    uint64_t number = g_ascii_strtoull(word, &end, 0);
+
+    if (*end || end == word) {
+        fprintf(stderr, "disk-io: no number: %s\n", word);
+        exit(2);
+    }
+    return number;
+}
+
+static bool
+do_write(Session *s, GError **error)
+{
+    uint64_t off = take_number(s);
+    const char *file = take_word(s);
+    g_autofree char *data = NULL;
+    size_t len;
+
+    return g_file_get_contents(file, &data, &len, error) &&
+           vd_disk_pwrite(s->disk, data, len, off, 0, error);
+}
+
+static bool
+do_zero(Session *s, GError **error)
+{
+    uint64_t off = take_number(s), len = take_number(s);
+
+    return vd_disk_write_zeroes(s->disk, off, len, VD_REQ_MAY_UNMAP, error);
+}
+
+static bool
+do_discard(Session *s, GError **error)
+{
+    uint64_t off = take_number(s), len = take_number(s);
+
+    return vd_disk_discard(s->disk, off, len, error);
+}
+
+static bool
+do_flush(Session *s, GError **error)
+{
+    return vd_disk_flush(s->disk, error);
+}
+
+static bool
+do_wait(Session *s, GError **error)
+{
+    puts("ready");
+    fflush(stdout);
+    while (getchar() != EOF)
+        ;
+    return true;
+}
+
+static bool
+do_stats(Session *s, GError **error)
+{
+    VdStats stats;
+
+    vd_disk_get_stats(s->disk, &stats);
+    fprintf(stderr,
+            "reads %" G_GUINT64_FORMAT " leaf_reads %" G_GUINT64_FORMAT
+            " leaf_read_bytes %" G_GUINT64_FORMAT "\n",
+            stats.reads, stats.leaf_reads, stats.leaf_read_bytes);
+    return true;
+}
+
+static bool
+do_read(Session *s, GError **error)
+{
+    uint64_t off = take_number(s), len = take_number(s);
+    g_autofree char *data = g_malloc(len);
+
+    if (!vd_disk_pread(s->disk, data, len, off, error))
+        return false;
+    fwrite(data, 1, len, stdout);
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(Session *s, GError **error);
+} commands[] = {
+    {"write", do_write}, {"zero", do_zero}, {"discard", do_discard},
+    {"flush", do_flush}, {"wait", do_wait}, {"stats", do_stats},
+    {"read", do_read},
+};
+
+static bool
+run_command(Session *s, GError **error)
+{
+    const char *name = take_word(s);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (g_str_equal(name, commands[i].name))
+            return commands[i].run(s, error);
+    fprintf(stderr, "disk-io: no such command: %s\n", name);
+    exit(2);
+}
+
+static bool
+run_all(VdContext *ctx, const char *image, const char *format,
+        VdOpenFlags flags, char **words, GError **error)
+{
+    Session s = {.next = words};
+    bool ok = true;
+
+    s.disk = vd_disk_open(ctx, image, format, NULL, flags, error);
+    if (!s.disk)
+        return false;
+    while (ok && *s.next)
+        ok = run_command(&s, error);
+    return vd_disk_close(s.disk, ok ? error : NULL) && ok;
+}
+
+int
+main(int argc, char **argv)
+{
+    VdOpenFlags flags = VD_OPEN_RDWR | VD_OPEN_UNMAP;
+    const char *format = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VdContext) ctx = NULL;
+    int option;
+
+    while ((option = getopt(argc, argv, "+rf:")) != -1) {
+        if (option == 'r')
+            flags = 0;
+        else if (option == 'f')
+            format = optarg;
+        else
+            return 2;
+    }
+    if (optind == argc)
+        return 2;
+
+    ctx = vd_context_new(NULL, &error);
+    if (ctx &&
+        run_all(ctx, argv[optind], format, flags, argv + optind + 1, &error))
+        return 0;
+    fprintf(stderr, "disk-io: %s\n", error->message);
+    return 1;
+}
