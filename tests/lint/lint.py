@@ -5,6 +5,7 @@
 One TAP line per rule; every violation is a diagnostic line "file:line: what".
 Run it from anywhere; the tree is the one it lies in.
 """
+import functools
 import os
 import re
 import shutil
@@ -42,10 +43,12 @@ LAYERS = {
     "tools": ("include",),
     "examples": ("include",),
 }
-# Folders in which every file (or folder) is a driver of its own.
-DRIVER_DIRS = ("block/proto", "block/filter", "formats")
-# Parts of those folders that drivers share.
+# Folders of drivers: one a file (and headers of the same name), one a folder.
+DRIVER_FILES = ("block/proto", "block/filter")
+DRIVER_FOLDERS = ("formats",)
+# What drivers there share.
 SHARED = ("formats/codec",)
+DRIVER_TABLE = re.compile(r"^const VdDriver \w+ =", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
@@ -56,13 +59,24 @@ def includes(name):
         yield text.count("\n", 0, match.start(1)) + 1, match.group(1)
 
 
+@functools.lru_cache(None)
+def single_file_drivers():
+    """"block/proto/file" for each source there that has a driver's table;
+    what has none is a helper for all of them."""
+    return [name[:-2] for name in tree.c_files()
+            if os.path.dirname(name) in DRIVER_FILES and name.endswith(".c")
+            and DRIVER_TABLE.search(tree.read(name))]
+
+
 def driver_of(path):
     """Which driver a file belongs to: "formats/vmdk", "block/proto/file"."""
-    for folder in DRIVER_DIRS:
-        if path.startswith(folder + "/"):
-            first = path[len(folder) + 1:].split("/")[0]
-            return folder + "/" + re.sub(r"(-[\w-]+)?\.[ch]$", "", first)
-    return None
+    folder, _, rest = path.partition("/")
+    if folder in DRIVER_FOLDERS:
+        return folder + "/" + re.sub(r"\.[ch]$", "", rest.split("/")[0])
+    stem = re.sub(r"\.[ch]$", "", path)
+    owners = [d for d in single_file_drivers()
+              if stem == d or stem.startswith(d + "-")]
+    return max(owners, key=len, default=None)
 
 
 def public_header(path):
@@ -116,7 +130,8 @@ def _():
 # Functions with _co_ in the name that do not yield: they make, wake or end.
 NO_YIELD = re.compile(
     r"^vio_co_(start|self|loop|wake|group_new|group_free|group_failed"
-    r"|queue_wake_one|queue_wake_all|queue_is_empty|mutex_unlock)$")
+    r"|queue_wake_one|queue_wake_all|queue_is_empty|mutex_unlock"
+    r"|pool_init|pool_clear|run_ready)$")
 CALL = re.compile(r"(?<![\w>.])([a-z]\w*_co_\w+)\s*\(")
 METHOD = re.compile(r"(?:->|\.)(co_\w+)\s*\(")
 # A coroutine's own first function: started by name, never called.
