@@ -8,7 +8,9 @@
  *     vd_context_dispatch(); callbacks run inside dispatch only
  *   - inside GLib: vd_context_source_new()
  * Do not mix the first with the others on one context while requests of the
- * others are in flight, unless the same thread does both.
+ * others are in flight, unless the same thread does both.  A synchronous call
+ * from inside a callback would wait for itself: it fails at once with
+ * VD_ERROR_INVALID_ARGUMENT and does nothing.
  *
  * Offsets, lengths and sizes are bytes.  Functions that can fail take a
  * GError** last (may be NULL) and use the domain VD_ERROR.  The library never
@@ -60,15 +62,18 @@ VD_PUBLIC int vd_error_to_errno(const GError *error);
 
 typedef struct VdContext VdContext;
 
-/* A message that is no error: a hint, an odd but readable image. */
+/* A message that is no error: a hint, an odd but readable image.  Called on the
+ * thread that runs the context, with no lock held: during dispatch, or before
+ * the synchronous call that it belongs to returns. */
 typedef void (*VdWarnFunc)(const char *message, void *opaque);
 
 typedef struct VdContextParams {
     const char *engine;    /* NULL or "auto", "uring", "threads" */
     bool fixed_thread;     /* only the creating thread will ever use it:
                               allows cheaper io_uring modes */
-    unsigned workers;      /* codec threads, 0 = CPUs */
-    uint64_t buffer_limit; /* bytes for I/O buffers, 0 = 64 MiB */
+    unsigned workers;      /* codec threads, 0 = CPUs, at most 16 */
+    uint64_t buffer_limit; /* bytes for I/O buffers, 0 = 64 MiB, else at least
+                              8 MiB; a copy takes no more than half of them */
     VdWarnFunc warn;       /* NULL = warnings are dropped */
     void *warn_opaque;
     const char *const *allow_paths; /* further directories that extents may lie
@@ -80,11 +85,21 @@ typedef struct VdContextParams {
 /* @params NULL = defaults. */
 VD_PUBLIC VdContext *vd_context_new(const VdContextParams *params,
                                     GError **error);
-/* All disks must have been closed. */
+/* All disks must have been closed and all creations ended.  Callbacks that are
+ * still due run here. */
 VD_PUBLIC void vd_context_free(VdContext *ctx);
 
+/* "uring" or "threads". */
 VD_PUBLIC const char *vd_context_engine(const VdContext *ctx);
 
+/* For a foreign loop: poll the descriptor for reading, for at most the timeout
+ * (milliseconds, 0 = do not wait, -1 = no limit), then dispatch.  Ask for the
+ * timeout before every wait: a request that was submitted since the last
+ * dispatch makes it 0 but the descriptor need not become readable for it.
+ * Dispatch never blocks; iterate waits up to @timeout_ms (-1: for ever) for
+ * something to do; both return whether they did anything.  The GSource does
+ * all this; attach it to any GMainContext, and destroy it before the context
+ * is freed. */
 VD_PUBLIC int vd_context_fd(VdContext *ctx);
 VD_PUBLIC int vd_context_timeout_ms(VdContext *ctx);
 VD_PUBLIC bool vd_context_dispatch(VdContext *ctx);
@@ -93,7 +108,7 @@ VD_PUBLIC GSource *vd_context_source_new(VdContext *ctx);
 
 /* Asks every long operation of the context (copy, check, compare) to stop with
  * VD_ERROR_CANCELLED.  Any thread, and signal handlers.  Sticky until
- * vd_context_cancel_reset(). */
+ * vd_context_cancel_reset(), which belongs to the context's thread. */
 VD_PUBLIC void vd_context_cancel(VdContext *ctx);
 VD_PUBLIC void vd_context_cancel_reset(VdContext *ctx);
 
@@ -121,15 +136,21 @@ typedef enum VdOpenFlags {
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);
  * @format: driver name, NULL = probe;
- * @options: further open options "k=v,k=v", NULL = none. */
+ * @options: further open options "k=v,k=v", NULL = none.
+ * Blocks; like every call that returns a value it may be used from any thread
+ * or, in a foreign loop, between two dispatches. */
 VD_PUBLIC VdDisk *vd_disk_open(VdContext *ctx, const char *name,
                                const char *format, const char *options,
                                VdOpenFlags flags, GError **error);
 
-/* Writes back what is pending and closes; the handle is gone in any case. */
+/* Waits for requests of the disk that are in flight (callbacks of asynchronous
+ * ones run inside), writes back what is pending and closes.  The handle is gone
+ * in any case; except for the mistake of calling it from inside a callback,
+ * where only vd_disk_close_async() is possible.  NULL is closed already. */
 VD_PUBLIC bool vd_disk_close(VdDisk *disk, GError **error);
 
 VD_PUBLIC uint64_t vd_disk_size(const VdDisk *disk);
+/* Name of the driver on top: "vmdk". */
 VD_PUBLIC const char *vd_disk_format(const VdDisk *disk);
 VD_PUBLIC VdContext *vd_disk_context(const VdDisk *disk);
 
@@ -159,8 +180,10 @@ VD_PUBLIC bool vd_disk_flush(VdDisk *disk, GError **error);
 /* -- asynchronous I/O ---------------------------------------------------- */
 
 /* Runs inside dispatch on the runner's thread, never before the submitting
- * call has returned, with no lock held; may submit again and may close other
- * disks.  @error is NULL on success and belongs to the library. */
+ * call has returned, with no lock held and on that thread's own stack; may
+ * submit again and may close disks with vd_disk_close_async().  Requests
+ * complete in any order.  @error is NULL on success and belongs to the
+ * library. */
 typedef void (*VdCallback)(void *opaque, const GError *error);
 
 /* Buffers and iovec arrays must stay until the callback.  Thread of the
@@ -177,6 +200,7 @@ VD_PUBLIC void vd_disk_write_zeroes_async(VdDisk *disk, uint64_t off,
 VD_PUBLIC void vd_disk_discard_async(VdDisk *disk, uint64_t off, uint64_t len,
                                      VdCallback cb, void *opaque);
 VD_PUBLIC void vd_disk_flush_async(VdDisk *disk, VdCallback cb, void *opaque);
+/* The handle is gone with this call; requests in flight are answered first. */
 VD_PUBLIC void vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque);
 
 /* -- map ------------------------------------------------------------------ */
@@ -198,7 +222,17 @@ typedef struct VdMapEntry {
 } VdMapEntry;
 
 /* What is at @off; entry->len <= @len, > 0.  The longest run that is known
- * without extra work; adjacent entries may be equal in kind. */
+ * without extra work; adjacent entries may be equal in kind.  The range must
+ * lie inside the disk and not be empty.
+ *
+ *   flags                       reading gives
+ *   PRESENT DATA OFFSET         the bytes at host_offset of host_file
+ *   PRESENT DATA                bytes that are stored, but nowhere as they are
+ *   PRESENT DATA COMPRESSED     the same, known to be compressed
+ *   PRESENT DATA ZERO OFFSET    zeroes: allocated there, a hole of the file
+ *   PRESENT ZERO [OFFSET]       zeroes; with OFFSET space is reserved there
+ *   ZERO                        zeroes: no link knows anything about it
+ */
 VD_PUBLIC bool vd_disk_map(VdDisk *disk, uint64_t off, uint64_t len,
                            VdMapEntry *entry, GError **error);
 
@@ -247,7 +281,8 @@ typedef struct VdCheckResult {
     GPtrArray *findings;    /* of VdFinding; made by the call */
 } VdCheckResult;
 
-/* False only if the check itself failed; findings are in @result. */
+/* False only if the check itself failed (NOT_SUPPORTED: the format has none);
+ * findings are in @result, which is to be cleared in any case. */
 VD_PUBLIC bool vd_disk_check(VdDisk *disk, VdCheckResult *result,
                              GError **error);
 VD_PUBLIC void vd_check_result_clear(VdCheckResult *result);
@@ -258,10 +293,13 @@ typedef struct VdCreateParams {
     const char *filename;
     const char *format;         /* "raw", "vmdk" */
     uint64_t size;              /* UINT64_MAX = the parent's */
-    const char *backing_file;   /* NULL = none */
+    const char *backing_file;   /* NULL = none; as it is to be stored: relative
+                                   names count from the new image */
     const char *backing_format; /* NULL = probe */
     bool backing_unchecked;     /* do not open the parent (size needed) */
-    const char *options;        /* "k=v,k=v" of the format's option table */
+    const char *options;        /* "k=v,k=v" of the format's option table, or
+                                   size, backing_file, backing_fmt if they are
+                                   not given above */
     bool sync;                  /* files and directory durable at commit */
     bool no_clobber;            /* an existing target is an error */
     VdOpenFlags open_flags;     /* for vd_creation_disk() */
@@ -278,6 +316,7 @@ VD_PUBLIC VdCreation *vd_create_begin(VdContext *ctx,
                                       GError **error);
 /* Open the new image for writing.  Close the disk before commit or abort. */
 VD_PUBLIC VdDisk *vd_creation_disk(VdCreation *creation, GError **error);
+/* The creation is gone in any case; a failure is an abort. */
 VD_PUBLIC bool vd_creation_commit(VdCreation *creation, GError **error);
 VD_PUBLIC void vd_creation_abort(VdCreation *creation);
 
@@ -285,40 +324,54 @@ VD_PUBLIC void vd_creation_abort(VdCreation *creation);
 VD_PUBLIC bool vd_create(VdContext *ctx, const VdCreateParams *params,
                          GError **error);
 
-/* The options of a format as "  name=<type> - help" data. */
+/* The options of a format as "  name=<type> - help" data.  Constant. */
 typedef struct VdOptionInfo {
     const char *name, *type, *help, *default_value;
+    const char *const *choices; /* NULL-terminated; NULL = any value */
 } VdOptionInfo;
 
 /* NULL-name terminated; NULL if the format is unknown or cannot create. */
 VD_PUBLIC const VdOptionInfo *vd_format_create_options(const char *format);
-/* "backing_file" is allowed, compressed writes, and so on. */
+/* Whether there is a driver of that name, of any kind. */
 VD_PUBLIC bool vd_format_exists(const char *format);
 /* All driver names, sorted; free with g_strfreev. */
 VD_PUBLIC char **vd_format_list(void);
 
-/* Every set or defaulted option as "key=value key=value" in table order, as
- * "Formatting ..." prints it. */
+/* Every set or defaulted option as "key=value key=value", as "Formatting ..."
+ * prints it: size (unless it is the parent's, which nobody asks here),
+ * backing_file and backing_fmt, then the rest in table order.  Sizes in bytes,
+ * switches as on and off, commas doubled.  No I/O; g_free the result. */
 VD_PUBLIC char *vd_create_describe(const VdCreateParams *params,
                                    GError **error);
 
 /* -- copying -------------------------------------------------------------- */
 
 typedef struct VdProgress {
-    uint64_t done, total; /* bytes of work: data that must be read */
+    uint64_t done, total; /* bytes of work: data that must be read; done only
+                             grows, total (an upper bound until everything has
+                             been looked at) only shrinks */
     uint64_t zero;        /* bytes found or known to be zero so far */
-    const char *phase;    /* "copy", "flush", "tables" */
+    const char *phase;    /* "copy", "tables" */
 } VdProgress;
+
+/* Called at most once a turn of the loop, and once at the end; on the thread
+ * that runs the context.  Must not call synchronous functions of the context,
+ * but may vd_context_cancel() it. */
 
 typedef void (*VdProgressFunc)(const VdProgress *progress, void *opaque);
 
 typedef struct VdCopyParams {
-    uint64_t sparse_size;   /* zero runs of at least this are not written; 0 =
-                               write everything; UINT64_MAX = 4096 */
+    uint64_t sparse_size;   /* zero runs of at least this (within one request
+                               of 1 MiB or more) are not written as data; a
+                               multiple of 512 up to 16 MiB; 0 = write
+                               everything; UINT64_MAX = 4096 */
     bool target_is_zero;    /* the target reads as zeroes where unwritten */
-    bool compress;          /* compressed records, whole grains */
-    bool salvage;           /* unreadable ranges become zeroes */
-    unsigned depth;         /* requests in flight; 0 = chosen by the engine */
+    bool compress;          /* compressed records, whole grains; implied by
+                               targets that take nothing else */
+    bool salvage;           /* unreadable sectors become zeroes; a warning each
+                               */
+    unsigned depth;         /* requests in flight; 0 = chosen by the engine;
+                               bounded by the context's buffers */
     uint64_t rate_limit;    /* bytes/s of target writes; 0 = none */
     unsigned skip_depth;    /* keep what links from this depth on provide out
                                of the copy (target has them as its parent); 0 =
@@ -333,7 +386,12 @@ typedef struct VdCopyResult {
 } VdCopyResult;
 
 /* Copies the sources, one behind the other (each rounded up to 512), to the
- * front of @target, which must be large enough.  @result may be NULL. */
+ * front of @target, which must be large enough.  All belong to one context.
+ * @params NULL = sparse_size UINT64_MAX, the rest 0.  @result may be NULL.
+ *
+ * Does not flush: vd_disk_flush() or vd_creation_commit() does.  After a failure
+ * the target holds an unspecified part of the copy; the error names the lowest
+ * offset that failed. */
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);
@@ -346,12 +404,17 @@ typedef struct VdCompareResult {
     unsigned failed_side;      /* after an error: 1 or 2, 0 = neither */
 } VdCompareResult;
 
+/* Equal: the same bytes up to the shorter end, zeroes behind it.  @strict: equal
+ * sizes, and the same ranges present and zero in the map.  Both disks belong to
+ * one context.  False only if the comparison failed; a difference that lies
+ * before the first failure is an answer. */
 VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, bool strict,
                           VdProgressFunc progress, void *progress_opaque,
                           VdCompareResult *result, GError **error);
 
-/* "0.1.0 (engines: ..., codecs: ...)" */
+/* "0.1.0" */
 VD_PUBLIC const char *vd_version(void);
+/* "engines: uring, threads; codecs: ..." */
 VD_PUBLIC const char *vd_build_info(void);
 
 /* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/async.c - asynchronous requests: one coroutine each, then a callback.
+ *
+ * A submitted request becomes a coroutine that starts in a later dispatch, so
+ * its callback cannot run before the submitting call has returned.  Finished
+ * requests gather in the context; one deferred call per turn tells them all,
+ * outside of coroutines, because callbacks may need any amount of stack.
+ *
+ * Concurrency: thread of the context only.
+ */
+#include "api/disk.h"
+
+typedef struct {
+    VdReq req;
+    VdCallback cb;
+    void *opaque;
+    GError *error;
+    GList link; /* in VdContext.done */
+} AsyncReq;
+
+static void
+async_tell(AsyncReq *areq)
+{
+    areq->cb(areq->opaque, areq->error);
+    if (areq->req.disk != NULL)
+        vd_disk_leave(areq->req.disk);
+    g_clear_error(&areq->error);
+    g_free(areq);
+}
+
+static void
+async_tell_all(void *opaque)
+{
+    VdContext *ctx = opaque;
+    GQueue due = ctx->done; /* what callbacks add comes in the next turn */
+    GList *link;
+
+    g_queue_init(&ctx->done);
+    while ((link = g_queue_pop_head_link(&due)) != NULL)
+        async_tell(link->data);
+}
+
+static void
+async_done(VdContext *ctx, AsyncReq *areq)
+{
+    if (g_queue_is_empty(&ctx->done))
+        vio_loop_defer(ctx->loop, async_tell_all, ctx);
+    areq->link.data = areq;
+    g_queue_push_tail_link(&ctx->done, &areq->link);
+}
+
+static void
+async_co_run(void *opaque)
+{
+    AsyncReq *areq = opaque;
+
+    (void) vd_req_co_run(&areq->req, &areq->error); /* told by the callback */
+    async_done(areq->req.disk->ctx, areq);
+}
+
+static void
+async_submit(const VdReq *req, VdCallback cb, void *opaque)
+{
+    AsyncReq *areq = g_new0(AsyncReq, 1);
+
+    areq->req = *req;
+    areq->cb = cb;
+    areq->opaque = opaque;
+    vd_disk_enter(req->disk);
+    vio_co_start(req->disk->ctx->loop, async_co_run, areq);
+}
+
+void
+vd_disk_preadv_async(VdDisk *disk, const struct iovec *iov, int niov,
+                     uint64_t off, VdCallback cb, void *opaque)
+{
+    VdReq req = {.disk = disk,
+                 .op = VD_OP_READ,
+                 .off = off,
+                 .vec = vio_vec_from_iov(iov, niov)};
+
+    async_submit(&req, cb, opaque);
+}
+
+void
+vd_disk_pwritev_async(VdDisk *disk, const struct iovec *iov, int niov,
+                      uint64_t off, VdReqFlags flags, VdCallback cb,
+                      void *opaque)
+{
+    VdReq req = {.disk = disk,
+                 .op = VD_OP_WRITE,
+                 .flags = flags,
+                 .off = off,
+                 .vec = vio_vec_from_iov(iov, niov)};
+
+    async_submit(&req, cb, opaque);
+}
+
+void
+vd_disk_write_zeroes_async(VdDisk *disk, uint64_t off, uint64_t len,
+                           VdReqFlags flags, VdCallback cb, void *opaque)
+{
+    VdReq req = {.disk = disk,
+                 .op = VD_OP_ZEROES,
+                 .flags = flags,
+                 .off = off,
+                 .len = len};
+
+    async_submit(&req, cb, opaque);
+}
+
+void
+vd_disk_discard_async(VdDisk *disk, uint64_t off, uint64_t len, VdCallback cb,
+                      void *opaque)
+{
+    VdReq req = {.disk = disk, .op = VD_OP_DISCARD, .off = off, .len = len};
+
+    async_submit(&req, cb, opaque);
+}
+
+void
+vd_disk_flush_async(VdDisk *disk, VdCallback cb, void *opaque)
+{
+    VdReq req = {.disk = disk, .op = VD_OP_FLUSH};
+
+    async_submit(&req, cb, opaque);
+}
+
+/* -- closing -------------------------------------------------------------- */
+
+static void
+async_co_close(void *opaque)
+{
+    AsyncReq *areq = opaque;
+    VdDisk *disk = g_steal_pointer(&areq->req.disk);
+    VdContext *ctx = disk->ctx;
+
+    (void) vd_disk_co_close(disk, &areq->error); /* told by the callback */
+    async_done(ctx, areq);
+}
+
+void
+vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque)
+{
+    AsyncReq *areq = g_new0(AsyncReq, 1);
+
+    areq->req.disk = disk;
+    areq->cb = cb;
+    areq->opaque = opaque;
+    vio_co_start(disk->ctx->loop, async_co_close, areq);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/check.c - consistency checks: the driver looks, this hands out.
+ *
+ * Concurrency: no state of its own.
+ */
+#include "api/disk.h"
+
+#define VD_DEFAULT_MAX_FINDINGS 100
+
+static void
+check_finding_free(void *data)
+{
+    VdFinding *finding = data;
+
+    g_free(finding->kind);
+    g_free(finding->file);
+    g_free(finding->detail);
+    g_free(finding);
+}
+
+static void
+check_result_init(VdCheckResult *result)
+{
+    unsigned max = result->max_findings;
+
+    *result = (VdCheckResult){
+        .max_findings = max != 0 ? max : VD_DEFAULT_MAX_FINDINGS,
+        .findings = g_ptr_array_new_with_free_func(check_finding_free),
+    };
+}
+
+typedef struct {
+    VdDisk *disk;
+    VdCheckResult *result;
+} CheckCall;
+
+static bool
+check_co_call(void *arg, GError **error)
+{
+    CheckCall *call = arg;
+    VdNode *node = call->disk->node;
+    bool ok;
+
+    vd_disk_enter(call->disk);
+    ok = vd_context_check_cancel(call->disk->ctx, error) &&
+         vd_node_driver(node)->co_check(node, call->result, error);
+    vd_disk_leave(call->disk);
+    return ok;
+}
+
+bool
+vd_disk_check(VdDisk *disk, VdCheckResult *result, GError **error)
+{
+    CheckCall call = {.disk = disk, .result = result};
+
+    check_result_init(result);
+    if (vd_node_driver(disk->node)->co_check == NULL)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "image format '%s' does not support checks",
+                        vd_disk_format(disk));
+    return vd_context_run(disk->ctx, check_co_call, &call, error);
+}
+
+void
+vd_check_result_clear(VdCheckResult *result)
+{
+    g_clear_pointer(&result->findings, g_ptr_array_unref);
+    *result = (VdCheckResult){0};
+}

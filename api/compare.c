@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/compare.c - do two disks hold the same?
+ *
+ * One walker goes over both maps and leaves out what both know to be zero; the
+ * rest is read and compared in items side by side.  Items start in ascending
+ * order and all that were started are waited for, so the lowest difference
+ * that any of them saw is the first of the disks.
+ *
+ * Concurrency: walker and items are coroutines of the one loop that both
+ * disks must belong to.
+ */
+#include "api/disk.h"
+#include "api/meter.h"
+
+#include "io/buffer.h"
+#include "io/zero.h"
+
+#include <string.h>
+
+#define COMPARE_ITEM (UINT64_C(1) << 20)
+#define COMPARE_DEPTH 8
+
+typedef struct {
+    VdDisk *disk;
+    uint64_t size;
+    VdMapEntry entry; /* what the map said last */
+} CompareSide;
+
+typedef struct {
+    VdContext *ctx;
+    CompareSide side[2];
+    uint64_t total;
+    bool strict;
+    VioCoGroup *group;
+
+    uint64_t diff_off; /* lowest so far; UINT64_MAX = none */
+    bool diff_status;
+    uint64_t fail_off;
+    unsigned fail_side; /* 1, 2; 0 = neither */
+    GError *error;
+
+    VdMeter meter;
+    uint64_t compared;
+} Compare;
+
+/* A stretch with something to read on at least one side. */
+typedef struct {
+    Compare *c;
+    uint64_t off, len;
+    bool read[2]; /* a side that is not read is zero */
+} CompareItem;
+
+/* -- outcome -----------------------------------------------------------------
+ */
+
+static void
+compare_note_diff(Compare *c, uint64_t off, bool status)
+{
+    if (off > c->diff_off || (off == c->diff_off && !status))
+        return;
+    c->diff_off = off;
+    c->diff_status = status;
+}
+
+static void
+compare_fail(Compare *c, uint64_t off, unsigned side, GError *error)
+{
+    if (c->error != NULL && c->fail_off <= off) {
+        g_error_free(error);
+        return;
+    }
+    g_clear_error(&c->error);
+    c->error = error;
+    c->fail_off = off;
+    c->fail_side = side;
+}
+
+/* Whether what is at @off can still change the outcome. */
+static bool
+compare_wanted(Compare *c, uint64_t off)
+{
+    GError *error = NULL;
+
+    if (!vd_context_check_cancel(c->ctx, &error))
+        compare_fail(c, off, 0, error);
+    return off < MIN(c->total, MIN(c->diff_off, c->fail_off));
+}
+
+/* -- items -------------------------------------------------------------------
+ */
+
+static size_t
+compare_first_diff(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    const size_t step = 4096;
+    size_t pos = 0;
+
+    while (len - pos > step && memcmp(a + pos, b + pos, step) == 0)
+        pos += step;
+    while (pos < len && a[pos] == b[pos])
+        pos++;
+    return pos;
+}
+
+static size_t
+compare_first_nonzero(const uint8_t *buf, size_t len)
+{
+    size_t pos;
+    bool zero;
+
+    if (len == 0)
+        return 0;
+    pos = vio_zero_run(buf, len, 512, &zero);
+    if (!zero)
+        pos = 0;
+    while (pos < len && buf[pos] == 0)
+        pos++;
+    return pos;
+}
+
+static bool
+compare_co_read(const CompareItem *item, unsigned i, uint8_t *buf)
+{
+    Compare *c = item->c;
+    GError *error = NULL;
+
+    if (!item->read[i] || vd_node_co_pread(c->side[i].disk->node, item->off,
+                                           buf, item->len, &error))
+        return true;
+    (void) vd_prefix(&error,
+                     "error while reading at byte %" G_GUINT64_FORMAT ": ",
+                     item->off);
+    compare_fail(c, item->off, i + 1, error);
+    return false;
+}
+
+static bool
+compare_co_item(void *arg, GError **error)
+{
+    const CompareItem *item = arg;
+    Compare *c = item->c;
+    size_t room = 2 * item->len;
+    uint8_t *buf = vio_co_buffer_get(c->ctx->loop, room);
+    uint8_t *other = buf + item->len;
+    size_t same;
+
+    if (compare_co_read(item, 0, buf) && compare_co_read(item, 1, other)) {
+        if (item->read[0] && item->read[1])
+            same = compare_first_diff(buf, other, item->len);
+        else
+            same =
+                compare_first_nonzero(item->read[0] ? buf : other, item->len);
+        if (same < item->len)
+            compare_note_diff(c, item->off + same, false);
+        c->compared += item->len;
+        c->meter.now.done += item->len;
+    }
+    vio_buffer_put(c->ctx->loop, buf, room);
+    vd_meter_update(&c->meter);
+    return true; /* the outcome is in the comparison */
+}
+
+static void
+compare_co_start(const CompareItem *all)
+{
+    CompareItem rest = *all;
+    Compare *c = all->c;
+
+    while (rest.len > 0 && compare_wanted(c, rest.off)) {
+        CompareItem *item = g_new(CompareItem, 1);
+
+        *item = rest;
+        item->len = MIN(rest.len, COMPARE_ITEM - rest.off % COMPARE_ITEM);
+        rest.off += item->len;
+        rest.len -= item->len;
+        vio_co_group_spawn(c->group, compare_co_item, item, g_free);
+    }
+}
+
+/* -- walking -----------------------------------------------------------------
+ */
+
+/* Have side->entry cover @off.  Behind its end a disk is zero. */
+static bool
+compare_co_look(Compare *c, unsigned i, uint64_t off)
+{
+    CompareSide *side = &c->side[i];
+    VdMapEntry *entry = &side->entry;
+    GError *error = NULL;
+
+    if (entry->len > 0 && off - entry->off < entry->len)
+        return true;
+    if (off >= side->size) {
+        *entry = (VdMapEntry){
+            .off = off, .len = c->total - off, .flags = VD_MAP_ZERO};
+        return true;
+    }
+    if (vd_map_co_entry(side->disk->node, off, side->size - off, entry, &error))
+        return true;
+    (void) vd_prefix(&error,
+                     "error while reading block status at offset "
+                     "%" G_GUINT64_FORMAT ": ",
+                     off);
+    compare_fail(c, off, i + 1, error);
+    return false;
+}
+
+static uint64_t
+compare_common_len(const Compare *c, uint64_t off)
+{
+    const VdMapEntry *a = &c->side[0].entry, *b = &c->side[1].entry;
+
+    return MIN(a->off + a->len, b->off + b->len) - off;
+}
+
+static bool
+compare_status_differs(const Compare *c)
+{
+    const unsigned mask = VD_MAP_PRESENT | VD_MAP_ZERO;
+
+    return ((c->side[0].entry.flags ^ c->side[1].entry.flags) & mask) != 0;
+}
+
+/* Take the next stretch that both maps agree on into @pending, which is
+ * started when the stretch does not continue it. */
+static void
+compare_co_stretch(Compare *c, uint64_t off, uint64_t len, CompareItem *pending)
+{
+    bool read0 = !(c->side[0].entry.flags & VD_MAP_ZERO);
+    bool read1 = !(c->side[1].entry.flags & VD_MAP_ZERO);
+    bool goes_on = pending->off + pending->len == off &&
+                   pending->read[0] == read0 && pending->read[1] == read1 &&
+                   pending->len < COMPARE_ITEM;
+
+    if (!goes_on) {
+        compare_co_start(pending);
+        *pending = (CompareItem){.c = c, .off = off, .read = {read0, read1}};
+    }
+    if (read0 || read1)
+        pending->len += len;
+    else
+        c->meter.now.zero += len;
+    c->meter.now.total = c->total - c->meter.now.zero;
+}
+
+static void
+compare_co_walk(Compare *c)
+{
+    CompareItem pending = {.c = c};
+    uint64_t len;
+
+    for (uint64_t off = 0; compare_wanted(c, off); off += len) {
+        if (!compare_co_look(c, 0, off) || !compare_co_look(c, 1, off))
+            break;
+        if (c->strict && compare_status_differs(c)) {
+            compare_note_diff(c, off, true);
+            break;
+        }
+        len = compare_common_len(c, off);
+        compare_co_stretch(c, off, len, &pending);
+    }
+    compare_co_start(&pending); /* lies before whatever ended the walk */
+}
+
+static bool
+compare_co_run(void *arg, GError **error)
+{
+    Compare *c = arg;
+
+    vd_disk_enter(c->side[0].disk);
+    vd_disk_enter(c->side[1].disk);
+    c->group = vio_co_group_new(
+        MIN(COMPARE_DEPTH, c->ctx->buffer_limit / 2 / (2 * COMPARE_ITEM)));
+    compare_co_walk(c);
+    (void) vio_co_group_join(c->group, NULL); /* members do not fail */
+    vio_co_group_free(c->group);
+    vd_meter_co_finish(&c->meter);
+    vd_disk_leave(c->side[0].disk);
+    vd_disk_leave(c->side[1].disk);
+
+    /* A difference in front of a failure is an answer. */
+    if (c->error == NULL || c->diff_off < c->fail_off)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&c->error));
+    return false;
+}
+
+/* -- public ------------------------------------------------------------------
+ */
+
+static void
+compare_init(Compare *c, VdDisk *a, VdDisk *b)
+{
+    *c = (Compare){
+        .ctx = a->ctx,
+        .side = {{.disk = a, .size = vd_disk_size(a)},
+                 {.disk = b, .size = vd_disk_size(b)}},
+        .diff_off = UINT64_MAX,
+        .fail_off = UINT64_MAX,
+    };
+    c->total = MAX(c->side[0].size, c->side[1].size);
+}
+
+bool
+vd_compare(VdDisk *a, VdDisk *b, bool strict, VdProgressFunc progress,
+           void *progress_opaque, VdCompareResult *result, GError **error)
+{
+    Compare c;
+    bool ok = true;
+
+    compare_init(&c, a, b);
+    c.strict = strict;
+    *result = (VdCompareResult){.first_difference = UINT64_MAX};
+    result->sizes_differ = c.side[0].size != c.side[1].size;
+    if (a->ctx != b->ctx)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "disks to compare belong to different contexts");
+    if (strict && result->sizes_differ)
+        return true; /* that is the answer */
+
+    vd_meter_init(&c.meter, c.ctx->loop, progress, progress_opaque);
+    c.meter.now.total = c.total;
+    ok = vd_context_run(c.ctx, compare_co_run, &c, error);
+    g_clear_error(&c.error); /* one behind the first difference */
+    result->failed_side = ok ? 0 : c.fail_side;
+    result->identical = ok && c.diff_off == UINT64_MAX;
+    result->first_difference = c.diff_off;
+    result->status_differs = c.diff_status;
+    result->bytes_compared = c.compared;
+    return ok;
+}

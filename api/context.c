@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/context.c - contexts: one loop, its policy, its messages.
+ *
+ * Warnings are queued and told outside of coroutines: the user's function may
+ * need more stack than a coroutine has.
+ *
+ * Concurrency: whoever runs the loop owns everything but the cancel token
+ * (atomic pointer) and the queue of warnings (its own lock).
+ */
+#include "api/context.h"
+
+#include "block/registry.h"
+
+#include <string.h>
+
+void
+vd_context_register_drivers(void)
+{
+    static gsize once;
+
+    if (g_once_init_enter(&once)) {
+        vd_registry_set(vd_drivers);
+        g_once_init_leave(&once, 1);
+    }
+}
+
+static bool
+context_parse_engine(const char *name, VioEngineKind *kind, GError **error)
+{
+    if (name == NULL || strcmp(name, "auto") == 0)
+        *kind = VIO_ENGINE_AUTO;
+    else if (strcmp(name, "uring") == 0)
+        *kind = VIO_ENGINE_URING;
+    else if (strcmp(name, "threads") == 0)
+        *kind = VIO_ENGINE_THREADS;
+    else
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "unknown engine '%s', known are auto, uring and "
+                        "threads",
+                        name);
+    return true;
+}
+
+static uint64_t
+context_buffer_limit(uint64_t asked)
+{
+    if (asked == 0)
+        return VD_DEFAULT_BUFFER_LIMIT;
+    return CLAMP(asked, VD_MIN_BUFFER_LIMIT, (uint64_t) SIZE_MAX / 2);
+}
+
+static void
+context_take_policy(VdContext *ctx, const VdContextParams *params)
+{
+    ctx->allow_paths = g_strdupv((char **) params->allow_paths);
+    ctx->allow_any_path = params->allow_any_path;
+    ctx->contain_parents = params->contain_parents;
+    ctx->warn = params->warn;
+    ctx->warn_opaque = params->warn_opaque;
+}
+
+VdContext *
+vd_context_new(const VdContextParams *params, GError **error)
+{
+    static const VdContextParams defaults;
+    VioLoopParams loop_params = {0};
+    VdContext *ctx;
+    VioLoop *loop;
+    int ret;
+
+    if (params == NULL)
+        params = &defaults;
+    if (!context_parse_engine(params->engine, &loop_params.engine, error))
+        return NULL;
+    loop_params.fixed_runner = params->fixed_thread;
+    loop_params.workers = params->workers;
+    loop_params.buffer_limit = context_buffer_limit(params->buffer_limit);
+
+    vd_context_register_drivers();
+    ret = vio_loop_new(&loop_params, &loop);
+    if (ret < 0)
+        return vd_throw_errno_null(error, -ret, "starting I/O engine '%s'",
+                                   params->engine ? params->engine : "auto");
+
+    ctx = g_new0(VdContext, 1);
+    ctx->loop = loop;
+    ctx->buffer_limit = loop_params.buffer_limit;
+    ctx->cancel = vio_cancel_new();
+    ctx->spent =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vio_cancel_unref);
+    ctx->envs = g_ptr_array_new();
+    g_mutex_init(&ctx->warn_lock);
+    context_take_policy(ctx, params);
+    return ctx;
+}
+
+/* -- warnings ------------------------------------------------------------ */
+
+static char *
+context_next_warning(VdContext *ctx)
+{
+    char *message;
+
+    g_mutex_lock(&ctx->warn_lock);
+    message = g_queue_pop_head(&ctx->warnings);
+    if (message == NULL)
+        ctx->warn_scheduled = false;
+    g_mutex_unlock(&ctx->warn_lock);
+    return message;
+}
+
+static void
+context_tell_warnings(void *opaque)
+{
+    VdContext *ctx = opaque;
+    char *message;
+
+    while ((message = context_next_warning(ctx)) != NULL) {
+        ctx->warn(message, ctx->warn_opaque);
+        g_free(message);
+    }
+}
+
+static void
+context_queue_warning(const char *message, void *opaque)
+{
+    VdContext *ctx = opaque;
+    bool schedule;
+
+    if (ctx->warn == NULL)
+        return;
+    g_mutex_lock(&ctx->warn_lock);
+    g_queue_push_tail(&ctx->warnings, g_strdup(message));
+    schedule = !ctx->warn_scheduled;
+    ctx->warn_scheduled = true;
+    g_mutex_unlock(&ctx->warn_lock);
+    if (schedule)
+        vio_loop_defer(ctx->loop, context_tell_warnings, ctx);
+}
+
+void
+vd_context_warn(VdContext *ctx, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    context_queue_warning(message, ctx);
+}
+
+void
+vd_context_free(VdContext *ctx)
+{
+    if (ctx == NULL)
+        return;
+    g_return_if_fail(ctx->envs->len == 0); /* disks must be closed before */
+
+    while (vio_loop_dispatch(ctx->loop)) /* callbacks that are still due */
+        ;
+    vio_loop_free(ctx->loop);
+    vio_cancel_unref(ctx->cancel);
+    g_ptr_array_unref(ctx->spent);
+    g_ptr_array_unref(ctx->envs);
+    g_queue_clear_full(&ctx->warnings, g_free);
+    g_mutex_clear(&ctx->warn_lock);
+    g_strfreev(ctx->allow_paths);
+    g_free(ctx);
+}
+
+const char *
+vd_context_engine(const VdContext *ctx)
+{
+    return vio_loop_engine_name(ctx->loop);
+}
+
+/* -- running ------------------------------------------------------------- */
+
+int
+vd_context_fd(VdContext *ctx)
+{
+    return vio_loop_fd(ctx->loop);
+}
+
+int
+vd_context_timeout_ms(VdContext *ctx)
+{
+    return vio_loop_timeout_ms(ctx->loop);
+}
+
+bool
+vd_context_dispatch(VdContext *ctx)
+{
+    return vio_loop_dispatch(ctx->loop);
+}
+
+bool
+vd_context_iterate(VdContext *ctx, int timeout_ms)
+{
+    return vio_loop_iterate(ctx->loop, timeout_ms);
+}
+
+GSource *
+vd_context_source_new(VdContext *ctx)
+{
+    return vio_loop_source_new(ctx->loop);
+}
+
+typedef struct {
+    VdCallFunc fn;
+    void *arg;
+    GError *error;
+    bool ok;
+} ContextCall;
+
+static void
+context_call_entry(void *opaque)
+{
+    ContextCall *call = opaque;
+
+    call->ok = call->fn(call->arg, &call->error);
+}
+
+bool
+vd_context_run(VdContext *ctx, VdCallFunc fn, void *arg, GError **error)
+{
+    ContextCall call = {.fn = fn, .arg = arg};
+
+    if (vio_loop_is_runner(ctx->loop))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a synchronous call from inside a callback of the "
+                        "same context");
+    vio_loop_run_sync(ctx->loop, context_call_entry, &call);
+    if (ctx->warn != NULL)
+        context_tell_warnings(ctx); /* the call's, before its result */
+    if (call.error != NULL)
+        g_propagate_error(error, call.error);
+    return call.ok;
+}
+
+/* -- environment and cancelling ------------------------------------------ */
+
+void
+vd_context_adopt_env(VdContext *ctx, VdEnv *env)
+{
+    *env = (VdEnv){
+        .loop = ctx->loop,
+        .cancel = g_atomic_pointer_get(&ctx->cancel),
+        .warn = context_queue_warning,
+        .warn_opaque = ctx,
+        .allow_paths = (const char *const *) ctx->allow_paths,
+        .allow_any_path = ctx->allow_any_path,
+        .contain_parents = ctx->contain_parents,
+    };
+    g_ptr_array_add(ctx->envs, env);
+}
+
+void
+vd_context_drop_env(VdContext *ctx, VdEnv *env)
+{
+    g_ptr_array_remove_fast(ctx->envs, env);
+}
+
+void
+vd_context_cancel(VdContext *ctx)
+{
+    vio_cancel_fire(g_atomic_pointer_get(&ctx->cancel));
+}
+
+static bool
+context_co_reset(void *arg, GError **error)
+{
+    VdContext *ctx = arg;
+    VioCancel *old = g_atomic_pointer_get(&ctx->cancel);
+    VioCancel *fresh;
+
+    if (vio_cancel_check(old) == 0)
+        return true;
+    fresh = vio_cancel_new();
+    g_ptr_array_add(ctx->spent, old);
+    g_atomic_pointer_set(&ctx->cancel, fresh);
+    for (unsigned i = 0; i < ctx->envs->len; i++)
+        ((VdEnv *) g_ptr_array_index(ctx->envs, i))->cancel = fresh;
+    return true;
+}
+
+void
+vd_context_cancel_reset(VdContext *ctx)
+{
+    if (vio_loop_is_runner(ctx->loop))
+        (void) context_co_reset(ctx, NULL); /* cannot fail */
+    else
+        (void) vd_context_run(ctx, context_co_reset, ctx, NULL);
+}
+
+bool
+vd_context_check_cancel(VdContext *ctx, GError **error)
+{
+    if (vio_cancel_check(g_atomic_pointer_get(&ctx->cancel)) == 0)
+        return true;
+    return vd_throw(error, VD_ERROR_CANCELLED, "the operation was cancelled");
+}

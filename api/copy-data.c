@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/copy-data.c - items of a copy to a target that takes writes anywhere.
+ *
+ * Cached reads and the search for zeroes happen on the loop, buffered writes on
+ * worker threads below: with several items in flight they overlap.
+ *
+ * Concurrency: items share nothing but the counters of the copy.
+ */
+#include "api/copy.h"
+
+#include "io/buffer.h"
+#include "io/zero.h"
+
+#include <string.h>
+
+/* -- reading -----------------------------------------------------------------
+ */
+
+static const VdCopySource *
+data_source_at(const VdCopy *c, uint64_t off)
+{
+    unsigned i = 0;
+
+    while (off >= c->sources[i].end)
+        i++;
+    return &c->sources[i];
+}
+
+/* One piece inside one source.  Bytes between its end and the sector's are
+ * zero. */
+static bool
+data_co_read_source(VdCopy *c, const VdCopySource *src, uint64_t off,
+                    size_t len, uint8_t *buf, GError **error)
+{
+    uint64_t pos = off - src->start;
+    size_t have = pos < src->size ? MIN(len, src->size - pos) : 0;
+
+    memset(buf + have, 0, len - have);
+    if (have == 0)
+        return true;
+    c->result.bytes_read += have;
+    return vd_node_co_pread(src->disk->node, pos, buf, have, error);
+}
+
+static bool
+data_co_read_range(VdCopy *c, uint64_t off, size_t len, uint8_t *buf,
+                   GError **error)
+{
+    while (len > 0) {
+        const VdCopySource *src = data_source_at(c, off);
+        size_t n = MIN(len, src->end - off);
+
+        if (!data_co_read_source(c, src, off, n, buf, error))
+            return false;
+        off += n;
+        buf += n;
+        len -= n;
+    }
+    return true;
+}
+
+/* @buf could not be read in one piece: halve until single sectors are left;
+ * those that fail alone become zeroes. */
+static void
+data_co_salvage(VdCopy *c, uint64_t off, size_t len, uint8_t *buf,
+                const GError *cause)
+{
+    const size_t sector = 512;
+    size_t half = (len / 2 + sector - 1) / sector * sector;
+
+    if (len <= sector) {
+        memset(buf, 0, len);
+        c->result.salvaged += len;
+        vd_context_warn(c->ctx,
+                        "error while reading offset %" G_GUINT64_FORMAT ": %s",
+                        off, cause->message);
+        return;
+    }
+    for (size_t pos = 0; pos < len; pos += half) {
+        g_autoptr(GError) error = NULL;
+        size_t n = MIN(half, len - pos);
+
+        if (!data_co_read_range(c, off + pos, n, buf + pos, &error))
+            data_co_salvage(c, off + pos, n, buf + pos, error);
+    }
+}
+
+bool
+vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf)
+{
+    GError *error = NULL;
+
+    if (span->kind == VD_SPAN_ZERO) {
+        memset(buf, 0, span->len);
+        return true;
+    }
+    if (data_co_read_range(c, span->off, span->len, buf, &error))
+        return true;
+    if (c->params.salvage) {
+        data_co_salvage(c, span->off, span->len, buf, error);
+        g_error_free(error);
+        return true;
+    }
+    vd_copy_fail(c, span->off, "reading", error);
+    return false;
+}
+
+/* -- writing -----------------------------------------------------------------
+ */
+
+static bool
+data_co_write(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
+{
+    GError *error = NULL;
+
+    if (!vd_copy_co_pace(c, len))
+        return false;
+    if (!vd_node_co_pwrite(c->target->node, off, buf, len, &error)) {
+        vd_copy_fail(c, off, "writing", error);
+        return false;
+    }
+    c->result.bytes_written += len;
+    return true;
+}
+
+static bool
+data_co_zero(VdCopy *c, uint64_t off, uint64_t len)
+{
+    GError *error = NULL;
+
+    if (vd_node_co_write_zeroes(c->target->node, off, len, VD_REQ_MAY_UNMAP,
+                                &error))
+        return true;
+    vd_copy_fail(c, off, "writing", error);
+    return false;
+}
+
+/* Zeroes that were found in data. */
+static bool
+data_co_found_zero(VdCopy *c, uint64_t off, size_t len)
+{
+    c->meter.now.zero += len;
+    c->result.bytes_zero += len;
+    return c->params.target_is_zero || data_co_zero(c, off, len);
+}
+
+/* How many bytes at @buf are to be treated alike.  Zero runs that are too short
+ * count as data, unless they are all there is. */
+static size_t
+data_stretch(const VdCopy *c, const uint8_t *buf, size_t len, size_t min,
+             bool *zero)
+{
+    size_t n = vio_zero_run(buf, len, c->zero_block, zero);
+
+    if (*zero && n >= min)
+        return n;
+    *zero = false;
+    while (n < len) {
+        bool next_zero;
+        size_t next = vio_zero_run(buf + n, len - n, c->zero_block, &next_zero);
+
+        if (next_zero && next >= min)
+            break;
+        n += next;
+    }
+    return n;
+}
+
+static bool
+data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
+{
+    size_t min = MIN(c->params.sparse_size, span->len);
+
+    for (size_t pos = 0; pos < span->len;) {
+        bool zero;
+        size_t n = data_stretch(c, buf + pos, span->len - pos, min, &zero);
+        bool ok = zero ? data_co_found_zero(c, span->off + pos, n)
+                       : data_co_write(c, span->off + pos, buf + pos, n);
+
+        if (!ok)
+            return false;
+        pos += n;
+    }
+    return true;
+}
+
+bool
+vd_copy_co_data_item(void *arg, GError **error)
+{
+    const VdCopyItem *item = arg;
+    VdCopy *c = item->copy;
+    const VdSpan *span = &item->span;
+    uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
+
+    if (!vd_copy_stopped(c, span->off) && vd_copy_co_read(c, span, buf)) {
+        bool ok = c->params.sparse_size > 0
+                      ? data_co_write_sparse(c, span, buf)
+                      : data_co_write(c, span->off, buf, span->len);
+
+        if (ok && span->kind == VD_SPAN_DATA)
+            c->meter.now.done += span->len;
+    }
+    vio_buffer_put(c->loop, buf, span->len);
+    vd_meter_update(&c->meter);
+    return true; /* failures are in the copy, with their offsets */
+}
+
+bool
+vd_copy_co_zero_item(void *arg, GError **error)
+{
+    const VdCopyItem *item = arg;
+
+    if (!vd_copy_stopped(item->copy, item->span.off))
+        (void) data_co_zero(item->copy, item->span.off, item->span.len);
+    return true; /* failures are in the copy, with their offsets */
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/copy.c - copying disks: set-up, dispatch, failure, result.
+ *
+ * See api/copy.h for how the parts work together.
+ *
+ * Concurrency: everything runs on the loop of the one context that all disks
+ * of a copy belong to.
+ */
+#include "api/copy.h"
+
+#include "io/offload.h"
+#include "io/op.h"
+
+#define COPY_SECTOR 512
+#define COPY_BLOCK 4096
+#define COPY_SMALLEST_UNIT (UINT64_C(64) << 10)
+#define COPY_DEPTH 8
+#define COPY_ZERO_ITEM (UINT64_C(64) << 20)
+
+/* -- failing, cancelling, pacing ---------------------------------------------
+ */
+
+void
+vd_copy_fail(VdCopy *c, uint64_t off, const char *doing, GError *error)
+{
+    if (c->error != NULL && c->fail_off <= off) {
+        g_error_free(error);
+        return;
+    }
+    g_clear_error(&c->error);
+    if (doing != NULL)
+        (void) vd_prefix(
+            &error, "error while %s at %s %" G_GUINT64_FORMAT ": ", doing,
+            g_str_has_suffix(doing, "status") ? "offset" : "byte", off);
+    c->error = error;
+    c->fail_off = off;
+}
+
+bool
+vd_copy_stopped(const VdCopy *c, uint64_t off)
+{
+    return c->error != NULL && c->fail_off <= off;
+}
+
+/* A cancelled copy stops at once, so its "offset" is behind all real ones:
+ * whatever else goes wrong on the way out is the better report. */
+bool
+vd_copy_check_cancel(VdCopy *c)
+{
+    GError *error = NULL;
+
+    if (vd_context_check_cancel(c->ctx, &error))
+        return true;
+    vd_copy_fail(c, UINT64_MAX, NULL, error);
+    return false;
+}
+
+bool
+vd_copy_co_pace(VdCopy *c, uint64_t len)
+{
+    uint64_t now, start;
+
+    if (c->params.rate_limit == 0)
+        return true;
+    now = vio_now_ns();
+    start = MAX(c->rate_next, now);
+    c->rate_next =
+        start + (uint64_t) ((double) len * 1e9 / (double) c->params.rate_limit);
+    if (start > now)
+        (void) vio_co_sleep(c->loop, start - now, c->target->env.cancel);
+    return vd_copy_check_cancel(c);
+}
+
+/* -- dispatching -------------------------------------------------------------
+ */
+
+static VioCoGroupFunc
+copy_item_func(const VdCopy *c, const VdSpan *span)
+{
+    if (c->append)
+        return vd_copy_co_stream_item;
+    if (span->kind == VD_SPAN_ZERO && c->params.sparse_size > 0)
+        return vd_copy_co_zero_item;
+    return vd_copy_co_data_item;
+}
+
+static uint64_t
+copy_item_len(const VdCopy *c, const VdSpan *span, VioCoGroupFunc func)
+{
+    uint64_t most =
+        func == vd_copy_co_zero_item ? COPY_ZERO_ITEM : c->item_bytes;
+
+    return MIN(span->len, most - span->off % most);
+}
+
+static void
+copy_co_dispatch_span(VdCopy *c, VioCoGroup *group, VdSpan rest)
+{
+    VioCoGroupFunc func = copy_item_func(c, &rest);
+
+    while (rest.len > 0 && c->error == NULL && vd_copy_check_cancel(c)) {
+        VdCopyItem *item = g_new(VdCopyItem, 1);
+
+        *item = (VdCopyItem){.copy = c, .span = rest};
+        item->span.len = copy_item_len(c, &rest, func);
+        rest.off += item->span.len;
+        rest.len -= item->span.len;
+        if (c->append)
+            item->ticket = c->next_ticket++;
+        vio_co_group_spawn(group, func, item, g_free);
+    }
+}
+
+static void
+copy_co_dispatch(VdCopy *c)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(c->depth);
+    VdSpan span;
+
+    vd_plan_start(c);
+    while (c->error == NULL && vd_plan_co_next(c, &span))
+        copy_co_dispatch_span(c, group, span);
+    vd_plan_co_stop(c);
+    (void) vio_co_group_join(group, NULL); /* members do not fail */
+}
+
+static bool
+copy_co_run(void *arg, GError **error)
+{
+    VdCopy *c = arg;
+
+    for (unsigned i = 0; i < c->n_sources; i++)
+        vd_disk_enter(c->sources[i].disk);
+    vd_disk_enter(c->target);
+    copy_co_dispatch(c);
+    if (c->append && c->error == NULL)
+        vd_copy_co_stream_end(c);
+    vd_meter_co_finish(&c->meter);
+    vd_disk_leave(c->target);
+    for (unsigned i = 0; i < c->n_sources; i++)
+        vd_disk_leave(c->sources[i].disk);
+    if (c->error == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&c->error));
+    return false;
+}
+
+/* -- set-up ------------------------------------------------------------------
+ */
+
+static uint64_t
+copy_round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static bool
+copy_check_disk(const VdCopy *c, const VdDisk *disk, GError **error)
+{
+    if (disk->ctx != c->ctx)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "source and target of a copy belong to different "
+                        "contexts");
+    if (disk == c->target)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "source and target of a copy are the same disk");
+    return true;
+}
+
+static bool
+copy_set_sources(VdCopy *c, VdDisk *const *disks, unsigned n, GError **error)
+{
+    uint64_t room = vd_disk_size(c->target);
+    uint64_t start = 0, used = 0;
+
+    c->sources = g_new0(VdCopySource, n);
+    c->n_sources = n;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t size = vd_disk_size(disks[i]);
+
+        if (!copy_check_disk(c, disks[i], error))
+            return false;
+        if (start > room || size > room - start)
+            return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                            "output file is smaller than input file: "
+                            "%" G_GUINT64_FORMAT " bytes behind the first "
+                            "%" G_GUINT64_FORMAT " do not fit into "
+                            "%" G_GUINT64_FORMAT,
+                            size, start, room);
+        used = start + size;
+        c->sources[i] = (VdCopySource){.disk = disks[i],
+                                       .start = start,
+                                       .size = size,
+                                       .end = copy_round_up(used, COPY_SECTOR)};
+        start = c->sources[i].end;
+    }
+    c->total = MIN(start, room);
+    return true;
+}
+
+static bool
+copy_set_params(VdCopy *c, const VdCopyParams *params, GError **error)
+{
+    static const VdCopyParams defaults = {.sparse_size = UINT64_MAX};
+
+    c->params = params != NULL ? *params : defaults;
+    if (c->params.sparse_size == UINT64_MAX)
+        c->params.sparse_size = COPY_BLOCK;
+    if (c->params.sparse_size > VD_COPY_MAX_SPARSE ||
+        c->params.sparse_size % COPY_SECTOR != 0)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "sparse size %" G_GUINT64_FORMAT
+                        " is not a multiple of 512 up to 16 MiB",
+                        c->params.sparse_size);
+    if (!vd_node_is_writable(c->target->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: target of a copy is open read-only",
+                        vd_node_name(c->target->node));
+    return true;
+}
+
+/* Does the target want records?  *cluster: its allocation unit, 0 = none. */
+static bool
+copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(c->target->node);
+    bool encodes = drv->encode != NULL && drv->co_append != NULL;
+    VdNodeInfo info = {0};
+
+    if (drv->get_info != NULL)
+        drv->get_info(c->target->node, &info);
+    *cluster = info.cluster_size;
+    c->target_driver = drv;
+    c->append = encodes && (c->params.compress || info.compressed ||
+                            (drv->caps & VD_CAP_APPEND_ONLY));
+    if (c->params.compress && !encodes)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "Compression not supported for this file format");
+    if (c->append && c->params.skip_depth > 0)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "a compressed copy cannot leave out what a parent "
+                        "provides");
+    if (c->append)
+        c->params.target_is_zero = true; /* what has no record is zero */
+    return true;
+}
+
+/* Items in flight take at most half of the pool (see VD_MIN_BUFFER_LIMIT). */
+static unsigned
+copy_clamp_depth(const VdCopy *c, unsigned wish, uint64_t item_room)
+{
+    uint64_t most = MAX(c->ctx->buffer_limit / 2 / item_room, 1);
+
+    return (unsigned) MIN(wish, most);
+}
+
+/* As many units as fit, with room for their records, into one chunk of the
+ * buffer pool: just below 1 MiB of input for grains of 64 KiB. */
+static void
+copy_set_append_shape(VdCopy *c)
+{
+    uint64_t unit = c->target_driver->encode_unit;
+    uint64_t bound = c->target_driver->encode_bound;
+    uint64_t units = MAX(2 * VD_COPY_ITEM / (unit + bound), 1);
+    unsigned wish = c->params.depth;
+
+    c->unit = unit;
+    c->item_bytes = units * unit;
+    c->out_room = units * bound;
+    if (wish == 0)
+        wish = MAX(4 * vio_loop_workers(c->loop), COPY_DEPTH);
+    c->depth = copy_clamp_depth(c, wish, c->item_bytes + c->out_room);
+}
+
+static void
+copy_set_data_shape(VdCopy *c, uint64_t cluster)
+{
+    bool usable = cluster >= COPY_BLOCK && cluster <= VD_COPY_ITEM &&
+                  (cluster & (cluster - 1)) == 0;
+    uint64_t sparse = c->params.sparse_size;
+    unsigned wish = c->params.depth != 0 ? c->params.depth : COPY_DEPTH;
+
+    c->item_bytes = VD_COPY_ITEM;
+    while (c->item_bytes < sparse)
+        c->item_bytes *= 2;
+    c->unit = usable ? MAX(cluster, COPY_SMALLEST_UNIT) : COPY_SMALLEST_UNIT;
+    c->zero_block = usable ? cluster : COPY_BLOCK;
+    if (!usable && sparse > 0 && sparse < COPY_BLOCK)
+        c->zero_block = COPY_SECTOR;
+    c->depth = copy_clamp_depth(c, wish, c->item_bytes);
+}
+
+static bool
+copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
+            const VdCopyParams *params, GError **error)
+{
+    uint64_t cluster;
+
+    if (!copy_set_params(c, params, error) ||
+        !copy_set_sources(c, sources, n_sources, error) ||
+        !copy_set_mode(c, &cluster, error))
+        return false;
+    if (c->append)
+        copy_set_append_shape(c);
+    else
+        copy_set_data_shape(c, cluster);
+    vd_meter_init(&c->meter, c->loop, c->params.progress,
+                  c->params.progress_opaque);
+    return true;
+}
+
+bool
+vd_copy(VdDisk *const *sources, unsigned n_sources, VdDisk *target,
+        const VdCopyParams *params, VdCopyResult *result, GError **error)
+{
+    VdCopy copy = {
+        .ctx = target->ctx, .loop = target->ctx->loop, .target = target};
+    bool ok = copy_set_up(&copy, sources, n_sources, params, error) &&
+              vd_context_run(copy.ctx, copy_co_run, &copy, error);
+
+    if (ok && result != NULL)
+        *result = copy.result;
+    vio_turnstile_clear(&copy.order);
+    g_free(copy.sources);
+    return ok;
+}

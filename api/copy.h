@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/copy.h - the inside of a copy, for api/copy*.c only.
+ *
+ *   planner (copy-plan.c)    walks the map of the sources ahead of the data and
+ *                            queues spans; knows the total early
+ *   dispatcher (copy.c)      cuts spans into items, at most c->depth in flight
+ *   items (copy-data.c)      read, look for zeroes, write: any order
+ *         (copy-stream.c)    read, encode on workers, append: in order
+ *
+ * All of them are coroutines of one loop.  The first thing that goes wrong
+ * stops planner and dispatcher; what is in flight ends, and of all failures the
+ * one with the lowest offset is reported.
+ */
+#pragma once
+
+#include "api/disk.h"
+#include "api/meter.h"
+
+#define VD_COPY_ITEM (UINT64_C(1) << 20) /* bytes read at a time */
+#define VD_COPY_MAX_SPARSE (UINT64_C(16) << 20)
+#define VD_COPY_SPANS 16384 /* look-ahead of the planner */
+
+typedef enum VdSpanKind {
+    VD_SPAN_DATA, /* to be read and written */
+    VD_SPAN_ZERO, /* known to be zero, to be written */
+} VdSpanKind;
+
+typedef struct VdSpan {
+    uint64_t off, len; /* of the target */
+    VdSpanKind kind;
+} VdSpan;
+
+typedef struct VdCopySource {
+    VdDisk *disk;
+    uint64_t start; /* where its first byte goes */
+    uint64_t size;  /* bytes that it really has */
+    uint64_t end;   /* start + size rounded up to a sector */
+} VdCopySource;
+
+/* What the planner has found and nobody has taken yet: a ring. */
+typedef struct VdPlan {
+    VdSpan *ring;
+    unsigned head, count;
+    VioCoQueue room, filled, ended;
+    VdSpan pending;    /* not queued yet, may still grow */
+    uint64_t data_end; /* behind the last byte that some DATA span covers */
+    uint64_t data;     /* bytes of all DATA spans so far */
+    uint64_t scanned;
+    bool running, stop;
+} VdPlan;
+
+typedef struct VdCopy {
+    VdContext *ctx;
+    VioLoop *loop;
+    VdCopySource *sources;
+    unsigned n_sources;
+    VdDisk *target;
+    const VdDriver *target_driver;
+    VdCopyParams params;
+    uint64_t total; /* bytes of the target that the sources cover */
+
+    bool append;         /* records, in order */
+    uint64_t unit;       /* spans of data are rounded outward to it */
+    uint64_t item_bytes; /* largest item; a multiple of unit */
+    size_t zero_block;   /* zero detection looks at whole blocks of this */
+    size_t out_room;     /* append: room for the records of an item */
+    unsigned depth;
+
+    VdPlan plan;
+    VdMeter meter;
+    VdCopyResult result;
+    GError *error;
+    uint64_t fail_off;
+    uint64_t rate_next; /* ns, when the next byte may be written */
+    VioTurnstile order; /* append */
+    uint64_t next_ticket;
+} VdCopy;
+
+typedef struct VdCopyItem {
+    VdCopy *copy;
+    VdSpan span;
+    uint64_t ticket; /* append */
+} VdCopyItem;
+
+/* -- copy.c ------------------------------------------------------------------
+ */
+
+/* Takes @error over.  @doing: "reading", "writing", ... */
+void vd_copy_fail(VdCopy *c, uint64_t off, const char *doing, GError *error);
+/* Whether work on @off is pointless by now. */
+bool vd_copy_stopped(const VdCopy *c, uint64_t off);
+/* Cancelled?  Then the copy has failed. */
+bool vd_copy_check_cancel(VdCopy *c);
+/* Wait until @len more bytes may be written. */
+bool vd_copy_co_pace(VdCopy *c, uint64_t len);
+
+/* -- copy-plan.c -------------------------------------------------------------
+ */
+
+void vd_plan_start(VdCopy *c);
+/* The next span; waits for the planner.  False: there is no more. */
+bool vd_plan_co_next(VdCopy *c, VdSpan *span);
+/* Have the planner stop and wait until it has. */
+void vd_plan_co_stop(VdCopy *c);
+
+/* -- copy-data.c, copy-stream.c: members of the group ------------------------
+ */
+
+/* Fill @buf with the bytes of @span; a failure has been recorded. */
+bool vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf);
+bool vd_copy_co_data_item(void *arg, GError **error);
+bool vd_copy_co_zero_item(void *arg, GError **error);
+bool vd_copy_co_stream_item(void *arg, GError **error);
+/* Tables and tail of an append-only target. */
+void vd_copy_co_stream_end(VdCopy *c);

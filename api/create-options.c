@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/create-options.c - which options a new image has, and what they say.
+ *
+ * Concurrency: the public tables are made once a format, under a lock.
+ */
+#include "api/create.h"
+
+#include "block/registry.h"
+
+#include <string.h>
+
+const VdDriver *
+vd_create_driver(const char *format, GError **error)
+{
+    const VdDriver *drv = vd_registry_find(format);
+
+    if (drv == NULL)
+        return vd_throw_null(error, VD_ERROR_UNKNOWN_FORMAT,
+                             "Unknown file format '%s'", format);
+    if (drv->co_create == NULL || drv->create_options == NULL)
+        return vd_throw_null(
+            error, VD_ERROR_NOT_SUPPORTED,
+            "Format driver '%s' does not support image creation", format);
+    return drv;
+}
+
+/* -- reading the caller's words ----------------------------------------------
+ */
+
+static bool
+create_take_size(VdCreatePlan *plan, GError **error)
+{
+    uint64_t size = UINT64_MAX;
+
+    if (!vd_options_take_size(plan->options, "size", &size, error))
+        return false;
+    if (size == UINT64_MAX)
+        return true;
+    if (plan->size != UINT64_MAX)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "The image size must be specified only once");
+    plan->size = size;
+    return true;
+}
+
+/* Move option @key to *@where, which a parameter may have set already. */
+static bool
+create_take_name(VdOptions *opts, const char *key, char **where, GError **error)
+{
+    g_autofree char *value = NULL;
+
+    if (!vd_options_take_string(opts, key, &value) || value == NULL)
+        return true;
+    if (*where != NULL)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "option '%s' must be specified only once", key);
+    *where = g_steal_pointer(&value);
+    return true;
+}
+
+static bool
+create_parse_options(VdCreatePlan *plan, const char *text, GError **error)
+{
+    if (text == NULL || text[0] == '\0')
+        return true;
+    return vd_options_parse(plan->options, text, error);
+}
+
+VdCreatePlan *
+vd_create_plan_new(const VdCreateParams *params, GError **error)
+{
+    g_autoptr(VdCreatePlan) plan = g_new0(VdCreatePlan, 1);
+
+    vd_context_register_drivers(); /* describing needs no context */
+    plan->options = vd_options_new();
+    plan->filename = g_strdup(params->filename);
+    plan->size = params->size;
+    plan->backing_file = g_strdup(params->backing_file);
+    plan->backing_format = g_strdup(params->backing_format);
+    plan->driver = vd_create_driver(params->format, error);
+    if (plan->driver == NULL)
+        return NULL;
+    if (!create_parse_options(plan, params->options, error) ||
+        !create_take_size(plan, error) ||
+        !create_take_name(plan->options, "backing_file", &plan->backing_file,
+                          error) ||
+        !create_take_name(plan->options, "backing_fmt", &plan->backing_format,
+                          error))
+        return NULL;
+    if (!vd_options_validate(plan->options, plan->driver->create_options,
+                             error))
+        return NULL;
+    if (plan->backing_file != NULL && plan->backing_file[0] == '\0')
+        g_clear_pointer(&plan->backing_file, g_free);
+    return g_steal_pointer(&plan);
+}
+
+void
+vd_create_plan_free(VdCreatePlan *plan)
+{
+    if (plan == NULL)
+        return;
+    g_free(plan->filename);
+    g_free(plan->backing_file);
+    g_free(plan->backing_format);
+    g_clear_pointer(&plan->options, vd_options_free);
+    g_free(plan);
+}
+
+/* -- telling them ("Formatting ...") -----------------------------------------
+ */
+
+/* Commas are doubled, so that the text could be given as options again. */
+static void
+describe_add(GString *out, const char *key, const char *value)
+{
+    if (value == NULL)
+        return;
+    g_string_append_printf(out, "%s%s=", out->len > 0 ? " " : "", key);
+    for (const char *p = value; *p != '\0'; p++) {
+        if (*p == ',')
+            g_string_append_c(out, ',');
+        g_string_append_c(out, *p);
+    }
+}
+
+static bool
+describe_is_true(const char *value)
+{
+    static const char *const words[] = {"on", "true", "yes", "1", NULL};
+
+    return g_strv_contains(words, value);
+}
+
+static void
+describe_add_typed(GString *out, const VdOptionSpec *spec, const char *value)
+{
+    char number[32];
+    uint64_t size;
+
+    if (value != NULL && spec->type == VD_OPTION_BOOL)
+        value = describe_is_true(value) ? "on" : "off";
+    if (value != NULL && spec->type == VD_OPTION_SIZE &&
+        vd_parse_size(value, &size, NULL)) {
+        (void) g_snprintf(number, sizeof(number), "%" G_GUINT64_FORMAT, size);
+        value = number;
+    }
+    describe_add(out, spec->name, value);
+}
+
+/* What every format has, whether its table names it or not. */
+static void
+describe_add_common(GString *out, const VdCreatePlan *plan)
+{
+    char number[32];
+
+    if (plan->size != UINT64_MAX) {
+        (void) g_snprintf(number, sizeof(number), "%" G_GUINT64_FORMAT,
+                          plan->size);
+        describe_add(out, "size", number);
+    }
+    describe_add(out, "backing_file", plan->backing_file);
+    describe_add(out, "backing_fmt", plan->backing_format);
+}
+
+static bool
+describe_is_common(const char *name)
+{
+    static const char *const common[] = {"size", "backing_file", "backing_fmt",
+                                         NULL};
+
+    return g_strv_contains(common, name);
+}
+
+char *
+vd_create_describe(const VdCreateParams *params, GError **error)
+{
+    g_autoptr(VdCreatePlan) plan = vd_create_plan_new(params, error);
+    g_autoptr(GString) out = NULL;
+    const VdOptionSpec *spec;
+
+    if (plan == NULL)
+        return NULL;
+    out = g_string_new(NULL);
+    describe_add_common(out, plan);
+    for (spec = plan->driver->create_options; spec->name != NULL; spec++) {
+        const char *set = vd_options_peek(plan->options, spec->name);
+
+        if (!describe_is_common(spec->name))
+            describe_add_typed(out, spec, set ? set : spec->default_value);
+    }
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* -- listing --------------------------------------------------------------- */
+
+static const char *
+option_type_name(VdOptionType type)
+{
+    switch (type) {
+    case VD_OPTION_BOOL:
+        return "bool (on/off)";
+    case VD_OPTION_NUMBER:
+        return "num";
+    case VD_OPTION_SIZE:
+        return "size";
+    case VD_OPTION_STRING:
+    case VD_OPTION_ENUM:
+        break;
+    }
+    return "str";
+}
+
+static VdOptionInfo *
+option_infos_new(const VdOptionSpec *table)
+{
+    GArray *infos = g_array_new(TRUE, TRUE, sizeof(VdOptionInfo));
+
+    for (const VdOptionSpec *spec = table; spec->name != NULL; spec++) {
+        VdOptionInfo info = {
+            .name = spec->name,
+            .type = option_type_name(spec->type),
+            .help = spec->help,
+            .default_value = spec->default_value,
+            .choices = spec->choices,
+        };
+
+        g_array_append_val(infos, info);
+    }
+    return (VdOptionInfo *) (void *) g_array_free(infos, FALSE);
+}
+
+const VdOptionInfo *
+vd_format_create_options(const char *format)
+{
+    static GMutex lock;
+    static GHashTable *made; /* VdOptionSpec table -> infos; kept for good */
+    const VdDriver *drv;
+    VdOptionInfo *infos;
+
+    vd_context_register_drivers();
+    drv = vd_create_driver(format, NULL);
+    if (drv == NULL)
+        return NULL;
+    g_mutex_lock(&lock);
+    if (made == NULL)
+        made = g_hash_table_new(NULL, NULL);
+    infos = g_hash_table_lookup(made, drv->create_options);
+    if (infos == NULL) {
+        infos = option_infos_new(drv->create_options);
+        g_hash_table_insert(made, (void *) drv->create_options, infos);
+    }
+    g_mutex_unlock(&lock);
+    return infos;
+}
+
+bool
+vd_format_exists(const char *format)
+{
+    vd_context_register_drivers();
+    return vd_registry_find(format) != NULL;
+}
+
+static int
+format_compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+char **
+vd_format_list(void)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (const VdDriver *const *drv = vd_drivers; *drv != NULL; drv++)
+        g_ptr_array_add(names, g_strdup((*drv)->name));
+    g_ptr_array_sort(names, format_compare);
+    g_ptr_array_add(names, NULL);
+    return (char **) g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}

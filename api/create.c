@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/create.c - new images, all or nothing.
+ *
+ * A creation is one transaction of block/transaction.h from begin to commit or
+ * abort; in between the new image may be opened and filled.
+ *
+ * Concurrency: a creation belongs to its context; all work is done in
+ * coroutines of it.
+ */
+#include "api/create.h"
+
+#include <string.h>
+
+struct VdCreation {
+    VdContext *ctx;
+    VdTransaction *tx;
+    VdEnv env;
+    char *filename, *format;
+    VdOpenFlags open_flags;
+};
+
+static void
+creation_co_free(VdCreation *creation)
+{
+    vd_tx_free(creation->tx);
+    vd_context_drop_env(creation->ctx, &creation->env);
+    g_free(creation->filename);
+    g_free(creation->format);
+    g_free(creation);
+}
+
+static VdCreation *
+creation_co_new(VdContext *ctx, const VdCreateParams *params)
+{
+    VdCreation *creation = g_new0(VdCreation, 1);
+
+    creation->ctx = ctx;
+    creation->tx = vd_tx_new(ctx->loop, params->sync, params->no_clobber);
+    creation->filename = g_strdup(params->filename);
+    creation->format = g_strdup(params->format);
+    creation->open_flags = params->open_flags;
+    vd_context_adopt_env(ctx, &creation->env);
+    return creation;
+}
+
+/* -- the parent --------------------------------------------------------------
+ */
+
+static bool
+create_check_parent_name(const VdCreatePlan *plan, const char *path,
+                         GError **error)
+{
+    if (strcmp(plan->filename, plan->backing_file) != 0 &&
+        strcmp(plan->filename, path) != 0)
+        return true;
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "Trying to create an image with the same filename as the "
+                    "backing file");
+}
+
+static VdNode *
+create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
+                      GError **error)
+{
+    g_autofree char *path = vd_path_combine(plan->filename, plan->backing_file);
+    VdNode *parent;
+
+    if (!create_check_parent_name(plan, path, error))
+        return NULL;
+    parent =
+        vd_co_open(&creation->env, path, plan->backing_format, NULL, 0, error);
+    if (parent == NULL)
+        return vd_prefix_null(error, "Could not open backing image: ");
+    return parent;
+}
+
+static bool
+create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
+                GError **error)
+{
+    VdCreateSpec spec = {
+        .filename = plan->filename,
+        .size = plan->size,
+        .options = plan->options,
+        .backing = parent,
+        .backing_name = plan->backing_file,
+        .backing_format = plan->backing_format,
+    };
+
+    if (spec.size == UINT64_MAX && parent != NULL)
+        spec.size = vd_node_size(parent);
+    if (spec.size == UINT64_MAX)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Image creation needs a size parameter");
+    if (spec.size > VD_MAX_SIZE)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "image size %" G_GUINT64_FORMAT
+                        " is above the maximum of %" G_GINT64_FORMAT,
+                        spec.size, VD_MAX_SIZE);
+    return plan->driver->co_create(creation->tx, &spec, error) &&
+           vd_options_finish(plan->options, error);
+}
+
+static bool
+create_co_fill(VdCreation *creation, const VdCreateParams *params,
+               GError **error)
+{
+    g_autoptr(VdCreatePlan) plan = vd_create_plan_new(params, error);
+    VdNode *parent = NULL;
+    bool ok;
+
+    if (plan == NULL)
+        return false;
+    if (plan->backing_file != NULL && !params->backing_unchecked) {
+        parent = create_co_open_parent(creation, plan, error);
+        if (parent == NULL)
+            return false;
+    }
+    ok = create_co_write(creation, plan, parent, error);
+    if (parent != NULL)
+        (void) vd_node_co_close(parent, NULL); /* was opened read-only */
+    return ok;
+}
+
+/* -- public ------------------------------------------------------------------
+ */
+
+typedef struct {
+    VdContext *ctx;
+    const VdCreateParams *params;
+    VdCreation *creation;
+    VdDisk *disk;
+} CreateCall;
+
+static bool
+create_co_begin(void *arg, GError **error)
+{
+    CreateCall *call = arg;
+    VdCreation *creation = creation_co_new(call->ctx, call->params);
+
+    if (create_co_fill(creation, call->params, error)) {
+        call->creation = creation;
+        return true;
+    }
+    vd_tx_co_abort(creation->tx);
+    creation_co_free(creation);
+    return false;
+}
+
+VdCreation *
+vd_create_begin(VdContext *ctx, const VdCreateParams *params, GError **error)
+{
+    CreateCall call = {.ctx = ctx, .params = params};
+
+    if (!vd_context_run(ctx, create_co_begin, &call, error))
+        return NULL;
+    return call.creation;
+}
+
+static bool
+create_co_disk(void *arg, GError **error)
+{
+    CreateCall *call = arg;
+    VdCreation *creation = call->creation;
+
+    call->disk = vd_disk_co_open(
+        call->ctx, creation->filename, creation->format, NULL,
+        creation->open_flags | VD_OPEN_RDWR, creation->tx, error);
+    return call->disk != NULL;
+}
+
+VdDisk *
+vd_creation_disk(VdCreation *creation, GError **error)
+{
+    CreateCall call = {.ctx = creation->ctx, .creation = creation};
+
+    if (!vd_context_run(creation->ctx, create_co_disk, &call, error))
+        return NULL;
+    return call.disk;
+}
+
+static bool
+create_co_commit(void *arg, GError **error)
+{
+    VdCreation *creation = arg;
+    bool ok = vd_tx_co_commit(creation->tx, error);
+
+    if (!ok)
+        vd_tx_co_abort(creation->tx);
+    creation_co_free(creation);
+    return ok;
+}
+
+bool
+vd_creation_commit(VdCreation *creation, GError **error)
+{
+    return vd_context_run(creation->ctx, create_co_commit, creation, error);
+}
+
+static bool
+create_co_abort(void *arg, GError **error)
+{
+    VdCreation *creation = arg;
+
+    vd_tx_co_abort(creation->tx);
+    creation_co_free(creation);
+    return true;
+}
+
+void
+vd_creation_abort(VdCreation *creation)
+{
+    if (creation != NULL)
+        (void) vd_context_run(creation->ctx, create_co_abort, creation, NULL);
+}
+
+bool
+vd_create(VdContext *ctx, const VdCreateParams *params, GError **error)
+{
+    VdCreation *creation = vd_create_begin(ctx, params, error);
+
+    return creation != NULL && vd_creation_commit(creation, error);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/disk.c - disk handles: open, close, facts, counters.
+ *
+ * Concurrency: a handle belongs to the loop of its context.  Closing waits
+ * until every request that was accepted before has been answered.
+ */
+#include "api/disk.h"
+
+#include <string.h>
+
+VdDisk *
+vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
+                VdOptions *opts, VdOpenFlags flags, VdTransaction *tx,
+                GError **error)
+{
+    VdDisk *disk = g_new0(VdDisk, 1);
+
+    disk->ctx = ctx;
+    disk->name = g_strdup(name);
+    vd_context_adopt_env(ctx, &disk->env);
+    disk->env.tx = tx;
+    disk->node = vd_co_open(&disk->env, name, format, opts, flags, error);
+    if (disk->node != NULL)
+        return disk;
+    vd_context_drop_env(ctx, &disk->env);
+    g_free(disk->name);
+    g_free(disk);
+    return NULL;
+}
+
+bool
+vd_disk_co_close(VdDisk *disk, GError **error)
+{
+    bool ok;
+
+    while (disk->in_flight > 0)
+        vio_co_queue_wait(&disk->idle);
+    ok = vd_node_co_close(disk->node, error);
+    vd_context_drop_env(disk->ctx, &disk->env);
+    g_free(disk->name);
+    g_free(disk);
+    return ok;
+}
+
+void
+vd_disk_enter(VdDisk *disk)
+{
+    disk->in_flight++;
+}
+
+void
+vd_disk_leave(VdDisk *disk)
+{
+    g_assert(disk->in_flight > 0);
+    if (--disk->in_flight == 0)
+        vio_co_queue_wake_all(&disk->idle);
+}
+
+/* -- public -------------------------------------------------------------- */
+
+typedef struct {
+    VdContext *ctx;
+    const char *name, *format, *options;
+    VdOpenFlags flags;
+    VdDisk *disk;
+} OpenCall;
+
+static VdOptions *
+disk_open_options(const OpenCall *call, GError **error)
+{
+    g_autoptr(VdOptions) opts = vd_options_new();
+
+    if ((call->flags & VD_OPEN_IMAGE_OPTS) &&
+        !vd_options_parse(opts, call->name, error))
+        return NULL;
+    if (call->options != NULL && call->options[0] != '\0' &&
+        !vd_options_parse(opts, call->options, error))
+        return NULL;
+    return g_steal_pointer(&opts);
+}
+
+static bool
+disk_co_open_call(void *arg, GError **error)
+{
+    OpenCall *call = arg;
+    bool by_opts = call->flags & VD_OPEN_IMAGE_OPTS;
+    VdOptions *opts = disk_open_options(call, error);
+
+    if (opts == NULL)
+        return false;
+    call->disk = vd_disk_co_open(call->ctx, by_opts ? NULL : call->name,
+                                 call->format, opts, call->flags, NULL, error);
+    return call->disk != NULL;
+}
+
+VdDisk *
+vd_disk_open(VdContext *ctx, const char *name, const char *format,
+             const char *options, VdOpenFlags flags, GError **error)
+{
+    OpenCall call = {.ctx = ctx,
+                     .name = name,
+                     .format = format,
+                     .options = options,
+                     .flags = flags};
+
+    if (!vd_context_run(ctx, disk_co_open_call, &call, error))
+        return NULL;
+    return call.disk;
+}
+
+static bool
+disk_co_close_call(void *arg, GError **error)
+{
+    return vd_disk_co_close(arg, error);
+}
+
+bool
+vd_disk_close(VdDisk *disk, GError **error)
+{
+    if (disk == NULL)
+        return true;
+    return vd_context_run(disk->ctx, disk_co_close_call, disk, error);
+}
+
+uint64_t
+vd_disk_size(const VdDisk *disk)
+{
+    return vd_node_size(disk->node);
+}
+
+const char *
+vd_disk_format(const VdDisk *disk)
+{
+    return vd_node_driver(disk->node)->name;
+}
+
+VdContext *
+vd_disk_context(const VdDisk *disk)
+{
+    return disk->ctx;
+}
+
+/* -- counters ------------------------------------------------------------ */
+
+static void disk_sum_leaves(const VdNode *node, VdStats *sum);
+
+/* True if there is a child on @edge. */
+static bool
+disk_sum_edge(const VdNode *node, const char *edge, VdStats *sum)
+{
+    VdNode *child = vd_node_child(node, edge);
+
+    if (child != NULL)
+        disk_sum_leaves(child, sum);
+    return child != NULL;
+}
+
+static bool
+disk_sum_extents(const VdNode *node, VdStats *sum)
+{
+    char edge[32];
+    unsigned i = 0;
+
+    do
+        (void) g_snprintf(edge, sizeof(edge), "extents.%u", i++);
+    while (disk_sum_edge(node, edge, sum));
+    return i > 1;
+}
+
+static void
+disk_sum_leaves(const VdNode *node, VdStats *sum)
+{
+    const VdStats *own = vd_node_stats(node);
+    bool has_file = disk_sum_edge(node, "file", sum);
+    bool has_extents = disk_sum_extents(node, sum);
+
+    if (vd_node_parent(node) != NULL)
+        disk_sum_leaves(vd_node_parent(node), sum);
+    if (has_file || has_extents)
+        return;
+    sum->leaf_reads += own->reads;
+    sum->leaf_read_bytes += own->read_bytes;
+    sum->leaf_writes += own->writes;
+    sum->leaf_written_bytes += own->written_bytes;
+}
+
+void
+vd_disk_get_stats(const VdDisk *disk, VdStats *stats)
+{
+    VdStats sum = *vd_node_stats(disk->node);
+
+    sum.leaf_reads = sum.leaf_read_bytes = 0;
+    sum.leaf_writes = sum.leaf_written_bytes = 0;
+    disk_sum_leaves(disk->node, &sum);
+    *stats = sum;
+}

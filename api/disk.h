@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/disk.h - the inside of a VdDisk and its requests, for api/ only. */
+#pragma once
+
+#include "api/context.h"
+#include "block/chain.h"
+#include "block/rw.h"
+
+struct VdDisk {
+    VdContext *ctx;
+    VdNode *node;
+    char *name; /* as the user wrote it */
+    VdEnv env;
+    unsigned in_flight; /* requests whose caller still waits */
+    VioCoQueue idle;    /* closers that wait for the last of them */
+};
+
+/* Open with the transaction @tx (may be NULL) in force.  Frees @opts. */
+VdDisk *vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
+                        VdOptions *opts, VdOpenFlags flags, VdTransaction *tx,
+                        GError **error);
+/* Wait for requests in flight, then close; frees in any case. */
+bool vd_disk_co_close(VdDisk *disk, GError **error);
+
+/* Every request of a user is counted between these two.  Runner only. */
+void vd_disk_enter(VdDisk *disk);
+void vd_disk_leave(VdDisk *disk);
+
+/* -- one request, synchronous or not ----------------------------------------
+ */
+
+typedef enum VdReqOp {
+    VD_OP_READ,
+    VD_OP_WRITE,
+    VD_OP_ZEROES,
+    VD_OP_DISCARD,
+    VD_OP_FLUSH,
+} VdReqOp;
+
+typedef struct VdReq {
+    VdDisk *disk;
+    VdReqOp op;
+    VdReqFlags flags;
+    uint64_t off, len; /* len: ZEROES and DISCARD */
+    VioVec vec;        /* READ and WRITE */
+} VdReq;
+
+bool vd_req_co_run(const VdReq *req, GError **error);
+
+/* -- one answer about the map ------------------------------------------------
+ */
+
+/* What is at @off of @node, whose leaf tells its holes. */
+bool vd_map_co_entry(VdNode *node, uint64_t off, uint64_t len,
+                     VdMapEntry *entry, GError **error);
