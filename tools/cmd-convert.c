@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/cmd-convert.c - vdisk-img convert, the words: its options and which of
+ * them go together.
+ *
+ * Concurrency: main thread only.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tools/commands.h"
+#include "tools/convert.h"
+#include "tools/formats.h"
+#include "tools/output.h"
+
+#define SPARSE_DEFAULT 4096
+#define SPARSE_MAX ((uint64_t) 16 << 20)
+#define SECTOR_BYTES 512
+#define DEPTH_MAX 256
+
+enum {
+    OPT_TARGET_IMAGE_OPTS = OPT_PRIVATE,
+    OPT_TARGET_IS_ZERO,
+    OPT_SALVAGE,
+    OPT_SYNC,
+    OPT_ATOMIC,
+    OPT_NO_CLOBBER,
+    OPT_FORCE,
+    OPT_COMPRESS_LEVEL,
+};
+
+static const CmdOption convert_options[] = {
+    CMD_ROW_FORMAT,
+    CMD_ROW_IMAGE_OPTS,
+    {'O', "target-format", "FMT", "format of the target; default raw"},
+    {'O', "output-format", "FMT", "the same"},
+    {OPT_TARGET_IMAGE_OPTS, "target-image-opts", NULL,
+     "the target is given as options, as with --image-opts"},
+    {'o', "options", "OPTS",
+     "KEY=VALUE,... of the target; \"help\" lists them"},
+    {'B', "backing", "FILE", "the parent of the target"},
+    {'b', NULL, "FILE", "the same"},
+    {'F', "backing-format", "FMT", "format of the target's parent"},
+    {'n', "no-create", NULL, "write into a target that exists"},
+    {OPT_TARGET_IS_ZERO, "target-is-zero", NULL,
+     "with -n: the target reads as zeroes"},
+    {'c', "compress", NULL, "compress the target"},
+    {OPT_COMPRESS_LEVEL, "compress-level", "LEVEL",
+     "1 to 9, fast (1, default), qemu (6), best (9) or max"},
+    {'C', "copy-range-offloading", NULL,
+     "let the storage copy (done anyway where possible)"},
+    {'S', "sparse-size", "SIZE",
+     "zeroes of at least this are left out; default 4k; 0 writes everything"},
+    {'t', "cache", "MODE",
+     "of the target: none, writeback, writethrough, directsync or unsafe"},
+    {'T', "source-cache", "MODE", "of the sources; default writeback"},
+    {'m', "parallel", "N", "requests in flight, up to 256; default 0 = chosen"},
+    {'W', "oob", NULL, "write out of order (done anyway where possible)"},
+    {'r', "rate-limit", "RATE", "bytes a second, at most"},
+    {OPT_SALVAGE, "salvage", NULL, "unreadable areas become zeroes"},
+    {OPT_SYNC, "sync", "end|none",
+     "end (default): durable before the command ends"},
+    {OPT_ATOMIC, "atomic", NULL,
+     "replace an existing target only by a complete one (done always)"},
+    {OPT_NO_CLOBBER, "no-clobber", NULL,
+     "refuse to replace an existing target"},
+    {OPT_FORCE, "force", NULL, "overwrite block devices that are not empty"},
+    CMD_ROW_PROGRESS,
+    CMD_ROW_QUIET,
+    CMD_ROW_FORCE_SHARE,
+    CMD_ROWS_COMMON,
+};
+
+/* What was said, besides the job. */
+typedef struct {
+    ConvertJob job;
+    const char *cache; /* -t */
+    bool sparse_given, offload, sync_given, options_given;
+} ConvertWords;
+
+/* -- one option -------------------------------------------------------------
+ */
+
+static bool
+take_sparse(ConvertWords *w, const char *arg)
+{
+    uint64_t size;
+
+    w->sparse_given = true;
+    if (!opts_parse_size("buffer size for sparse output", arg, &size))
+        return false;
+    w->job.copy.sparse_size = size;
+    if (size % SECTOR_BYTES == 0 && size <= SPARSE_MAX)
+        return true;
+    out_error("Invalid buffer size for sparse output specified. Valid sizes "
+              "are multiples of %d up to %" PRIu64 ". Select 0 to disable "
+              "sparse detection (fully allocates output).",
+              SECTOR_BYTES, SPARSE_MAX);
+    return false;
+}
+
+static bool
+take_depth(ConvertWords *w, const char *arg)
+{
+    if (opts_parse_number(arg, 0, DEPTH_MAX, &w->job.copy.depth))
+        return true;
+    out_error("Invalid number of coroutines. Allowed number of coroutines is "
+              "between 1 and %d, or 0",
+              DEPTH_MAX);
+    return false;
+}
+
+static bool
+take_level(ConvertWords *w, const char *arg)
+{
+    static const struct {
+        const char *word, *level;
+    } words[] = {{"fast", "1"}, {"qemu", "6"}, {"best", "9"}, {"max", "max"}};
+    unsigned level;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (!strcmp(words[i].word, arg)) {
+            optlist_set(w->job.list, "compress_level", words[i].level);
+            return true;
+        }
+    }
+    if (opts_parse_number(arg, 1, 9, &level)) {
+        optlist_set(w->job.list, "compress_level", arg);
+        return true;
+    }
+    out_error("Invalid compression level: %s", arg);
+    return false;
+}
+
+static bool
+take_sync(ConvertWords *w, const char *arg)
+{
+    w->sync_given = true;
+    return opts_parse_sync(arg, &w->job.no_sync);
+}
+
+static bool
+take_cache(ConvertWords *w, const char *arg)
+{
+    w->cache = arg;
+    return opts_parse_cache("cache", arg, &w->job.target_cache);
+}
+
+static bool
+take_list(ConvertWords *w, const char *arg)
+{
+    w->options_given = true;
+    return opts_parse_list(w->job.list, arg);
+}
+
+static bool
+take_with_value(ConvertWords *w, int code, const char *arg)
+{
+    switch (code) {
+    case 'O':
+        w->job.target_format = arg;
+        return true;
+    case 'o':
+        return take_list(w, arg);
+    case 'B':
+    case 'b':
+        optlist_set(w->job.list, "backing_file", arg);
+        return true;
+    case 'F':
+        optlist_set(w->job.list, "backing_fmt", arg);
+        return true;
+    case 'S':
+        return take_sparse(w, arg);
+    case 't':
+        return take_cache(w, arg);
+    case 'T':
+        return opts_parse_cache("source cache", arg, &w->job.source_cache);
+    case 'm':
+        return take_depth(w, arg);
+    case 'r':
+        return opts_parse_size("rate limit", arg, &w->job.copy.rate_limit);
+    case OPT_SYNC:
+        return take_sync(w, arg);
+    case OPT_COMPRESS_LEVEL:
+        return take_level(w, arg);
+    default:
+        g_assert_not_reached();
+    }
+}
+
+static bool
+convert_take(ConvertWords *w, int code, const char *arg)
+{
+    switch (code) {
+    case OPT_TARGET_IMAGE_OPTS:
+        w->job.target_image_opts = true;
+        return true;
+    case OPT_TARGET_IS_ZERO:
+        w->job.target_is_zero = true;
+        return true;
+    case OPT_SALVAGE:
+        w->job.copy.salvage = true;
+        return true;
+    case OPT_NO_CLOBBER:
+        w->job.no_clobber = true;
+        return true;
+    case OPT_FORCE:
+        w->job.force = true;
+        return true;
+    case 'n':
+        w->job.no_create = true;
+        return true;
+    case 'c':
+        w->job.copy.compress = true;
+        return true;
+    case 'C':
+        w->offload = true;
+        return true;
+    case OPT_ATOMIC:
+    case 'W':
+        return true; /* the library works like that anyway */
+    default:
+        return take_with_value(w, code, arg);
+    }
+}
+
+/* -- all of them together ----------------------------------------------------
+ */
+
+/* NULL if the words agree, else what is wrong. */
+static const char *
+contradiction(const ConvertWords *w)
+{
+    const ConvertJob *job = &w->job;
+
+    if (w->offload && job->copy.compress)
+        return "Cannot enable copy offloading when -c is used";
+    if (w->offload && w->sparse_given)
+        return "Cannot enable copy offloading when -S is used";
+    if (w->offload && job->copy.salvage)
+        return "Cannot use copy offloading in salvaging mode";
+    if (job->no_create && w->options_given)
+        return "-o has no effect when skipping image creation";
+    if (job->target_is_zero && !job->no_create)
+        return "--target-is-zero requires use of -n flag";
+    if (job->target_is_zero && job->backing)
+        return "Cannot use --target-is-zero when the destination image has a "
+               "backing file";
+    if (job->no_create && job->no_clobber)
+        return "--no-clobber makes no sense with -n";
+    if (job->backing && job->n_sources > 1)
+        return "Having a backing file for the target makes no sense when "
+               "concatenating multiple input images";
+    return NULL;
+}
+
+static bool
+check_backing(const ConvertJob *job)
+{
+    if (!job->backing || job->no_create)
+        return true;
+    if (!format_has_option(job->target_format, "backing_file"))
+        out_error("Backing file not supported for file format '%s'",
+                  job->target_format);
+    else if (!job->backing_format)
+        out_error("Use of backing file requires explicit backing format");
+    else
+        return true;
+    return false;
+}
+
+static bool
+check_target_format(const ConvertJob *job)
+{
+    g_autofree char *problem = NULL;
+
+    if (job->no_create)
+        return true;
+    problem = format_create_problem(job->target_format);
+    if (!problem)
+        problem = format_options_problem(job->target_format, job->list);
+    if (!problem)
+        return true;
+    out_error("%s", problem);
+    return false;
+}
+
+/* A target given as options can be made if they say no more than format and
+ * file: then they are just another way to write -O FMT FILE. */
+static bool
+target_options_resolve(ConvertJob *job, OptList *opts)
+{
+    static const char *const names[] = {"file.filename", "filename"};
+    g_autofree char *driver = NULL;
+    g_autofree char *file_driver = NULL;
+    char *filename = NULL;
+
+    if (job->target_format || !optlist_add(opts, job->target))
+        return false;
+    driver = optlist_take(opts, "driver");
+    file_driver = optlist_take(opts, "file.driver");
+    for (size_t i = 0; i < G_N_ELEMENTS(names) && !filename; i++)
+        filename = optlist_take(opts, names[i]);
+    if (!driver || !filename ||
+        g_strcmp0(file_driver ? file_driver : "file", "file") ||
+        !optlist_is_empty(opts)) {
+        g_free(filename);
+        return false;
+    }
+    job->target = filename; /* lives as long as the program */
+    job->target_format = g_intern_string(driver);
+    job->target_image_opts = false;
+    return true;
+}
+
+static bool
+resolve_target(ConvertJob *job)
+{
+    g_autoptr(OptList) opts = optlist_new();
+
+    if (!job->target_image_opts && !job->target_format)
+        job->target_format = "raw";
+    if (!job->target_image_opts || job->no_create ||
+        target_options_resolve(job, opts))
+        return true;
+    out_error("--target-image-opts requires use of -n flag");
+    out_hint("Without it, only driver=FMT,file.filename=FILE is understood.");
+    return false;
+}
+
+/* streamOptimized has no other form than the compressed one. */
+static void
+settle_modes(ConvertWords *w)
+{
+    ConvertJob *job = &w->job;
+
+    if (!g_strcmp0(optlist_peek(job->list, "subformat"), "streamOptimized"))
+        job->copy.compress = true;
+    if (!w->sync_given && !g_strcmp0(w->cache, "unsafe"))
+        job->no_sync = true;
+    /* One a sector, told to somebody who wants to hear nothing. */
+    job->common->mute = job->copy.salvage && job->common->quiet;
+    job->copy.skip_depth = job->backing ? 1 : 0;
+}
+
+static int
+convert_with_words(ConvertWords *w)
+{
+    ConvertJob *job = &w->job;
+    const char *wrong = contradiction(w);
+
+    if (wrong) {
+        out_error("%s", wrong);
+        return 1;
+    }
+    if (!resolve_target(job) || !check_target_format(job) ||
+        !check_backing(job))
+        return 1;
+    settle_modes(w);
+    return convert_run(job);
+}
+
+static int
+convert_operands(ConvertWords *w, const OptParser *parser)
+{
+    ConvertJob *job = &w->job;
+    int n = opts_n_operands(parser);
+
+    if (n < 2)
+        return opts_fail(parser, "Must specify image file name");
+    job->sources = opts_operands(parser);
+    job->n_sources = (unsigned) n - 1;
+    job->target = job->sources[n - 1];
+    job->backing = optlist_take(job->list, "backing_file");
+    job->backing_format = optlist_take(job->list, "backing_fmt");
+    int status = convert_with_words(w);
+    g_free(job->backing);
+    g_free(job->backing_format);
+    return status;
+}
+
+static int
+cmd_convert_run(const Command *command, int argc, char **argv)
+{
+    g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
+    g_autoptr(OptList) list = optlist_new();
+    ConvertWords words = {.job = {.common = opts_common(parser),
+                                  .list = list,
+                                  .copy = {.sparse_size = SPARSE_DEFAULT}}};
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!convert_take(&words, code, opts_arg(parser)))
+            return command->usage_status;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    if (optlist_wants_help(list))
+        return format_print_options(
+            words.job.target_format ? words.job.target_format : "raw",
+            opts_n_operands(parser) > 0);
+    return convert_operands(&words, parser);
+}
+
+const Command cmd_convert = {
+    .name = "convert",
+    .summary = "copy images into another format or place",
+    .operands = "SOURCE... TARGET",
+    .options = convert_options,
+    .usage_status = 1,
+    .run = cmd_convert_run,
+};

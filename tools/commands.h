@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/commands.h - the commands, one cmd-NAME.c each. */
+#pragma once
+
+#include "tools/options.h"
+
+extern const Command cmd_check, cmd_compare, cmd_convert, cmd_create, cmd_info,
+    cmd_map;

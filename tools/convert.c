@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/convert.c - vdisk-img convert, the work: open, check, create, copy,
+ * commit.
+ *
+ * A target that convert makes comes into being with vd_creation_commit(): when
+ * anything before fails, what existed is as it was and what did not exist does
+ * not exist.
+ *
+ * Concurrency: main thread only.
+ */
+#include "tools/convert.h"
+
+#include <inttypes.h>
+
+#include "tools/formats.h"
+#include "tools/images.h"
+#include "tools/json.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+#define CONVERT_PROGRESS_STEP 1
+#define SECTOR_BYTES ((uint64_t) 512)
+
+static bool
+create_failure(const ConvertJob *job, const GError *error)
+{
+    out_failure(job->target, error, "%s: error while converting %s: %s",
+                job->target, job->target_format, error->message);
+    return false;
+}
+
+/* -- sources --------------------------------------------------------------- */
+
+static bool
+sources_open(ConvertJob *job)
+{
+    job->disks = g_new0(VdDisk *, job->n_sources);
+    for (unsigned i = 0; i < job->n_sources; i++) {
+        ImageSpec spec =
+            image_spec(job->common, job->sources[i], job->source_cache);
+        job->disks[i] = image_open(job->ctx, &spec);
+        if (!job->disks[i])
+            return false;
+        uint64_t size = vd_disk_size(job->disks[i]);
+        job->total += (size + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+    }
+    return true;
+}
+
+static void
+sources_close(ConvertJob *job)
+{
+    for (unsigned i = 0; job->disks && i < job->n_sources; i++) {
+        if (job->disks[i] && job->common->stats)
+            image_print_stats(job->disks[i], job->sources[i]);
+        image_close_quietly(job->disks[i]);
+    }
+    g_free(job->disks);
+}
+
+/* -- copying --------------------------------------------------------------- */
+
+static bool
+copy_with_progress(ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+    Progress *progress =
+        progress_begin(job->common->progress, CONVERT_PROGRESS_STEP);
+
+    job->copy.progress = progress_update;
+    job->copy.progress_opaque = progress;
+    bool ok = vd_copy(job->disks, job->n_sources, target, &job->copy,
+                      &job->result, &error);
+    progress_end(progress, ok);
+    if (!ok)
+        out_failure(job->target, error, "%s", error->message);
+    return ok;
+}
+
+static bool
+target_fits(const ConvertJob *job, const VdDisk *target)
+{
+    if (vd_disk_size(target) >= job->total)
+        return true;
+    out_failure(job->target, NULL, "output file is smaller than input file");
+    return false;
+}
+
+static bool
+copy_to(ConvertJob *job, VdDisk *target)
+{
+    bool ok = target_fits(job, target) && copy_with_progress(job, target);
+
+    if (job->common->stats)
+        image_print_stats(target, job->target);
+    return ok;
+}
+
+/* -- a target that exists (-n) --------------------------------------------- */
+
+static bool
+target_flush(const ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vd_disk_flush(target, &error))
+        return true;
+    out_failure(job->target, error, "Could not flush '%s': %s", job->target,
+                error->message);
+    return false;
+}
+
+static bool
+convert_into_existing(ConvertJob *job)
+{
+    unsigned flags = VD_OPEN_RDWR | VD_OPEN_UNMAP | job->target_cache;
+    ImageSpec spec = {
+        .name = job->target,
+        .format = job->target_format,
+        .image_opts = job->target_image_opts,
+        .flags = (VdOpenFlags) (job->no_sync ? flags | VD_OPEN_NO_FLUSH
+                                             : flags & ~VD_OPEN_NO_FLUSH),
+    };
+    VdDisk *target = image_open(job->ctx, &spec);
+
+    if (!target)
+        return false;
+    job->copy.target_is_zero = job->target_is_zero;
+    bool ok = copy_to(job, target) && target_flush(job, target);
+    return image_close(target, job->target) && ok;
+}
+
+/* -- a target of ours -------------------------------------------------------
+ */
+
+static bool
+creation_fill(ConvertJob *job, VdCreation *creation)
+{
+    g_autoptr(GError) error = NULL;
+    VdDisk *target = vd_creation_disk(creation, &error);
+
+    if (!target)
+        return create_failure(job, error);
+    bool ok = copy_to(job, target);
+    return image_close(target, job->target) && ok;
+}
+
+static bool
+convert_into_new(ConvertJob *job)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *options = optlist_join(job->list);
+    VdCreateParams params = {
+        .filename = job->target,
+        .format = job->target_format,
+        .size = optlist_peek(job->list, "size") ? UINT64_MAX : job->total,
+        .backing_file = job->backing,
+        .backing_format = job->backing_format,
+        .options = options,
+        .sync = !job->no_sync,
+        .no_clobber = job->no_clobber,
+        /* The commit flushes all there is, once. */
+        .open_flags = (VdOpenFlags) (VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |
+                                     job->target_cache),
+    };
+    VdCreation *creation = vd_create_begin(job->ctx, &params, &error);
+
+    if (!creation)
+        return create_failure(job, error);
+    job->copy.target_is_zero = !job->backing && !target_is_device(job);
+    if (!creation_fill(job, creation)) {
+        vd_creation_abort(creation);
+        return false;
+    }
+    return vd_creation_commit(creation, &error) || create_failure(job, error);
+}
+
+/* -- the result --------------------------------------------------------------
+ */
+
+static int64_t
+target_actual_size(const ConvertJob *job)
+{
+    ImageSpec spec = {.name = job->target,
+                      .format = job->target_format,
+                      .image_opts = job->target_image_opts};
+    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, false);
+
+    return infos ? ((const VdInfo *) infos->pdata[0])->actual_size : -1;
+}
+
+static void
+numbers_add(GVariantBuilder *object, const ConvertJob *job)
+{
+    double elapsed =
+        (double) (g_get_monotonic_time() - job->started_us) / G_USEC_PER_SEC;
+    double rate = elapsed > 0 ? (double) job->total / elapsed : 0;
+
+    json_add_uint(object, "bytes-read", job->result.bytes_read);
+    json_add_uint(object, "bytes-written", job->result.bytes_written);
+    json_add_uint(object, "bytes-zero", job->result.bytes_zero);
+    json_add_uint(object, "bytes-offloaded", job->result.bytes_offloaded);
+    if (job->copy.salvage)
+        json_add_uint(object, "bytes-salvaged", job->result.salvaged);
+    json_add(object, "elapsed", g_variant_new_double(elapsed));
+    json_add_uint(object, "rate", (uint64_t) rate);
+}
+
+static void
+result_print_json(const ConvertJob *job)
+{
+    g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+    int64_t actual = target_actual_size(job);
+
+    json_add(
+        &object, "source",
+        json_strings((const char *const *) job->sources, (int) job->n_sources));
+    json_add_string(&object, "target", job->target);
+    if (job->target_format)
+        json_add_string(&object, "format", job->target_format);
+    json_add_uint(&object, "virtual-size", job->total);
+    if (actual >= 0)
+        json_add_uint(&object, "actual-size", (uint64_t) actual);
+    numbers_add(&object, job);
+    json_add_string(&object, "engine", vd_context_engine(job->ctx));
+    json_add(&object, "warnings", json_strings(out_warnings(), -1));
+    json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+}
+
+/* -- all of it ---------------------------------------------------------------
+ */
+
+static bool
+convert_in_context(ConvertJob *job)
+{
+    if (!sources_open(job) || !target_check(job))
+        return false;
+    bool ok =
+        job->no_create ? convert_into_existing(job) : convert_into_new(job);
+    if (ok && job->result.salvaged && !job->common->quiet)
+        out_warning("%" PRIu64 " bytes could not be read and are zeroes in "
+                    "'%s'",
+                    job->result.salvaged, job->target);
+    if (ok && job->common->json)
+        result_print_json(job);
+    return ok;
+}
+
+int
+convert_run(ConvertJob *job)
+{
+    job->started_us = g_get_monotonic_time();
+    job->ctx = image_context_new(job->common);
+    if (!job->ctx)
+        return 1;
+    signals_watch(job->ctx);
+    bool ok = convert_in_context(job);
+    sources_close(job);
+    signals_watch(NULL);
+    vd_context_free(job->ctx);
+    return ok ? 0 : 1;
+}

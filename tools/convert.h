@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/convert.h - a conversion: what was asked for, and doing it.  Used by
+ * cmd-convert.c (the words), convert.c (the work), target.c (what must not be
+ * written to). */
+#pragma once
+
+#include "tools/options.h"
+
+typedef struct ConvertJob {
+    CommonOptions *common;
+
+    /* the words */
+    char **sources; /* names; n_sources of them */
+    unsigned n_sources;
+    const char *target;
+    const char *target_format; /* NULL only with target_image_opts */
+    OptList *list;             /* -o, without the parent's keys */
+    char *backing, *backing_format;
+    VdOpenFlags source_cache, target_cache;
+    VdCopyParams copy;
+    bool target_image_opts, target_is_zero;
+    bool no_create; /* -n */
+    bool no_sync, no_clobber;
+    bool force; /* skip the checks of devices */
+
+    /* the work */
+    VdContext *ctx;
+    VdDisk **disks; /* of the sources */
+    uint64_t total; /* bytes of all sources, each rounded up */
+    VdCopyResult result;
+    int64_t started_us;
+} ConvertJob;
+
+/* Exit code. */
+int convert_run(ConvertJob *job);
+
+/* Writing to the target would destroy a source, or a device somebody uses:
+ * false after a message. */
+bool target_check(const ConvertJob *job);
+/* The target is a block device: what it holds is not zero. */
+bool target_is_device(const ConvertJob *job);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/formats.h - what can be said about creating a format: the texts of
+ * "-o help", and which options there are. */
+#pragma once
+
+#include "include/vdisk.h"
+#include "tools/optlist.h"
+
+/* NULL if @format can be created, else why not. */
+char *format_create_problem(const char *format);
+/* "size", "backing_file" and the like count as options of every format that
+ * lists them. */
+bool format_has_option(const char *format, const char *name);
+/* "Invalid parameter 'x'" for the first key of @list that @format does not
+ * know; NULL if it knows all. */
+char *format_options_problem(const char *format, const OptList *list);
+
+/* The text of "-o help"; @with_file: a file name was given too.  The result is
+ * the exit code. */
+int format_print_options(const char *format, bool with_file);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/human.c - sizes and nested facts as text for people.
+ *
+ * Concurrency: no state.
+ */
+#include "tools/human.h"
+
+#include <string.h>
+
+#include "tools/json.h"
+
+char *
+human_size(uint64_t bytes)
+{
+    static const char *const units[] = {"B",   "KiB", "MiB", "GiB",
+                                        "TiB", "PiB", "EiB"};
+    double value = (double) bytes;
+    size_t unit = 0;
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    /* 999.5 would be rounded to four digits: that is the next unit's. */
+    while (value >= 999.5 && unit + 1 < G_N_ELEMENTS(units)) {
+        value /= 1024;
+        unit++;
+    }
+    g_ascii_formatd(text, sizeof(text), "%.3g", value);
+    return g_strdup_printf("%s %s", text, units[unit]);
+}
+
+static void human_append_value(GString *out, GVariant *value, unsigned indent);
+
+static void
+label_append(GString *out, const char *key, unsigned indent)
+{
+    g_string_append_printf(out, "%*s", (int) indent, "");
+    for (; *key; key++)
+        g_string_append_c(out, *key == '-' ? ' ' : *key);
+    g_string_append_c(out, ':');
+}
+
+static void
+array_append(GString *out, GVariant *array, unsigned indent)
+{
+    size_t n = g_variant_n_children(array);
+
+    for (size_t i = 0; i < n; i++) {
+        g_autoptr(GVariant) child = g_variant_get_child_value(array, i);
+        g_string_append_printf(out, "%*s[%zu]:", (int) indent, "", i);
+        human_append_value(out, child, indent + 4);
+    }
+}
+
+/* Behind a label: a container goes to lines of its own. */
+static void
+human_append_value(GString *out, GVariant *value, unsigned indent)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
+        g_autoptr(GVariant) inner = g_variant_get_variant(value);
+        human_append_value(out, inner, indent);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT)) {
+        g_string_append_c(out, '\n');
+        human_append_dict(out, value, indent);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_ARRAY)) {
+        g_string_append_c(out, '\n');
+        array_append(out, value, indent);
+    } else if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+        g_string_append_printf(out, " %s\n", g_variant_get_string(value, NULL));
+    } else {
+        g_autofree char *text = json_to_text(value, JSON_AS_GIVEN);
+        g_string_append_printf(out, " %s", text);
+    }
+}
+
+void
+human_append_dict(GString *out, GVariant *dict, unsigned indent)
+{
+    g_autoptr(GPtrArray) members = json_members(dict, JSON_RANKED);
+
+    for (unsigned i = 0; i < members->len; i++) {
+        const JsonMember *m = members->pdata[i];
+        label_append(out, m->key, indent);
+        human_append_value(out, m->value, indent + 4);
+    }
+}

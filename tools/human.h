@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/human.h - numbers and facts in the form that people read. */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+/* Three significant digits and an IEC unit; the unit changes at 1000:
+ * "512 B", "1.5 GiB", "0.977 TiB".  Free with g_free. */
+char *human_size(uint64_t bytes);
+
+/* The members of an a{sv} as indented "key: value" lines, as qemu-img prints
+ * format specific information; dashes in keys become blanks. */
+void human_append_dict(GString *out, GVariant *dict, unsigned indent);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/images.c - contexts, opening, and walking chains by name.
+ *
+ * Concurrency: main thread only.
+ */
+#include "tools/images.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tools/output.h"
+
+#define CHAIN_MAX_LINKS 256
+
+static void
+warning_take(const char *message, void *opaque)
+{
+    out_warning("%s", message);
+}
+
+VdContext *
+image_context_new(const CommonOptions *common)
+{
+    g_autoptr(GError) error = NULL;
+    VdContextParams params = {
+        .engine = common->engine,
+        .fixed_thread = true,
+        .workers = common->workers,
+        .warn = common->mute ? NULL : warning_take,
+        .allow_paths = (const char *const *) common->allow_paths->pdata,
+    };
+    VdContext *ctx = vd_context_new(&params, &error);
+
+    if (!ctx)
+        out_failure(NULL, error, "%s", error->message);
+    return ctx;
+}
+
+ImageSpec
+image_spec(const CommonOptions *common, const char *name, unsigned flags)
+{
+    if (common->force_share)
+        flags |= VD_OPEN_FORCE_SHARE;
+    return (ImageSpec){
+        .name = name,
+        .format = common->format,
+        .image_opts = common->image_opts,
+        .flags = (VdOpenFlags) flags,
+    };
+}
+
+VdDisk *
+image_open(VdContext *ctx, const ImageSpec *spec)
+{
+    g_autoptr(GError) error = NULL;
+    unsigned flags = spec->flags;
+
+    if (spec->image_opts && spec->format) {
+        out_failure(spec->name, NULL,
+                    "--image-opts and --format are mutually exclusive");
+        return NULL;
+    }
+    if (spec->image_opts)
+        flags |= VD_OPEN_IMAGE_OPTS;
+    VdDisk *disk = vd_disk_open(ctx, spec->name, spec->format, NULL,
+                                (VdOpenFlags) flags, &error);
+    if (!disk)
+        out_failure(spec->name, error, "Could not open '%s': %s", spec->name,
+                    error->message);
+    return disk;
+}
+
+bool
+image_close(VdDisk *disk, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vd_disk_close(disk, &error))
+        return true;
+    out_failure(name, error, "Could not close '%s': %s", name, error->message);
+    return false;
+}
+
+void
+image_close_quietly(VdDisk *disk)
+{
+    if (disk)
+        (void) vd_disk_close(disk, NULL); /* read-only: nothing to lose */
+}
+
+/* -- chains --------------------------------------------------------------- */
+
+static VdInfo *
+info_load(VdContext *ctx, const ImageSpec *spec)
+{
+    g_autoptr(GError) error = NULL;
+    ImageSpec headers = *spec;
+
+    headers.flags |= VD_OPEN_NO_PARENT | VD_OPEN_NO_IO;
+    VdDisk *disk = image_open(ctx, &headers);
+    if (!disk)
+        return NULL;
+    VdInfo *info = vd_disk_get_info(disk, &error);
+    image_close_quietly(disk);
+    if (!info)
+        out_failure(spec->name, error, "Could not get information on '%s': %s",
+                    spec->name, error->message);
+    return info;
+}
+
+static bool
+names_same_file(const char *a, const char *b)
+{
+    const char *path_a = image_local_path(a);
+    const char *path_b = image_local_path(b);
+    struct stat st_a, st_b;
+
+    if (!strcmp(a, b))
+        return true;
+    return path_a && path_b && stat(path_a, &st_a) == 0 &&
+           stat(path_b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
+           st_a.st_ino == st_b.st_ino;
+}
+
+static bool
+chain_has(const GPtrArray *infos, const char *name)
+{
+    for (unsigned i = 0; i < infos->len; i++) {
+        const VdInfo *info = infos->pdata[i];
+        if (names_same_file(info->filename, name))
+            return true;
+    }
+    return false;
+}
+
+static bool
+chain_check_next(const GPtrArray *infos, const char *name)
+{
+    if (chain_has(infos, name)) {
+        out_failure(name, NULL, "Backing file '%s' creates an infinite loop.",
+                    name);
+        return false;
+    }
+    if (infos->len >= CHAIN_MAX_LINKS) {
+        out_failure(name, NULL, "'%s': more than %d images in the chain", name,
+                    CHAIN_MAX_LINKS);
+        return false;
+    }
+    return true;
+}
+
+GPtrArray *
+image_chain_infos(VdContext *ctx, const ImageSpec *spec, bool whole_chain)
+{
+    g_autoptr(GPtrArray) infos =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
+    ImageSpec link = *spec;
+
+    for (;;) {
+        VdInfo *info = info_load(ctx, &link);
+        if (!info)
+            return NULL;
+        g_ptr_array_add(infos, info);
+        if (!whole_chain || !info->full_backing_filename)
+            return g_steal_pointer(&infos);
+        if (!chain_check_next(infos, info->full_backing_filename))
+            return NULL;
+        link = (ImageSpec){.name = info->full_backing_filename,
+                           .format = info->backing_format,
+                           .flags = spec->flags};
+    }
+}
+
+/* -- names ---------------------------------------------------------------- */
+
+/* Text before the first colon is a protocol unless it contains a slash. */
+static bool
+name_has_protocol(const char *name)
+{
+    const char *colon = strchr(name, ':');
+    const char *slash = strchr(name, '/');
+
+    return colon && (!slash || colon < slash);
+}
+
+char *
+image_relative_name(const char *image, const char *name)
+{
+    const char *path = image_local_path(image);
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    if (*name == '/' || name_has_protocol(name) || !slash)
+        return g_strdup(name);
+    return g_strdup_printf("%.*s%s", (int) (slash + 1 - path), path, name);
+}
+
+const char *
+image_local_path(const char *name)
+{
+    if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
+        return name + strlen("file:");
+    return name_has_protocol(name) ? NULL : name;
+}
+
+void
+image_print_stats(const VdDisk *disk, const char *name)
+{
+    VdStats s;
+
+    vd_disk_get_stats(disk, &s);
+    fprintf(stderr,
+            "%s: reads %" PRIu64 " (%" PRIu64 " bytes), writes %" PRIu64
+            " (%" PRIu64 " bytes), flushes %" PRIu64 ", zeroes %" PRIu64
+            " (%" PRIu64 " bytes), discards %" PRIu64 " (%" PRIu64
+            " bytes), maps %" PRIu64 "; storage: reads %" PRIu64 " (%" PRIu64
+            " bytes), writes %" PRIu64 " (%" PRIu64 " bytes)\n",
+            name, s.reads, s.read_bytes, s.writes, s.written_bytes, s.flushes,
+            s.zeroes, s.zeroed_bytes, s.discards, s.discarded_bytes, s.maps,
+            s.leaf_reads, s.leaf_read_bytes, s.leaf_writes,
+            s.leaf_written_bytes);
+}

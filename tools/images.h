@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/images.h - opening images, with the messages that users know. */
+#pragma once
+
+#include "tools/options.h"
+
+typedef struct ImageSpec {
+    const char *name;
+    const char *format; /* NULL = probe */
+    bool image_opts;
+    VdOpenFlags flags;
+} ImageSpec;
+
+/* A context by the common options; NULL after a message. */
+VdContext *image_context_new(const CommonOptions *common);
+
+/* The operand @name read by the common options, plus @flags. */
+ImageSpec image_spec(const CommonOptions *common, const char *name,
+                     unsigned flags);
+
+/* NULL after "Could not open 'NAME': reason". */
+VdDisk *image_open(VdContext *ctx, const ImageSpec *spec);
+/* False after a message. */
+bool image_close(VdDisk *disk, const char *name);
+/* The disk was only read from: its close has nothing to lose. */
+void image_close_quietly(VdDisk *disk);
+
+/* The image and, with @whole_chain, its parents, from the top down: an array
+ * of VdInfo.  Headers only.  NULL after a message. */
+GPtrArray *image_chain_infos(VdContext *ctx, const ImageSpec *spec,
+                             bool whole_chain);
+
+/* @name as seen from the directory of @image, unless it is absolute or has a
+ * protocol. */
+char *image_relative_name(const char *image, const char *name);
+/* The path of a plain or "file:" name; NULL for others. */
+const char *image_local_path(const char *name);
+
+/* --stats: one line on stderr. */
+void image_print_stats(const VdDisk *disk, const char *name);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/main.c - vdisk-img: standard options, then a command.
+ *
+ * Concurrency: single-threaded.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "include/vdisk.h"
+#include "tools/commands.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+static const Command *const commands[] = {
+    &cmd_check, &cmd_compare, &cmd_convert, &cmd_create, &cmd_info, &cmd_map,
+};
+
+static const Command *
+command_find(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (!strcmp(commands[i]->name, name))
+            return commands[i];
+    return NULL;
+}
+
+static int
+wrong_usage(const char *text, const char *word)
+{
+    out_error("%s%s", text, word);
+    out_try_help();
+    return 1;
+}
+
+static void
+version_print(void)
+{
+    printf("%s version %s\n%s\n", out_program(), vd_version(), vd_build_info());
+}
+
+static void
+help_print(void)
+{
+    g_auto(GStrv) formats = vd_format_list();
+    g_autofree char *names = g_strjoinv(" ", formats);
+
+    version_print();
+    printf("usage: %s [standard options] command [command options]\n"
+           "Virtual disk image utility\n\n"
+           "Standard options:\n"
+           "  -h, --help            show this help and exit\n"
+           "  -V, --version         show the version and exit\n"
+           "  -T, --trace=PATTERNS  write trace points that match to stderr\n"
+           "\nCommands (\"%s COMMAND --help\" tells more):\n",
+           out_program(), out_program());
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        printf("  %-22s%s\n", commands[i]->name, commands[i]->summary);
+    printf("\nSupported formats: %s\n", names);
+}
+
+/* [[enable=]PATTERN][,PATTERN...]; qemu-img's events= and file= are not for
+ * us: traces go to stderr. */
+static bool
+trace_set(const char *spec)
+{
+    g_auto(GStrv) parts = g_strsplit(spec, ",", -1);
+    g_autoptr(GPtrArray) patterns = g_ptr_array_new();
+
+    for (char **part = parts; *part; part++) {
+        const char *pattern = *part;
+        if (g_str_has_prefix(pattern, "enable="))
+            pattern += strlen("enable=");
+        if (strchr(pattern, '=')) {
+            out_error("Invalid trace option: %s", pattern);
+            return false;
+        }
+        if (*pattern)
+            g_ptr_array_add(patterns, (void *) pattern);
+    }
+    g_ptr_array_add(patterns, NULL);
+    g_autofree char *joined = g_strjoinv(",", (char **) patterns->pdata);
+    vd_trace_set(joined);
+    return true;
+}
+
+/* The argument of -T in any of its forms; NULL if @argv[*i] is not -T or (with
+ * *i == argc) lacks it. */
+static const char *
+trace_argument(int argc, char **argv, int *i)
+{
+    const char *word = argv[*i];
+
+    if (g_str_has_prefix(word, "--trace="))
+        return word + strlen("--trace=");
+    if (!strcmp(word, "-T") || !strcmp(word, "--trace"))
+        return ++*i < argc ? argv[*i] : NULL;
+    if (g_str_has_prefix(word, "-T"))
+        return word + strlen("-T");
+    return NULL;
+}
+
+static bool
+is_option(const char *word, const char *brief, const char *full)
+{
+    return !strcmp(word, brief) || !strcmp(word, full);
+}
+
+/* Standard options; -1: go on with the command at *i, else the exit code. */
+static int
+standard_options(int argc, char **argv, int *i)
+{
+    for (; *i < argc && argv[*i][0] == '-'; ++*i) {
+        const char *word = argv[*i];
+        if (is_option(word, "-h", "--help")) {
+            help_print();
+            return 0;
+        }
+        if (is_option(word, "-V", "--version")) {
+            version_print();
+            return 0;
+        }
+        const char *trace = trace_argument(argc, argv, i);
+        if (*i == argc)
+            return wrong_usage("missing argument for option ", "'-T'");
+        if (!trace) {
+            g_autofree char *quoted = g_strdup_printf("'%s'", word);
+            return wrong_usage("unrecognized option ", quoted);
+        }
+        if (!trace_set(trace))
+            return 1;
+    }
+    return -1;
+}
+
+int
+main(int argc, char **argv)
+{
+    int i = 1;
+
+    out_init(argv[0]);
+    int status = standard_options(argc, argv, &i);
+    if (status < 0 && i >= argc) {
+        status = wrong_usage("Not enough arguments", "");
+    } else if (status < 0) {
+        const Command *command = command_find(argv[i]);
+        status = command ? command->run(command, argc - i, argv + i)
+                         : wrong_usage("Command not found: ", argv[i]);
+    }
+    if (!out_finish() && status == 0)
+        status = 1;
+    return signals_status(status);
+}

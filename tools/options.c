@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/options.c - reading command lines by the commands' option tables.
+ *
+ * Concurrency: main thread only (getopt has global state).
+ */
+#include "tools/options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/output.h"
+
+struct OptParser {
+    const Command *command;
+    int argc;
+    char **argv;
+    GArray *longs;   /* of struct option */
+    GString *shorts; /* for getopt */
+    CommonOptions common;
+    int status; /* after OPTS_STOP */
+};
+
+static bool
+code_is_letter(int code)
+{
+    return code > 0 && code < 256;
+}
+
+static int
+argument_kind(const CmdOption *o)
+{
+    if (!o->arg)
+        return no_argument;
+    return o->arg[0] == '[' ? optional_argument : required_argument;
+}
+
+static void
+tables_build(OptParser *parser)
+{
+    /* '+' is not wanted: options and operands mix; ':' tells a missing
+     * argument from an unknown option. */
+    g_string_append_c(parser->shorts, ':');
+    for (const CmdOption *o = parser->command->options; o->code; o++) {
+        int kind = argument_kind(o);
+        struct option row = {o->name, kind, NULL, o->code};
+        if (o->name)
+            g_array_append_val(parser->longs, row);
+        if (!code_is_letter(o->code))
+            continue;
+        g_string_append_c(parser->shorts, (char) o->code);
+        /* An argument that may be left out belongs to the long form only:
+         * -p is as plain as in qemu-img. */
+        if (kind == required_argument)
+            g_string_append_c(parser->shorts, ':');
+    }
+}
+
+OptParser *
+opts_begin(const Command *command, int argc, char **argv)
+{
+    OptParser *parser = g_new0(OptParser, 1);
+
+    parser->command = command;
+    parser->argc = argc;
+    parser->argv = argv;
+    parser->longs = g_array_new(TRUE, TRUE, sizeof(struct option));
+    parser->shorts = g_string_new(NULL);
+    parser->common.allow_paths = g_ptr_array_new();
+    tables_build(parser);
+    optind = 0; /* glibc: start anew, also the permutation */
+    return parser;
+}
+
+void
+opts_free(OptParser *parser)
+{
+    g_array_unref(parser->longs);
+    g_string_free(parser->shorts, TRUE);
+    g_ptr_array_unref(parser->common.allow_paths);
+    g_free(parser);
+}
+
+static int
+stop(OptParser *parser, int status)
+{
+    parser->status = status;
+    return OPTS_STOP;
+}
+
+G_GNUC_PRINTF(3, 0)
+static int
+usage_print(const OptParser *parser, bool hint, const char *fmt, va_list ap)
+{
+    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+
+    out_error("%s", text);
+    if (hint)
+        out_try_help();
+    return parser->command->usage_status;
+}
+
+int
+opts_fail(const OptParser *parser, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int status = usage_print(parser, false, fmt, ap);
+    va_end(ap);
+    return status;
+}
+
+int
+opts_fail_try(const OptParser *parser, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    int status = usage_print(parser, true, fmt, ap);
+    va_end(ap);
+    return status;
+}
+
+/* The word at fault as the user wrote it. */
+static char *
+culprit(const OptParser *parser)
+{
+    if (code_is_letter(optopt))
+        return g_strdup_printf("-%c", optopt);
+    return g_strdup(parser->argv[optind - 1]);
+}
+
+static int
+unknown_option(OptParser *parser)
+{
+    g_autofree char *word = culprit(parser);
+
+    return stop(parser,
+                opts_fail_try(parser, "unrecognized option '%s'", word));
+}
+
+static int
+missing_argument(OptParser *parser)
+{
+    g_autofree char *word = culprit(parser);
+
+    return stop(parser, opts_fail_try(
+                            parser, "missing argument for option '%s'", word));
+}
+
+static int
+wrong_output(OptParser *parser, const char *arg)
+{
+    if (out_is_old())
+        return stop(parser, opts_fail(parser, "--output must be used with "
+                                              "human or json as argument."));
+    return stop(
+        parser,
+        opts_fail(parser, "--output expects 'human' or 'json' not '%s'", arg));
+}
+
+static int
+take_output(OptParser *parser, const char *arg)
+{
+    parser->common.json = !strcmp(arg, "json");
+    if (!parser->common.json && strcmp(arg, "human"))
+        return wrong_output(parser, arg);
+    out_set_json(parser->common.json);
+    return OPTS_END;
+}
+
+static bool
+secret_key_known(const char *key, void *opaque)
+{
+    static const char *const keys[] = {"secret", "id", "data", "file",
+                                       "format"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (!strcmp(key, keys[i]))
+            return true;
+    return false;
+}
+
+/* secret,id=...: no format of ours is encrypted, so a well-formed one has no
+ * further effect. */
+static int
+take_object(OptParser *parser, const char *arg)
+{
+    g_autoptr(OptList) list = optlist_new();
+    size_t type = strcspn(arg, ",");
+
+    if (!optlist_add(list, arg))
+        return stop(parser, opts_fail(parser, "Invalid option list: %s", arg));
+    if (type != strlen("secret") || strncmp(arg, "secret", type))
+        return stop(parser, opts_fail(parser,
+                                      "Parameter 'qom-type' does not accept "
+                                      "value '%.*s'",
+                                      (int) type, arg));
+    const char *unknown = optlist_find_unknown(list, secret_key_known, NULL);
+    if (unknown)
+        return stop(parser,
+                    opts_fail(parser, "Invalid parameter '%s'", unknown));
+    if (!optlist_peek(list, "id"))
+        return stop(parser, opts_fail(parser, "Parameter 'id' is missing"));
+    return OPTS_END;
+}
+
+static int
+take_aio(OptParser *parser, const char *arg)
+{
+    if (!strcmp(arg, "threads"))
+        parser->common.engine = "threads";
+    else if (!strcmp(arg, "io_uring"))
+        parser->common.engine = "uring";
+    else
+        return stop(parser, opts_fail(parser, "Invalid aio option: %s", arg));
+    return OPTS_END;
+}
+
+static int
+take_workers(OptParser *parser, const char *arg)
+{
+    if (opts_parse_number(arg, 1, 1024, &parser->common.workers))
+        return OPTS_END;
+    return stop(parser, opts_fail(parser,
+                                  "Invalid number of workers: %s "
+                                  "(between 1 and 1024)",
+                                  arg));
+}
+
+static int
+take_progress(OptParser *parser, const char *arg)
+{
+    if (progress_mode_parse(arg, &parser->common.progress))
+        return OPTS_END;
+    return stop(parser, opts_fail(parser, "Invalid progress mode: %s", arg));
+}
+
+/* OPTS_END: the option was one of all commands and is dealt with. */
+static int
+common_take(OptParser *parser, int code)
+{
+    CommonOptions *common = &parser->common;
+
+    switch (code) {
+    case 'f':
+        common->format = optarg;
+        return OPTS_END;
+    case 'q':
+        common->quiet = true;
+        return OPTS_END;
+    case 'U':
+        common->force_share = true;
+        return OPTS_END;
+    case 'p':
+        return take_progress(parser, optarg);
+    case 'i':
+        return take_aio(parser, optarg);
+    case 'h':
+        opts_print_help(parser->command);
+        return stop(parser, 0);
+    case OPT_OUTPUT:
+        return take_output(parser, optarg);
+    case OPT_IMAGE_OPTS:
+        common->image_opts = true;
+        return OPTS_END;
+    case OPT_OBJECT:
+        return take_object(parser, optarg);
+    case OPT_STATS:
+        common->stats = true;
+        return OPTS_END;
+    case OPT_WORKERS:
+        return take_workers(parser, optarg);
+    case OPT_ALLOW_PATH:
+        g_ptr_array_add(common->allow_paths, optarg);
+        return OPTS_END;
+    default:
+        return code;
+    }
+}
+
+int
+opts_next(OptParser *parser)
+{
+    for (;;) {
+        opterr = 0;
+        int code =
+            getopt_long(parser->argc, parser->argv, parser->shorts->str,
+                        (struct option *) (void *) parser->longs->data, NULL);
+        if (code == -1)
+            break;
+        if (code == '?')
+            return unknown_option(parser);
+        if (code == ':')
+            return missing_argument(parser);
+        code = common_take(parser, code);
+        if (code != OPTS_END)
+            return code;
+    }
+    g_ptr_array_add(parser->common.allow_paths, NULL);
+    if (parser->common.quiet)
+        parser->common.progress = PROGRESS_NONE;
+    return OPTS_END;
+}
+
+const char *
+opts_arg(const OptParser *parser)
+{
+    return optarg;
+}
+
+int
+opts_status(const OptParser *parser)
+{
+    return parser->status;
+}
+
+CommonOptions *
+opts_common(OptParser *parser)
+{
+    return &parser->common;
+}
+
+int
+opts_n_operands(const OptParser *parser)
+{
+    return parser->argc - optind;
+}
+
+char **
+opts_operands(const OptParser *parser)
+{
+    return parser->argv + optind;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/options.h - command lines: what a command accepts, and reading it.
+ *
+ * Each command lists its options once, in a table; getopt's tables and the
+ * text of --help are both made from that.  Options that several commands share
+ * are read into a CommonOptions here.
+ */
+#pragma once
+
+#include "include/vdisk.h"
+#include "tools/optlist.h"
+#include "tools/progress.h"
+
+typedef struct CmdOption {
+    int code;         /* the short letter, or a CmdLongCode */
+    const char *name; /* long name; NULL = none */
+    const char *arg;  /* what the argument is called; "[X]" = may be left out;
+                         NULL = takes none */
+    const char *help;
+} CmdOption;
+
+typedef enum CmdLongCode {
+    OPT_OUTPUT = 256,
+    OPT_IMAGE_OPTS,
+    OPT_OBJECT,
+    OPT_STATS,
+    OPT_WORKERS,
+    OPT_ALLOW_PATH,
+    OPT_PRIVATE, /* codes of one command's own start here */
+} CmdLongCode;
+
+typedef struct Command {
+    const char *name;
+    const char *summary;      /* half a line for the list of commands */
+    const char *operands;     /* "FILE [SIZE]" */
+    const CmdOption *options; /* ends with code 0 */
+    int usage_status;         /* exit code of wrong usage */
+    int (*run)(const struct Command *command, int argc, char **argv);
+} Command;
+
+/* What the shared options said. */
+typedef struct CommonOptions {
+    bool quiet, json, image_opts, force_share, stats;
+    bool mute;          /* drop the library's warnings */
+    const char *format; /* -f */
+    const char *engine; /* -i; NULL = chosen by the library */
+    unsigned workers;
+    GPtrArray *allow_paths; /* NULL-terminated once reading is over */
+    ProgressMode progress;
+} CommonOptions;
+
+/* Rows for the tables.  -f, -q, -U, -i and those with long codes are read by
+ * the parser; so is -p. */
+#define CMD_ROW_FORMAT                                                         \
+    {                                                                          \
+        'f', "format", "FMT", "format of the image; default: found by probing" \
+    }
+#define CMD_ROW_IMAGE_OPTS                                                     \
+    {                                                                          \
+        OPT_IMAGE_OPTS, "image-opts", NULL,                                    \
+            "the image is given as options: driver=...,file.filename=..."      \
+    }
+#define CMD_ROW_FORCE_SHARE                                                    \
+    {                                                                          \
+        'U', "force-share", NULL, "open although somebody writes to the image" \
+    }
+#define CMD_ROW_QUIET                                                          \
+    {                                                                          \
+        'q', "quiet", NULL, "print nothing but errors"                         \
+    }
+#define CMD_ROW_PROGRESS                                                       \
+    {                                                                          \
+        'p', "progress", "[MODE]",                                             \
+            "show progress: plain (default), bar, json or none"                \
+    }
+#define CMD_ROWS_COMMON                                                        \
+    {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
+        {OPT_OBJECT, "object", "OBJ",                                          \
+         "secret,id=ID,data=...|file=...; accepted for compatibility"},        \
+        {'i', "aio", "MODE", "threads or io_uring; default: by probing"},      \
+        {OPT_WORKERS, "workers", "N",                                          \
+         "threads for compression; default: one for each CPU"},                \
+        {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
+         "further directory that extents may lie in; may be repeated"},        \
+        {OPT_STATS, "stats", NULL, "print request counts to stderr at exit"},  \
+        {'h', "help", NULL, "show this help"},                                 \
+    {                                                                          \
+        0                                                                      \
+    }
+
+typedef struct OptParser OptParser;
+
+/* @argv[0] is the command's name. */
+OptParser *opts_begin(const Command *command, int argc, char **argv);
+void opts_free(OptParser *parser);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OptParser, opts_free)
+
+#define OPTS_END 0
+#define OPTS_STOP (-1) /* opts_status() tells the exit code */
+
+/* The code of the next option of the command's own, OPTS_END or OPTS_STOP
+ * (wrong, with a message, or --help). */
+int opts_next(OptParser *parser);
+const char *opts_arg(const OptParser *parser);
+int opts_status(const OptParser *parser);
+CommonOptions *opts_common(OptParser *parser);
+
+/* Operands, after OPTS_END. */
+int opts_n_operands(const OptParser *parser);
+char **opts_operands(const OptParser *parser);
+
+/* Wrong usage with its message; the result is the command's exit code. */
+int opts_fail(const OptParser *parser, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
+/* The same and a pointer to --help. */
+int opts_fail_try(const OptParser *parser, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
+
+/* -- values: false after a message ---------------------------------------- */
+
+/* @what: "image size", "start offset" ... */
+bool opts_parse_size(const char *what, const char *text, uint64_t *size);
+bool opts_parse_number(const char *text, unsigned min, unsigned max,
+                       unsigned *number);
+/* @what: "cache" or "source cache". */
+bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
+/* "end" or "none". */
+bool opts_parse_sync(const char *text, bool *no_sync);
+bool opts_parse_list(OptList *list, const char *text);
+
+void opts_print_help(const Command *command);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/signals.c - from signals to cancellation.
+ *
+ * The handler only calls vd_context_cancel(), which may be called from there,
+ * and notes the number.  Twice the same signal is not more urgent: timeout(1)
+ * sends it to the process and to its group.  The third one kills.
+ *
+ * Concurrency: handlers run on any thread; what they touch is atomic.
+ */
+#include "tools/signals.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#define SIGNALS_PATIENCE 3
+
+static _Atomic(VdContext *) watched;
+static atomic_int stopped_by;
+static atomic_int stop_count;
+static atomic_bool usr1_pending;
+
+static void
+stop_handler(int sig)
+{
+    VdContext *ctx = atomic_load(&watched);
+
+    if (!ctx || atomic_fetch_add(&stop_count, 1) + 1 >= SIGNALS_PATIENCE) {
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    atomic_store(&stopped_by, sig);
+    vd_context_cancel(ctx);
+}
+
+static void
+usr1_handler(int sig)
+{
+    atomic_store(&usr1_pending, true);
+}
+
+static void
+handler_set(int sig, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(sig, &action, NULL);
+}
+
+/* A signal that is ignored from outside (nohup, a shell's background job)
+ * stays ignored. */
+static void
+stop_handler_set(int sig)
+{
+    struct sigaction old;
+
+    if (sigaction(sig, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        handler_set(sig, stop_handler);
+}
+
+void
+signals_watch(VdContext *ctx)
+{
+    atomic_store(&watched, ctx);
+    if (!ctx)
+        return;
+    stop_handler_set(SIGINT);
+    stop_handler_set(SIGTERM);
+    handler_set(SIGUSR1, usr1_handler);
+    /* A reader of our progress that goes away must not end the copy. */
+    handler_set(SIGPIPE, SIG_IGN);
+}
+
+int
+signals_status(int status)
+{
+    int sig = atomic_load(&stopped_by);
+
+    return sig && status ? 128 + sig : status;
+}
+
+bool
+signals_take_usr1(void)
+{
+    return atomic_exchange(&usr1_pending, false);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/target.c - what a conversion must not write to.
+ *
+ * The library refuses targets that somebody has open.  What it cannot know is
+ * meant here: a target that is part of a source, and devices with something on
+ * them.
+ *
+ * Concurrency: main thread only.  Between check and use somebody may swap
+ * files; the library's locks are the last word.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/convert.h"
+#include "tools/images.h"
+#include "tools/output.h"
+
+/* Partition tables, boot sectors and superblocks live within this. */
+#define DEVICE_HEAD_BYTES ((size_t) 1 << 20)
+
+static bool
+target_stat(const ConvertJob *job, struct stat *st)
+{
+    const char *path = image_local_path(job->target);
+
+    return !job->target_image_opts && path && stat(path, st) == 0;
+}
+
+bool
+target_is_device(const ConvertJob *job)
+{
+    struct stat st;
+
+    return target_stat(job, &st) && S_ISBLK(st.st_mode);
+}
+
+/* -- parts of sources ------------------------------------------------------ */
+
+static bool
+is_same_file(const struct stat *target, const char *name)
+{
+    const char *path = image_local_path(name);
+    struct stat st;
+
+    return path && stat(path, &st) == 0 && st.st_dev == target->st_dev &&
+           st.st_ino == target->st_ino;
+}
+
+static bool
+extents_have(const VdInfo *info, const struct stat *target)
+{
+    g_autoptr(GVariant) list = NULL;
+
+    if (!info->specific)
+        return false;
+    list = g_variant_lookup_value(info->specific, "extents",
+                                  G_VARIANT_TYPE("aa{sv}"));
+    if (!list)
+        return false;
+    for (size_t i = 0; i < g_variant_n_children(list); i++) {
+        g_autoptr(GVariant) extent = g_variant_get_child_value(list, i);
+        const char *name;
+        if (g_variant_lookup(extent, "filename", "&s", &name) &&
+            is_same_file(target, name))
+            return true;
+    }
+    return false;
+}
+
+/* What the target is to the source; NULL = nothing. */
+static const char *
+relation(const GPtrArray *infos, const struct stat *target)
+{
+    for (unsigned i = 0; i < infos->len; i++) {
+        const VdInfo *info = infos->pdata[i];
+        if (is_same_file(target, info->filename))
+            return i == 0 ? "the source itself" : "a parent of the source";
+        if (extents_have(info, target))
+            return "an extent of the source";
+    }
+    return NULL;
+}
+
+static bool
+check_source(const ConvertJob *job, const char *source,
+             const struct stat *target)
+{
+    ImageSpec spec = image_spec(job->common, source, 0);
+    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, true);
+
+    if (!infos)
+        return false;
+    const char *what = relation(infos, target);
+    if (!what)
+        return true;
+    out_failure(job->target, NULL,
+                "%s: error while converting %s: the target is %s", job->target,
+                job->target_format, what);
+    return false;
+}
+
+/* -- devices --------------------------------------------------------------- */
+
+static bool
+refuse_device(const ConvertJob *job, const char *why)
+{
+    out_failure(job->target, NULL,
+                "%s: error while converting %s: refusing to overwrite a block "
+                "device that %s",
+                job->target, job->target_format, why);
+    out_hint("Use -n to write into it, or --force.");
+    return false;
+}
+
+static bool
+head_is_zero(int fd)
+{
+    g_autofree char *head = g_malloc0(DEVICE_HEAD_BYTES);
+    ssize_t n = pread(fd, head, DEVICE_HEAD_BYTES, 0);
+
+    return n >= 0 && head[0] == 0 && !memcmp(head, head + 1, (size_t) n - !!n);
+}
+
+static bool
+check_device(const ConvertJob *job)
+{
+    const char *path = image_local_path(job->target);
+    /* O_EXCL on a block device asks whether the kernel itself uses it. */
+    int fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+    if (fd < 0 && errno == EBUSY)
+        return refuse_device(job, "is mounted or otherwise in use");
+    if (fd < 0)
+        return true; /* opening it for writing will tell */
+    bool empty = head_is_zero(fd);
+    close(fd);
+    return empty || refuse_device(job, "is not empty");
+}
+
+bool
+target_check(const ConvertJob *job)
+{
+    struct stat target;
+
+    if (!target_stat(job, &target))
+        return true; /* does not exist yet, or is not a local file */
+    for (unsigned i = 0; i < job->n_sources; i++)
+        if (!check_source(job, job->sources[i], &target))
+            return false;
+    if (S_ISBLK(target.st_mode) && !job->no_create && !job->force)
+        return check_device(job);
+    return true;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/values.c - the arguments of options: sizes, numbers, cache modes; and
+ * the help that a table of options makes.
+ *
+ * Concurrency: no state.
+ */
+#include "tools/options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/output.h"
+
+#define HELP_TEXT_COLUMN 30
+
+static void
+size_syntax_error(const char *what, const char *text)
+{
+    if (out_is_old()) {
+        out_error("Invalid %s specified. You may use k, M, G, T, P or E "
+                  "suffixes for",
+                  what);
+        out_error("kilobytes, megabytes, gigabytes, terabytes, petabytes and "
+                  "exabytes.");
+        return;
+    }
+    out_error("Invalid %s specified: '%s'.", what, text);
+    out_hint("You may use k, M, G, T, P or E suffixes (powers of 1024), KiB, "
+             "MiB, GiB, TiB, or s for 512-byte sectors.");
+}
+
+bool
+opts_parse_size(const char *what, const char *text, uint64_t *size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vd_parse_size(text, size, &error))
+        return true;
+    if (g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE) ||
+        g_error_matches(error, VD_ERROR, VD_ERROR_LIMIT))
+        out_error("Invalid %s specified. Must be between 0 and %" PRId64 ".",
+                  what, INT64_MAX);
+    else
+        size_syntax_error(what, text);
+    return false;
+}
+
+bool
+opts_parse_number(const char *text, unsigned min, unsigned max,
+                  unsigned *number)
+{
+    char *end;
+
+    if (!g_ascii_isdigit(*text))
+        return false;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno || *end || value < min || value > max)
+        return false;
+    *number = (unsigned) value;
+    return true;
+}
+
+bool
+opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags)
+{
+    static const struct {
+        const char *name;
+        unsigned flags;
+    } modes[] = {
+        {"none", VD_OPEN_DIRECT},
+        {"off", VD_OPEN_DIRECT},
+        {"writeback", 0},
+        {"writethrough", VD_OPEN_WRITETHROUGH},
+        {"directsync", VD_OPEN_DIRECT | VD_OPEN_WRITETHROUGH},
+        {"unsafe", VD_OPEN_NO_FLUSH},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        if (!strcmp(modes[i].name, text)) {
+            *flags = (VdOpenFlags) modes[i].flags;
+            return true;
+        }
+    }
+    out_error("Invalid %s option: %s", what, text);
+    return false;
+}
+
+bool
+opts_parse_sync(const char *text, bool *no_sync)
+{
+    *no_sync = !strcmp(text, "none");
+    if (*no_sync || !strcmp(text, "end"))
+        return true;
+    out_error("Invalid sync mode: %s", text);
+    return false;
+}
+
+bool
+opts_parse_list(OptList *list, const char *text)
+{
+    if (optlist_add(list, text))
+        return true;
+    out_error("Invalid option list: %s", text);
+    return false;
+}
+
+static char *
+option_label(const CmdOption *o)
+{
+    GString *label = g_string_new("  ");
+    bool optional = o->arg && o->arg[0] == '[';
+
+    if (o->code < 256)
+        g_string_append_printf(label, "-%c%s", o->code, o->name ? ", " : "");
+    if (o->name)
+        g_string_append_printf(label, "--%s", o->name);
+    if (optional)
+        g_string_append_printf(label, "[=%.*s]", (int) strlen(o->arg) - 2,
+                               o->arg + 1);
+    else if (o->arg)
+        g_string_append_printf(label, "%s%s", o->name ? "=" : " ", o->arg);
+    return g_string_free(label, FALSE);
+}
+
+void
+opts_print_help(const Command *command)
+{
+    printf("usage: %s %s [options] %s\n%s\n\nOptions:\n", out_program(),
+           command->name, command->operands, command->summary);
+    for (const CmdOption *o = command->options; o->code; o++) {
+        g_autofree char *label = option_label(o);
+        if (strlen(label) < HELP_TEXT_COLUMN)
+            printf("%-*s%s\n", HELP_TEXT_COLUMN, label, o->help);
+        else
+            printf("%s\n%*s%s\n", label, HELP_TEXT_COLUMN, "", o->help);
+    }
+}
