@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/support/disk-io.c - do a list of things to an image, for tests.
  *
- *   disk-io [-r] [-f FORMAT] IMAGE COMMAND...
+ *   disk-io [-ro] [-f FORMAT] IMAGE COMMAND...
+ *
+ *   -r read-only; -o IMAGE is an option string, "driver=..."
  *
  *   write OFFSET FILE      the bytes of FILE
+ *   together N, then N times OFFSET FILE: that many writes at once
  *   zero OFFSET LENGTH     may give space back
  *   discard OFFSET LENGTH
  *   flush
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 
 typedef struct {
+    VdContext *ctx;
     VdDisk *disk;
     char **next; /* words of the command line that are left */
 } Session;
@@ -58,6 +62,51 @@ do_write(Session *s, GError **error)
 
     return g_file_get_contents(file, &data, &len, error) &&
            vd_disk_pwrite(s->disk, data, len, off, 0, error);
+}
+
+typedef struct {
+    struct iovec iov;
+    unsigned *left;
+    GError **error; /* where the first failure goes */
+} Write;
+
+static void
+write_done(void *opaque, const GError *error)
+{
+    Write *write = opaque;
+
+    if (error && !*write->error)
+        *write->error = g_error_copy(error);
+    --*write->left;
+}
+
+static bool
+do_together(Session *s, GError **error)
+{
+    unsigned count = (unsigned) take_number(s), left = count;
+    g_autofree Write *writes = g_new0(Write, count);
+    GError *first = NULL;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t off = take_number(s);
+        char *data = NULL;
+
+        if (!g_file_get_contents(take_word(s), &data, &writes[i].iov.iov_len,
+                                 NULL))
+            exit(2);
+        writes[i].iov.iov_base = data;
+        writes[i].left = &left;
+        writes[i].error = &first;
+        vd_disk_pwritev_async(s->disk, &writes[i].iov, 1, off, 0, write_done,
+                              &writes[i]);
+    }
+    while (left > 0)
+        vd_context_iterate(s->ctx, -1);
+    for (unsigned i = 0; i < count; i++)
+        g_free(writes[i].iov.iov_base);
+    if (first)
+        g_propagate_error(error, first);
+    return !first;
 }
 
 static bool
@@ -121,9 +170,9 @@ static const struct {
     const char *name;
     bool (*run)(Session *s, GError **error);
 } commands[] = {
-    {"write", do_write}, {"zero", do_zero}, {"discard", do_discard},
-    {"flush", do_flush}, {"wait", do_wait}, {"stats", do_stats},
-    {"read", do_read},
+    {"write", do_write},     {"together", do_together}, {"zero", do_zero},
+    {"discard", do_discard}, {"flush", do_flush},       {"wait", do_wait},
+    {"stats", do_stats},     {"read", do_read},
 };
 
 static bool
@@ -142,7 +191,7 @@ static bool
 run_all(VdContext *ctx, const char *image, const char *format,
         VdOpenFlags flags, char **words, GError **error)
 {
-    Session s = {.next = words};
+    Session s = {.ctx = ctx, .next = words};
     bool ok = true;
 
     s.disk = vd_disk_open(ctx, image, format, NULL, flags, error);
@@ -156,15 +205,17 @@ run_all(VdContext *ctx, const char *image, const char *format,
 int
 main(int argc, char **argv)
 {
-    VdOpenFlags flags = VD_OPEN_RDWR | VD_OPEN_UNMAP;
+    unsigned flags = VD_OPEN_RDWR | VD_OPEN_UNMAP;
     const char *format = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(VdContext) ctx = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "+rf:")) != -1) {
+    while ((option = getopt(argc, argv, "+rof:")) != -1) {
         if (option == 'r')
-            flags = 0;
+            flags &= ~(VD_OPEN_RDWR | VD_OPEN_UNMAP);
+        else if (option == 'o')
+            flags |= VD_OPEN_IMAGE_OPTS;
         else if (option == 'f')
             format = optarg;
         else
@@ -174,8 +225,8 @@ main(int argc, char **argv)
         return 2;
 
     ctx = vd_context_new(NULL, &error);
-    if (ctx &&
-        run_all(ctx, argv[optind], format, flags, argv + optind + 1, &error))
+    if (ctx && run_all(ctx, argv[optind], format, (VdOpenFlags) flags,
+                       argv + optind + 1, &error))
         return 0;
     fprintf(stderr, "disk-io: %s\n", error->message);
     return 1;

@@ -46,7 +46,7 @@ class Model:
                 continue
             data = self.random.randbytes(length)
             self.write(offset, data)
-            path = os.path.join(directory, "write-%d.bin" % number)
+            path = os.path.join(directory, "%x-%d.bin" % (id(self), number))
             with open(path, "wb") as file:
                 file.write(data)
             yield "write", offset, length, path

@@ -123,20 +123,25 @@ def qemu_io(image, *commands, fmt="vmdk"):
     return text
 
 
-def disk_io(image, *words, **kwargs):
-    """Run disk-io on @image; it must succeed.  Returns its stdout."""
-    result = run([DISK_IO, str(image), *map(str, words)], **kwargs)
+def disk_io(*words, **kwargs):
+    """Run disk-io; it must succeed.  Returns its stdout."""
+    result = run([DISK_IO, *map(str, words)], **kwargs)
     if result.code != 0:
         raise Failed(str(result))
     return result.stdout
 
 
-def write_with_vdisk(image, writes, *last):
-    """Do the @writes of a Model to @image, in one session."""
+def words_for(writes):
+    """The @writes of a Model as words for disk-io."""
     words = []
     for kind, offset, length, path in writes:
         words += [kind, offset, path if kind == "write" else length]
-    disk_io(image, *words, *last)
+    return words
+
+
+def write_with_vdisk(image, writes, *last):
+    """Do the @writes of a Model to @image, in one session."""
+    disk_io(image, *words_for(writes), *last)
 
 
 def write_with_qemu(image, writes, fmt="vmdk"):
