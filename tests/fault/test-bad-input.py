@@ -114,8 +114,7 @@ def truncated(kind):
 
 
 def garbled(kind):
-    """Damage in the metadata: any answer, but soon, small and without a crash;
-    an answer of success is of the right size."""
+    """Damage in the metadata: any answer, but soon, small, without a crash."""
     with scratch() as tmp:
         image = make(tmp, kind)
         whole = file_bytes(image)
