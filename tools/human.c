@@ -9,22 +9,50 @@
 
 #include "tools/json.h"
 
+static const char *const units[] = {"B",   "KiB", "MiB", "GiB",
+                                    "TiB", "PiB", "EiB"};
+
+/* 999.5 would be rounded to four digits: that is the next unit's. */
+static size_t
+size_unit(double bytes)
+{
+    size_t unit = 0;
+
+    for (; bytes >= 999.5 && unit + 1 < G_N_ELEMENTS(units); unit++)
+        bytes /= 1024;
+    return unit;
+}
+
+/* @bytes in units[@unit], written to @text. */
+static const char *
+size_digits(uint64_t bytes, size_t unit, char text[G_ASCII_DTOSTR_BUF_SIZE])
+{
+    double value = (double) bytes / (double) (UINT64_C(1) << (10 * unit));
+
+    if (value < 0.001) /* would be scientific */
+        value = 0;
+    return g_ascii_formatd(text, G_ASCII_DTOSTR_BUF_SIZE, "%.3g", value);
+}
+
 char *
 human_size(uint64_t bytes)
 {
-    static const char *const units[] = {"B",   "KiB", "MiB", "GiB",
-                                        "TiB", "PiB", "EiB"};
-    double value = (double) bytes;
-    size_t unit = 0;
+    size_t unit = size_unit((double) bytes);
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
-    /* 999.5 would be rounded to four digits: that is the next unit's. */
-    while (value >= 999.5 && unit + 1 < G_N_ELEMENTS(units)) {
-        value /= 1024;
-        unit++;
-    }
-    g_ascii_formatd(text, sizeof(text), "%.3g", value);
-    return g_strdup_printf("%s %s", text, units[unit]);
+    return g_strdup_printf("%s %s", size_digits(bytes, unit, text),
+                           units[unit]);
+}
+
+char *
+human_share(uint64_t part, uint64_t whole)
+{
+    size_t unit = size_unit((double) whole);
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    char whole_text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    return g_strdup_printf("%s/%s %s", size_digits(part, unit, text),
+                           size_digits(whole, unit, whole_text), units[unit]);
 }
 
 static void human_append_value(GString *out, GVariant *value, unsigned indent);

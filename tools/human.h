@@ -9,6 +9,9 @@
  * "512 B", "1.5 GiB", "0.977 TiB".  Free with g_free. */
 char *human_size(uint64_t bytes);
 
+/* "21.5/50 GiB": both in the unit of @whole. */
+char *human_share(uint64_t part, uint64_t whole);
+
 /* The members of an a{sv} as indented "key: value" lines, as qemu-img prints
  * format specific information; dashes in keys become blanks. */
 void human_append_dict(GString *out, GVariant *dict, unsigned indent);

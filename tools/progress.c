@@ -70,16 +70,14 @@ progress_bar_text(const VdProgress *state, double seconds)
 {
     double rate = seconds > 0 ? (double) state->done / seconds : 0;
     uint64_t left = (uint64_t) (seconds_left(state, rate) + 0.5);
-    g_autofree char *done = human_size(state->done);
-    g_autofree char *total = human_size(state->total);
+    g_autofree char *share = human_share(state->done, state->total);
     g_autofree char *speed = human_size((uint64_t) rate);
     uint64_t all = state->done + state->zero;
     unsigned zero = all ? (unsigned) (100.0 * state->zero / all) : 0;
 
-    return g_strdup_printf("%.1f%% %s/%s, %s/s, ETA %" PRIu64
-                           ":%02u, zero %u%%",
-                           progress_percent(state), done, total, speed,
-                           left / 60, (unsigned) (left % 60), zero);
+    return g_strdup_printf("%.1f%% %s, %s/s, ETA %" PRIu64 ":%02u, zero %u%%",
+                           progress_percent(state), share, speed, left / 60,
+                           (unsigned) (left % 60), zero);
 }
 
 char *

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""fixture - a directory of small images, and running image tools in it.
+
+vdisk-img runs through a link named qemu-img, so that its messages begin with
+the same name; VDISK_IMG_COMPAT chooses the generation of texts.
+"""
+import os
+import re
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from tap import Skip  # noqa: E402
+from tools import (VDISK_IMG, Failed, assert_no_crash, need,  # noqa: E402
+                   run, vdisk_img)
+
+MIB = 1 << 20
+
+
+def make_images(directory):
+    """a.raw b.raw (data, twice the size); a.vmdk with two runs of data, its
+    child c.vmdk, s.vmdk streamOptimized and f.vmdk flat of the same content."""
+    def path(name):
+        return os.path.join(directory, name)
+
+    with open(path("a.raw"), "wb") as f:
+        f.truncate(MIB)
+        f.seek(65536)
+        f.write(b"\2" * 65536)
+    with open(path("b.raw"), "wb") as f:
+        f.truncate(2 * MIB)
+    with open(path("content.raw"), "wb") as f:
+        f.truncate(10 * MIB)
+        f.seek(65536)
+        f.write(b"\1" * 131072)
+        f.seek(524288)
+        f.write(b"\3" * 65536)
+    for name, subformat in (("a", "monolithicSparse"),
+                            ("s", "streamOptimized"),
+                            ("f", "twoGbMaxExtentFlat")):
+        vdisk_img("convert", "-f", "raw", "-O", "vmdk", "-o",
+                  "subformat=" + subformat, "content.raw", name + ".vmdk",
+                  cwd=directory)
+    vdisk_img("create", "-q", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
+              "c.vmdk", cwd=directory)
+    os.unlink(path("content.raw"))
+
+
+def link_vdisk_img(directory):
+    link = os.path.join(directory, "qemu-img")
+    os.symlink(VDISK_IMG, link)
+    return link
+
+
+def run_link(link, args, cwd, compat="10"):
+    result = run([link, *args], cwd=cwd, env={"VDISK_IMG_COMPAT": compat})
+    assert_no_crash(result)
+    return result
+
+
+def qemu_img_72():
+    """qemu-img of the generation whose texts are compared, or skip."""
+    program = need("qemu-img")
+    text = run([program, "--version"]).stdout.decode()
+    match = re.search(r"version (\d+)\.(\d+)", text)
+    if not match or match.group(1) != "7":
+        raise Skip("qemu-img is not of version 7.x")
+    return program
+
+
+def assert_equal(wanted, got, what):
+    if wanted != got:
+        raise Failed("%s:\nwanted: %r\ngot:    %r" % (what, wanted, got))
+
+
+def copy_images(source, target):
+    shutil.copytree(source, target, symlinks=True)

@@ -1,0 +1,407 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-output - results: what scripts parse is what qemu-img prints, for the
+same images, by either program's making."""
+import json
+import os
+import re
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
+                     qemu_img_72, run_link)
+from tap import Suite  # noqa: E402
+from tools import Failed, qemu_img, qemu_io, run  # noqa: E402
+
+IMAGES = ("a.raw", "a.vmdk", "c.vmdk", "s.vmdk", "f.vmdk")
+# Keys of format-specific data that qemu-img prints for vmdk.
+QEMU_VMDK_KEYS = ["cid", "parent-cid", "create-type", "extents"]
+QEMU_EXTENT_KEYS = ["compressed", "virtual-size", "filename", "cluster-size",
+                    "format"]
+
+
+def make_images_by_qemu(directory):
+    def path(name):
+        return os.path.join(directory, name)
+
+    qemu_img("create", "-q", "-f", "raw", path("a.raw"), "1M")
+    qemu_io(path("a.raw"), "write -P 2 64k 64k", fmt="raw")
+    qemu_img("create", "-q", "-f", "vmdk", "a.vmdk", "10M", cwd=directory)
+    qemu_io(path("a.vmdk"), "write -P 1 64k 128k", "write -P 3 512k 64k")
+    qemu_img("create", "-q", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
+             "c.vmdk", cwd=directory)
+    qemu_io(path("c.vmdk"), "write -P 2 1M 64k")
+    for name, subformat in (("s", "streamOptimized"),
+                            ("f", "twoGbMaxExtentFlat")):
+        qemu_img("convert", "-O", "vmdk", "-o", "subformat=" + subformat,
+                 "a.vmdk", name + ".vmdk", cwd=directory)
+
+
+class Stage:
+    def __init__(self, make):
+        self.make = make
+        self.root = None
+
+    def path(self):
+        if not self.root:
+            self.root = tempfile.TemporaryDirectory(prefix="vdisk-test-cli-")
+            self.images = os.path.join(self.root.name, "images")
+            os.mkdir(self.images)
+            self.link = link_vdisk_img(self.root.name)
+            self.make(self.images)
+        return self.images
+
+    def ours(self, *args, compat="7.2", code=0):
+        self.path()
+        result = run_link(self.link, list(args), self.images, compat)
+        assert_equal(code, result.code, str(result))
+        return result.stdout.decode()
+
+    def theirs(self, *args):
+        qemu = qemu_img_72()
+        result = run([qemu, *args], cwd=self.path())
+        assert_equal(0, result.code, str(result))
+        return result.stdout.decode()
+
+
+OURS = Stage(make_images)
+QEMUS = Stage(make_images_by_qemu)
+
+
+def in_order(wanted, got, what):
+    """@wanted is @got without the keys that only we have, in its order."""
+    assert_equal(wanted, [k for k in got if k in wanted], what + ": order")
+
+
+def check_info_object(theirs, ours, what):
+    assert_equal(list(theirs), list(ours), what + ": keys")
+    for key, value in theirs.items():
+        if key != "format-specific":
+            assert_equal(value, ours[key], what + ": " + key)
+            continue
+        assert_equal(value["type"], ours[key]["type"], what + ": type")
+        check_vmdk_data(value["data"], ours[key]["data"], what)
+
+
+def check_vmdk_data(theirs, ours, what):
+    in_order(list(theirs), list(ours), what)
+    for key in ("cid", "parent-cid", "create-type"):
+        assert_equal(theirs[key], ours[key], what + ": " + key)
+    assert_equal(len(theirs["extents"]), len(ours["extents"]), what)
+    for a, b in zip(theirs["extents"], ours["extents"]):
+        in_order(list(a), list(b), what + ": extent")
+        for key, value in a.items():
+            if key != "format" or value:  # QEMU: "" for embedded extents
+                assert_equal(value, b[key], what + ": extent: " + key)
+
+
+def check_info_json(stage, image):
+    theirs = json.loads(stage.theirs("info", "--output=json", image))
+    ours = json.loads(stage.ours("info", "--output=json", image))
+    check_info_object(theirs, ours, image)
+
+
+def check_chain_json(stage):
+    args = ("info", "--backing-chain", "--output=json", "c.vmdk")
+    theirs = json.loads(stage.theirs(*args))
+    ours = json.loads(stage.ours(*args))
+    assert_equal(len(theirs), len(ours), "links")
+    for a, b in zip(theirs, ours):
+        check_info_object(a, b, a["filename"])
+
+
+def before_specific(text):
+    return text.split("Format specific information:")[0]
+
+
+def check_info_human(stage, image):
+    theirs = stage.theirs("info", image)
+    ours = stage.ours("info", image)
+    assert_equal(before_specific(theirs), before_specific(ours), image)
+    if not image.endswith(".vmdk"):
+        return
+    for key in ("cid", "parent cid", "create type"):
+        line = re.search("^    %s: .*$" % key, theirs, re.M).group(0)
+        if line not in ours:
+            raise Failed("no %r in\n%s" % (line, ours))
+
+
+def check_map(stage, image, *args):
+    assert_equal(stage.theirs("map", "--output=json", *args, image),
+                 stage.ours("map", "--output=json", *args, image), image)
+
+
+def check_map_human(stage, image):
+    assert_equal(stage.theirs("map", image), stage.ours("map", image), image)
+
+
+def add_comparisons(suite, stage, maker):
+    for image in IMAGES:
+        suite.add("info --output=json of %s by %s" % (image, maker),
+                  check_info_json, stage, image)
+        suite.add("info of %s by %s" % (image, maker), check_info_human,
+                  stage, image)
+        suite.add("map --output=json of %s by %s" % (image, maker),
+                  check_map, stage, image)
+        if image != "s.vmdk":
+            suite.add("map of %s by %s" % (image, maker), check_map_human,
+                      stage, image)
+    suite.add("info --backing-chain by %s" % maker, check_chain_json, stage)
+    suite.add("map of a part by %s" % maker, check_map, stage, "c.vmdk",
+              "-s", "100k", "-l", "1M")
+
+
+def main():
+    suite = Suite()
+    add_comparisons(suite, OURS, "vdisk-img")
+    add_comparisons(suite, QEMUS, "qemu-img")
+
+    @suite.case("map of compressed clusters in human form fails")
+    def _():
+        OURS.path()
+        result = run_link(OURS.link, ["map", "s.vmdk"], OURS.images)
+        assert_equal(1, result.code, str(result))
+        assert_equal(b"qemu-img: File contains external, encrypted or "
+                     b"compressed clusters.\n"
+                     b"Use --output=json to see all of them.\n",
+                     result.stderr, "stderr")
+
+    @suite.case("map says in level 10 what is compressed")
+    def _():
+        entries = json.loads(OURS.ours("map", "--output=json", "s.vmdk",
+                                       compat="10"))
+        assert_equal([e["data"] for e in entries],
+                     [e["compressed"] for e in entries], "compressed")
+        if not any(e["compressed"] for e in entries):
+            raise Failed(repr(entries))
+
+    @suite.case("map beyond the end is an empty list")
+    def _():
+        assert_equal([], json.loads(OURS.ours("map", "--output=json", "-s",
+                                              "100M", "a.vmdk")), "entries")
+
+    @suite.case("map --depth-names names the file of each depth")
+    def _():
+        entries = json.loads(OURS.ours("map", "--output=json",
+                                       "--depth-names", "c.vmdk"))
+        assert_equal({"a.vmdk"}, {e["filename"] for e in entries
+                                  if e["data"]}, "files")
+
+    @suite.case("an option given as JSON or as options opens the same")
+    def _():
+        wanted = OURS.ours("info", "a.raw")
+        assert_equal(wanted, OURS.ours(
+            "info", "--image-opts", "driver=raw,file.filename=a.raw"), "opts")
+        assert_equal(wanted, OURS.ours(
+            "info", 'json:{"driver":"raw","file":{"driver":"file",'
+                    '"filename":"a.raw"}}'), "json")
+
+    @suite.case("an error in JSON mode is a document too")
+    def _():
+        OURS.path()
+        result = run_link(OURS.link, ["info", "--output=json", "no"],
+                          OURS.images)
+        assert_equal(1, result.code, str(result))
+        error = json.loads(result.stdout)["error"]
+        assert_equal("ENOENT", error["errno"], "errno")
+        assert_equal("no", error["file"], "file")
+        assert_equal("qemu-img: %s\n" % error["message"],
+                     result.stderr.decode(), "message")
+
+    @suite.case("compare: verdicts and exit codes")
+    def _():
+        for args, code, text in (
+                (["a.vmdk", "s.vmdk"], 0, "Images are identical.\n"),
+                (["-q", "a.vmdk", "s.vmdk"], 0, ""),
+                (["-f", "raw", "-F", "raw", "a.raw", "b.raw"], 1,
+                 "Content mismatch at offset 65536!\n"),
+                (["-q", "-f", "raw", "-F", "raw", "a.raw", "b.raw"], 1, ""),
+                (["-s", "-f", "raw", "-F", "raw", "a.raw", "b.raw"], 1,
+                 "Strict mode: Image size mismatch!\n")):
+            assert_equal(text, OURS.ours("compare", *args, code=code),
+                         " ".join(args))
+
+    @suite.case("compare: the longer one may be zero behind the end")
+    def _():
+        OURS.path()
+        path = os.path.join(OURS.images, "long.raw")
+        with open(path, "wb") as f:
+            f.truncate(3 << 20)
+        args = ("compare", "-f", "raw", "-F", "raw", "b.raw", "long.raw")
+        assert_equal("Warning: Image size mismatch!\nImages are identical.\n",
+                     OURS.ours(*args), "verdict")
+        with open(path, "r+b") as f:
+            f.seek((2 << 20) + 700)
+            f.write(b"x")
+        assert_equal("Warning: Image size mismatch!\n"
+                     "Content mismatch at offset %d!\n" % ((2 << 20) + 512),
+                     OURS.ours(*args, code=1), "verdict")
+        report = json.loads(OURS.ours("compare", "--output=json", *args[1:],
+                                      code=1))
+        assert_equal(False, report["identical"], "identical")
+        assert_equal((2 << 20) + 700, report["first-difference"], "offset")
+        assert_equal(2 << 20, report["size1"], "size1")
+        assert_equal(3 << 20, report["size2"], "size2")
+
+    @suite.case("check of a sound image")
+    def _():
+        for stage in (OURS, QEMUS):
+            text = stage.ours("check", "a.vmdk")
+            if "No errors were found on the image.\n" not in text:
+                raise Failed(text)
+            report = json.loads(stage.ours("check", "--output=json",
+                                           "a.vmdk"))
+            assert_equal(0, report["check-errors"], "check-errors")
+            assert_equal("a.vmdk", report["filename"], "filename")
+            assert_equal("vmdk", report["format"], "format")
+            for key in ("corruptions", "leaks", "findings"):
+                if key in report:
+                    raise Failed("%s: %r" % (key, report))
+
+    @suite.case("check -q prints nothing")
+    def _():
+        assert_equal("", OURS.ours("check", "-q", "a.vmdk"), "stdout")
+
+    @suite.case("create tells what it makes, in the order of qemu-img")
+    def _():
+        for args in (["x.raw", "1M"], ["-f", "raw", "x.raw", "10k"],
+                     ["-q", "x.raw", "1M"]):
+            assert_equal(OURS.theirs("create", *args),
+                         OURS.ours("create", *args), " ".join(args))
+        text = OURS.ours("create", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
+                         "x.vmdk")
+        if not text.startswith("Formatting 'x.vmdk', fmt=vmdk size=10485760 "
+                               "backing_file=a.vmdk backing_fmt=vmdk"):
+            raise Failed(text)
+
+    @suite.case("create --output=json describes the image")
+    def _():
+        report = json.loads(OURS.ours("create", "--output=json", "-f", "vmdk",
+                                      "y.vmdk", "3M"))
+        assert_equal(["filename", "format", "virtual-size", "actual-size"],
+                     list(report), "keys")
+        assert_equal(3 << 20, report["virtual-size"], "size")
+
+    @suite.case("-o help lists the options, sorted")
+    def _():
+        for command, args in (("create", ["-f", "vmdk"]),
+                              ("convert", ["-O", "vmdk"])):
+            text = OURS.ours(command, *args, "-o", "help")
+            assert_equal("Supported vmdk options:", text.split("\n")[0],
+                         "head")
+            names = re.findall(r"^  (\w+)=<", text, re.M)
+            assert_equal(sorted(names), names, "order")
+            for name in ("size", "subformat", "adapter_type"):
+                if name not in names:
+                    raise Failed("no %s: %s" % (name, text))
+            assert_equal("Supported options:",
+                         OURS.ours(command, *args, "-o", "help", "x",
+                                   "y").split("\n")[0], "head")
+
+    @suite.case("convert --output=json accounts for the bytes")
+    def _():
+        report = json.loads(OURS.ours("convert", "--output=json", "-O", "raw",
+                                      "a.vmdk", "z.raw"))
+        assert_equal(["source", "target", "format", "virtual-size",
+                      "actual-size", "bytes-read", "bytes-written",
+                      "bytes-zero", "bytes-offloaded", "elapsed", "rate",
+                      "engine", "warnings"], list(report), "keys")
+        assert_equal(["a.vmdk"], report["source"], "source")
+        assert_equal(10 << 20, report["virtual-size"], "size")
+        assert_equal(196608, report["bytes-written"], "written")
+
+    @suite.case("convert -p prints progress on stdout as qemu-img does")
+    def _():
+        text = OURS.ours("convert", "-p", "-O", "raw", "a.vmdk", "z.raw")
+        if not re.fullmatch(r"(    \(\d+\.\d\d/100%\)\r)+\n", text):
+            raise Failed(repr(text))
+        shares = [float(s) for s in re.findall(r"\((\d+\.\d\d)/", text)]
+        assert_equal(sorted(shares), shares, "never backwards")
+        assert_equal((0.0, 100.0), (shares[0], shares[-1]), "ends")
+
+    @suite.case("convert -q -p prints nothing")
+    def _():
+        assert_equal("", OURS.ours("convert", "-q", "-p", "-O", "raw",
+                                   "a.vmdk", "z.raw"), "stdout")
+
+    @suite.case("convert --progress=json prints objects on stderr")
+    def _():
+        OURS.path()
+        result = run_link(OURS.link, ["convert", "--progress=json", "-O",
+                                      "raw", "a.vmdk", "z.raw"], OURS.images)
+        assert_equal((0, b""), (result.code, result.stdout), str(result))
+        objects = [json.loads(t) for t in result.stderr.splitlines()]
+        last = objects[-1]
+        assert_equal(["done", "total", "zero", "rate", "eta", "phase"],
+                     list(last), "keys")
+        assert_equal(last["total"], last["done"], "done")
+
+    @suite.case("convert concatenates its sources")
+    def _():
+        OURS.ours("convert", "-f", "raw", "-O", "raw", "a.raw", "b.raw",
+                  "z.raw")
+        with open(os.path.join(OURS.images, "z.raw"), "rb") as f:
+            data = f.read()
+        assert_equal(3 << 20, len(data), "size")
+        assert_equal(b"\2" * 65536, data[65536:131072], "content")
+        assert_equal(b"", data[131072:].strip(b"\0"), "rest")
+
+    @suite.case("convert -S 0 allocates everything")
+    def _():
+        OURS.ours("convert", "-S", "0", "-O", "raw", "a.vmdk", "z.raw")
+        used = os.stat(os.path.join(OURS.images, "z.raw")).st_blocks * 512
+        if used < 10 << 20:
+            raise Failed("only %d bytes are allocated" % used)
+
+    @suite.case("convert -n writes into what exists")
+    def _():
+        OURS.ours("create", "-q", "z.raw", "12M")
+        inode = os.stat(os.path.join(OURS.images, "z.raw")).st_ino
+        OURS.ours("convert", "-n", "-O", "raw", "a.vmdk", "z.raw")
+        status = os.stat(os.path.join(OURS.images, "z.raw"))
+        assert_equal((inode, 12 << 20), (status.st_ino, status.st_size),
+                     "file")
+        OURS.ours("compare", "-F", "raw", "a.vmdk", "z.raw")
+
+    @suite.case("convert -B keeps what the parent provides out")
+    def _():
+        OURS.ours("convert", "-O", "vmdk", "-B", "a.vmdk", "-F", "vmdk",
+                  "c.vmdk", "z.vmdk")
+        info = json.loads(OURS.ours("info", "--output=json", "z.vmdk"))
+        assert_equal("a.vmdk", info["backing-filename"], "parent")
+        OURS.ours("compare", "c.vmdk", "z.vmdk")
+        entries = json.loads(OURS.ours("map", "--output=json", "z.vmdk"))
+        assert_equal({1}, {e["depth"] for e in entries}, "depths")
+
+    @suite.case("--target-image-opts may name a new plain file")
+    def _():
+        OURS.ours("convert", "--target-image-opts", "a.vmdk",
+                  "driver=raw,file.driver=file,file.filename=t.raw")
+        OURS.ours("compare", "-F", "raw", "a.vmdk", "t.raw")
+        result = run_link(OURS.link, [
+            "convert", "--target-image-opts", "a.vmdk",
+            "driver=raw,file.filename=t.raw,file.locking=off"], OURS.images)
+        assert_equal(1, result.code, str(result))
+
+    @suite.case("--stats prints counts to stderr")
+    def _():
+        result = run_link(OURS.link, ["map", "--stats", "a.vmdk"],
+                          OURS.images)
+        if not re.search(rb"^a.vmdk: reads \d+ .* maps [1-9]", result.stderr):
+            raise Failed(str(result))
+
+    @suite.case("a result that cannot be written is an error")
+    def _():
+        OURS.path()
+        result = run(["sh", "-c", '"$0" info a.vmdk >/dev/full', OURS.link],
+                     cwd=OURS.images)
+        assert_equal(1, result.code, str(result))
+        if b"No space left on device" not in result.stderr:
+            raise Failed(str(result))
+
+    suite.run()
+
+
+main()

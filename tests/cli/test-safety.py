@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-safety - what a failure or a signal leaves behind: sources untouched,
+existing targets as they were, half-made targets gone."""
+import hashlib
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fixture import MIB, assert_equal, make_images  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+from tools import (VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
+                   vdisk_img, vdisk_img_fails)
+
+SLOW = ["-r", "1M"]       # bytes a second: the rest of the case is in control
+PATIENCE = 30             # seconds until a process is called stuck
+KINDS = ("raw", "vmdk", "streamOptimized", "twoGbMaxExtentFlat")
+
+
+def target_args(kind):
+    if kind == "raw":
+        return ["-O", "raw"]
+    if kind == "vmdk":
+        return ["-O", "vmdk"]
+    return ["-O", "vmdk", "-o", "subformat=" + kind]
+
+
+def make_noise(path, size):
+    with open(path, "wb") as f:
+        for number in range(size // 65536):
+            f.write(hashlib.sha256(b"%d" % number).digest() * 2048)
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def snapshot(directory):
+    return {name: digest(os.path.join(directory, name))
+            for name in os.listdir(directory)}
+
+
+def assert_unchanged(directory, before):
+    assert_equal(before, snapshot(directory), "files")
+
+
+class Running:
+    """vdisk-img in the background, its progress read line by line."""
+
+    def __init__(self, args, cwd):
+        self.process = subprocess.Popen([VDISK_IMG, *args], cwd=cwd,
+                                        stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+
+    def wait_for_share(self):
+        """Until some percent are done: the copy has begun."""
+        text = b""
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(rb"\((?!0\.00)\d+\.\d\d/100%\)", text):
+            byte = self.process.stdout.read(1)
+            if not byte or time.monotonic() > deadline:
+                raise Failed("no progress: %r" % text)
+            text += byte
+
+    def end(self):
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+
+def check_signal(sig, code, kind, existing):
+    with scratch() as d:
+        make_noise(os.path.join(d, "source"), 16 * MIB)
+        if existing:
+            make_noise(os.path.join(d, "target"), MIB)
+        before = snapshot(d)
+        job = Running(["convert", "-p", *SLOW, "-f", "raw",
+                       *target_args(kind), "source", "target"], d)
+        job.wait_for_share()
+        job.process.send_signal(sig)
+        status, _, err = job.end()
+        assert_equal(code, status, err.decode())
+        if not err:
+            raise Failed("died without a word")
+        assert_unchanged(d, before)
+
+
+def limit_file_size(size):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return limit
+
+
+def check_full_by_limit(kind, existing):
+    with scratch() as d:
+        make_noise(os.path.join(d, "source"), 8 * MIB)
+        if existing:
+            make_noise(os.path.join(d, "target"), MIB)
+        before = snapshot(d)
+        done = subprocess.run(
+            [VDISK_IMG, "convert", "-f", "raw", *target_args(kind), "source",
+             "target"], cwd=d, capture_output=True, check=False,
+            preexec_fn=limit_file_size(2 * MIB), timeout=PATIENCE)
+        assert_equal(1, done.returncode, done.stderr.decode())
+        if b"File too large" not in done.stderr:
+            raise Failed(done.stderr.decode())
+        assert_unchanged(d, before)
+
+
+class SmallFilesystem:
+    """A tmpfs of @size; needs root and the right to mount."""
+
+    def __init__(self, path, size):
+        self.path = path
+        os.mkdir(path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o",
+                               "size=%d" % size, "none", path],
+                              capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Skip("a small tmpfs cannot be mounted here")
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *exc):
+        subprocess.run(["umount", self.path], check=True)
+
+
+def check_full_disk(kind):
+    need("mount")
+    with scratch() as d:
+        make_noise(os.path.join(d, "source"), 8 * MIB)
+        with SmallFilesystem(os.path.join(d, "small"), 2 * MIB) as small:
+            text = vdisk_img_fails(
+                "convert", "-f", "raw", *target_args(kind),
+                os.path.join(d, "source"), os.path.join(small, "target"))
+            if "No space left on device" not in text:
+                raise Failed(text)
+            assert_equal([], os.listdir(small), "left behind")
+
+
+class Held:
+    """An image that qemu-io has open."""
+
+    def __init__(self, path, fmt, read_only):
+        argv = [need("qemu-io"), "-f", fmt]
+        if read_only:
+            argv.append("-r")
+        self.process = subprocess.Popen([*argv, path], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        # Answers only once the image is open.
+        self.process.stdin.write(b"length\n")
+        self.process.stdin.flush()
+        self.process.stdout.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=PATIENCE)
+
+
+def check_in_use(target, fmt, read_only, args):
+    with scratch() as d:
+        make_images(d)
+        before = snapshot(d)
+        with Held(os.path.join(d, target), fmt, read_only):
+            text = vdisk_img_fails(*args, cwd=d)
+        if 'Failed to get "write" lock' not in text:
+            raise Failed(text)
+        if "Is another process using the image [%s]?" % target not in text:
+            raise Failed(text)
+        assert_unchanged(d, before)
+
+
+def check_refused(args, words, hard_link=None):
+    """vdisk-img @args fails with @words; nothing changes."""
+    with scratch() as d:
+        make_images(d)
+        if hard_link:
+            os.link(os.path.join(d, hard_link), os.path.join(d, "link"))
+        before = snapshot(d)
+        text = vdisk_img_fails(*args, cwd=d)
+        if words not in text:
+            raise Failed(text)
+        assert_unchanged(d, before)
+
+
+def add_signals(suite):
+    for kind in KINDS:
+        suite.add("SIGINT removes a new %s target, exit 130" % kind,
+                  check_signal, signal.SIGINT, 130, kind, False)
+    suite.add("SIGTERM removes a new target, exit 143", check_signal,
+              signal.SIGTERM, 143, "vmdk", False)
+    suite.add("SIGINT leaves an existing target as it was", check_signal,
+              signal.SIGINT, 130, "raw", True)
+
+    @suite.case("SIGUSR1 tells how far it is, on stderr")
+    def _():
+        with scratch() as d:
+            make_noise(os.path.join(d, "source"), 4 * MIB)
+            job = Running(["convert", *SLOW, "-f", "raw", "-O", "raw",
+                           "source", "target"], d)
+            target = os.path.join(d, "target")
+            deadline = time.monotonic() + PATIENCE
+            while not os.path.exists(target) or \
+                    os.stat(target).st_blocks == 0:
+                if time.monotonic() > deadline:
+                    raise Failed("nothing is being written")
+                time.sleep(0.01)
+            job.process.send_signal(signal.SIGUSR1)
+            status, out, err = job.end()
+            assert_equal((0, b""), (status, out), err.decode())
+            if not re.fullmatch(rb"    \(\d+\.\d\d/100%\)\n", err):
+                raise Failed(repr(err))
+
+
+def add_full_disks(suite):
+    for kind in KINDS:
+        suite.add("a full disk leaves no %s target" % kind, check_full_disk,
+                  kind)
+        suite.add("a limit of file size leaves no %s target" % kind,
+                  check_full_by_limit, kind, False)
+    suite.add("a limit of file size leaves an existing target as it was",
+              check_full_by_limit, "vmdk", True)
+
+
+def add_in_use(suite):
+    for read_only, who in ((False, "writer"), (True, "reader")):
+        suite.add("convert refuses a raw target with a %s" % who,
+                  check_in_use, "b.raw", "raw", read_only,
+                  ["convert", "-O", "raw", "a.vmdk", "b.raw"])
+        suite.add("create refuses a vmdk target with a %s" % who,
+                  check_in_use, "a.vmdk", "vmdk", read_only,
+                  ["create", "-f", "vmdk", "a.vmdk", "1M"])
+
+    @suite.case("an image that is written to opens with -U only")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            with Held(os.path.join(d, "a.vmdk"), "vmdk", False):
+                text = vdisk_img_fails("info", "a.vmdk", cwd=d)
+                if 'Failed to get shared "write" lock' not in text:
+                    raise Failed(text)
+                vdisk_img("info", "-U", "a.vmdk", cwd=d)
+
+
+def add_refusals(suite):
+    for name, args, words in (
+            ("the source", ["-O", "raw", "a.raw", "a.raw"],
+             "the target is the source itself"),
+            ("a parent of the source", ["-O", "raw", "c.vmdk", "a.vmdk"],
+             "the target is a parent of the source"),
+            ("an extent of the source",
+             ["-O", "raw", "f.vmdk", "f-f001.vmdk"],
+             "the target is an extent of the source"),
+            ("the second source", ["-f", "raw", "-O", "raw", "a.raw", "b.raw",
+                                   "b.raw"],
+             "the target is the source itself"),
+            ("the source, with -n", ["-n", "-O", "raw", "a.raw", "a.raw"],
+             "the target is the source itself")):
+        suite.add("convert refuses to overwrite " + name, check_refused,
+                  ["convert", *args], words)
+    suite.add("convert knows the source by another name", check_refused,
+              ["convert", "-O", "raw", "a.raw", "link"],
+              "the target is the source itself", "a.raw")
+    suite.add("convert --no-clobber refuses an existing target",
+              check_refused,
+              ["convert", "--no-clobber", "-O", "raw", "a.vmdk", "b.raw"],
+              "b.raw")
+    suite.add("create --no-clobber refuses an existing target",
+              check_refused, ["create", "--no-clobber", "b.raw", "1M"],
+              "b.raw")
+
+
+def add_bad_places(suite):
+    @suite.case("a directory is no image")
+    def _():
+        with scratch() as d:
+            text = vdisk_img_fails("info", d)
+            assert_equal("vdisk-img: Could not open '%s': 'file' driver "
+                         "requires '%s' to be a regular file\n" % (d, d),
+                         text, "message")
+
+    @suite.case("a target in a directory without write permission")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            locked = os.path.join(d, "locked")
+            os.mkdir(locked, 0o555)
+            argv = [VDISK_IMG, "convert", "-O", "raw", "a.vmdk",
+                    "locked/target"]
+            if os.geteuid() == 0:
+                os.chmod(d, 0o755)
+                argv = [need("setpriv"), "--reuid=65534", "--clear-groups",
+                        *argv]
+            result = run(argv, cwd=d)
+            assert_equal(1, result.code, str(result))
+            if b"Permission denied" not in result.stderr:
+                raise Failed(str(result))
+            assert_equal([], os.listdir(locked), "left behind")
+
+    @suite.case("an unreadable source leaves an existing target as it was")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.truncate(os.path.join(d, "f-f001.vmdk"), 300000)
+            before = snapshot(d)
+            vdisk_img_fails("convert", "-O", "raw", "f.vmdk", "b.raw", cwd=d)
+            assert_unchanged(d, before)
+
+    @suite.case("a damaged source is one line, and no target")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            with open(os.path.join(d, "s.vmdk"), "r+b") as f:
+                f.seek(0, os.SEEK_END)
+                f.truncate(f.tell() // 2)
+            before = snapshot(d)
+            text = vdisk_img_fails("convert", "-O", "raw", "s.vmdk",
+                                   "target", cwd=d)
+            assert_equal(1, text.count("\n"), text)
+            assert_unchanged(d, before)
+
+
+def main():
+    suite = Suite()
+    add_signals(suite)
+    add_full_disks(suite)
+    add_in_use(suite)
+    add_refusals(suite)
+    add_bad_places(suite)
+    suite.run()
+
+
+main()
