@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/name.h - what kind of name is it?  For the core itself. */
+#pragma once
+
+#include "block/options.h"
+
+#define VD_JSON_PREFIX "json:"
+
+typedef enum VdNameKind {
+    VD_NAME_PATH,
+    VD_NAME_JSON,   /* json:{...} */
+    VD_NAME_SCHEME, /* SCHEME:...; no slash before the first colon */
+} VdNameKind;
+
+/* @scheme (may be NULL): a copy of the scheme of a SCHEME name. */
+VdNameKind vd_name_kind(const char *name, char **scheme);
+
+/* @name without a leading "file:". */
+const char *vd_name_strip_file(const char *name);

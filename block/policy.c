@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/policy.c - which files may an image make us open?
+ *
+ * An image is hostile until shown otherwise: a descriptor that names
+ * /etc/shadow as an extent must not be followed.  Names are compared after
+ * all symbolic links are resolved.
+ *
+ * Concurrency: no state; any thread.  Does file system look-ups.
+ */
+#include "block/policy.h"
+
+#include "block/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* @path with all links resolved; a last component that does not exist is
+ * kept as it is.  NULL if its directory does not exist.  Free with free(). */
+static char *
+resolve(const char *path)
+{
+    g_autofree char *dir = NULL, *base = NULL, *joined = NULL;
+    char *real = realpath(path, NULL);
+    char *real_dir;
+
+    if (real)
+        return real;
+    dir = g_path_get_dirname(path);
+    base = g_path_get_basename(path);
+    if (strcmp(base, "..") == 0)
+        return NULL;
+    real_dir = realpath(dir, NULL);
+    if (!real_dir)
+        return NULL;
+    joined = g_build_filename(real_dir, base, NULL);
+    free(real_dir);
+    return strdup(joined);
+}
+
+/* Both resolved. */
+static bool
+is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+
+    if (strcmp(dir, "/") == 0)
+        return true;
+    return strncmp(path, dir, len) == 0 && path[len] == '/';
+}
+
+static bool
+is_in_directory(const char *real_path, const char *dir)
+{
+    char *real_dir = realpath(dir, NULL);
+    bool inside = real_dir && is_below(real_path, real_dir);
+
+    free(real_dir);
+    return inside;
+}
+
+/* Beside the image as it was named, or beside what that links to. */
+static bool
+is_beside(const char *real_path, const char *base)
+{
+    g_autofree char *dir = g_path_get_dirname(base);
+    g_autofree char *real_dir = NULL;
+    char *real_base;
+
+    if (is_in_directory(real_path, dir))
+        return true;
+    real_base = realpath(base, NULL);
+    if (!real_base)
+        return false;
+    real_dir = g_path_get_dirname(real_base);
+    free(real_base);
+    return is_in_directory(real_path, real_dir);
+}
+
+static bool
+is_allowed(const VdEnv *env, const char *real_path, const char *base)
+{
+    if (base && vd_name_kind(base, NULL) == VD_NAME_PATH &&
+        is_beside(real_path, base))
+        return true;
+    for (unsigned i = 0; env->allow_paths && env->allow_paths[i]; i++) {
+        if (is_in_directory(real_path, env->allow_paths[i]))
+            return true;
+    }
+    return false;
+}
+
+bool
+vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
+                          GError **error)
+{
+    char *real_path;
+    bool allowed;
+
+    path = vd_name_strip_file(path);
+    if (vd_name_kind(path, NULL) != VD_NAME_PATH)
+        return vd_throw(error, VD_ERROR_REFUSED,
+                        "%s: may not refer to '%s': not a path",
+                        base ? base : "image", path);
+    real_path = resolve(path);
+    allowed = real_path && is_allowed(env, real_path,
+                                      base ? vd_name_strip_file(base) : NULL);
+    free(real_path);
+    if (allowed)
+        return true;
+    return vd_throw(error, VD_ERROR_REFUSED,
+                    "%s: may not refer to '%s': outside the directory of the "
+                    "image",
+                    base ? base : "image", path);
+}
+
+bool
+vd_policy_check(const VdEnv *env, const char *base, const char *path,
+                GError **error)
+{
+    if (env->allow_any_path)
+        return true;
+    return vd_policy_check_contained(env, base, path, error);
+}
