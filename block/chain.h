@@ -13,6 +13,12 @@ typedef struct VdChainRun {
     VdRun run;      /* never PARENT: ZERO with link NULL if nobody has it */
     VdNode *link;   /* who determines it; NULL = no link does */
     unsigned depth; /* of the link, 0 = top; that of the last if nobody */
+    bool parent_missing; /* ZERO only because a parent was not to be opened:
+                            reading it is an error */
+    /* For vd_chain_co_read_run(): what DATA is read from.  Stays when
+     * vd_chain_co_resolve_leaf() moves run.child down. */
+    VdNode *via;
+    uint64_t via_off;
 } VdChainRun;
 
 /* Resolve a prefix of [off, off+len) of @top.  Yields only for tables that are
@@ -22,10 +28,11 @@ bool vd_chain_co_map(VdNode *top, uint64_t off, uint64_t len, unsigned want,
 
 /* Follow a DATA run down through nodes that pass bytes through (raw, filters,
  * flat extents) to the leaf that stores them; holes of the leaf become ZERO
- * when @want asks for them.  May shorten the run. */
+ * when @want asks for them (run.child and child_off then still tell where).
+ * Moves run.child and child_off; may shorten the run. */
 bool vd_chain_co_resolve_leaf(VdChainRun *run, unsigned want, GError **error);
 
-/* Read what one already mapped run covers. */
+/* Read what one already mapped run covers: all of it or its beginning. */
 bool vd_chain_co_read_run(const VdChainRun *run, uint64_t off,
                           const VioVec *dst, GError **error);
 

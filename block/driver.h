@@ -47,15 +47,15 @@ typedef enum VdRunKind {
 
 typedef struct VdRun {
     VdRunKind kind;
-    bool allocated;      /* ZERO: space is reserved for it at child_off */
+    bool allocated; /* ZERO: space is reserved for it at child_off */
     uint64_t len;
     VdNode *child;
-    uint64_t child_off;  /* DATA: of the run's first byte; ENCODED: of the
-                            record that holds it */
+    uint64_t child_off; /* DATA: of the run's first byte; ENCODED: of the
+                           record that holds it */
 } VdRun;
 
 typedef enum VdWant {
-    VD_WANT_ZERO = 1 << 0,    /* worth asking the storage for holes */
+    VD_WANT_ZERO = 1 << 0, /* worth asking the storage for holes */
     VD_WANT_DEFAULT = 0,
 } VdWant;
 
@@ -63,13 +63,13 @@ typedef enum VdWant {
 
 /* Records that lie behind one another in @bytes, ascending in @off. */
 typedef struct VdRecord {
-    uint64_t off;  /* first guest byte of the unit */
-    size_t len;    /* bytes of the record, padding included */
+    uint64_t off; /* first guest byte of the unit */
+    size_t len;   /* bytes of the record, padding included */
 } VdRecord;
 
 typedef struct VdAppend {
     const VdRecord *records;
-    size_t n_records;         /* 0 = end of stream: write tables and tail */
+    size_t n_records; /* 0 = end of stream: write tables and tail */
     VioVec bytes;
     void (*placed)(void *arg); /* called once the place is assigned, before
                                   the write: the next append may start */
@@ -93,16 +93,16 @@ typedef struct VdCreateSpec {
 typedef struct VdNodeInfo {
     uint64_t cluster_size; /* 0 = none */
     bool encrypted, compressed, dirty;
-    const char *backing_name;   /* as stored; owned by the node */
+    const char *backing_name; /* as stored; owned by the node */
     const char *backing_format;
 } VdNodeInfo;
 
 struct VdDriver {
-    uint32_t abi;       /* VD_DRIVER_ABI */
+    uint32_t abi;        /* VD_DRIVER_ABI */
     uint32_t table_size; /* sizeof(VdDriver) of whoever compiled the driver */
     const char *name;
     VdDriverKind kind;
-    unsigned caps;      /* VdDriverCaps */
+    unsigned caps; /* VdDriverCaps */
     size_t state_size;
     const char *const *schemes;         /* protocol: "file", "nbd+unix" ... */
     const VdOptionSpec *create_options; /* NULL = cannot create */

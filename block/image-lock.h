@@ -15,8 +15,8 @@ typedef enum VdLockMode {
 /* Take-then-test; on conflict everything taken here is dropped again and the
  * error is IN_USE with QEMU's words and @name.  A file system without such
  * locks: true, with *@unsupported set (may be NULL). */
-bool vd_image_lock(int fd, VdLockMode mode, const char *name,
-                   bool *unsupported, GError **error);
+bool vd_image_lock(int fd, VdLockMode mode, const char *name, bool *unsupported,
+                   GError **error);
 void vd_image_unlock(int fd);
 
 /* A VMware NAME.lck directory beside @path that holds a lock which is not

@@ -5,12 +5,13 @@
 #include "block/driver.h"
 #include "io/cancel.h"
 
-/* What all nodes of one disk share.  Belongs to the caller and outlives them. */
+/* What all nodes of one disk share.  Belongs to the caller and outlives them.
+ */
 struct VdEnv {
     VioLoop *loop;
-    VioCancel *cancel;         /* NULL = never */
-    VdTransaction *tx;         /* names being created map to their new files */
-    VdWarnFunc warn;           /* NULL = drop */
+    VioCancel *cancel; /* NULL = never */
+    VdTransaction *tx; /* names being created map to their new files */
+    VdWarnFunc warn;   /* NULL = drop */
     void *warn_opaque;
     const char *const *allow_paths; /* see VdContextParams */
     bool allow_any_path, contain_parents;

@@ -66,7 +66,7 @@ typedef struct VdOptionSpec {
     const char *default_value; /* NULL = none */
     const char *help;
     const char *const *choices; /* ENUM only */
-} VdOptionSpec;                /* tables end with a NULL name */
+} VdOptionSpec;                 /* tables end with a NULL name */
 
 /* Every key of @opts is in @table and has a value of its type. */
 bool vd_options_validate(const VdOptions *opts, const VdOptionSpec *table,

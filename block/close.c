@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/close.c - taking the graph down again.
+ *
+ * From the top: what a node writes back goes through children that are still
+ * open.  Chains are walked in a loop, however long.
+ *
+ * Concurrency: no request may be in flight.
+ */
+#include "block/node-internal.h"
+
+#include "block/open.h"
+
+static bool
+close_co_children(VdNode *node, GError **error)
+{
+    bool ok = true;
+
+    for (guint i = 0; i < node->edges->len; i++) {
+        VdEdge *edge = g_ptr_array_index(node->edges, i);
+
+        ok = vd_node_co_close(edge->node, ok ? error : NULL) && ok;
+    }
+    return ok;
+}
+
+/* Without its parent. */
+static bool
+close_co_one(VdNode *node, GError **error)
+{
+    const VdDriver *driver = node->driver;
+    bool ok = true;
+
+    if (driver->co_finish && vd_node_is_writable(node))
+        ok = driver->co_finish(node, error);
+    if (driver->co_close)
+        driver->co_close(node);
+    ok = close_co_children(node, ok ? error : NULL) && ok;
+    vd_node_free(node);
+    return ok;
+}
+
+bool
+vd_node_co_close(VdNode *node, GError **error)
+{
+    bool ok = true;
+
+    while (node) {
+        VdNode *parent = node->parent;
+
+        node->parent = NULL;
+        ok = close_co_one(node, ok ? error : NULL) && ok;
+        node = parent;
+    }
+    return ok;
+}
+
+void
+vd_node_co_discard_failed(VdNode *node, bool opened)
+{
+    if (opened && node->driver->co_close)
+        node->driver->co_close(node);
+    (void) close_co_children(node, NULL); /* the open's error counts */
+    vd_node_co_close_parent(node);
+    vd_node_free(node);
+}

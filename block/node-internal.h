@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/node-internal.h - the inside of a node, for the core itself.
+ *
+ * Drivers see block/node.h only.
+ */
+#pragma once
+
+#include "block/driver.h"
+#include "block/track.h"
+
+/* First bytes that formats are recognised by. */
+#define VD_PROBE_BYTES 4096
+/* Formats and filters stacked by options; chains have VD_MAX_CHAIN. */
+#define VD_MAX_NESTING 16
+
+typedef struct VdEdge {
+    char *name;
+    VdNode *node;
+    bool offered; /* opened for probing, the driver has not asked for it yet */
+} VdEdge;
+
+typedef struct VdFileId {
+    bool known;
+    uint64_t dev, ino;
+} VdFileId;
+
+struct VdNode {
+    /* Looked at by every request. */
+    const VdDriver *driver; /* NULL until probed */
+    void *state;
+    uint64_t size;
+    VdLimits limits;
+    VdOpenFlags flags;
+    VdReqFlags data_flags, zero_flags; /* what the driver handles itself */
+    bool growable;                     /* writes may reach beyond the end */
+    bool raw_guessed;    /* nobody said raw: the head must stay unrecognised */
+    bool parent_missing; /* has one, but it was not to be opened */
+    VdNode *parent;      /* next link of the chain */
+    VdTrackList writes;  /* in flight */
+    uint64_t write_gen;  /* counts writes that have ended */
+
+    uint64_t flushed_gen; /* value of write_gen that is on disk */
+    bool flushing;
+    VioCoQueue flush_queue;
+    GError *flush_error; /* of the first flush that failed; for ever */
+
+    VdStats stats;
+    VdStats *leaf_stats; /* of the top of the graph: counts device requests */
+
+    const VdEnv *env;
+    char *name;
+    VdNode *owner;    /* above: by an edge or as its parent; NULL = top */
+    GPtrArray *edges; /* of VdEdge */
+    unsigned link;    /* number in the chain, 0 = top */
+    unsigned nesting; /* edges between here and the link's top node */
+    VdFileId file_id; /* of the file behind edge "file", or of the leaf's */
+    GError *lock_conflict; /* read-only although somebody writes: raw only */
+};
+
+/* A node without a driver yet.  @owner NULL for the top. */
+VdNode *vd_node_new(const VdEnv *env, VdNode *owner, VdOpenFlags flags);
+void vd_node_set_driver(VdNode *node, const VdDriver *driver);
+/* Only the node itself: driver closed, children and parent gone. */
+void vd_node_free(VdNode *node);
+
+VdEdge *vd_node_find_edge(const VdNode *node, const char *name);
+void vd_node_add_edge(VdNode *node, const char *name, VdNode *child,
+                      bool offered);
+/* The one child of formats and filters; NULL if there is none. */
+VdNode *vd_node_file(const VdNode *node);
+
+/* close.c: for an open that failed half way; @opened tells whether co_open of
+ * the driver succeeded. */
+void vd_node_co_discard_failed(VdNode *node, bool opened);
+
+static inline bool
+vd_node_is_leaf(const VdNode *node)
+{
+    return node->driver->kind == VD_DRIVER_PROTOCOL;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/open-parent.c - the next link of a chain.
+ *
+ * A parent opens its own parent while it is being opened, so a chain of 256
+ * links nests 256 opens.  Each runs in a coroutine of its own: stacks are
+ * small.
+ *
+ * Concurrency: the opener waits for the whole chain below.
+ */
+#include "block/open-internal.h"
+#include "block/policy.h"
+
+#include <string.h>
+
+/* A parent is read by its child and written by nobody. */
+#define NOT_FOR_PARENTS                                                        \
+    (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH)
+
+typedef struct {
+    VdOpenImage how;
+    VdNode *result;
+} ParentOpen;
+
+static bool
+parent_co_main(void *arg, GError **error)
+{
+    ParentOpen *open = arg;
+
+    open->result = vd_image_co_open(&open->how, NULL, error);
+    return open->result != NULL;
+}
+
+static bool
+check_parent(const VdNode *node, const char *name, GError **error)
+{
+    if (node->link + 1 >= VD_MAX_CHAIN)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: the chain has more than %d links",
+                        vd_node_name(node), VD_MAX_CHAIN);
+    return !node->env->contain_parents ||
+           vd_policy_check_contained(node->env, vd_node_name(node), name,
+                                     error);
+}
+
+VdNode *
+vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
+                       GError **error)
+{
+    g_autoptr(VioCoGroup) group = NULL;
+    ParentOpen open = {
+        .how =
+            {
+                .env = node->env,
+                .owner = node,
+                .link = node->link + 1,
+                .name = name,
+                .format = format,
+                .flags = (node->flags & ~NOT_FOR_PARENTS) | VD_OPEN_STRICT_LOCK,
+            },
+    };
+
+    g_assert(!node->parent);
+    if (!check_parent(node, name, error))
+        return NULL;
+    group = vio_co_group_new(1);
+    vio_co_group_spawn(group, parent_co_main, &open, NULL);
+    if (!vio_co_group_join(group, error))
+        return vd_prefix_null(error, "Could not open backing file: ");
+    node->parent = open.result;
+    return node->parent;
+}
+
+void
+vd_node_co_close_parent(VdNode *node)
+{
+    VdNode *parent = node->parent;
+
+    node->parent = NULL;
+    if (parent)
+        (void) vd_node_co_close(parent, NULL); /* only read: nothing to lose */
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/probe.c - recognising a format by the first bytes of a file.
+ *
+ * Concurrency: the file belongs to a node that is being opened.
+ */
+#include "block/open-internal.h"
+
+#include "block/registry.h"
+#include "block/rw.h"
+
+const VdDriver *
+vd_probe_co_driver(VdNode *file, GError **error)
+{
+    g_autofree uint8_t *head = g_malloc0(VD_PROBE_BYTES);
+    const VdDriver *runner_up, *found;
+    size_t len = MIN(file->size, VD_PROBE_BYTES);
+
+    if (!vd_node_co_pread(file, 0, head, len, error))
+        return vd_prefix_null(error, "Could not read image for determining "
+                                     "its format: ");
+    found = vd_registry_probe(head, len, file->size, vd_node_name(file),
+                              &runner_up);
+    if (!found)
+        return vd_throw_null(error, VD_ERROR_UNKNOWN_FORMAT,
+                             "%s: no driver knows the format",
+                             vd_node_name(file));
+    if (runner_up)
+        vd_node_warn(file,
+                     "%s: looks like format '%s' as well as '%s'; taken for "
+                     "the first",
+                     vd_node_name(file), found->name, runner_up->name);
+    return found;
+}

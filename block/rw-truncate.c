@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/rw-truncate.c - changing the size.
+ *
+ * Concurrency: serialising over all that lies between the old size and the
+ * new one and behind; writes that come meanwhile check their range again.
+ */
+#include "block/rw-internal.h"
+
+#include <inttypes.h>
+
+static bool
+check_truncate(const VdNode *node, uint64_t size, GError **error)
+{
+    if (!vd_node_is_writable(node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: resize although opened read-only",
+                        vd_node_name(node));
+    if (size > (uint64_t) VD_MAX_SIZE)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: size %" PRIu64 " is above the maximum %" PRIu64,
+                        vd_node_name(node), size, (uint64_t) VD_MAX_SIZE);
+    if (!node->driver->co_truncate)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "Image format driver does not support resize");
+    return true;
+}
+
+/* Growing must not let bytes of a longer parent show through. */
+static bool
+truncate_co_hide_parent(VdNode *node, uint64_t old, GError **error)
+{
+    VdChange change = {.flags = 0};
+    uint64_t end;
+
+    if (!node->parent || node->parent->size <= old || node->size <= old)
+        return true;
+    end = MIN(node->size, node->parent->size);
+    return vd_change_co_zeroes(node, &change, old, end - old, error);
+}
+
+static bool
+truncate_co_tracked(VdNode *node, uint64_t size, VdPrealloc prealloc,
+                    GError **error)
+{
+    uint64_t old = node->size;
+
+    if (!node->driver->co_truncate(node, size, prealloc, error))
+        return false;
+    if (size > old) /* a device keeps its size when less of it is wanted */
+        node->size = MAX(node->size, size);
+    return truncate_co_hide_parent(node, old, error);
+}
+
+bool
+vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
+                    GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    if (!check_truncate(node, size, error))
+        return false;
+    vd_track_co_begin(&node->writes, &tracked, MIN(node->size, size),
+                      UINT64_MAX, true);
+    ok = truncate_co_tracked(node, size, prealloc, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}

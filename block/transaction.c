@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/transaction.c - files that come into being together.
+ *
+ *   make, in the order of the calls -> write -> commit | abort
+ *   commit: sync all files; replace, last made first; sync the directories;
+ *           remove the old files
+ *
+ * The file that names the others is made first and so replaced last: whoever
+ * looks in between finds the old image whole or, after a crash, old data files
+ * gone but never a new descriptor without its data.
+ *
+ * Concurrency: one loop; system calls run on a worker, one at a time.
+ */
+#include "block/transaction.h"
+
+#include "block/name.h"
+#include "block/open-internal.h"
+#include "block/registry.h"
+#include "block/rw.h"
+#include "block/tx-path.h"
+#include "io/offload.h"
+
+#include <string.h>
+
+struct VdTransaction {
+    VioLoop *loop;
+    bool sync, no_clobber;
+    bool ended;
+    GPtrArray *files; /* of TxFile, in the order they were made */
+};
+
+static void
+file_free(gpointer file)
+{
+    vd_tx_file_free(file);
+}
+
+VdTransaction *
+vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
+{
+    VdTransaction *tx = g_new0(VdTransaction, 1);
+
+    tx->loop = loop;
+    tx->sync = sync;
+    tx->no_clobber = no_clobber;
+    tx->files = g_ptr_array_new_with_free_func(file_free);
+    return tx;
+}
+
+void
+vd_tx_free(VdTransaction *tx)
+{
+    g_assert(tx->ended || tx->files->len == 0);
+    g_ptr_array_unref(tx->files);
+    g_free(tx);
+}
+
+static TxFile *
+tx_file(const VdTransaction *tx, guint i)
+{
+    return g_ptr_array_index(tx->files, i);
+}
+
+/* -- names ----------------------------------------------------------------- */
+
+static bool
+is_same_path(const char *a, const char *b)
+{
+    g_autofree char *full_a = g_canonicalize_filename(a, NULL);
+    g_autofree char *full_b = g_canonicalize_filename(b, NULL);
+
+    return strcmp(full_a, full_b) == 0;
+}
+
+static const TxFile *
+tx_find(const VdTransaction *tx, const char *path)
+{
+    path = vd_name_strip_file(path);
+    for (guint i = 0; i < tx->files->len; i++) {
+        const TxFile *file = tx_file(tx, i);
+
+        if (is_same_path(vd_name_strip_file(file->requested), path) ||
+            is_same_path(file->target, path))
+            return file;
+    }
+    return NULL;
+}
+
+const char *
+vd_tx_translate(const VdTransaction *tx, const char *path)
+{
+    const TxFile *file = tx_find(tx, path);
+
+    return file ? vd_tx_file_path(file) : path;
+}
+
+/* -- making ---------------------------------------------------------------- */
+
+typedef struct {
+    VdTransaction *tx;
+    TxFile *file;
+    bool ok;
+    GError *error;
+} TxWork;
+
+static void
+make_work(void *opaque)
+{
+    TxWork *work = opaque;
+
+    work->ok = vd_tx_file_make(work->file, work->tx->no_clobber, &work->error);
+}
+
+/* On a worker; the error goes to @error. */
+static bool
+tx_co_work(VdTransaction *tx, VioFunc fn, TxFile *file, GError **error)
+{
+    TxWork work = {.tx = tx, .file = file};
+
+    vio_co_offload(tx->loop, fn, &work);
+    if (!work.ok)
+        g_propagate_error(error, work.error);
+    return work.ok;
+}
+
+/* The leaf alone, which may grow; messages call it by the name asked for. */
+static VdNode *
+tx_co_open_leaf(const VdEnv *env, const TxFile *file, GError **error)
+{
+    const VdDriver *driver = vd_registry_find_scheme("file");
+    VdOptions *opts = vd_options_new();
+    VdOpenImage how = {.env = env, .flags = VD_OPEN_RDWR};
+    VdNode *node;
+
+    g_assert(driver);
+    how.format = driver->name;
+    vd_options_set(opts, "filename", vd_tx_file_path(file));
+    node = vd_image_co_open(&how, opts, error);
+    if (!node)
+        return NULL;
+    node->growable = true;
+    vd_node_set_name(node, file->requested);
+    return node;
+}
+
+static bool
+tx_co_size(VdNode *node, uint64_t size, VdPrealloc prealloc, GError **error)
+{
+    return (size == 0 && node->size == 0) ||
+           vd_node_co_truncate(node, size, prealloc, error);
+}
+
+VdNode *
+vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
+              uint64_t size, VdPrealloc prealloc, GError **error)
+{
+    TxFile *file = vd_tx_file_new(path);
+    VdNode *node;
+
+    g_assert(!tx->ended && !tx_find(tx, path));
+    if (!tx_co_work(tx, make_work, file, error)) {
+        vd_tx_file_remove(file);
+        vd_tx_file_free(file);
+        return NULL;
+    }
+    g_ptr_array_add(tx->files, file);
+    node = tx_co_open_leaf(env, file, error);
+    if (!node || tx_co_size(node, size, prealloc, error))
+        return node;
+    (void) vd_node_co_close(node, NULL); /* the first error counts */
+    return NULL;
+}
+
+/* -- commit and abort ------------------------------------------------------ */
+
+static bool
+sync_files(const VdTransaction *tx, GError **error)
+{
+    for (guint i = 0; tx->sync && i < tx->files->len; i++) {
+        if (!vd_tx_file_sync(tx_file(tx, i), error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+sync_directories(const VdTransaction *tx, GError **error)
+{
+    for (guint i = 0; tx->sync && i < tx->files->len; i++) {
+        const TxFile *file = tx_file(tx, i);
+
+        if (file->state != TX_IN_PLACE &&
+            !vd_tx_file_sync_directory(file, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+replace_all(VdTransaction *tx, GError **error)
+{
+    for (guint i = tx->files->len; i > 0; i--) {
+        if (!vd_tx_file_replace(tx_file(tx, i - 1), error))
+            return false;
+    }
+    return sync_directories(tx, error);
+}
+
+static void
+put_all_back(VdTransaction *tx)
+{
+    for (guint i = 0; i < tx->files->len; i++)
+        vd_tx_file_put_back(tx_file(tx, i));
+}
+
+static void
+commit_work(void *opaque)
+{
+    TxWork *work = opaque;
+    VdTransaction *tx = work->tx;
+
+    if (!sync_files(tx, &work->error))
+        return;
+    if (!replace_all(tx, &work->error)) {
+        put_all_back(tx);
+        return;
+    }
+    for (guint i = 0; i < tx->files->len; i++)
+        vd_tx_file_settle(tx_file(tx, i));
+    work->ok = true;
+}
+
+bool
+vd_tx_co_commit(VdTransaction *tx, GError **error)
+{
+    g_assert(!tx->ended);
+    if (!tx_co_work(tx, commit_work, NULL, error))
+        return false;
+    tx->ended = true;
+    return true;
+}
+
+static void
+abort_work(void *opaque)
+{
+    TxWork *work = opaque;
+
+    for (guint i = work->tx->files->len; i > 0; i--)
+        vd_tx_file_remove(tx_file(work->tx, i - 1));
+    work->ok = true;
+}
+
+void
+vd_tx_co_abort(VdTransaction *tx)
+{
+    if (!tx->ended)
+        (void) tx_co_work(tx, abort_work, NULL, NULL); /* cannot fail */
+    tx->ended = true;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/tx-path.c - making, replacing and removing files for transactions.
+ *
+ * The old file is exchanged with the new one rather than overwritten, where
+ * the file system can do that, so that a failure at a later file can be undone.
+ *
+ * Concurrency: one TxFile belongs to one thread at a time.
+ */
+#include "block/tx-path.h"
+
+#include "block/image-lock.h"
+#include "block/name.h"
+#include "io/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define NEW_FILE_MODE 0644
+#define MAX_LINKS 40
+
+TxFile *
+vd_tx_file_new(const char *requested)
+{
+    TxFile *file = g_new0(TxFile, 1);
+
+    file->requested = g_strdup(requested);
+    file->new_fd = -1;
+    file->old_fd = -1;
+    return file;
+}
+
+static void
+close_fds(TxFile *file)
+{
+    vio_fd_cleanup(&file->new_fd);
+    vio_fd_cleanup(&file->old_fd);
+    file->new_fd = -1;
+    file->old_fd = -1;
+}
+
+void
+vd_tx_file_free(TxFile *file)
+{
+    close_fds(file);
+    g_free(file->requested);
+    g_free(file->target);
+    g_free(file->temp);
+    g_free(file);
+}
+
+const char *
+vd_tx_file_path(const TxFile *file)
+{
+    return file->state == TX_SUCCESSOR ? file->temp : file->target;
+}
+
+static bool
+throw_create(const TxFile *file, int errnum, GError **error)
+{
+    return vd_throw_errno(error, errnum, "Could not create '%s'",
+                          file->requested);
+}
+
+/* -- making ---------------------------------------------------------------- */
+
+/* The file that symbolic links at @path lead to, whether it exists or not;
+ * NULL after too many. */
+static char *
+follow_links(const char *path)
+{
+    char *at = g_strdup(path);
+
+    for (unsigned i = 0; i < MAX_LINKS; i++) {
+        g_autofree char *link = g_file_read_link(at, NULL);
+        g_autofree char *dir = NULL;
+
+        if (!link)
+            return at;
+        dir = g_path_get_dirname(at);
+        g_free(at);
+        at = g_path_is_absolute(link) ? g_steal_pointer(&link)
+                                      : g_build_filename(dir, link, NULL);
+    }
+    g_free(at);
+    return NULL;
+}
+
+static bool
+make_new(TxFile *file, GError **error)
+{
+    file->new_fd = open(file->target, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                        NEW_FILE_MODE);
+    if (file->new_fd < 0)
+        return throw_create(file, errno, error);
+    file->state = TX_NEW;
+    return true;
+}
+
+/* Nobody else may use the old file from now on, not even read it. */
+static bool
+lock_old(TxFile *file, GError **error)
+{
+    file->old_fd =
+        open(file->target, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file->old_fd < 0)
+        return throw_create(file, errno, error);
+    return vd_vmware_lock_check(file->target, error) &&
+           vd_image_lock(file->old_fd, VD_LOCK_CREATE, file->requested, NULL,
+                         error);
+}
+
+/* As far as we may: somebody else's file stays readable to its owner only if
+ * it can be given to him. */
+static bool
+copy_owner_and_mode(int fd, const struct stat *old)
+{
+    if (fchown(fd, old->st_uid, old->st_gid) != 0 &&
+        fchown(fd, (uid_t) -1, old->st_gid) != 0 && errno != EPERM)
+        return false;
+    return fchmod(fd, old->st_mode & 0777) == 0;
+}
+
+static bool
+make_successor(TxFile *file, const struct stat *old, GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(file->target);
+
+    if (!lock_old(file, error))
+        return false;
+    file->temp = g_build_filename(dir, ".vdisk-XXXXXX", NULL);
+    file->new_fd = g_mkstemp_full(file->temp, O_RDWR | O_CLOEXEC, 0600);
+    if (file->new_fd < 0)
+        return throw_create(file, errno, error);
+    file->state = TX_SUCCESSOR;
+    if (!copy_owner_and_mode(file->new_fd, old))
+        return throw_create(file, errno, error);
+    return true;
+}
+
+/* The lock must go again before the device is opened for writing: locks of
+ * two descriptors see one another. */
+static bool
+make_in_place(TxFile *file, const struct stat *old, GError **error)
+{
+    if (S_ISDIR(old->st_mode))
+        return throw_create(file, EISDIR, error);
+    if (S_ISBLK(old->st_mode)) {
+        if (!lock_old(file, error))
+            return false;
+        vd_image_unlock(file->old_fd);
+        file->new_fd = vio_fd_steal(&file->old_fd);
+    }
+    file->state = TX_IN_PLACE;
+    return true;
+}
+
+bool
+vd_tx_file_make(TxFile *file, bool no_clobber, GError **error)
+{
+    struct stat old;
+
+    file->target = follow_links(vd_name_strip_file(file->requested));
+    if (!file->target)
+        return throw_create(file, ELOOP, error);
+    if (stat(file->target, &old) != 0) {
+        if (errno != ENOENT)
+            return throw_create(file, errno, error);
+        return make_new(file, error);
+    }
+    if (no_clobber)
+        return throw_create(file, EEXIST, error);
+    if (!S_ISREG(old.st_mode))
+        return make_in_place(file, &old, error);
+    return make_successor(file, &old, error);
+}
+
+/* -- ending ---------------------------------------------------------------- */
+
+bool
+vd_tx_file_sync(const TxFile *file, GError **error)
+{
+    if (file->new_fd >= 0 && fsync(file->new_fd) != 0)
+        return vd_throw_errno(error, errno, "%s: flushing to disk",
+                              file->requested);
+    return true;
+}
+
+bool
+vd_tx_file_sync_directory(const TxFile *file, GError **error)
+{
+    g_autofree char *dir = g_path_get_dirname(file->target);
+    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && fsync(fd) == 0)
+        return true;
+    if (fd >= 0 && (errno == EINVAL || errno == EROFS))
+        return true; /* this file system has no such thing */
+    return vd_throw_errno(error, errno, "%s: flushing the directory to disk",
+                          dir);
+}
+
+static bool
+cannot_exchange(int errnum)
+{
+    return errnum == EINVAL || errnum == ENOSYS || errnum == EOPNOTSUPP ||
+           errnum == ENOENT; /* the old file was removed meanwhile */
+}
+
+bool
+vd_tx_file_replace(TxFile *file, GError **error)
+{
+    if (file->state != TX_SUCCESSOR)
+        return true;
+    if (renameat2(AT_FDCWD, file->temp, AT_FDCWD, file->target,
+                  RENAME_EXCHANGE) == 0) {
+        file->state = TX_EXCHANGED;
+        return true;
+    }
+    if (!cannot_exchange(errno) || rename(file->temp, file->target) != 0)
+        return vd_throw_errno(error, errno, "%s: replacing the old file",
+                              file->requested);
+    file->state = TX_RENAMED;
+    return true;
+}
+
+void
+vd_tx_file_put_back(TxFile *file)
+{
+    if (file->state == TX_EXCHANGED &&
+        renameat2(AT_FDCWD, file->temp, AT_FDCWD, file->target,
+                  RENAME_EXCHANGE) == 0)
+        file->state = TX_SUCCESSOR;
+}
+
+/* Only the file that we made: somebody may have put another in its place. */
+static void
+unlink_own(const char *path, int fd)
+{
+    struct stat named, own;
+
+    if (fd >= 0 && fstat(fd, &own) == 0 && lstat(path, &named) == 0 &&
+        own.st_dev == named.st_dev && own.st_ino == named.st_ino)
+        (void) unlink(path); /* nothing better can be done */
+}
+
+void
+vd_tx_file_settle(TxFile *file)
+{
+    if (file->state == TX_EXCHANGED)
+        unlink_own(file->temp, file->old_fd);
+    file->state = TX_NOTHING;
+    close_fds(file);
+}
+
+void
+vd_tx_file_remove(TxFile *file)
+{
+    if (file->state == TX_NEW)
+        unlink_own(file->target, file->new_fd);
+    else if (file->state == TX_SUCCESSOR)
+        unlink_own(file->temp, file->new_fd);
+    vd_tx_file_settle(file);
+}
