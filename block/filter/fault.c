@@ -13,6 +13,7 @@
  * delay, so the order of arrival is what counts.
  */
 #include "block/drivers.h"
+#include "block/chain.h"
 #include "block/filter/fault-rules.h"
 #include "block/filter/filter.h"
 #include "block/open.h"
@@ -172,12 +173,25 @@ fault_co_pass(VdNode *node, FaultOp op, uint64_t off, uint64_t len,
            vd_throw_errno(error, -r, "%s: delayed request", vd_node_name(node));
 }
 
+/* The child is asked as the top of its chain: what its parents provide is its
+ * content too, as seen from here. */
 static bool
 fault_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
              VdRun *run, GError **error)
 {
-    return fault_co_pass(node, FAULT_MAP, off, len, error) &&
-           filter_co_map(node, off, len, want, run, error);
+    VdNode *child = filter_child(node);
+    VdChainRun found;
+
+    if (!fault_co_pass(node, FAULT_MAP, off, len, error) ||
+        !vd_chain_co_map(child, off, len, want, &found, error))
+        return false;
+    *run = (VdRun){.kind = VD_RUN_ZERO, .len = found.run.len};
+    if (found.run.kind == VD_RUN_ZERO)
+        return true;
+    run->kind = VD_RUN_DATA;
+    run->child = child;
+    run->child_off = off;
+    return true;
 }
 
 static bool

@@ -9,7 +9,6 @@
  */
 #include "block/filter/filter.h"
 
-#include "block/chain.h"
 #include "block/open.h"
 
 bool
@@ -26,27 +25,6 @@ filter_co_open_child(VdNode *node, VdOptions *opts, VdOpenFlags flags,
     vd_node_set_name(node, vd_node_name(child));
     vd_node_set_write_flags(node, VD_REQ_FUA,
                             VD_REQ_FUA | VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
-    return true;
-}
-
-/* The child is asked as the top of its chain: what its parents provide is its
- * content too, as seen from here. */
-bool
-filter_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
-              VdRun *run, GError **error)
-{
-    VdNode *child = filter_child(node);
-    VdChainRun found;
-
-    if (!vd_chain_co_map(child, off, len, want, &found, error))
-        return false;
-    *run = (VdRun){.kind = VD_RUN_DATA, .len = found.run.len};
-    if (found.run.kind == VD_RUN_ZERO) {
-        run->kind = VD_RUN_ZERO;
-        return true;
-    }
-    run->child = child;
-    run->child_off = off;
     return true;
 }
 

@@ -17,9 +17,8 @@ filter_child(const VdNode *node)
     return vd_node_child(node, "file");
 }
 
-/* Vtable entries that pass everything on. */
-bool filter_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
-                   VdRun *run, GError **error);
+/* Vtable entries that pass everything on.  There is none for the map: that of
+ * a filter without one is its child's. */
 bool filter_co_preadv(VdNode *node, uint64_t off, const VioVec *dst,
                       GError **error);
 bool filter_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,

@@ -291,7 +291,6 @@ const VdDriver vd_log_driver = {
     .state_size = sizeof(LogState),
     .co_open = log_co_open,
     .co_close = log_co_close,
-    .co_map = filter_co_map,
     .co_preadv = log_co_preadv,
     .co_pwritev = log_co_pwritev,
     .co_write_zeroes = log_co_write_zeroes,

@@ -121,7 +121,6 @@ const VdDriver vd_throttle_driver = {
     .kind = VD_DRIVER_FILTER,
     .state_size = sizeof(ThrottleState),
     .co_open = throttle_co_open,
-    .co_map = filter_co_map,
     .co_preadv = throttle_co_preadv,
     .co_pwritev = throttle_co_pwritev,
     .co_write_zeroes = throttle_co_write_zeroes,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/file-open.c - opening files and block devices.
  *
- * Options: filename; locking=auto|on|off; cache.direct=on|off in place of the
- * open flag; copy-offload=reflink|full|off; aio, accepted for the sake of
- * QEMU's option strings (the engine is chosen for the whole context).
+ * Options: filename; locking=auto|on|off; copy-offload=reflink|full|off; aio,
+ * accepted for the sake of QEMU's option strings (the engine is chosen for the
+ * whole context).
  *
  * Concurrency: the descriptor is locked before anybody looks at the contents.
  */
@@ -34,7 +34,6 @@ static const char *const file_copy_names[] = {"reflink", "full", "off", NULL};
 typedef struct {
     char *filename;
     unsigned locking;
-    bool direct;
 } FileOpen;
 
 static void
@@ -63,7 +62,7 @@ file_take_options(VdNode *node, VdOptions *opts, FileOpen *how, GError **error)
     FileState *s = vd_node_state(node);
     unsigned copy = FILE_COPY_REFLINK, aio = 0;
 
-    how->direct = vd_node_flags(node) & VD_OPEN_DIRECT;
+    s->direct = vd_node_flags(node) & VD_OPEN_DIRECT;
     if (vd_node_flags(node) & VD_OPEN_NO_LOCK)
         how->locking = FILE_LOCKING_OFF;
     if (!vd_options_take_string(opts, "filename", &how->filename) ||
@@ -72,21 +71,19 @@ file_take_options(VdNode *node, VdOptions *opts, FileOpen *how, GError **error)
                         "The 'file' driver requires a file name");
     if (!vd_options_take_enum(opts, "locking", file_locking_names,
                               &how->locking, error) ||
-        !vd_options_take_bool(opts, "cache.direct", &how->direct, error) ||
         !vd_options_take_enum(opts, "aio", file_aio_names, &aio, error) ||
         !vd_options_take_enum(opts, "copy-offload", file_copy_names, &copy,
                               error))
         return false;
     s->copy_offload = copy;
-    s->direct = how->direct;
     return true;
 }
 
-/* O_NONBLOCK, so that a named pipe is refused rather than waited for; it means
- * nothing for what we go on with. */
+/* With O_NONBLOCK, so that a named pipe is refused rather than waited for. */
 static int
 file_co_open_fd(VdNode *node, const FileOpen *how, GError **error)
 {
+    const FileState *s = vd_node_state(node);
     VdTransaction *tx = vd_node_env(node)->tx;
     const char *path = how->filename;
     int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK, fd;
@@ -94,9 +91,9 @@ file_co_open_fd(VdNode *node, const FileOpen *how, GError **error)
     if (tx)
         path = vd_tx_translate(tx, path);
     flags |= vd_node_is_writable(node) ? O_RDWR : O_RDONLY;
-    flags |= how->direct ? O_DIRECT : 0;
+    flags |= s->direct ? O_DIRECT : 0;
     fd = vio_co_openat(vd_node_loop(node), AT_FDCWD, path, flags, 0);
-    if (fd == -EINVAL && how->direct)
+    if (fd == -EINVAL && s->direct)
         (void) vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "Could not open '%s': the file system does not "
                         "support direct I/O",
@@ -218,6 +215,19 @@ file_co_identify(VdNode *node, int fd, const char *filename, struct statx *stx,
     return !s->is_device || file_take_device(node, fd, filename, error);
 }
 
+/* Once we know that it can be read without waiting for somebody: io_uring takes
+ * O_NONBLOCK on files at its word and fails requests that it cannot finish at
+ * once. */
+static bool
+file_set_blocking(int fd, const char *filename, GError **error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
+        return true;
+    return vd_throw_errno(error, errno, "Could not open '%s'", filename);
+}
+
 bool
 file_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
@@ -231,6 +241,7 @@ file_co_open(VdNode *node, VdOptions *opts, GError **error)
     vd_node_set_name(node, how.filename);
     fd = file_co_open_fd(node, &how, error);
     if (fd < 0 || !file_co_identify(node, fd, how.filename, &stx, error) ||
+        !file_set_blocking(fd, how.filename, error) ||
         !file_co_lock(node, fd, &how, error))
         return false;
     s->file = vio_file_new(vd_node_loop(node), vio_fd_steal(&fd),

@@ -4,7 +4,9 @@
  * A ladder of ways, best first; what the file system does not have is
  * remembered and not tried again.  EINVAL and EBUSY are not remembered: they
  * may be about this range only.  At the end of the ladder stands
- * NOT_SUPPORTED, and the door writes buffers of zeroes.
+ * NOT_SUPPORTED, and the door writes buffers of zeroes.  Ranges lie inside of
+ * the file: it is the door that splits off what lies behind the end, and lets
+ * the file grow.
  */
 #include "block/proto/file.h"
 
@@ -44,24 +46,13 @@ file_co_try(FileZeroes *z, int mode, bool *broken)
                      broken);
 }
 
-/* A hole up to and behind the end of the file.  Punching never changes the
- * size, so the last byte is allocated to move it; ftruncate() would cut off
- * what a write further behind has just appended. */
 static bool
-file_co_unmap(FileZeroes *z)
+file_co_punch(FileZeroes *z)
 {
     FileState *s = vd_node_state(z->node);
-    FileZeroes last = {.node = z->node, .off = z->off + z->len - 1, .len = 1};
 
-    if (!file_co_try(z, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                     &s->no_punch))
-        return false;
-    if (s->is_device || z->off + z->len <= vd_node_size(z->node))
-        return true;
-    if (file_co_try(&last, 0, &s->no_fallocate))
-        return true;
-    z->error = last.error;
-    return false;
+    return file_co_try(z, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       &s->no_punch);
 }
 
 /* Zeroes that keep their space. */
@@ -72,11 +63,8 @@ file_co_zero_range(FileZeroes *z)
 
     if (file_co_try(z, FALLOC_FL_ZERO_RANGE, &s->no_zero_range))
         return true;
-    if (z->off < vd_node_size(z->node) && !s->no_fallocate &&
-        !file_co_try(z, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                     &s->no_punch))
-        return false;
-    return file_co_try(z, 0, &s->no_fallocate);
+    return !s->no_fallocate && file_co_punch(z) &&
+           file_co_try(z, 0, &s->no_fallocate);
 }
 
 /* The kernel falls back to writing zeroes by itself, so this is not for
@@ -98,7 +86,7 @@ file_co_climb(FileZeroes *z, VdReqFlags flags)
 {
     const FileState *s = vd_node_state(z->node);
 
-    if ((flags & VD_REQ_MAY_UNMAP) && file_co_unmap(z))
+    if ((flags & VD_REQ_MAY_UNMAP) && file_co_punch(z))
         return true;
     return s->is_device ? file_co_zeroout(z, flags) : file_co_zero_range(z);
 }
@@ -114,10 +102,8 @@ file_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len, VdReqFlags flags,
     file_layout_changed(s);
     done = file_co_climb(&z, flags);
     file_layout_changed(s);
-    if (done) {
-        file_grown_to(node, off + len);
+    if (done)
         return true;
-    }
     if (z.error != 0)
         return vd_throw_errno(
             error, -z.error, "%s: zeroing %" PRIu64 " bytes at offset %" PRIu64,
@@ -137,8 +123,7 @@ file_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
 
     file_layout_changed(s);
     if (!s->is_device)
-        done = file_co_try(&z, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                           &s->no_punch);
+        done = file_co_punch(&z);
     else
         done = !s->no_discard &&
                file_rung(&z, file_co_ioctl(node, BLKDISCARD, range),

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-proto-file-direct.c - the file driver with O_DIRECT, and on
+ * block devices.
+ *
+ * What alignment there is depends on where the temporary directory lies; that
+ * requests of any shape work does not.
+ */
+#include "block/rw.h"
+#include "io/fd.h"
+#include "tests/support/co-test.h"
+#include "tests/support/pattern.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+
+/* NULL (and the test skipped) where the file system has no O_DIRECT. */
+static VdNode *
+open_direct(TestCo *t, uint64_t size, VdOpenFlags flags)
+{
+    g_autofree char *path = test_co_path(t, "f");
+    g_autofree char *options = g_strdup_printf("driver=file,filename=%s", path);
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    test_file_make(path, size);
+    node = test_co_try_open(t, options, flags | VD_OPEN_DIRECT, &error);
+    if (!node) {
+        g_assert_error(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
+        g_test_skip("no O_DIRECT on the file system of TMPDIR");
+    }
+    return node;
+}
+
+static void
+test_alignment_is_found(TestCo *t)
+{
+    VdNode *node = open_direct(t, MIB, 0);
+    const VdLimits *limits;
+
+    if (!node)
+        return;
+    limits = vd_node_limits(node);
+    g_assert_cmpuint(limits->request_align, >=, 512);
+    g_assert_cmpuint(limits->request_align, <=, 4096);
+    g_assert_cmpuint(limits->mem_align, >, 0);
+    test_co_close(node);
+}
+
+static void
+test_odd_requests_work(TestCo *t)
+{
+    VdNode *node = open_direct(t, 4 * MIB, VD_OPEN_RDWR);
+
+    if (!node)
+        return;
+    test_co_write_pattern(node, 0, MIB, 1);
+    test_co_write_pattern(node, 777, 3, 2);
+    test_co_write_pattern(node, 5000, 100001, 2);
+    test_co_assert_pattern(node, 0, 777, 1);
+    test_co_assert_pattern(node, 777, 3, 2);
+    test_co_assert_pattern(node, 780, 5000 - 780, 1);
+    test_co_assert_pattern(node, 5000, 100001, 2);
+    test_co_assert_pattern(node, 105001, MIB - 105001, 1);
+    test_co_close(node);
+    node = test_co_open_file(t, "file", "f", 0); /* the cache agrees */
+    test_co_assert_pattern(node, 5000, 100001, 2);
+    test_co_close(node);
+}
+
+static void
+test_odd_end_of_file_can_be_read(TestCo *t)
+{
+    VdNode *node = open_direct(t, 10 * KIB + 77, 0);
+
+    if (!node)
+        return;
+    g_assert_cmpuint(vd_node_size(node), ==, 10 * KIB + 77);
+    test_co_assert_zero(node, 0, 10 * KIB + 77);
+    test_co_assert_zero(node, 10 * KIB + 70, 7);
+    test_co_close(node);
+}
+
+static void
+test_map_answers_in_whole_blocks(TestCo *t)
+{
+    VdNode *node = open_direct(t, MIB + 100, VD_OPEN_RDWR);
+    uint64_t align, off = 0;
+
+    if (!node)
+        return;
+    align = vd_node_limits(node)->request_align;
+    test_co_write_pattern(node, 256 * KIB, 64 * KIB, 1);
+    while (off < vd_node_size(node)) {
+        g_autoptr(GError) error = NULL;
+        VdRun run;
+
+        vd_node_co_map(node, off, vd_node_size(node) - off, VD_WANT_ZERO, &run,
+                       &error);
+        g_assert_no_error(error);
+        off += run.len;
+        g_assert_true(off % align == 0 || off == vd_node_size(node));
+    }
+    test_co_close(node);
+}
+
+static void
+test_full_preallocation_ends_at_odd_size(TestCo *t)
+{
+    VdNode *node = open_direct(t, 1000, VD_OPEN_RDWR);
+    g_autofree char *path = test_co_path(t, "f");
+    g_autoptr(GError) error = NULL;
+
+    if (!node)
+        return;
+    vd_node_co_truncate(node, 2 * MIB + 1, VD_PREALLOC_FULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(test_file_size(path), ==, 2 * MIB + 1);
+    test_co_assert_zero(node, 0, 2 * MIB + 1);
+    test_co_close(node);
+}
+
+/* -- devices ----------------------------------------------------------------
+ */
+
+static char *
+run_losetup(const char *const *argv)
+{
+    g_autofree char *out = NULL;
+    int status;
+
+    if (!g_spawn_sync(NULL, (char **) argv, NULL,
+                      G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
+                      NULL, &out, NULL, &status, NULL) ||
+        !g_spawn_check_wait_status(status, NULL))
+        return NULL;
+    return g_strdup(g_strstrip(out));
+}
+
+typedef struct {
+    char *device; /* NULL = test skipped */
+} Loop;
+
+static Loop
+loop_new(TestCo *t, uint64_t size)
+{
+    g_autofree char *path = test_co_path(t, "disk");
+    const char *argv[] = {"losetup", "--find", "--show", path, NULL};
+    Loop loop = {NULL};
+
+    if (geteuid() != 0) {
+        g_test_skip("loop devices need root");
+        return loop;
+    }
+    test_file_make(path, size);
+    loop.device = run_losetup(argv);
+    if (!loop.device)
+        g_test_skip("no loop device to be had (losetup)");
+    return loop;
+}
+
+static void
+loop_free(Loop *loop)
+{
+    const char *argv[] = {"losetup", "--detach", loop->device, NULL};
+    g_autofree char *out = NULL;
+
+    if (!loop->device)
+        return;
+    out = run_losetup(argv);
+    g_assert_nonnull(out);
+    g_free(loop->device);
+}
+
+static void
+use_device(TestCo *t, VdOpenFlags flags)
+{
+    Loop loop = loop_new(t, 16 * MIB);
+    g_autofree char *options = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) too_large = NULL;
+    VdNode *node;
+
+    if (!loop.device)
+        return;
+    options = g_strdup_printf("driver=file,filename=%s", loop.device);
+    node = test_co_open(t, options, VD_OPEN_RDWR | VD_OPEN_UNMAP | flags);
+    g_assert_cmpuint(vd_node_size(node), ==, 16 * MIB);
+    test_co_write_pattern(node, 1234, 8 * MIB, 1);
+    vd_node_co_write_zeroes(node, MIB, MIB + 10, 0, &error);
+    g_assert_no_error(error);
+    vd_node_co_write_zeroes(node, 3 * MIB, MIB, VD_REQ_MAY_UNMAP, &error);
+    g_assert_no_error(error);
+    vd_node_co_flush(node, &error);
+    g_assert_no_error(error);
+    test_co_assert_zero(node, 0, 1234);
+    test_co_assert_pattern(node, 1234, MIB - 1234, 1);
+    test_co_assert_zero(node, MIB, MIB + 10);
+    test_co_assert_pattern(node, 2 * MIB + 10, MIB - 10, 1);
+    test_co_assert_zero(node, 3 * MIB, MIB);
+    test_co_assert_pattern(node, 4 * MIB, 4 * MIB + 1234, 1);
+    vd_node_co_discard(node, 5 * MIB, MIB, &error);
+    g_assert_no_error(error);
+    test_co_assert_pattern(node, 6 * MIB, MIB, 1);
+    vd_node_co_truncate(node, 8 * MIB, VD_PREALLOC_OFF, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vd_node_size(node), ==, 16 * MIB);
+    g_assert_false(
+        vd_node_co_truncate(node, 32 * MIB, VD_PREALLOC_OFF, &too_large));
+    g_assert_error(too_large, VD_ERROR, VD_ERROR_NO_SPACE);
+    test_co_close(node);
+    loop_free(&loop);
+}
+
+static void
+test_device_through_the_cache(TestCo *t)
+{
+    use_device(t, 0);
+}
+
+static void
+test_device_directly(TestCo *t)
+{
+    use_device(t, VD_OPEN_DIRECT);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    test_co_add("/direct/alignment-is-found", test_alignment_is_found);
+    test_co_add("/direct/odd-requests-work", test_odd_requests_work);
+    test_co_add("/direct/odd-end-of-file-can-be-read",
+                test_odd_end_of_file_can_be_read);
+    test_co_add("/direct/map-answers-in-whole-blocks",
+                test_map_answers_in_whole_blocks);
+    test_co_add("/direct/full-preallocation-ends-at-odd-size",
+                test_full_preallocation_ends_at_odd_size);
+    test_co_add("/device/through-the-cache", test_device_through_the_cache);
+    test_co_add("/device/directly", test_device_directly);
+    return g_test_run();
+}
