@@ -10,6 +10,7 @@
 #include "tools/commands.h"
 #include "tools/convert.h"
 #include "tools/formats.h"
+#include "tools/images.h"
 #include "tools/output.h"
 
 #define SPARSE_DEFAULT 4096
@@ -269,13 +270,15 @@ check_backing(const ConvertJob *job)
 }
 
 static bool
-check_target_format(const ConvertJob *job)
+check_target(const ConvertJob *job)
 {
     g_autofree char *problem = NULL;
 
     if (job->no_create)
         return true;
     problem = format_create_problem(job->target_format);
+    if (!problem)
+        problem = image_create_problem(job->target);
     if (!problem)
         problem = format_options_problem(job->target_format, job->list);
     if (!problem)
@@ -352,8 +355,7 @@ convert_with_words(ConvertWords *w)
         out_error("%s", wrong);
         return 1;
     }
-    if (!resolve_target(job) || !check_target_format(job) ||
-        !check_backing(job))
+    if (!resolve_target(job) || !check_target(job) || !check_backing(job))
         return 1;
     settle_modes(w);
     return convert_run(job);

@@ -185,23 +185,39 @@ name_has_protocol(const char *name)
     return colon && (!slash || colon < slash);
 }
 
+/* What an image stores about its parent is a path: a colon in it does not make
+ * a protocol. */
 char *
 image_relative_name(const char *image, const char *name)
 {
     const char *path = image_local_path(image);
     const char *slash = path ? strrchr(path, '/') : NULL;
 
-    if (*name == '/' || name_has_protocol(name) || !slash)
+    if (*name == '/')
         return g_strdup(name);
-    return g_strdup_printf("%.*s%s", (int) (slash + 1 - path), path, name);
+    if (slash)
+        return g_strdup_printf("%.*s%s", (int) (slash + 1 - path), path, name);
+    return g_strdup_printf("%s%s", name_has_protocol(name) ? "./" : "", name);
 }
 
 const char *
 image_local_path(const char *name)
 {
-    if (g_str_has_prefix(name, "file:") && !g_str_has_prefix(name, "file://"))
+    if (g_str_has_prefix(name, "file:"))
         return name + strlen("file:");
     return name_has_protocol(name) ? NULL : name;
+}
+
+char *
+image_create_problem(const char *name)
+{
+    if (image_local_path(name))
+        return NULL;
+    g_autofree char *protocol = g_strndup(name, strcspn(name, ":"));
+    if (vd_format_exists(protocol))
+        return g_strdup_printf(
+            "Protocol driver '%s' does not support image creation", protocol);
+    return g_strdup_printf("Unknown protocol '%s'", protocol);
 }
 
 void

@@ -30,11 +30,13 @@ void image_close_quietly(VdDisk *disk);
 GPtrArray *image_chain_infos(VdContext *ctx, const ImageSpec *spec,
                              bool whole_chain);
 
-/* @name as seen from the directory of @image, unless it is absolute or has a
- * protocol. */
+/* The name of a parent as seen from the directory of @image. */
 char *image_relative_name(const char *image, const char *name);
 /* The path of a plain or "file:" name; NULL for others. */
 const char *image_local_path(const char *name);
+
+/* NULL if a file of that name can be made, else why not. */
+char *image_create_problem(const char *name);
 
 /* --stats: one line on stderr. */
 void image_print_stats(const VdDisk *disk, const char *name);

@@ -17,8 +17,11 @@
 #define HELP_TEXT_COLUMN 30
 
 static void
-size_syntax_error(const char *what, const char *text)
+size_syntax_error(const char *what, const char *text, const GError *error)
 {
+    /* The library's hint stands on lines of its own. */
+    const char *hint = strchr(error->message, '\n');
+
     if (out_is_old()) {
         out_error("Invalid %s specified. You may use k, M, G, T, P or E "
                   "suffixes for",
@@ -28,8 +31,8 @@ size_syntax_error(const char *what, const char *text)
         return;
     }
     out_error("Invalid %s specified: '%s'.", what, text);
-    out_hint("You may use k, M, G, T, P or E suffixes (powers of 1024), KiB, "
-             "MiB, GiB, TiB, or s for 512-byte sectors.");
+    if (hint)
+        out_hint("%s", hint + 1);
 }
 
 bool
@@ -39,12 +42,11 @@ opts_parse_size(const char *what, const char *text, uint64_t *size)
 
     if (vd_parse_size(text, size, &error))
         return true;
-    if (g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE) ||
-        g_error_matches(error, VD_ERROR, VD_ERROR_LIMIT))
+    if (g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE))
         out_error("Invalid %s specified. Must be between 0 and %" PRId64 ".",
                   what, INT64_MAX);
     else
-        size_syntax_error(what, text);
+        size_syntax_error(what, text, error);
     return false;
 }
 

@@ -20,8 +20,8 @@ from tools import Failed, run  # noqa: E402
 
 TRY_10 = "Try 'qemu-img [COMMAND] --help' for more info"
 TRY_72 = "Try 'qemu-img --help' for more information"
-SUFFIXES_10 = ("You may use k, M, G, T, P or E suffixes (powers of 1024), "
-               "KiB, MiB, GiB, TiB, or s for 512-byte sectors.")
+SUFFIXES_10 = ("You may use k, M, G, T, P or E suffixes for kilobytes, "
+               "megabytes, gigabytes, terabytes, petabytes and exabytes.")
 
 
 class Row:
@@ -175,12 +175,18 @@ ROWS = [
           "x: Expected backing file name, got empty string"),
     fails(["create", "-f", "frob", "-o", "help"],
           "Unknown file format 'frob'"),
-    fails(["create", "frob:x", "1M"], "frob:x: Unknown protocol 'frob'",
+    fails(["create", "frob:x", "1M"], "frob:x: Unknown protocol 'frob'"),
+    fails(["create", "json:{}", "1M"], "json:{}: Unknown protocol 'json'",
+          same=False),
+    fails(["create", "null:x", "1M"], "null:x: Protocol driver 'null' does "
+                                      "not support image creation",
           same=False),
 
     # convert
     fails(["convert", "-O", "frob", "a.raw", "x"],
           "Unknown file format 'frob'"),
+    fails(["convert", "-O", "raw", "a.raw", "frob:x"],
+          "Unknown protocol 'frob'"),
     fails(["convert", "-O", "", "a.raw", "x"], "Unknown file format ''"),
     fails(["convert", "-O", "vmdk", "-o", "frob=1", "a.raw", "x"],
           "Invalid parameter 'frob'"),

@@ -175,7 +175,7 @@ def check_in_use(target, fmt, read_only, args):
         before = snapshot(d)
         with Held(os.path.join(d, target), fmt, read_only):
             text = vdisk_img_fails(*args, cwd=d)
-        if 'Failed to get "write" lock' not in text:
+        if not re.search(r'Failed to get (shared )?"[a-z ]+" lock', text):
             raise Failed(text)
         if "Is another process using the image [%s]?" % target not in text:
             raise Failed(text)
@@ -287,9 +287,9 @@ def add_bad_places(suite):
     def _():
         with scratch() as d:
             text = vdisk_img_fails("info", d)
-            assert_equal("vdisk-img: Could not open '%s': 'file' driver "
-                         "requires '%s' to be a regular file\n" % (d, d),
-                         text, "message")
+            if not text.startswith("vdisk-img: Could not open '%s': " % d) \
+                    or "Is a directory" not in text or text.count("\n") != 1:
+                raise Failed(text)
 
     @suite.case("a target in a directory without write permission")
     def _():
