@@ -5,7 +5,7 @@
  * Besides: delay-ns with delay-op, to hold requests back; align, max-transfer,
  * opt-write-zero, max-write-zero, opt-discard, max-discard, to give the layers
  * above a storage with such limits; config, a file with rules.  It also goes
- * by QEMU's name "blkdebug", where the child is called "image".
+ * by QEMU's name "blkdebug"; the child may be called "image", as there.
  *
  * A request that is to fail does not reach the child.
  *
@@ -17,6 +17,7 @@
 #include "block/filter/fault-rules.h"
 #include "block/filter/filter.h"
 #include "block/open.h"
+#include "block/options-internal.h"
 #include "io/offload.h"
 #include "io/op.h"
 
@@ -116,12 +117,22 @@ fault_take_limits(VdNode *node, VdOptions *opts, GError **error)
     return true;
 }
 
+/* What QEMU calls "image" is called "file" in every other driver. */
+static void
+fault_rename_child(VdOptions *opts)
+{
+    g_autoptr(VdOptions) image = vd_options_take_sub(opts, "image");
+
+    vd_options_put_sub(opts, "file", image);
+}
+
 static bool
 fault_co_setup(VdNode *node, VdOptions *opts, GError **error)
 {
     FaultState *s = vd_node_state(node);
 
     s->delay_op = FAULT_ANY;
+    fault_rename_child(opts);
     if (!fault_co_take_config(node, opts, error) ||
         !fault_take_op(opts, "delay-op", &s->delay_op, error) ||
         !vd_options_take_uint(opts, "delay-ns", &s->delay_ns, error))

@@ -20,7 +20,9 @@ readonly_co_open(VdNode *node, VdOptions *opts, GError **error)
 }
 
 const VdDriver vd_readonly_driver = {
-    VD_DRIVER_HEADER,         .name = "readonly",
-    .kind = VD_DRIVER_FILTER, .co_open = readonly_co_open,
-    .co_map = filter_co_map,  .co_preadv = filter_co_preadv,
+    VD_DRIVER_HEADER,
+    .name = "readonly",
+    .kind = VD_DRIVER_FILTER,
+    .co_open = readonly_co_open,
+    .co_preadv = filter_co_preadv,
 };

@@ -37,7 +37,7 @@ test_every_kind_of_request_can_fail(TestCo *t)
     VdNode *node =
         test_co_open(t, "driver=fault,fail-nth=0,fail-count=0" ON_MEMORY,
                      VD_OPEN_RDWR | VD_OPEN_UNMAP);
-    g_autoptr(GError) error[5] = {NULL};
+    GError *error[5] = {NULL};
     char byte = 0;
 
     g_assert_false(vd_node_co_pread(node, 0, &byte, 1, &error[0]));
