@@ -23,6 +23,29 @@ set_via(VdChainRun *out, VdNode *link, uint64_t off)
     out->via_off = reads_itself ? off : out->run.child_off;
 }
 
+/* A filter shows what its child's chain has, and is read itself. */
+static bool
+chain_co_map_filter(VdNode *filter, uint64_t off, uint64_t len, unsigned want,
+                    VdChainRun *out, GError **error)
+{
+    VdNode *file = vd_node_file(filter);
+
+    if (!vd_chain_co_map(file, off, len, want, out, error))
+        return false;
+    if (out->run.kind == VD_RUN_ZERO)
+        return true;
+    out->run = (VdRun){
+        .kind = VD_RUN_DATA,
+        .len = out->run.len,
+        .child = file,
+        .child_off = off,
+    };
+    out->link = filter;
+    out->via = filter;
+    out->via_off = off;
+    return true;
+}
+
 /* Behind the end of a link that is shorter than its child. */
 static void
 set_behind_end(VdChainRun *out, VdNode *link, unsigned depth, uint64_t len)
@@ -38,7 +61,10 @@ static bool
 chain_co_map_link(VdNode *link, uint64_t off, uint64_t len, unsigned want,
                   VdChainRun *out, GError **error)
 {
+    if (G_UNLIKELY(vd_map_is_childs(link)))
+        return chain_co_map_filter(link, off, len, want, out, error);
     out->link = link;
+    out->depth = 0;
     if (!vd_map_co_own(link, off, len, want, &out->run, error))
         return false;
     if (out->run.kind == VD_RUN_DATA || out->run.kind == VD_RUN_ENCODED)
@@ -71,7 +97,7 @@ vd_chain_co_map(VdNode *top, uint64_t off, uint64_t len, unsigned want,
         }
         if (!chain_co_map_link(link, off, answer.run.len, want, &answer, error))
             return false;
-        answer.depth = depth;
+        answer.depth += depth;
         if (answer.run.kind != VD_RUN_PARENT)
             break;
         if (!link->parent) {
@@ -176,7 +202,11 @@ vd_chain_depth(const VdNode *node)
 {
     unsigned depth = 0;
 
-    for (; node; node = node->parent)
-        depth++;
+    while (node) {
+        bool passes_on = vd_map_is_childs(node);
+
+        depth += !passes_on;
+        node = passes_on ? vd_node_file(node) : node->parent;
+    }
     return depth;
 }

@@ -12,6 +12,12 @@
  *
  * NOT_SUPPORTED from a data operation means "not that way": the caller falls
  * back.  Partial success does not exist: all or error.
+ *
+ * Two things go beyond the plain rules.  The last unit of request_align may
+ * reach over the end of a node: a read gives zeroes there, and what a write
+ * makes longer the door cuts off again (co_truncate).  And a leaf or filter
+ * with co_truncate may be written behind its end while it is a child: it
+ * grows.
  */
 #pragma once
 
@@ -140,7 +146,8 @@ struct VdDriver {
     bool (*co_preadv)(VdNode *node, uint64_t off, const VioVec *dst,
                       GError **error);
 
-    /* Everybody.  Only flags of node->write_flags arrive. */
+    /* Everybody.  Only flags of vd_node_set_write_flags() arrive, and
+     * NO_FALLBACK in any case. */
     bool (*co_pwritev)(VdNode *node, uint64_t off, const VioVec *src,
                        VdReqFlags flags, GError **error);
     bool (*co_write_zeroes)(VdNode *node, uint64_t off, uint64_t len,

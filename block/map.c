@@ -4,6 +4,8 @@
  * Concurrency: yields only where the driver does.
  */
 #include "block/map.h"
+
+#include "block/chain.h"
 #include "block/rw-internal.h"
 
 #include <inttypes.h>
@@ -43,12 +45,7 @@ vd_map_co_own(VdNode *node, uint64_t off, uint64_t len, unsigned want,
         return node->driver->co_map(node, off, len, want, run, error) &&
                check_run(node, off, len, run, error);
     }
-    *run = (VdRun){
-        .kind = VD_RUN_DATA,
-        .len = len,
-        .child = vd_node_is_leaf(node) ? NULL : vd_node_file(node),
-        .child_off = off,
-    };
+    *run = (VdRun){.kind = VD_RUN_DATA, .len = len, .child_off = off};
     return true;
 }
 
@@ -56,6 +53,14 @@ bool
 vd_node_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
                VdRun *run, GError **error)
 {
-    return vd_check_range(node, "block status", off, MAX(len, 1), error) &&
-           vd_map_co_own(node, off, len, want, run, error);
+    VdChainRun answer;
+
+    if (!vd_check_range(node, "block status", off, MAX(len, 1), error))
+        return false;
+    if (!vd_map_is_childs(node))
+        return vd_map_co_own(node, off, len, want, run, error);
+    if (!vd_chain_co_map(node, off, len, want, &answer, error))
+        return false;
+    *run = answer.run;
+    return true;
 }

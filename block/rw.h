@@ -4,6 +4,9 @@
  * Bounds, alignment (bounce buffers, checked read-modify-write), splitting,
  * zero detection, write generations and statistics happen here and nowhere
  * else.  All of these may yield.
+ *
+ * A disk cannot be exceeded (OUT_OF_RANGE).  A file that is a child of a
+ * format, or made by a transaction, can be written behind its end: it grows.
  */
 #pragma once
 
