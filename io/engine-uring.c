@@ -5,12 +5,15 @@
  * gather while coroutines run; one system call submits them and waits.  What
  * does not fit into the ring waits in a queue here.
  *
- * Three things are easy to get wrong and therefore said once:
+ * Four things are easy to get wrong and therefore said once:
  *  - With deferred task work a finished request is invisible until the owner
  *    enters the kernel, and one entry may bring only some of them: the
  *    TASKRUN bit tells.
  *  - A ring made by one thread and run by another must stay disabled until the
  *    runner is known (fixed_runner), or do without a single issuer.
+ *  - Nor does it wake somebody who sleeps on the ring's descriptor (seen with
+ *    Linux 6.18), and an eventfd registered with the ring misses what an
+ *    eventfd has set off.  A foreign loop needs a ring without that mode.
  *  - When a thread exits the kernel cancels what it left behind.  -ECANCELED
  *    that nobody asked for means: once more.
  *
@@ -32,11 +35,13 @@
 
 typedef struct Uring {
     struct io_uring ring;
-    unsigned submit_at; /* entries that are worth a system call */
-    bool disabled;      /* until the runner is known */
+    unsigned entries;
+    bool disabled; /* until the runner is known */
+    bool pollable; /* its descriptor wakes who sleeps on it */
     VioOp *queue, **queue_tail; /* no entry was free */
     VioOp wake;
     bool wake_armed;
+    unsigned in_flight; /* seen by the kernel or not; without the waker */
 } Uring;
 
 /* -- set-up ------------------------------------------------------------------- */
@@ -54,32 +59,46 @@ uring_limit_workers(struct io_uring *ring)
     (void) io_uring_register_iowq_max_workers(ring, max); /* 5.15 */
 }
 
+/* Make the ring anew or for the first time. */
+static int
+uring_make_ring(VioLoop *loop, Uring *u, bool pollable, const char **why)
+{
+    VioUringSetup setup = {
+        .entries = u->entries,
+        .cq_entries = u->entries * URING_CQ_FACTOR,
+        .fixed_runner = loop->fixed_runner,
+        .pollable = pollable,
+    };
+    int ret = vio_uring_setup(&u->ring, &setup);
+
+    *why = setup.why;
+    if (ret != 0)
+        return ret;
+    u->disabled = setup.disabled;
+    u->pollable = setup.pollable;
+    loop->engine_ops = setup.ops;
+    (void) io_uring_ring_dontfork(&u->ring);
+    uring_limit_workers(&u->ring);
+    return 0;
+}
+
 static int
 uring_open(VioLoop *loop, const VioLoopParams *params, char *why,
            size_t why_size)
 {
-    unsigned entries = params->ring_entries ? params->ring_entries
-                                            : URING_ENTRIES;
-    VioUringSetup setup = {
-        .entries = entries,
-        .cq_entries = entries * URING_CQ_FACTOR,
-        .fixed_runner = params->fixed_runner,
-    };
     Uring *u = g_new0(Uring, 1);
-    int ret = vio_uring_setup(&u->ring, &setup);
+    const char *reason = "";
+    int ret;
 
-    (void) g_strlcpy(why, setup.why, why_size);
+    u->entries = params->ring_entries ? params->ring_entries : URING_ENTRIES;
+    u->queue_tail = &u->queue;
+    ret = uring_make_ring(loop, u, false, &reason);
+    (void) g_strlcpy(why, reason, why_size);
     if (ret != 0) {
         g_free(u);
         return ret;
     }
-    u->submit_at = entries / 2;
-    u->disabled = setup.disabled;
-    u->queue_tail = &u->queue;
-    (void) io_uring_ring_dontfork(&u->ring);
-    uring_limit_workers(&u->ring);
     loop->engine_state = u;
-    loop->engine_ops = setup.ops;
     return 0;
 }
 
@@ -88,7 +107,7 @@ uring_close(VioLoop *loop)
 {
     Uring *u = loop->engine_state;
 
-    g_assert(!u->queue);
+    g_assert(u->in_flight == 0);
     io_uring_queue_exit(&u->ring);
     g_free(u);
 }
@@ -110,11 +129,24 @@ uring_start(VioLoop *loop)
     (void) io_uring_register_ring_fd(&u->ring); /* 5.18; a small gain */
 }
 
+/* A foreign loop will sleep on the ring's descriptor. */
 static int
 uring_fd(VioLoop *loop)
 {
     Uring *u = loop->engine_state;
+    struct io_uring old = u->ring;
+    const char *why;
 
+    if (u->pollable)
+        return old.ring_fd;
+    g_assert(u->in_flight == 0); /* see vio_loop_fd() */
+    if (uring_make_ring(loop, u, true, &why) == 0) {
+        io_uring_queue_exit(&old);
+        u->wake_armed = false;
+        uring_start(loop);
+    } else {
+        u->ring = old;
+    }
     return u->ring.ring_fd;
 }
 
@@ -204,6 +236,7 @@ uring_submit(VioLoop *loop, VioOp *op)
     Uring *u = loop->engine_state;
     struct io_uring_sqe *sqe = u->queue ? NULL : uring_sqe(u);
 
+    u->in_flight++;
     if (!sqe) {
         op->next = NULL;
         *u->queue_tail = op;
@@ -212,7 +245,7 @@ uring_submit(VioLoop *loop, VioOp *op)
     }
     uring_prep(sqe, op);
     /* Do not let the device idle while a long ready list is worked off. */
-    if (io_uring_sq_ready(&u->ring) >= u->submit_at)
+    if (io_uring_sq_ready(&u->ring) >= u->entries / 2)
         (void) io_uring_submit(&u->ring);
 }
 
@@ -256,6 +289,7 @@ uring_cancel(VioLoop *loop, VioOp *op)
     if (!op->co)
         return; /* has just completed */
     if (uring_unqueue(u, op)) {
+        u->in_flight--;
         vio_op_complete(op, -ECANCELED);
         return;
     }
@@ -309,6 +343,7 @@ uring_complete(VioLoop *loop, Uring *u, const struct io_uring_cqe *cqe)
         if (cqe->res > 0)
             loop->tokens_due -= vio_waker_take(loop->waker);
     } else if (op) { /* a cancellation has none */
+        u->in_flight--;
         vio_op_complete(op, cqe->res);
     }
 }

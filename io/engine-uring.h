@@ -8,6 +8,7 @@
 typedef struct VioUringSetup {
     unsigned entries, cq_entries;
     bool fixed_runner;
+    bool pollable; /* in: must be; out: is */
     /* results */
     bool disabled;   /* io_uring_enable_rings() is due in the runner */
     unsigned ops;    /* bit per VioOpCode that the kernel takes */

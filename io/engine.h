@@ -46,6 +46,7 @@ typedef struct VioEngine {
     void (*close)(VioLoop *loop);
     /* The runner of a fixed_runner loop is known from now on. */
     void (*start)(VioLoop *loop);
+    /* The descriptor for a foreign loop, or -errno. */
     int (*fd)(VioLoop *loop);
     /* Queue @op, whose code is in loop->engine_ops. */
     void (*submit)(VioLoop *loop, VioOp *op);

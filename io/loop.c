@@ -48,6 +48,7 @@ vio_loop_new(const VioLoopParams *params, VioLoop **out)
 
     loop->fixed_runner = params->fixed_runner;
     loop->deferred_tail = &loop->deferred;
+    loop->resting = true; /* as a new waker is */
     vio_runner_init(&loop->runner);
     loop->waker = vio_waker_new(&ret);
     if (loop->waker)
@@ -249,14 +250,16 @@ vio_loop_iterate(VioLoop *loop, int timeout_ms)
 int
 vio_loop_fd(VioLoop *loop)
 {
-    VioRunner *runner = &loop->runner;
+    VioRunFrame frame;
+    int fd;
 
-    pthread_mutex_lock(&runner->lock);
-    runner->embedded = true;
-    if (!runner->busy)
-        vio_loop_start(loop);
-    pthread_mutex_unlock(&runner->lock);
-    return loop->engine->fd(loop);
+    if (vio_loop_is_runner(loop))
+        return loop->engine->fd(loop);
+    (void) vio_runner_enter(loop, &frame, -1); /* waits, so it cannot fail */
+    loop->runner.embedded = true;
+    fd = loop->engine->fd(loop);
+    vio_runner_leave(loop, &frame);
+    return fd;
 }
 
 static int

@@ -48,7 +48,10 @@ const char *vio_loop_engine_reason(const VioLoop *loop);
 
 /* -- embedding ---------------------------------------------------------- */
 
-/* Pollable descriptor: readable when vio_loop_dispatch() has work to do. */
+/* Pollable descriptor: readable when vio_loop_dispatch() has work to do, or
+ * -errno.  A loop with a fixed runner must be asked before its first request
+ * (io_uring needs another kind of ring then).  Completions may interrupt the
+ * poll with EINTR, which is nothing but another reason to look again. */
 int vio_loop_fd(VioLoop *loop);
 
 /* Milliseconds until dispatch has timer work; 0 = now, -1 = no timer. */

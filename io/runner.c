@@ -147,8 +147,9 @@ runner_pass_locked(VioLoop *loop)
     }
     runner->busy = false;
     vio_loop_rest(loop);
-    /* A foreign loop may sleep by a timeout that is out of date. */
-    if (runner->embedded)
+    /* A foreign loop may sleep by a timeout that is out of date.  When it
+     * dispatches itself it is awake, and must not be woken again. */
+    if (runner->embedded && runner->beside)
         vio_waker_wake(loop->waker);
 }
 
@@ -170,8 +171,10 @@ vio_runner_enter(VioLoop *loop, VioRunFrame *frame, int64_t timeout_ns)
         } else {
             mine = !runner->busy;
         }
-        if (mine)
+        if (mine) {
             runner->busy = true;
+            runner->beside = timeout_ns != 0;
+        }
         pthread_mutex_unlock(&runner->lock);
     }
     if (mine) {
@@ -226,6 +229,7 @@ call_lead(VioLoop *loop, VioSyncCall *call)
     frame_push(&frame, loop);
     vio_loop_start(loop);
     loop->runner.sync = !loop->fixed_runner;
+    loop->runner.beside = true;
     while (!call->done)
         (void) vio_loop_step(loop, -1);
     vio_runner_leave(loop, &frame);

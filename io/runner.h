@@ -16,6 +16,7 @@ typedef struct VioRunner {
     unsigned waiting;
     bool embedded; /* the loop's descriptor has been handed out */
     bool sync;     /* the runner is a synchronous caller */
+    bool beside;   /* the runner is not the foreign loop's dispatch call */
 } VioRunner;
 
 /* The loops that the calling thread is running, innermost first. */

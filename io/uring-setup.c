@@ -70,6 +70,7 @@ static const struct {
 static int
 setup_init(struct io_uring *ring, VioUringSetup *setup)
 {
+    bool pollable = false;
     int ret = -EINVAL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(setup_ladder) && ret == -EINVAL; i++) {
@@ -81,10 +82,14 @@ setup_init(struct io_uring *ring, VioUringSetup *setup)
 
         if (step->fixed_runner && !setup->fixed_runner)
             continue;
+        if (setup->pollable && step->flags & IORING_SETUP_DEFER_TASKRUN)
+            continue;
         ret = io_uring_queue_init_params(setup->entries, ring, &params);
         setup->why = step->name;
+        pollable = !(params.flags & IORING_SETUP_DEFER_TASKRUN);
         setup->disabled = params.flags & IORING_SETUP_R_DISABLED;
     }
+    setup->pollable = pollable;
     return ret;
 }
 
