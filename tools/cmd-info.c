@@ -10,8 +10,7 @@
 #include "tools/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
-#include "tools/json.h"
-#include "tools/output.h"
+#include "tools/info-json.h"
 
 static const CmdOption info_options[] = {
     CMD_ROW_FORMAT,
@@ -88,69 +87,6 @@ chain_print_human(const GPtrArray *infos)
     }
 }
 
-/* -- JSON ----------------------------------------------------------------- */
-
-static void
-specific_add(GVariantBuilder *object, const VdInfo *info)
-{
-    g_auto(GVariantBuilder) inner = JSON_BUILDER_INIT;
-
-    json_add_string(&inner, "type", info->format);
-    json_add(&inner, "data", info->specific);
-    json_add(object, "format-specific", g_variant_builder_end(&inner));
-}
-
-static void
-backing_add(GVariantBuilder *object, const VdInfo *info)
-{
-    if (info->backing_filename)
-        json_add_string(object, "backing-filename", info->backing_filename);
-    if (info->full_backing_filename)
-        json_add_string(object, "full-backing-filename",
-                        info->full_backing_filename);
-    if (info->backing_format)
-        json_add_string(object, "backing-filename-format",
-                        info->backing_format);
-}
-
-/* json_print() puts the keys in order. */
-static GVariant *
-info_to_variant(const VdInfo *info)
-{
-    g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
-
-    json_add_string(&object, "filename", info->filename);
-    json_add_string(&object, "format", info->format);
-    json_add_uint(&object, "virtual-size", info->virtual_size);
-    if (info->actual_size >= 0)
-        json_add_uint(&object, "actual-size", (uint64_t) info->actual_size);
-    if (info->cluster_size)
-        json_add_uint(&object, "cluster-size", info->cluster_size);
-    if (info->encrypted)
-        json_add_bool(&object, "encrypted", true);
-    if (info->compressed)
-        json_add_bool(&object, "compressed", true);
-    json_add_bool(&object, "dirty-flag", info->dirty);
-    backing_add(&object, info);
-    if (info->specific)
-        specific_add(&object, info);
-    return g_variant_builder_end(&object);
-}
-
-static void
-chain_print_json(const GPtrArray *infos, bool as_array)
-{
-    if (!as_array) {
-        json_print(info_to_variant(infos->pdata[0]), JSON_RANKED);
-        return;
-    }
-    g_auto(GVariantBuilder) list =
-        G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned i = 0; i < infos->len; i++)
-        g_variant_builder_add_value(&list, info_to_variant(infos->pdata[i]));
-    json_print(g_variant_builder_end(&list), JSON_RANKED);
-}
-
 /* -- the command ---------------------------------------------------------- */
 
 static int
@@ -163,7 +99,7 @@ info_run(const CommonOptions *common, const char *name, bool whole_chain)
     ImageSpec spec = image_spec(common, name, 0);
     g_autoptr(GPtrArray) infos = image_chain_infos(ctx, &spec, whole_chain);
     if (infos && common->json)
-        chain_print_json(infos, whole_chain);
+        info_print_json(ctx, &spec, infos, whole_chain);
     else if (infos)
         chain_print_human(infos);
     vd_context_free(ctx);

@@ -189,6 +189,23 @@ def main():
         assert_equal({"a.vmdk"}, {e["filename"] for e in entries
                                   if e["data"]}, "files")
 
+    @suite.case("info of level 10 lists the files below as children")
+    def _():
+        for image, names in (("a.raw", {"file": "a.raw"}),
+                             ("a.vmdk", {"file": "a.vmdk"}),
+                             ("f.vmdk", {"file": "f.vmdk",
+                                         "extents.0": "f-f001.vmdk"})):
+            info = json.loads(OURS.ours("info", "--output=json", image,
+                                        compat="10"))
+            assert_equal(names, {c["name"]: c["info"]["filename"]
+                                 for c in info["children"]}, image)
+            for child in info["children"]:
+                path = os.path.join(OURS.images, child["info"]["filename"])
+                assert_equal(os.path.getsize(path),
+                             child["info"]["virtual-size"], "size")
+                assert_equal({"type": "file", "data": {}},
+                             child["info"]["format-specific"], "specific")
+
     @suite.case("an option given as JSON or as options opens the same")
     def _():
         wanted = OURS.ours("info", "a.raw")
