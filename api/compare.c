@@ -37,6 +37,7 @@ typedef struct {
     bool diff_status;
     uint64_t fail_off;
     unsigned fail_side; /* 1, 2; 0 = neither */
+    bool fail_map;
     GError *error;
 
     VdMeter meter;
@@ -63,7 +64,7 @@ compare_note_diff(Compare *c, uint64_t off, bool status)
 }
 
 static void
-compare_fail(Compare *c, uint64_t off, unsigned side, GError *error)
+compare_fail(Compare *c, uint64_t off, unsigned side, bool map, GError *error)
 {
     if (c->error != NULL && c->fail_off <= off) {
         g_error_free(error);
@@ -73,6 +74,7 @@ compare_fail(Compare *c, uint64_t off, unsigned side, GError *error)
     c->error = error;
     c->fail_off = off;
     c->fail_side = side;
+    c->fail_map = map;
 }
 
 /* Whether what is at @off can still change the outcome. */
@@ -82,7 +84,7 @@ compare_wanted(Compare *c, uint64_t off)
     GError *error = NULL;
 
     if (!vd_context_check_cancel(c->ctx, &error))
-        compare_fail(c, off, 0, error);
+        compare_fail(c, off, 0, false, error);
     return off < MIN(c->total, MIN(c->diff_off, c->fail_off));
 }
 
@@ -130,7 +132,7 @@ compare_co_read(const CompareItem *item, unsigned i, uint8_t *buf)
     (void) vd_prefix(&error,
                      "error while reading at byte %" G_GUINT64_FORMAT ": ",
                      item->off);
-    compare_fail(c, item->off, i + 1, error);
+    compare_fail(c, item->off, i + 1, false, error);
     return false;
 }
 
@@ -201,7 +203,7 @@ compare_co_look(Compare *c, unsigned i, uint64_t off)
                      "error while reading block status at offset "
                      "%" G_GUINT64_FORMAT ": ",
                      off);
-    compare_fail(c, off, i + 1, error);
+    compare_fail(c, off, i + 1, true, error);
     return false;
 }
 
@@ -323,6 +325,7 @@ vd_compare(VdDisk *a, VdDisk *b, bool strict, VdProgressFunc progress,
     ok = vd_context_run(c.ctx, compare_co_run, &c, error);
     g_clear_error(&c.error); /* one behind the first difference */
     result->failed_side = ok ? 0 : c.fail_side;
+    result->failed_map = !ok && c.fail_map;
     result->identical = ok && c.diff_off == UINT64_MAX;
     result->first_difference = c.diff_off;
     result->status_differs = c.diff_status;

@@ -402,6 +402,7 @@ typedef struct VdCompareResult {
     uint64_t bytes_compared;
     bool status_differs;       /* strict only: at first_difference */
     unsigned failed_side;      /* after an error: 1 or 2, 0 = neither */
+    bool failed_map;           /* and it was the map that could not be read */
 } VdCompareResult;
 
 /* Equal: the same bytes up to the shorter end, zeroes behind it.  @strict: equal

@@ -22,6 +22,7 @@ enum {
     COMPARE_SAME = 0,
     COMPARE_DIFFERENT = 1,
     COMPARE_CANNOT_OPEN = 2,
+    COMPARE_MAP_ERROR = 3,
     COMPARE_READ_ERROR = 4,
 };
 
@@ -93,11 +94,10 @@ compare_fail(const CompareJob *job, const VdCompareResult *result,
     if (result->failed_side == 1 || result->failed_side == 2)
         file = job->names[result->failed_side - 1];
     if (file)
-        out_failure(file, error, "Error while reading '%s': %s", file,
-                    error->message);
+        out_failure(file, error, "'%s': %s", file, error->message);
     else
         out_failure(NULL, error, "%s", error->message);
-    return COMPARE_READ_ERROR;
+    return result->failed_map ? COMPARE_MAP_ERROR : COMPARE_READ_ERROR;
 }
 
 static int
