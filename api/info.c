@@ -19,6 +19,15 @@ info_base_name(const VdDisk *disk)
     return vd_node_name(file != NULL ? file : disk->node);
 }
 
+/* As it was given, unless that says in many words what the file's name says. */
+static const char *
+info_name(const VdDisk *disk)
+{
+    if (disk->name == NULL || g_str_has_prefix(disk->name, "json:"))
+        return info_base_name(disk);
+    return disk->name;
+}
+
 static char *
 info_full_backing_name(const VdDisk *disk, const char *stored)
 {
@@ -59,8 +68,7 @@ info_co_call(void *arg, GError **error)
     VdInfo *info = g_new0(VdInfo, 1);
 
     vd_disk_enter(disk);
-    info->filename =
-        g_strdup(disk->name != NULL ? disk->name : info_base_name(disk));
+    info->filename = g_strdup(info_name(disk));
     info->format = g_strdup(vd_disk_format(disk));
     info->virtual_size = vd_disk_size(disk);
     info_fill_format(info, disk);

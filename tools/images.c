@@ -17,7 +17,10 @@
 static void
 warning_take(const char *message, void *opaque)
 {
-    out_warning("%s", message);
+    const CommonOptions *common = opaque;
+
+    if (!common->mute)
+        out_warning("%s", message);
 }
 
 VdContext *
@@ -28,7 +31,8 @@ image_context_new(const CommonOptions *common)
         .engine = common->engine,
         .fixed_thread = true,
         .workers = common->workers,
-        .warn = common->mute ? NULL : warning_take,
+        .warn = warning_take,
+        .warn_opaque = (void *) common,
         .allow_paths = (const char *const *) common->allow_paths->pdata,
     };
     VdContext *ctx = vd_context_new(&params, &error);

@@ -11,7 +11,8 @@ typedef struct ImageSpec {
     VdOpenFlags flags;
 } ImageSpec;
 
-/* A context by the common options; NULL after a message. */
+/* A context by the common options, which must outlive it; NULL after a
+ * message. */
 VdContext *image_context_new(const CommonOptions *common);
 
 /* The operand @name read by the common options, plus @flags. */

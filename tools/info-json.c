@@ -49,8 +49,6 @@ facts_add(GVariantBuilder *object, const VdInfo *info)
         json_add_uint(object, "cluster-size", info->cluster_size);
     if (info->encrypted)
         json_add_bool(object, "encrypted", true);
-    if (info->compressed)
-        json_add_bool(object, "compressed", true);
     json_add_bool(object, "dirty-flag", info->dirty);
     backing_add(object, info);
 }

@@ -89,8 +89,11 @@ check_source(const ConvertJob *job, const char *source,
              const struct stat *target)
 {
     ImageSpec spec = image_spec(job->common, source, 0);
-    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, true);
+    bool mute = job->common->mute;
 
+    job->common->mute = true; /* the sources are open: all has been told */
+    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, true);
+    job->common->mute = mute;
     if (!infos)
         return false;
     const char *what = relation(infos, target);

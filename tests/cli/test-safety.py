@@ -4,9 +4,11 @@
 existing targets as they were, half-made targets gone."""
 import hashlib
 import os
+import random
 import re
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -32,9 +34,11 @@ def target_args(kind):
 
 
 def make_noise(path, size):
+    """The same incompressible bytes each time."""
+    source = random.Random(size)
     with open(path, "wb") as f:
-        for number in range(size // 65536):
-            f.write(hashlib.sha256(b"%d" % number).digest() * 2048)
+        for _ in range(size // 65536):
+            f.write(source.randbytes(65536))
 
 
 def digest(path):
@@ -49,6 +53,38 @@ def snapshot(directory):
 
 def assert_unchanged(directory, before):
     assert_equal(before, snapshot(directory), "files")
+
+
+def make_damaged_stream(directory):
+    """s.vmdk: 32 grains of noise, one of them overwritten."""
+    noise = os.path.join(directory, "noise")
+    stream = os.path.join(directory, "s.vmdk")
+    make_noise(noise, 2 * MIB)
+    vdisk_img("convert", "-O", "vmdk", "-o", "subformat=streamOptimized",
+              noise, stream)
+    with open(stream, "r+b") as f:
+        f.seek(MIB)
+        f.write(b"\0" * 4096)
+
+
+def damage_grain_table(path):
+    """Let every entry of the tables point far behind the end."""
+    with open(path, "r+b") as f:
+        header = f.read(512)
+        redundant, directory = struct.unpack_from("<QQ", header, 48)
+        for start in (redundant, directory):
+            f.seek(start * 512)
+            table, = struct.unpack("<I", f.read(4))
+            f.seek(table * 512)
+            f.write(struct.pack("<I", 0x7fffff00) * 32)
+
+
+def assert_one_error(text, pattern):
+    """One line besides warnings, and it matches."""
+    errors = [line for line in text.splitlines()
+              if not line.startswith("vdisk-img: warning: ")]
+    if len(errors) != 1 or not re.search(pattern, errors[0]):
+        raise Failed(text)
 
 
 class Running:
@@ -312,13 +348,31 @@ def add_bad_places(suite):
     @suite.case("an unreadable source leaves an existing target as it was")
     def _():
         with scratch() as d:
-            make_images(d)
-            os.truncate(os.path.join(d, "f-f001.vmdk"), 300000)
+            make_damaged_stream(d)
+            make_noise(os.path.join(d, "target"), MIB)
             before = snapshot(d)
-            vdisk_img_fails("convert", "-O", "raw", "f.vmdk", "b.raw", cwd=d)
+            text = vdisk_img_fails("convert", "-O", "raw", "s.vmdk",
+                                   "target", cwd=d)
+            assert_one_error(text, r"error while reading at byte \d+: ")
             assert_unchanged(d, before)
 
-    @suite.case("a damaged source is one line, and no target")
+    @suite.case("--salvage makes zeroes of what cannot be read")
+    def _():
+        with scratch() as d:
+            make_damaged_stream(d)
+            vdisk_img("convert", "--salvage", "-q", "-O", "raw", "s.vmdk",
+                      "target", cwd=d)
+            with open(os.path.join(d, "noise"), "rb") as f:
+                noise = f.read()
+            with open(os.path.join(d, "target"), "rb") as f:
+                saved = f.read()
+            assert_equal(len(noise), len(saved), "size")
+            same = sum(noise[i:i + 65536] == saved[i:i + 65536]
+                       for i in range(0, len(noise), 65536))
+            if not 24 <= same < 32:
+                raise Failed("%d of 32 grains were saved" % same)
+
+    @suite.case("a truncated source is one line, and no target")
     def _():
         with scratch() as d:
             make_images(d)
@@ -328,8 +382,19 @@ def add_bad_places(suite):
             before = snapshot(d)
             text = vdisk_img_fails("convert", "-O", "raw", "s.vmdk",
                                    "target", cwd=d)
-            assert_equal(1, text.count("\n"), text)
+            assert_one_error(text, "s.vmdk")
             assert_unchanged(d, before)
+
+    @suite.case("compare tells a bad map (3) from bad data (4)")
+    def _():
+        with scratch() as d:
+            make_damaged_stream(d)
+            vdisk_img_fails("compare", "s.vmdk", "noise", code=4, cwd=d)
+            vdisk_img("convert", "-O", "vmdk", "noise", "m.vmdk", cwd=d)
+            damage_grain_table(os.path.join(d, "m.vmdk"))
+            text = vdisk_img_fails("compare", "m.vmdk", "noise", code=3,
+                                   cwd=d)
+            assert_one_error(text, "error while reading block status")
 
 
 def main():
