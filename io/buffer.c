@@ -37,7 +37,7 @@ buffer_class(size_t len)
     unsigned class = 0;
 
     while (class < VIO_BUFFER_CLASSES && (size_t) BUFFER_MIN << class < len)
-        class++;
+        class ++;
     return class;
 }
 
@@ -53,7 +53,8 @@ buffer_size(size_t len)
     return (len + BUFFER_CHUNK - 1) & ~(size_t) (BUFFER_CHUNK - 1);
 }
 
-/* -- chunks ------------------------------------------------------------------ */
+/* -- chunks ------------------------------------------------------------------
+ */
 
 /* Map @size bytes at a multiple of BUFFER_CHUNK: map more, cut the ends. */
 static char *
@@ -214,7 +215,8 @@ pool_take(VioBufferPool *pool, size_t size)
     return node;
 }
 
-/* -- accounting ---------------------------------------------------------------- */
+/* -- accounting
+ * ---------------------------------------------------------------- */
 
 static bool
 pool_fits(const VioBufferPool *pool, size_t size)

@@ -89,7 +89,8 @@ threads_pending(VioLoop *loop)
     return t->changed->len > 0;
 }
 
-/* -- waiting for descriptors ------------------------------------------------- */
+/* -- waiting for descriptors -------------------------------------------------
+ */
 
 static PollFd *
 pollfd_find(Threads *t, int fd)
@@ -167,8 +168,8 @@ pollfd_update(Threads *t, PollFd *p)
         err = pollfd_arm(t, p, want);
         p->armed = err ? 0 : want;
         if (err == EPERM) /* a regular file: always ready */
-            pollfd_finish(p, POLLIN | POLLOUT | POLLERR);
-        else if (err)
+            pollfd_finish(p, POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+        if (err)
             pollfd_fail(p, err);
     }
     if (p->ops)
@@ -219,7 +220,8 @@ threads_cancel(VioLoop *loop, VioOp *op)
     pollfd_update(t, p);
 }
 
-/* -- turning ------------------------------------------------------------------ */
+/* -- turning ------------------------------------------------------------------
+ */
 
 /* Waits finer than epoll_wait() can go through ppoll() on the epoll itself. */
 static int

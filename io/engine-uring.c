@@ -36,15 +36,16 @@
 typedef struct Uring {
     struct io_uring ring;
     unsigned entries;
-    bool disabled; /* until the runner is known */
-    bool pollable; /* its descriptor wakes who sleeps on it */
+    bool disabled;              /* until the runner is known */
+    bool pollable;              /* its descriptor wakes who sleeps on it */
     VioOp *queue, **queue_tail; /* no entry was free */
     VioOp wake;
     bool wake_armed;
     unsigned in_flight; /* seen by the kernel or not; without the waker */
 } Uring;
 
-/* -- set-up ------------------------------------------------------------------- */
+/* -- set-up -------------------------------------------------------------------
+ */
 
 /* Tell the kernel how many threads it may start for what cannot be done
  * asynchronously; its own idea grows with the machine. */
@@ -122,8 +123,8 @@ uring_start(VioLoop *loop)
         return;
     u->disabled = false;
     /* io_uring_enable_rings() is not exported by liburing 2.3. */
-    ret = io_uring_register(u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
-                            NULL, 0);
+    ret = io_uring_register(u->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
+                            0);
     g_assert(ret == 0);
     /* Registered rings belong to a thread: only for the one that stays. */
     (void) io_uring_register_ring_fd(&u->ring); /* 5.18; a small gain */
@@ -150,7 +151,8 @@ uring_fd(VioLoop *loop)
     return u->ring.ring_fd;
 }
 
-/* -- submission ----------------------------------------------------------------- */
+/* -- submission
+ * ----------------------------------------------------------------- */
 
 static void
 prep_readv(struct io_uring_sqe *sqe, const VioOp *op)
@@ -171,8 +173,8 @@ prep_writev(struct io_uring_sqe *sqe, const VioOp *op)
     const struct iovec *iov = op->data;
 
     if (op->arg == 1)
-        io_uring_prep_write(sqe, op->fd, iov->iov_base,
-                            (unsigned) iov->iov_len, op->off);
+        io_uring_prep_write(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
+                            op->off);
     else
         io_uring_prep_writev(sqe, op->fd, iov, op->arg, op->off);
     sqe->rw_flags = (int) op->flags;
@@ -189,8 +191,7 @@ uring_prep(struct io_uring_sqe *sqe, VioOp *op)
         prep_writev(sqe, op);
         break;
     case VIO_OP_FSYNC:
-        io_uring_prep_fsync(sqe, op->fd,
-                            op->flags ? IORING_FSYNC_DATASYNC : 0);
+        io_uring_prep_fsync(sqe, op->fd, op->flags ? IORING_FSYNC_DATASYNC : 0);
         break;
     case VIO_OP_FALLOCATE:
         io_uring_prep_fallocate(sqe, op->fd, (int) op->arg, (off_t) op->off,
@@ -311,7 +312,8 @@ uring_pending(VioLoop *loop)
     return !u->wake_armed || u->queue || io_uring_sq_ready(&u->ring) > 0;
 }
 
-/* -- completion ------------------------------------------------------------------- */
+/* -- completion
+ * ------------------------------------------------------------------- */
 
 /* The ring polls the waker's eventfd: a token ends any wait, ours or a foreign
  * loop's on the ring's descriptor.  It does not read it, because a read in

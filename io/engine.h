@@ -27,7 +27,7 @@ typedef enum VioOpCode {
 /* One system call to be.  Lives on the stack of the coroutine that waits. */
 typedef struct VioOp {
     struct VioOp *next; /* in a queue of the engine */
-    VioCo *co; /* who waits; NULL once completed */
+    VioCo *co;          /* who waits; NULL once completed */
     VioOpCode code;
     int fd;
     unsigned flags; /* RWF_*, MSG_*, O_*, AT_*, poll events, sync mode */

@@ -20,7 +20,8 @@
 #define LOOP_BUFFERED_WORKERS 4u
 #define LOOP_BLOCKING_WORKERS 32u
 
-/* -- life ------------------------------------------------------------------- */
+/* -- life -------------------------------------------------------------------
+ */
 
 static unsigned
 loop_cpu_workers(const VioLoopParams *params)
@@ -106,7 +107,8 @@ vio_loop_get_stats(const VioLoop *loop, VioLoopStats *stats)
     vio_buffer_pool_stats(&loop->buffers, stats);
 }
 
-/* -- turning ---------------------------------------------------------------- */
+/* -- turning ----------------------------------------------------------------
+ */
 
 void
 vio_loop_start(VioLoop *loop)
@@ -245,7 +247,8 @@ vio_loop_iterate(VioLoop *loop, int timeout_ms)
     return did;
 }
 
-/* -- embedding -------------------------------------------------------------- */
+/* -- embedding --------------------------------------------------------------
+ */
 
 int
 vio_loop_fd(VioLoop *loop)
@@ -290,7 +293,8 @@ vio_loop_timeout_ms(VioLoop *loop)
     return ms;
 }
 
-/* -- deferred and posted work ----------------------------------------------- */
+/* -- deferred and posted work -----------------------------------------------
+ */
 
 void
 vio_loop_defer(VioLoop *loop, VioFunc fn, void *opaque)

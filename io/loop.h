@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 typedef enum VioEngineKind {
-    VIO_ENGINE_AUTO,    /* VDISK_ENGINE, else the best that works here */
+    VIO_ENGINE_AUTO, /* VDISK_ENGINE, else the best that works here */
     VIO_ENGINE_URING,
     VIO_ENGINE_THREADS,
 } VioEngineKind;

@@ -74,7 +74,8 @@ vio_file_loop(const VioFile *file)
     return file->loop;
 }
 
-/* -- iovec arrays ---------------------------------------------------------------- */
+/* -- iovec arrays
+ * ---------------------------------------------------------------- */
 
 /* The kernel's view of one transfer. */
 typedef struct FileIov {
@@ -110,7 +111,8 @@ file_iov_fill(FileIov *iov, const VioVec *vec, size_t done, VioOp *op)
     op->len = got;
 }
 
-/* -- reading ----------------------------------------------------------------------- */
+/* -- reading
+ * ----------------------------------------------------------------------- */
 
 static bool
 inline_wanted(VioFile *file)
@@ -129,8 +131,8 @@ inline_wanted(VioFile *file)
 static ssize_t
 inline_read(VioFile *file, const VioOp *op)
 {
-    ssize_t n = preadv2(file->fd, op->data, (int) op->arg, (off_t) op->off,
-                        RWF_NOWAIT);
+    ssize_t n =
+        preadv2(file->fd, op->data, (int) op->arg, (off_t) op->off, RWF_NOWAIT);
     bool hit = n >= 0;
 
     if (n < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS)) {
@@ -182,7 +184,8 @@ vio_co_preadv(VioFile *file, uint64_t off, const VioVec *dst)
     return n < 0 ? (ssize_t) n : (ssize_t) done;
 }
 
-/* -- writing ------------------------------------------------------------------------- */
+/* -- writing
+ * ------------------------------------------------------------------------- */
 
 /* Try the first buffered write without sleeping: only a file system that can
  * do that will also do it inside the ring. */

@@ -68,7 +68,8 @@ vio_co_statx(VioLoop *loop, int dirfd, const char *path, int flags,
     return (int) vio_op_co_run(loop, &op);
 }
 
-/* -- calls without an operation code ------------------------------------------ */
+/* -- calls without an operation code ------------------------------------------
+ */
 
 typedef struct FsCall {
     int fd, out_fd;
@@ -145,8 +146,8 @@ fs_copy(void *opaque)
     off64_t out = (off64_t) call->out_off;
 
     do
-        call->ret = copy_file_range(call->fd, &in, call->out_fd, &out,
-                                    call->len, 0);
+        call->ret =
+            copy_file_range(call->fd, &in, call->out_fd, &out, call->len, 0);
     while (call->ret < 0 && errno == EINTR);
     if (call->ret < 0)
         call->ret = -errno;

@@ -18,7 +18,8 @@
 
 #define CONNECT_RETRY_NS UINT64_C(10000000)
 
-/* -- waiting that can be cancelled ----------------------------------------------- */
+/* -- waiting that can be cancelled
+ * ----------------------------------------------- */
 
 typedef struct SocketWait {
     VioWatch watch; /* first */
@@ -66,7 +67,9 @@ vio_co_poll(VioLoop *loop, int fd, short events, VioCancel *cancel)
     return (int) ret;
 }
 
-/* -- data ---------------------------------------------------------------------------- */
+/* -- data
+ * ----------------------------------------------------------------------------
+ */
 
 static ssize_t
 socket_now(const VioOp *op)
@@ -143,7 +146,8 @@ vio_co_send(VioLoop *loop, int fd, const void *buf, size_t len, int flags,
     return socket_co_transfer(loop, &op, cancel);
 }
 
-/* -- connections --------------------------------------------------------------------- */
+/* -- connections
+ * --------------------------------------------------------------------- */
 
 /* Make @fd non-blocking; returns the flags to restore, or -errno. */
 static int
@@ -151,8 +155,8 @@ nonblock_begin(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
 
-    if (flags < 0 || (!(flags & O_NONBLOCK) &&
-                      fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+    if (flags < 0 ||
+        (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
         return -errno;
     return flags;
 }

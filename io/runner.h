@@ -9,9 +9,9 @@
 typedef struct VioSyncCall VioSyncCall;
 
 typedef struct VioRunner {
-    pthread_mutex_t lock;   /* guards all below */
-    bool busy;              /* somebody runs the loop */
-    VioSyncCall *first;     /* threads that wait, in order of arrival */
+    pthread_mutex_t lock; /* guards all below */
+    bool busy;            /* somebody runs the loop */
+    VioSyncCall *first;   /* threads that wait, in order of arrival */
     VioSyncCall **last;
     unsigned waiting;
     bool embedded; /* the loop's descriptor has been handed out */

@@ -48,8 +48,7 @@ vio_context_make(VioContext *ctx, void *stack, size_t size,
     start->uc.uc_stack.ss_sp = stack;
     start->uc.uc_stack.ss_size = size;
     makecontext(&start->uc, (void (*)(void)) ucontext_main, 2,
-                (unsigned) (bits & 0xffffffffu),
-                (unsigned) (bits >> 16 >> 16));
+                (unsigned) (bits & 0xffffffffu), (unsigned) (bits >> 16 >> 16));
     ctx->start = &start->uc;
 }
 

@@ -61,16 +61,17 @@ void vio_co_group_spawn(VioCoGroup *group, VioCoGroupFunc fn, void *arg,
 /* True once a member has failed: the producer may stop early. */
 bool vio_co_group_failed(const VioCoGroup *group);
 /* Wait for all members; the error of the first that failed (in order of
- * completion) goes to @error, which may be NULL.  Must be called before free. */
+ * completion) goes to @error, which may be NULL.  Must be called before free.
+ */
 bool vio_co_group_join(VioCoGroup *group, GError **error);
 void vio_co_group_free(VioCoGroup *group);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VioCoGroup, vio_co_group_free)
 
 /* -- turnstile: let tickets pass in order ---------------------------------- */
 typedef struct VioTurnstile {
-    uint64_t next; /* ticket that may pass now */
+    uint64_t next;       /* ticket that may pass now */
     GHashTable *waiting; /* ticket -> VioCo; made on demand */
-} VioTurnstile; /* zero-initialised lets ticket 0 pass first */
+} VioTurnstile;          /* zero-initialised lets ticket 0 pass first */
 
 /* Yields until every ticket below @ticket has been released. */
 void vio_turnstile_co_enter(VioTurnstile *ts, uint64_t ticket);

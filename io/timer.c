@@ -45,7 +45,8 @@ heap_sink(VioTimers *t, size_t slot, VioTimer *timer)
     for (;;) {
         size_t child = slot * 2;
 
-        if (child < t->used && t->heap[child + 1]->at_ns < t->heap[child]->at_ns)
+        if (child < t->used &&
+            t->heap[child + 1]->at_ns < t->heap[child]->at_ns)
             child++;
         if (child > t->used || t->heap[child]->at_ns >= timer->at_ns)
             break;

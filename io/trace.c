@@ -21,7 +21,7 @@
 enum { TRACE_UNKNOWN, TRACE_OFF, TRACE_ON };
 
 static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
-static GPtrArray *trace_met; /* of VioTracePoint */
+static GPtrArray *trace_met;      /* of VioTracePoint */
 static GPtrArray *trace_patterns; /* of GPatternSpec */
 static bool trace_loaded;
 static FILE *trace_file;
@@ -32,8 +32,8 @@ trace_load_locked(const char *patterns)
     g_auto(GStrv) list = g_strsplit(patterns ? patterns : "", ",", -1);
 
     g_clear_pointer(&trace_patterns, g_ptr_array_unref);
-    trace_patterns = g_ptr_array_new_with_free_func(
-        (GDestroyNotify) g_pattern_spec_free);
+    trace_patterns =
+        g_ptr_array_new_with_free_func((GDestroyNotify) g_pattern_spec_free);
     for (char **p = list; *p; p++)
         if (**p)
             g_ptr_array_add(trace_patterns, g_pattern_spec_new(*p));

@@ -44,8 +44,8 @@ int vio_vec_count(const VioVec *vec);
 void *vio_vec_contiguous(const VioVec *vec);
 
 void vio_vec_zero(const VioVec *vec);
-void vio_vec_copy_in(const VioVec *dst, const void *src);  /* dst->len bytes */
-void vio_vec_copy_out(const VioVec *src, void *dst);       /* src->len bytes */
+void vio_vec_copy_in(const VioVec *dst, const void *src); /* dst->len bytes */
+void vio_vec_copy_out(const VioVec *src, void *dst);      /* src->len bytes */
 bool vio_vec_is_zero(const VioVec *vec);
 /* Every element (base and length) is a multiple of @mem_align / @len_align. */
 bool vio_vec_is_aligned(const VioVec *vec, size_t mem_align, size_t len_align);

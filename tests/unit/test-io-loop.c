@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/unit/test-io-loop.c - coroutines, turns, posting, runners, embedding. */
+/* tests/unit/test-io-loop.c - coroutines, turns, posting, runners, embedding.
+ */
 #include "tests/unit/io-test.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ turn_until_done(Loop *l)
         (void) vio_loop_iterate(l->loop, -1);
 }
 
-/* -- coroutines ----------------------------------------------------------------- */
+/* -- coroutines
+ * ----------------------------------------------------------------- */
 
 static void
 self_main(void *opaque)
@@ -122,7 +124,8 @@ test_pool_is_trimmed(IoFixture *f, gconstpointer engine)
     g_assert_cmpuint(l.count, ==, 2 * l.want);
 }
 
-/* -- deferred, posted, offloaded ------------------------------------------------- */
+/* -- deferred, posted, offloaded
+ * ------------------------------------------------- */
 
 static void
 deferred_call(void *opaque)
@@ -180,8 +183,8 @@ test_post_from_threads(IoFixture *f, gconstpointer engine)
     pthread_t threads[4];
 
     for (int i = 0; i < 4; i++)
-        g_assert_cmpint(
-            pthread_create(&threads[i], NULL, post_thread, &l), ==, 0);
+        g_assert_cmpint(pthread_create(&threads[i], NULL, post_thread, &l), ==,
+                        0);
     turn_until_done(&l);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
@@ -238,7 +241,8 @@ test_offload(IoFixture *f, gconstpointer engine)
     g_assert_cmpuint(l.count, ==, 200);
 }
 
-/* -- runners ------------------------------------------------------------------------ */
+/* -- runners
+ * ------------------------------------------------------------------------ */
 
 static void
 sync_main(void *opaque)
@@ -273,8 +277,8 @@ run_threads(Loop *l, unsigned n)
     g_autofree pthread_t *threads = g_new(pthread_t, n);
 
     for (unsigned i = 0; i < n; i++)
-        g_assert_cmpint(
-            pthread_create(&threads[i], NULL, sync_thread, l), ==, 0);
+        g_assert_cmpint(pthread_create(&threads[i], NULL, sync_thread, l), ==,
+                        0);
     for (unsigned i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
 }
@@ -382,8 +386,8 @@ test_runners_that_exit(IoFixture *f, gconstpointer engine)
         pthread_t threads[4];
 
         for (int i = 0; i < 4; i++)
-            g_assert_cmpint(
-                pthread_create(&threads[i], NULL, brief_thread, &l), ==, 0);
+            g_assert_cmpint(pthread_create(&threads[i], NULL, brief_thread, &l),
+                            ==, 0);
         for (int i = 0; i < 4; i++)
             pthread_join(threads[i], NULL);
     }
@@ -420,7 +424,8 @@ test_fork_between(IoFixture *f, gconstpointer engine)
     vio_file_free(l.file);
 }
 
-/* -- embedding ------------------------------------------------------------------------- */
+/* -- embedding
+ * ------------------------------------------------------------------------- */
 
 /* A bit of everything that must make the descriptor or the time-out move. */
 static void
@@ -444,8 +449,8 @@ embed_by_epoll(Loop *l)
     int fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN};
 
-    g_assert_cmpint(
-        epoll_ctl(fd, EPOLL_CTL_ADD, vio_loop_fd(l->loop), &event), ==, 0);
+    g_assert_cmpint(epoll_ctl(fd, EPOLL_CTL_ADD, vio_loop_fd(l->loop), &event),
+                    ==, 0);
     while (!l->done) {
         (void) epoll_wait(fd, &event, 1, vio_loop_timeout_ms(l->loop));
         (void) vio_loop_dispatch(l->loop);

@@ -37,7 +37,8 @@ ops_run(IoFixture *f, size_t size, VioCoFunc fn)
     }
 }
 
-/* -- reading ---------------------------------------------------------------------- */
+/* -- reading
+ * ---------------------------------------------------------------------- */
 
 static void
 read_back_main(void *opaque)
@@ -141,7 +142,8 @@ test_read_error(IoFixture *f, gconstpointer engine)
     ops_run(f, 0, read_bad_main);
 }
 
-/* -- writing ---------------------------------------------------------------------- */
+/* -- writing
+ * ---------------------------------------------------------------------- */
 
 static void
 write_main(void *opaque)
@@ -153,9 +155,9 @@ write_main(void *opaque)
     for (size_t i = 0; i < o->size; i++)
         data[i] = (uint8_t) ~io_test_byte(i);
     g_assert_cmpint(io_test_co_write(o->file, 100, data, 5000, 0), ==, 5000);
-    g_assert_cmpint(io_test_co_write(o->file, 9000, data, o->size,
-                                     VIO_WRITE_DSYNC),
-                    ==, (ssize_t) o->size);
+    g_assert_cmpint(
+        io_test_co_write(o->file, 9000, data, o->size, VIO_WRITE_DSYNC), ==,
+        (ssize_t) o->size);
     g_assert_cmpint(vio_co_fsync(o->file, true), ==, 0);
     g_assert_cmpint(vio_co_fsync(o->file, false), ==, 0);
     g_assert_cmpint(vio_co_write_behind(o->file, 0, 4096), ==, 0);
@@ -246,9 +248,9 @@ part_read(void *arg, GError **error)
 {
     Part *part = arg;
 
-    g_assert_cmpint(io_test_co_read(part->o->file, part->off, part->buf,
-                                    sizeof(part->buf)),
-                    ==, sizeof(part->buf));
+    g_assert_cmpint(
+        io_test_co_read(part->o->file, part->off, part->buf, sizeof(part->buf)),
+        ==, sizeof(part->buf));
     io_test_assert_pattern(part->buf, part->off, sizeof(part->buf));
     part->o->done++;
     return true;
@@ -335,7 +337,8 @@ test_direct(IoFixture *f, gconstpointer engine)
     ops_run(f, 10000, direct_main);
 }
 
-/* -- the other calls ----------------------------------------------------------------- */
+/* -- the other calls
+ * ----------------------------------------------------------------- */
 
 static void
 space_main(void *opaque)
@@ -395,8 +398,8 @@ open_main(void *opaque)
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(fcntl(fd, F_GETFD), ==, FD_CLOEXEC);
     g_assert_cmpint(ftruncate(fd, 12345), ==, 0);
-    g_assert_cmpint(vio_co_statx(loop, AT_FDCWD, path, 0, STATX_SIZE, &stx),
-                    ==, 0);
+    g_assert_cmpint(vio_co_statx(loop, AT_FDCWD, path, 0, STATX_SIZE, &stx), ==,
+                    0);
     g_assert_cmpuint(stx.stx_size, ==, 12345);
     g_assert_cmpint(vio_co_statx(loop, fd, "", AT_EMPTY_PATH, STATX_MODE, &stx),
                     ==, 0);
@@ -416,7 +419,9 @@ test_open_and_stat(IoFixture *f, gconstpointer engine)
     ops_run(f, 0, open_main);
 }
 
-/* -- signals --------------------------------------------------------------------------- */
+/* -- signals
+ * ---------------------------------------------------------------------------
+ */
 
 static void
 storm_signal(int number)

@@ -49,7 +49,8 @@ sync_check(Sync *s, const char *log)
     g_string_free(s->log, TRUE);
 }
 
-/* -- queue and mutex --------------------------------------------------------- */
+/* -- queue and mutex ---------------------------------------------------------
+ */
 
 static void
 queue_waiter(void *opaque)
@@ -127,14 +128,15 @@ test_mutex_excludes_in_order(IoFixture *f, gconstpointer engine)
     g_assert_null(s.mutex.owner);
 }
 
-/* -- range lock ---------------------------------------------------------------- */
+/* -- range lock
+ * ---------------------------------------------------------------- */
 
 static void
 range_user(void *opaque)
 {
     Step *step = opaque;
-    VioRange *range = vio_range_co_lock(step->s->lock, step->off, step->len,
-                                        step->exclusive);
+    VioRange *range =
+        vio_range_co_lock(step->s->lock, step->off, step->len, step->exclusive);
 
     g_string_append_c(step->s->log, step->name);
     pause_turns(step->turns);
@@ -202,7 +204,8 @@ range_fair_main(void *opaque)
 {
     static Step a = {.name = 'a', .off = 0, .len = 8, .turns = 3};
     static Step w = {.name = 'w', .off = 4, .len = 8, .exclusive = true};
-    static Step r = {.name = 'r', .off = 8, .len = 8}; /* only w is in its way */
+    static Step r = {
+        .name = 'r', .off = 8, .len = 8}; /* only w is in its way */
     static Step o = {.name = 'o', .off = 0, .len = 4}; /* nobody is */
 
     range_start(opaque, &a);
@@ -231,8 +234,8 @@ static void
 range_oracle_user(void *opaque)
 {
     Step *step = opaque;
-    VioRange *range = vio_range_co_lock(step->s->lock, step->off, step->len,
-                                        step->exclusive);
+    VioRange *range =
+        vio_range_co_lock(step->s->lock, step->off, step->len, step->exclusive);
     int *mine = step->exclusive ? oracle.writers : oracle.readers;
 
     for (uint64_t i = step->off; i < step->off + step->len; i++) {
@@ -279,7 +282,8 @@ test_range_random(IoFixture *f, gconstpointer engine)
     vio_range_lock_free(s.lock);
 }
 
-/* -- group ----------------------------------------------------------------------- */
+/* -- group
+ * ----------------------------------------------------------------------- */
 
 static bool
 member_main(void *arg, GError **error)
@@ -391,7 +395,8 @@ test_group_join_without_error(IoFixture *f, gconstpointer engine)
     sync_check(&s, "");
 }
 
-/* -- turnstile --------------------------------------------------------------------- */
+/* -- turnstile
+ * --------------------------------------------------------------------- */
 
 static void
 turnstile_user(void *opaque)
