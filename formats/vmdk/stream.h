@@ -22,10 +22,12 @@ bool vmdk_stream_co_locate(VdNode *file, VmdkHeader *hdr, GError **error);
 typedef struct VmdkStreamReader VmdkStreamReader;
 
 VmdkStreamReader *vmdk_stream_reader_new(VdNode *file, const VmdkHeader *hdr);
-void vmdk_stream_reader_free(VmdkStreamReader *reader);
+/* NULL is nothing to do.  No request may be in flight; yields until what is
+ * being read ahead has come. */
+void vmdk_stream_reader_co_free(VmdkStreamReader *reader);
 
 /* Bytes [skip, skip + dst->len) of grain number @grain, whose record starts at
- * byte @record of the file. */
+ * byte @record of the file.  CORRUPT if something else stands there. */
 bool vmdk_stream_co_read(VmdkStreamReader *reader, uint64_t record,
                          uint64_t grain, size_t skip, const VioVec *dst,
                          GError **error);
@@ -37,18 +39,23 @@ size_t vmdk_stream_record_bound(void);
 
 /* One grain (@len <= grain bytes; the rest counts as zero) at guest byte @off
  * to a padded record.  Any thread. */
-bool vmdk_stream_encode(uint64_t off, const void *src, size_t len,
-                        int level, void *dst, size_t *dst_len, GError **error);
+bool vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
+                        void *dst, size_t *dst_len, GError **error);
 
 typedef struct VmdkStreamWriter VmdkStreamWriter;
 
-/* @file is an empty target whose header and descriptor have been written, the
- * header still marked unfinished (vmdk.md 6.5); records go behind
- * hdr->overhead_sectors. */
+/* @file is an empty target whose descriptor has been written; records go behind
+ * hdr->overhead_sectors.  With the directory in front, the header is the
+ * writer's: it is marked unfinished before the first record and made good after
+ * all else is durable.  With GD_AT_END nothing is written twice: the caller
+ * has written the header, and without its footer the file is refused. */
 VmdkStreamWriter *vmdk_stream_writer_new(VdNode *file, const VmdkHeader *hdr);
 void vmdk_stream_writer_free(VmdkStreamWriter *writer);
 /* As VdDriver.co_append; n_records = 0 writes tables (and, for GD_AT_END,
- * markers and footer), the end-of-stream marker and the final header. */
+ * markers and footer), the end-of-stream marker and the final header, once all
+ * appends under way are done.  Records must ascend: INVALID_ARGUMENT.  Beyond
+ * what 32-bit sector numbers reach (2 TiB of file): LIMIT.  After a failure
+ * every further call fails, the end too. */
 bool vmdk_stream_co_append(VmdkStreamWriter *writer, const VdAppend *append,
                            GError **error);
 
