@@ -266,7 +266,8 @@ VD_PUBLIC void vd_disk_get_stats(const VdDisk *disk, VdStats *stats);
 /* -- check ---------------------------------------------------------------- */
 
 typedef struct VdFinding {
-    char *kind;   /* "corruption", "leak", "error" */
+    char *kind;   /* "corruption", "leak", "error"; "note": reads well, but
+                     other products may refuse it; counted nowhere */
     char *file;
     uint64_t offset;
     char *detail;

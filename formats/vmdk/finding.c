@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/finding.c - writing down what a check finds. */
+#include "formats/vmdk/finding.h"
+
+static const char *const finding_kinds[] = {
+    [VMDK_FINDING_CORRUPTION] = "corruption",
+    [VMDK_FINDING_LEAK] = "leak",
+    [VMDK_FINDING_ERROR] = "error",
+    [VMDK_FINDING_NOTE] = "note",
+};
+
+static void
+finding_free(void *data)
+{
+    VdFinding *finding = data;
+
+    g_free(finding->kind);
+    g_free(finding->file);
+    g_free(finding->detail);
+    g_free(finding);
+}
+
+static void
+finding_count(VdCheckResult *result, VmdkFindingKind kind)
+{
+    if (kind == VMDK_FINDING_CORRUPTION)
+        result->corruptions++;
+    else if (kind == VMDK_FINDING_LEAK)
+        result->leaks++;
+    else if (kind == VMDK_FINDING_ERROR)
+        result->check_errors++;
+}
+
+void
+vmdk_finding_add(VdCheckResult *result, VmdkFindingKind kind, const char *file,
+                 uint64_t offset, const char *format, ...)
+{
+    VdFinding *finding;
+    va_list ap;
+
+    finding_count(result, kind);
+    if (!result->findings)
+        result->findings = g_ptr_array_new_with_free_func(finding_free);
+    if (result->findings->len >= result->max_findings)
+        return;
+
+    finding = g_new(VdFinding, 1);
+    finding->kind = g_strdup(finding_kinds[kind]);
+    finding->file = g_strdup(file);
+    finding->offset = offset;
+    va_start(ap, format);
+    finding->detail = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    g_ptr_array_add(result->findings, finding);
+}
