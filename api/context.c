@@ -268,20 +268,25 @@ vd_context_cancel(VdContext *ctx)
     vio_cancel_fire(g_atomic_pointer_get(&ctx->cancel));
 }
 
-static bool
-context_co_reset(void *arg, GError **error)
+static void
+context_reset(VdContext *ctx)
 {
-    VdContext *ctx = arg;
     VioCancel *old = g_atomic_pointer_get(&ctx->cancel);
     VioCancel *fresh;
 
     if (vio_cancel_check(old) == 0)
-        return true;
+        return;
     fresh = vio_cancel_new();
     g_ptr_array_add(ctx->spent, old);
     g_atomic_pointer_set(&ctx->cancel, fresh);
     for (unsigned i = 0; i < ctx->envs->len; i++)
         ((VdEnv *) g_ptr_array_index(ctx->envs, i))->cancel = fresh;
+}
+
+static bool
+context_co_reset(void *arg, GError **error)
+{
+    context_reset(arg);
     return true;
 }
 
@@ -289,7 +294,7 @@ void
 vd_context_cancel_reset(VdContext *ctx)
 {
     if (vio_loop_is_runner(ctx->loop))
-        (void) context_co_reset(ctx, NULL); /* cannot fail */
+        context_reset(ctx);
     else
         (void) vd_context_run(ctx, context_co_reset, ctx, NULL);
 }

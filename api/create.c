@@ -85,6 +85,7 @@ create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
         .backing = parent,
         .backing_name = plan->backing_file,
         .backing_format = plan->backing_format,
+        .env = &creation->env,
     };
 
     if (spec.size == UINT64_MAX && parent != NULL)

@@ -60,6 +60,8 @@ map_co_describe(VdChainRun *found, VdMapEntry *entry, GError **error)
         entry->flags |= VD_MAP_DATA | VD_MAP_COMPRESSED;
         return true;
     case VD_RUN_ZERO:
+        if (found->parent_missing)
+            return true; /* no flags: not known */
         entry->flags |= VD_MAP_ZERO;
         if (run->allocated && run->child != NULL)
             map_set_host(entry, run->child, run->child_off);

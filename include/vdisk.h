@@ -37,20 +37,20 @@ typedef enum VdErrorCode {
     VD_ERROR_INVALID_ARGUMENT, /* the caller's words: option, size, name */
     VD_ERROR_NOT_FOUND,        /* file, parent or extent is missing */
     VD_ERROR_EXISTS,
-    VD_ERROR_PERMISSION,       /* the system refused */
-    VD_ERROR_READ_ONLY,        /* opened or stored read-only */
-    VD_ERROR_IN_USE,           /* somebody else has the image open */
-    VD_ERROR_IO,               /* the storage failed */
+    VD_ERROR_PERMISSION, /* the system refused */
+    VD_ERROR_READ_ONLY,  /* opened or stored read-only */
+    VD_ERROR_IN_USE,     /* somebody else has the image open */
+    VD_ERROR_IO,         /* the storage failed */
     VD_ERROR_NO_SPACE,
-    VD_ERROR_NO_MEMORY,        /* for a size that an image or server chose */
-    VD_ERROR_CORRUPT,          /* the image contradicts its format */
-    VD_ERROR_NOT_SUPPORTED,    /* known, but cannot be done (that way) */
-    VD_ERROR_UNKNOWN_FORMAT,   /* no driver knows it */
+    VD_ERROR_NO_MEMORY,      /* for a size that an image or server chose */
+    VD_ERROR_CORRUPT,        /* the image contradicts its format */
+    VD_ERROR_NOT_SUPPORTED,  /* known, but cannot be done (that way) */
+    VD_ERROR_UNKNOWN_FORMAT, /* no driver knows it */
     VD_ERROR_ENCRYPTED,
-    VD_ERROR_PARENT_MISMATCH,  /* the parent changed behind the child */
-    VD_ERROR_LIMIT,            /* above a named maximum */
-    VD_ERROR_OUT_OF_RANGE,     /* beyond the end of the disk */
-    VD_ERROR_REFUSED,          /* by policy: path outside, device in use ... */
+    VD_ERROR_PARENT_MISMATCH, /* the parent changed behind the child */
+    VD_ERROR_LIMIT,           /* above a named maximum */
+    VD_ERROR_OUT_OF_RANGE,    /* beyond the end of the disk */
+    VD_ERROR_REFUSED,         /* by policy: path outside, device in use ... */
     VD_ERROR_CANCELLED,
     VD_ERROR_TIMED_OUT,
 } VdErrorCode;
@@ -78,8 +78,8 @@ typedef struct VdContextParams {
     void *warn_opaque;
     const char *const *allow_paths; /* further directories that extents may lie
                                        in; NULL-terminated or NULL */
-    bool allow_any_path;   /* extents may lie anywhere */
-    bool contain_parents;  /* parents too must stay inside */
+    bool allow_any_path;            /* extents may lie anywhere */
+    bool contain_parents;           /* parents too must stay inside */
 } VdContextParams;
 
 /* @params NULL = defaults. */
@@ -118,19 +118,19 @@ typedef struct VdDisk VdDisk;
 
 typedef enum VdOpenFlags {
     VD_OPEN_RDWR = 1 << 0,
-    VD_OPEN_NO_PARENT = 1 << 1,   /* this link only; reads of its holes that
-                                     would need the parent fail */
-    VD_OPEN_NO_IO = 1 << 2,       /* headers only: extents need not exist */
-    VD_OPEN_FORCE_SHARE = 1 << 3, /* although somebody writes to it */
-    VD_OPEN_DIRECT = 1 << 4,      /* O_DIRECT (cache none, directsync) */
-    VD_OPEN_WRITETHROUGH = 1 << 5,/* each write durable */
-    VD_OPEN_NO_FLUSH = 1 << 6,    /* flush only to the OS (cache unsafe) */
-    VD_OPEN_UNMAP = 1 << 7,       /* discards and zeroes may give space back */
+    VD_OPEN_NO_PARENT = 1 << 1,    /* this link only; reads of its holes that
+                                      would need the parent fail */
+    VD_OPEN_NO_IO = 1 << 2,        /* headers only: extents need not exist */
+    VD_OPEN_FORCE_SHARE = 1 << 3,  /* although somebody writes to it */
+    VD_OPEN_DIRECT = 1 << 4,       /* O_DIRECT (cache none, directsync) */
+    VD_OPEN_WRITETHROUGH = 1 << 5, /* each write durable */
+    VD_OPEN_NO_FLUSH = 1 << 6,     /* flush only to the OS (cache unsafe) */
+    VD_OPEN_UNMAP = 1 << 7,        /* discards and zeroes may give space back */
     VD_OPEN_DETECT_ZEROES = 1 << 8,
-    VD_OPEN_IMAGE_OPTS = 1 << 9,  /* the name is "driver=...,..." */
-    VD_OPEN_CHECK = 1 << 10,      /* open damaged images for inspection */
-    VD_OPEN_STRICT_LOCK = 1 << 11,/* raw files too must not have a writer */
-    VD_OPEN_IGNORE_CID = 1 << 12, /* read-only recovery of broken chains */
+    VD_OPEN_IMAGE_OPTS = 1 << 9,   /* the name is "driver=...,..." */
+    VD_OPEN_CHECK = 1 << 10,       /* open damaged images for inspection */
+    VD_OPEN_STRICT_LOCK = 1 << 11, /* raw files too must not have a writer */
+    VD_OPEN_IGNORE_CID = 1 << 12,  /* read-only recovery of broken chains */
     VD_OPEN_NO_LOCK = 1 << 13,
 } VdOpenFlags;
 
@@ -206,17 +206,17 @@ VD_PUBLIC void vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque);
 /* -- map ------------------------------------------------------------------ */
 
 typedef enum VdMapFlags {
-    VD_MAP_PRESENT = 1 << 0,    /* some link of the chain determines it */
-    VD_MAP_DATA = 1 << 1,       /* stored as data */
-    VD_MAP_ZERO = 1 << 2,       /* reads as zeroes */
+    VD_MAP_PRESENT = 1 << 0, /* some link of the chain determines it */
+    VD_MAP_DATA = 1 << 1,    /* stored as data */
+    VD_MAP_ZERO = 1 << 2,    /* reads as zeroes */
     VD_MAP_COMPRESSED = 1 << 3,
-    VD_MAP_OFFSET = 1 << 4,     /* host_offset in host_file is known */
+    VD_MAP_OFFSET = 1 << 4, /* host_offset in host_file is known */
 } VdMapFlags;
 
 typedef struct VdMapEntry {
     uint64_t off, len;
-    unsigned flags;        /* VdMapFlags */
-    unsigned depth;        /* 0 = top link */
+    unsigned flags; /* VdMapFlags */
+    unsigned depth; /* 0 = top link */
     uint64_t host_offset;
     const char *host_file; /* valid while the disk is open; may be NULL */
 } VdMapEntry;
@@ -232,6 +232,8 @@ typedef struct VdMapEntry {
  *   PRESENT DATA ZERO OFFSET    zeroes: allocated there, a hole of the file
  *   PRESENT ZERO [OFFSET]       zeroes; with OFFSET space is reserved there
  *   ZERO                        zeroes: no link knows anything about it
+ *   none                        an error: the parent that would know was not
+ *                               opened (VD_OPEN_NO_PARENT)
  */
 VD_PUBLIC bool vd_disk_map(VdDisk *disk, uint64_t off, uint64_t len,
                            VdMapEntry *entry, GError **error);
@@ -242,13 +244,13 @@ typedef struct VdInfo {
     char *filename;
     char *format;
     uint64_t virtual_size;
-    int64_t actual_size;      /* allocated bytes of all files; -1 unknown */
-    uint64_t cluster_size;    /* 0 = none */
+    int64_t actual_size;   /* allocated bytes of all files; -1 unknown */
+    uint64_t cluster_size; /* 0 = none */
     bool encrypted, compressed, dirty;
     char *backing_filename;      /* as stored; NULL = none */
     char *full_backing_filename; /* resolved */
     char *backing_format;
-    GVariant *specific;       /* a{sv}, keys in output order; NULL = none */
+    GVariant *specific; /* a{sv}, keys in output order; NULL = none */
 } VdInfo;
 
 VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
@@ -266,8 +268,8 @@ VD_PUBLIC void vd_disk_get_stats(const VdDisk *disk, VdStats *stats);
 /* -- check ---------------------------------------------------------------- */
 
 typedef struct VdFinding {
-    char *kind;   /* "corruption", "leak", "error"; "note": reads well, but
-                     other products may refuse it; counted nowhere */
+    char *kind; /* "corruption", "leak", "error"; "note": reads well, but
+                   other products may refuse it; counted nowhere */
     char *file;
     uint64_t offset;
     char *detail;
@@ -278,8 +280,8 @@ typedef struct VdCheckResult {
     uint64_t corruptions_fixed, leaks_fixed;
     uint64_t total_clusters, allocated_clusters, fragmented_clusters;
     uint64_t compressed_clusters, image_end_offset;
-    unsigned max_findings;  /* in: how many to keep; 0 = 100 */
-    GPtrArray *findings;    /* of VdFinding; made by the call */
+    unsigned max_findings; /* in: how many to keep; 0 = 100 */
+    GPtrArray *findings;   /* of VdFinding; made by the call */
 } VdCheckResult;
 
 /* False only if the check itself failed (NOT_SUPPORTED: the format has none);
@@ -312,9 +314,8 @@ typedef struct VdCreateParams {
  * Targets that somebody uses are refused before anything is touched. */
 typedef struct VdCreation VdCreation;
 
-VD_PUBLIC VdCreation *vd_create_begin(VdContext *ctx,
-                                      const VdCreateParams *params,
-                                      GError **error);
+VD_PUBLIC VdCreation *
+vd_create_begin(VdContext *ctx, const VdCreateParams *params, GError **error);
 /* Open the new image for writing.  Close the disk before commit or abort. */
 VD_PUBLIC VdDisk *vd_creation_disk(VdCreation *creation, GError **error);
 /* The creation is gone in any case; a failure is an abort. */
@@ -362,21 +363,21 @@ typedef struct VdProgress {
 typedef void (*VdProgressFunc)(const VdProgress *progress, void *opaque);
 
 typedef struct VdCopyParams {
-    uint64_t sparse_size;   /* zero runs of at least this (within one request
-                               of 1 MiB or more) are not written as data; a
-                               multiple of 512 up to 16 MiB; 0 = write
-                               everything; UINT64_MAX = 4096 */
-    bool target_is_zero;    /* the target reads as zeroes where unwritten */
-    bool compress;          /* compressed records, whole grains; implied by
-                               targets that take nothing else */
-    bool salvage;           /* unreadable sectors become zeroes; a warning each
-                               */
-    unsigned depth;         /* requests in flight; 0 = chosen by the engine;
-                               bounded by the context's buffers */
-    uint64_t rate_limit;    /* bytes/s of target writes; 0 = none */
-    unsigned skip_depth;    /* keep what links from this depth on provide out
-                               of the copy (target has them as its parent); 0 =
-                               copy the whole chain */
+    uint64_t sparse_size; /* zero runs of at least this (within one request
+                             of 1 MiB or more) are not written as data; a
+                             multiple of 512 up to 16 MiB; 0 = write
+                             everything; UINT64_MAX = 4096 */
+    bool target_is_zero;  /* the target reads as zeroes where unwritten */
+    bool compress;        /* compressed records, whole grains; implied by
+                             targets that take nothing else */
+    bool salvage;         /* unreadable sectors become zeroes; a warning each
+                           */
+    unsigned depth;       /* requests in flight; 0 = chosen by the engine;
+                             bounded by the context's buffers */
+    uint64_t rate_limit;  /* bytes/s of target writes; 0 = none */
+    unsigned skip_depth;  /* keep what links from this depth on provide out
+                             of the copy (target has them as its parent); 0 =
+                             copy the whole chain */
     VdProgressFunc progress;
     void *progress_opaque;
 } VdCopyParams;
@@ -390,9 +391,9 @@ typedef struct VdCopyResult {
  * front of @target, which must be large enough.  All belong to one context.
  * @params NULL = sparse_size UINT64_MAX, the rest 0.  @result may be NULL.
  *
- * Does not flush: vd_disk_flush() or vd_creation_commit() does.  After a failure
- * the target holds an unspecified part of the copy; the error names the lowest
- * offset that failed. */
+ * Does not flush: vd_disk_flush() or vd_creation_commit() does.  After a
+ * failure the target holds an unspecified part of the copy; the error names the
+ * lowest offset that failed. */
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);
@@ -401,15 +402,15 @@ typedef struct VdCompareResult {
     bool identical, sizes_differ;
     uint64_t first_difference; /* exact byte; UINT64_MAX if none */
     uint64_t bytes_compared;
-    bool status_differs;       /* strict only: at first_difference */
-    unsigned failed_side;      /* after an error: 1 or 2, 0 = neither */
-    bool failed_map;           /* and it was the map that could not be read */
+    bool status_differs;  /* strict only: at first_difference */
+    unsigned failed_side; /* after an error: 1 or 2, 0 = neither */
+    bool failed_map;      /* and it was the map that could not be read */
 } VdCompareResult;
 
-/* Equal: the same bytes up to the shorter end, zeroes behind it.  @strict: equal
- * sizes, and the same ranges present and zero in the map.  Both disks belong to
- * one context.  False only if the comparison failed; a difference that lies
- * before the first failure is an answer. */
+/* Equal: the same bytes up to the shorter end, zeroes behind it.  @strict:
+ * equal sizes, and the same ranges present and zero in the map.  Both disks
+ * belong to one context.  False only if the comparison failed; a difference
+ * that lies before the first failure is an answer. */
 VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, bool strict,
                           VdProgressFunc progress, void *progress_opaque,
                           VdCompareResult *result, GError **error);

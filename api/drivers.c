@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/drivers.c - every driver of the library, in one table.
+ *
+ * The order counts for probing only: of two formats that are equally sure of
+ * an image the first one gets it.
+ */
+#include "api/context.h"
+
+#include "block/drivers.h"
+#include "formats/raw.h"
+
+const VdDriver *const vd_drivers[] = {
+    /* protocols */
+    &vd_file_driver,
+    &vd_null_driver,
+    &vd_zero_driver,
+    &vd_memory_driver,
+
+    /* filters */
+    &vd_fault_driver,
+    &vd_blkdebug_driver,
+    &vd_throttle_driver,
+    &vd_log_driver,
+    &vd_readonly_driver,
+
+    /* formats */
+    &vd_raw_driver,
+
+    NULL,
+};

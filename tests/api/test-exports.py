@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-exports - the shared library shows its header, no more and no less."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+for folder in ("support", "lint"):
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", folder))
+
+import tree  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+
+LIBRARY = sys.argv[1]
+
+suite = Suite()
+
+
+def declared():
+    return set(re.findall(r"VD_PUBLIC[^;]*?\b(vd_\w+)\s*\(",
+                          tree.read("include/vdisk.h")))
+
+
+def differ(what, found, wanted):
+    if found != wanted:
+        raise AssertionError("%s: too many %s, missing %s" % (
+            what, sorted(found - wanted), sorted(wanted - found)))
+
+
+@suite.case("version script lists what the header declares")
+def _():
+    script = tree.read("api/libvdisk.map")
+    listed = set(re.findall(r"^\s+(vd_\w+);", script, re.M))
+    assert len(listed) > 40, "the script was not understood"
+    differ("version script", listed, declared())
+
+
+@suite.case("library exports what the header declares")
+def _():
+    nm = shutil.which("nm")
+    if not nm:
+        raise Skip("nm is missing")
+    out = subprocess.run([nm, "-D", "--defined-only", LIBRARY], check=True,
+                         capture_output=True, text=True).stdout
+    symbols = {line.split()[-1].split("@")[0] for line in out.splitlines()}
+    differ("library", symbols - {"VDISK_0"}, declared())
+
+
+suite.run([])

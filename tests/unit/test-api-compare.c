@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-api-compare.c - are two disks the same? */
+#include "tests/unit/api-test.h"
+
+#include <string.h>
+
+static void
+put(VdDisk *disk, uint64_t off, uint8_t value)
+{
+    GError *error = NULL;
+
+    vd_disk_pwrite(disk, &value, 1, off, 0, &error);
+    g_assert_no_error(error);
+}
+
+static VdCompareResult
+compare(VdDisk *a, VdDisk *b, bool strict)
+{
+    VdCompareResult result;
+    GError *error = NULL;
+
+    vd_compare(a, b, strict, NULL, NULL, &result, &error);
+    g_assert_no_error(error);
+    return result;
+}
+
+static void
+test_same_content_is_identical(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    VdDisk *file, *memory = api_test_memory(t, 30 * MIB);
+    VdCompareResult result;
+
+    api_test_make_sparse(path, 30 * MIB, 1);
+    file = api_test_open(t, path, "raw", 0);
+    g_assert_true(vd_copy(&file, 1, memory, NULL, NULL, NULL));
+    result = compare(file, memory, false);
+    g_assert_true(result.identical);
+    g_assert_false(result.sizes_differ);
+    g_assert_cmpuint(result.first_difference, ==, UINT64_MAX);
+    g_assert_cmpuint(result.bytes_compared, >, 0);
+    g_assert_cmpuint(result.bytes_compared, <, 30 * MIB);
+    api_test_close(file);
+    api_test_close(memory);
+}
+
+static void
+test_first_difference_is_exact(ApiTest *t, gconstpointer unused)
+{
+    static const uint64_t offs[] = {0,       1,   4095,        4096,
+                                    MIB - 1, MIB, 9 * MIB + 3, 16 * MIB - 1};
+    const char *path = api_test_path(t, "a");
+    VdDisk *a, *b = api_test_memory(t, 16 * MIB);
+
+    api_test_make_full(path, 16 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    for (unsigned i = G_N_ELEMENTS(offs); i-- > 0;) {
+        VdCompareResult result;
+
+        g_assert_true(vd_copy(&a, 1, b, NULL, NULL, NULL));
+        put(b, offs[i], 0); /* contents are never zero */
+        put(b, 16 * MIB - 1, 0);
+        result = compare(a, b, false);
+        g_assert_false(result.identical);
+        g_assert_cmpuint(result.first_difference, ==, offs[i]);
+        g_assert_false(result.status_differs);
+        result = compare(b, a, false);
+        g_assert_cmpuint(result.first_difference, ==, offs[i]);
+    }
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_zeroes_equal_holes(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 4 * MIB);
+
+    put(a, MIB, 0); /* stored, but zero */
+    g_assert_true(compare(a, b, false).identical);
+    put(a, MIB + 70000, 1);
+    g_assert_cmpuint(compare(a, b, false).first_difference, ==, MIB + 70000);
+    g_assert_cmpuint(compare(b, a, false).first_difference, ==, MIB + 70000);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_longer_disk_may_end_in_zeroes(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 6 * MIB);
+    VdCompareResult result;
+
+    put(a, 4 * MIB - 1, 9);
+    put(b, 4 * MIB - 1, 9);
+    result = compare(a, b, false);
+    g_assert_true(result.identical);
+    g_assert_true(result.sizes_differ);
+    put(b, 5 * MIB, 1);
+    result = compare(a, b, false);
+    g_assert_false(result.identical);
+    g_assert_cmpuint(result.first_difference, ==, 5 * MIB);
+    result = compare(b, a, false);
+    g_assert_cmpuint(result.first_difference, ==, 5 * MIB);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_strict_wants_equal_sizes(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 6 * MIB);
+    VdCompareResult result = compare(a, b, true);
+
+    g_assert_false(result.identical);
+    g_assert_true(result.sizes_differ);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_strict_wants_equal_maps(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 4 * MIB);
+    VdCompareResult result;
+
+    put(a, MIB, 1);
+    put(b, MIB, 1);
+    g_assert_true(compare(a, b, true).identical);
+    put(b, 3 * MIB, 0);
+    result = compare(a, b, true);
+    g_assert_false(result.identical);
+    g_assert_true(result.status_differs);
+    g_assert_cmpuint(result.first_difference, ==, 3 * MIB);
+
+    put(b, MIB, 2); /* in front of it */
+    result = compare(a, b, true);
+    g_assert_false(result.status_differs);
+    g_assert_cmpuint(result.first_difference, ==, MIB);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static VdDisk *
+open_damaged(const ApiTest *t, const char *path, unsigned sector)
+{
+    return api_test_open_opts(
+        t, 0,
+        "driver=raw,file.driver=fault,"
+        "file.inject-error.0.event=read_aio,file.inject-error.0.sector=%u,"
+        "file.file.filename=%s",
+        sector, path);
+}
+
+static void
+test_failure_names_its_side(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    g_autoptr(GError) error = NULL;
+    VdCompareResult result;
+    VdDisk *a, *b;
+
+    api_test_make_full(path, 8 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    b = open_damaged(t, path, 5 * 2048);
+    g_assert_false(vd_compare(a, b, false, NULL, NULL, &result, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_cmpuint(result.failed_side, ==, 2);
+    g_assert_false(result.identical);
+    g_assert_true(g_str_has_prefix(error->message,
+                                   "error while reading at byte 5242880: "));
+    g_clear_error(&error);
+    g_assert_false(vd_compare(b, a, false, NULL, NULL, &result, &error));
+    g_assert_cmpuint(result.failed_side, ==, 1);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_difference_before_a_failure_is_an_answer(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    VdDisk *a, *b = api_test_memory(t, 8 * MIB);
+    VdCompareResult result;
+
+    api_test_make_full(path, 8 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    g_assert_true(vd_copy(&a, 1, b, NULL, NULL, NULL));
+    api_test_close(a);
+    put(b, MIB, 0);
+    a = open_damaged(t, path, 3 * 2048);
+    result = compare(a, b, false);
+    g_assert_false(result.identical);
+    g_assert_cmpuint(result.first_difference, ==, MIB);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+count_progress(const VdProgress *progress, void *opaque)
+{
+    uint64_t *last = opaque;
+
+    g_assert_cmpuint(progress->done, >=, *last);
+    g_assert_cmpuint(progress->done, <=, progress->total);
+    *last = progress->done;
+}
+
+static void
+test_progress_reaches_the_end(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    uint64_t last = 0;
+    VdCompareResult result;
+    VdDisk *a;
+
+    api_test_make_full(path, 8 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    g_assert_true(
+        vd_compare(a, a, false, count_progress, &last, &result, NULL));
+    g_assert_true(result.identical);
+    g_assert_cmpuint(last, ==, 8 * MIB);
+    api_test_close(a);
+}
+
+static void
+test_cancelled_context_compares_nothing(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, MIB);
+    g_autoptr(GError) error = NULL;
+    VdCompareResult result;
+
+    put(a, 0, 1);
+    vd_context_cancel(t->ctx);
+    g_assert_false(vd_compare(a, a, false, NULL, NULL, &result, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
+    g_assert_cmpuint(result.failed_side, ==, 0);
+    api_test_close(a);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    api_test_add("/api/compare/same-content-is-identical",
+                 test_same_content_is_identical);
+    api_test_add("/api/compare/first-difference-is-exact",
+                 test_first_difference_is_exact);
+    api_test_add("/api/compare/zeroes-equal-holes", test_zeroes_equal_holes);
+    api_test_add("/api/compare/longer-disk-may-end-in-zeroes",
+                 test_longer_disk_may_end_in_zeroes);
+    api_test_add("/api/compare/strict-wants-equal-sizes",
+                 test_strict_wants_equal_sizes);
+    api_test_add("/api/compare/strict-wants-equal-maps",
+                 test_strict_wants_equal_maps);
+    api_test_add("/api/compare/failure-names-its-side",
+                 test_failure_names_its_side);
+    api_test_add("/api/compare/difference-before-a-failure-is-an-answer",
+                 test_difference_before_a_failure_is_an_answer);
+    api_test_add("/api/compare/progress-reaches-the-end",
+                 test_progress_reaches_the_end);
+    api_test_add("/api/compare/cancelled-context-compares-nothing",
+                 test_cancelled_context_compares_nothing);
+    return g_test_run();
+}
