@@ -139,7 +139,6 @@ test_sources_follow_one_another(ApiTest *t, gconstpointer unused)
 {
     const char *a = api_test_path(t, "a"), *b = api_test_path(t, "b");
     const char *dst = api_test_path(t, "dst");
-    g_autofree uint8_t *text = g_malloc(MIB);
     VdDisk *sources[3];
     uint64_t joint;
 
