@@ -115,7 +115,7 @@ take_level(ConvertWords *w, const char *arg)
 {
     static const struct {
         const char *word, *level;
-    } words[] = {{"fast", "1"}, {"qemu", "6"}, {"best", "9"}, {"max", "max"}};
+    } words[] = {{"fast", "1"}, {"qemu", "6"}, {"best", "9"}, {"max", "12"}};
     unsigned level;
 
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {

@@ -170,6 +170,7 @@ create_in_context(CreateJob *job, VdContext *ctx)
 
     if (status)
         return status;
+    format_add_defaults(job->format, job->list);
     g_autofree char *options = optlist_join(job->list);
     VdCreateParams params = {
         .filename = job->filename,

@@ -86,10 +86,29 @@ target_fits(const ConvertJob *job, const VdDisk *target)
     return false;
 }
 
+/* Better now than when the first record is to be written. */
+static bool
+target_compresses(const ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VdInfo) info = NULL;
+
+    if (!job->copy.compress)
+        return true;
+    info = vd_disk_get_info(target, &error);
+    if (!info)
+        out_failure(job->target, error, "%s", error->message);
+    else if (!info->compressed)
+        out_failure(job->target, NULL,
+                    "Compression not supported for this file format");
+    return info && info->compressed;
+}
+
 static bool
 copy_to(ConvertJob *job, VdDisk *target)
 {
-    bool ok = target_fits(job, target) && copy_with_progress(job, target);
+    bool ok = target_fits(job, target) && target_compresses(job, target) &&
+              copy_with_progress(job, target);
 
     if (job->common->stats)
         image_print_stats(target, job->target);
@@ -149,6 +168,7 @@ static bool
 convert_into_new(ConvertJob *job)
 {
     g_autoptr(GError) error = NULL;
+    format_add_defaults(job->target_format, job->list);
     g_autofree char *options = optlist_join(job->list);
     VdCreateParams params = {
         .filename = job->target,

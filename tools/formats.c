@@ -49,6 +49,15 @@ format_options_problem(const char *format, const OptList *list)
     return key ? g_strdup_printf("Invalid parameter '%s'", key) : NULL;
 }
 
+void
+format_add_defaults(const char *format, OptList *list)
+{
+    if (!strcmp(out_program(), "qemu-img") &&
+        format_has_option(format, "split_size") &&
+        !optlist_peek(list, "split_size"))
+        optlist_set(list, "split_size", "2G");
+}
+
 static int
 option_compare(const void *a, const void *b)
 {
@@ -64,11 +73,12 @@ option_print(const VdOptionInfo *o)
     g_autofree char *label = g_strdup_printf("%s=<%s>", o->name, o->type);
 
     printf("  %-*s - %s", OPTION_LABEL_WIDTH, label, o->help);
-    if (o->choices) {
+    /* qemu-img's own texts name them already. */
+    if (o->choices && !strstr(o->help, o->choices[0])) {
         g_autofree char *words = g_strjoinv(", ", (char **) o->choices);
         printf(" (allowed values: %s)", words);
     }
-    if (o->default_value)
+    if (o->default_value && !strstr(o->help, "default"))
         printf(" (default: %s)", o->default_value);
     putchar('\n');
 }

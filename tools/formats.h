@@ -15,6 +15,10 @@ bool format_has_option(const char *format, const char *name);
  * know; NULL if it knows all. */
 char *format_options_problem(const char *format, const OptList *list);
 
+/* Defaults that depend on the program's name: as "qemu-img" it splits extents
+ * where that does, at 2 GiB; VMware's products do at 2047 MiB. */
+void format_add_defaults(const char *format, OptList *list);
+
 /* The text of "-o help"; @with_file: a file name was given too.  The result is
  * the exit code. */
 int format_print_options(const char *format, bool with_file);

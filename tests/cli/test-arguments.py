@@ -212,6 +212,8 @@ ROWS = [
           "--target-is-zero requires use of -n flag"),
     fails(["convert", "-c", "-O", "raw", "a.raw", "x"],
           "Compression not supported for this file format"),
+    fails(["convert", "-c", "-O", "vmdk", "a.raw", "x"],
+          "Compression not supported for this file format", same=False),
     fails(["convert", "-n", "-f", "raw", "-O", "raw", "b.raw", "a.raw"],
           "output file is smaller than input file"),
     fails(["convert", "-O", "vmdk", "-B", "a.vmdk", "c.vmdk", "x"],

@@ -4,7 +4,9 @@
 same images, by either program's making."""
 import json
 import os
+import pty
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -13,7 +15,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
                      qemu_img_72, run_link)
 from tap import Suite  # noqa: E402
-from tools import Failed, qemu_img, qemu_io, run  # noqa: E402
+from tools import (VDISK_IMG, Failed, qemu_img, qemu_io, run,  # noqa: E402
+                   vdisk_img)
 
 IMAGES = ("a.raw", "a.vmdk", "c.vmdk", "s.vmdk", "f.vmdk")
 # Keys of format-specific data that qemu-img prints for vmdk.
@@ -301,6 +304,16 @@ def main():
                      list(report), "keys")
         assert_equal(3 << 20, report["virtual-size"], "size")
 
+    @suite.case("run as qemu-img it splits at 2 GiB, else at 2047 MiB")
+    def _():
+        words = ["create", "-q", "-f", "vmdk", "-o",
+                 "subformat=twoGbMaxExtentFlat", "split.vmdk", "3G"]
+        size = os.path.join(OURS.path(), "split-f001.vmdk")
+        OURS.ours(*words)
+        assert_equal(2 << 30, os.path.getsize(size), "as qemu-img")
+        vdisk_img(*words, cwd=OURS.images)
+        assert_equal(2047 << 20, os.path.getsize(size), "as vdisk-img")
+
     @suite.case("-o help lists the options, sorted")
     def _():
         for command, args in (("create", ["-f", "vmdk"]),
@@ -355,6 +368,24 @@ def main():
                      list(last), "keys")
         assert_equal(last["total"], last["done"], "done")
 
+    @suite.case("convert --progress=bar draws on a terminal, else nothing")
+    def _():
+        words = [VDISK_IMG, "convert", "--progress=bar", "-O", "raw",
+                 "a.vmdk", "z.raw"]
+        result = run(words, cwd=OURS.path())
+        assert_equal((0, b"", b""), (result.code, result.stdout,
+                                     result.stderr), str(result))
+        leader, follower = pty.openpty()
+        done = subprocess.run(words, cwd=OURS.images, stderr=follower,
+                              stdout=subprocess.PIPE, check=True)
+        os.close(follower)
+        text = os.read(leader, 65536).decode()
+        os.close(leader)
+        assert_equal(b"", done.stdout, "stdout")
+        if not re.search(r"\r100\.0% 192/192 KiB, .*/s, ETA 0:00, zero 98%",
+                         text):
+            raise Failed(repr(text))
+
     @suite.case("convert concatenates its sources")
     def _():
         OURS.ours("convert", "-f", "raw", "-O", "raw", "a.raw", "b.raw",
@@ -371,6 +402,15 @@ def main():
         used = os.stat(os.path.join(OURS.images, "z.raw")).st_blocks * 512
         if used < 10 << 20:
             raise Failed("only %d bytes are allocated" % used)
+
+    @suite.case("convert -c and every --compress-level hold the same")
+    def _():
+        for args in (["-c"], ["--compress-level=1"], ["--compress-level=9"],
+                     ["--compress-level=fast"], ["--compress-level=qemu"],
+                     ["--compress-level=best"], ["--compress-level=max"]):
+            OURS.ours("convert", *args, "-O", "vmdk", "-o",
+                      "subformat=streamOptimized", "a.vmdk", "z.vmdk")
+            OURS.ours("compare", "a.vmdk", "z.vmdk")
 
     @suite.case("convert -n writes into what exists")
     def _():
