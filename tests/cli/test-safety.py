@@ -169,6 +169,30 @@ class SmallFilesystem:
         subprocess.run(["umount", self.path], check=True)
 
 
+class LoopDevice:
+    """A block device of @size over a file; needs root."""
+
+    def __init__(self, directory, size):
+        backing = os.path.join(directory, "device")
+        make_noise(backing, size)
+        done = subprocess.run([need("losetup"), "-f", "--show", backing],
+                              capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Skip("no loop device is to be had here")
+        self.path = done.stdout.decode().strip()
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *exc):
+        subprocess.run(["losetup", "-d", self.path], check=True)
+
+
+def read_all(path, size):
+    with open(path, "rb") as f:
+        return f.read(size)
+
+
 def check_full_disk(kind):
     need("mount")
     with scratch() as d:
@@ -318,6 +342,51 @@ def add_refusals(suite):
               "b.raw")
 
 
+def add_devices(suite):
+    @suite.case("a block device that is not empty needs --force or -n")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            source = os.path.join(d, "a.raw")
+            with LoopDevice(d, 4 * MIB) as device:
+                words = ["convert", "-f", "raw", "-O", "raw"]
+                text = vdisk_img_fails(*words, source, device)
+                if "a block device that is not empty" not in text:
+                    raise Failed(text)
+                for option in ("--force", "-n"):
+                    with open(device, "r+b") as f:
+                        f.write(b"x" * (2 * MIB))
+                    vdisk_img(*words, option, source, device)
+                    assert_equal(read_all(source, MIB),
+                                 read_all(device, MIB), option)
+
+    @suite.case("a block device in use needs --force")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            with LoopDevice(d, 4 * MIB) as device:
+                user = os.open(device, os.O_RDONLY | os.O_EXCL)
+                try:
+                    text = vdisk_img_fails("convert", "-O", "raw", "a.raw",
+                                           device, cwd=d)
+                finally:
+                    os.close(user)
+                if "is mounted or otherwise in use" not in text:
+                    raise Failed(text)
+
+    @suite.case("a device that is too small stays as it was")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            with LoopDevice(d, 4 * MIB) as device:
+                before = read_all(device, 4 * MIB)
+                text = vdisk_img_fails("convert", "--force", "-O", "raw",
+                                       "a.vmdk", device, cwd=d)
+                assert_one_error(text, "4194304")
+                assert_equal(True, before == read_all(device, 4 * MIB),
+                             "content")
+
+
 def add_bad_places(suite):
     @suite.case("a directory is no image")
     def _():
@@ -403,6 +472,7 @@ def main():
     add_full_disks(suite)
     add_in_use(suite)
     add_refusals(suite)
+    add_devices(suite)
     add_bad_places(suite)
     suite.run()
 
