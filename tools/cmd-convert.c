@@ -295,7 +295,7 @@ target_options_resolve(ConvertJob *job, OptList *opts)
     static const char *const names[] = {"file.filename", "filename"};
     g_autofree char *driver = NULL;
     g_autofree char *file_driver = NULL;
-    char *filename = NULL;
+    g_autofree char *filename = NULL;
 
     if (job->target_format || !optlist_add(opts, job->target))
         return false;
@@ -305,11 +305,9 @@ target_options_resolve(ConvertJob *job, OptList *opts)
         filename = optlist_take(opts, names[i]);
     if (!driver || !filename ||
         g_strcmp0(file_driver ? file_driver : "file", "file") ||
-        !optlist_is_empty(opts)) {
-        g_free(filename);
+        !optlist_is_empty(opts))
         return false;
-    }
-    job->target = filename; /* lives as long as the program */
+    job->target = g_intern_string(filename);
     job->target_format = g_intern_string(driver);
     job->target_image_opts = false;
     return true;
