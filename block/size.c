@@ -39,7 +39,7 @@ static bool
 throw_range(GError **error)
 {
     return vd_throw(
-        error, VD_ERROR_INVALID_ARGUMENT,
+        error, VD_ERROR_OUT_OF_RANGE,
         "Invalid image size specified. Must be between 0 and %" PRId64 ".",
         INT64_MAX);
 }
