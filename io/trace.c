@@ -95,19 +95,19 @@ trace_stream_locked(void)
 void
 vio_trace_emit(const VioTracePoint *point, const char *format, ...)
 {
+    g_autofree char *text = NULL;
     uint64_t now = vio_now_ns();
     FILE *stream;
     va_list args;
 
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
     pthread_mutex_lock(&trace_lock);
     stream = trace_stream_locked();
-    (void) fprintf(stream, "%d@%" G_GUINT64_FORMAT ".%06u:%s ", (int) getpid(),
-                   now / 1000000000u, (unsigned) (now % 1000000000u / 1000u),
-                   point->name);
-    va_start(args, format);
-    (void) vfprintf(stream, format, args);
-    va_end(args);
-    (void) fputc('\n', stream);
+    (void) fprintf(stream, "%d@%" G_GUINT64_FORMAT ".%06u:%s %s\n",
+                   (int) getpid(), now / 1000000000u,
+                   (unsigned) (now % 1000000000u / 1000u), point->name, text);
     (void) fflush(stream);
     pthread_mutex_unlock(&trace_lock);
 }

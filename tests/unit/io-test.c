@@ -186,3 +186,13 @@ io_test_is_slow(void)
     return getenv("VDISK_TEST_SLOW") != NULL;
 #endif
 }
+
+bool
+io_test_under_tsan(void)
+{
+#ifdef VIO_TSAN
+    return true;
+#else
+    return false;
+#endif
+}

@@ -21,6 +21,19 @@ typedef struct Loop {
     bool done;
 } Loop;
 
+/* A foreign loop looks at @done while another thread may run the loop. */
+static bool
+loop_is_done(Loop *l)
+{
+    return __atomic_load_n(&l->done, __ATOMIC_ACQUIRE);
+}
+
+static void
+loop_set_done(Loop *l)
+{
+    __atomic_store_n(&l->done, true, __ATOMIC_RELEASE);
+}
+
 static void
 count_main(void *opaque)
 {
@@ -440,7 +453,7 @@ embed_main(void *opaque)
     g_assert_cmpint(vio_co_fsync(l->file, false), ==, 0);
     sync_main(l);
     if (--l->want == 0)
-        l->done = true;
+        loop_set_done(l);
 }
 
 static void
@@ -451,7 +464,7 @@ embed_by_epoll(Loop *l)
 
     g_assert_cmpint(epoll_ctl(fd, EPOLL_CTL_ADD, vio_loop_fd(l->loop), &event),
                     ==, 0);
-    while (!l->done) {
+    while (!loop_is_done(l)) {
         (void) epoll_wait(fd, &event, 1, vio_loop_timeout_ms(l->loop));
         (void) vio_loop_dispatch(l->loop);
     }

@@ -101,12 +101,13 @@ static void
 broken_main(void *opaque)
 {
     Net *n = opaque;
+    char buf[1];
 
     (void) close(n->fd[1]);
     n->fd[1] = -1;
     g_assert_cmpint(vio_co_send(n->loop, n->fd[0], "x", 1, 0, NULL), ==,
                     -EPIPE); /* and no SIGPIPE */
-    g_assert_cmpint(vio_co_recv(n->loop, -1, NULL, 0, 0, NULL), ==, -EBADF);
+    g_assert_cmpint(vio_co_recv(n->loop, -1, buf, 1, 0, NULL), ==, -EBADF);
 }
 
 static void
@@ -435,7 +436,12 @@ cancel_signal_main(void *opaque)
 static void
 test_cancel_from_signal_handler(IoFixture *f, gconstpointer engine)
 {
-    net_run(f, cancel_signal_main);
+    /* It holds signals back until a call it knows; waiting in a ring is none.
+     */
+    if (io_test_under_tsan())
+        g_test_skip("not with the thread sanitizer");
+    else
+        net_run(f, cancel_signal_main);
 }
 
 /* The token outlives the loop it was used with. */
