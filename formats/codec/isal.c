@@ -103,6 +103,14 @@ isal_inflate_problem(const struct inflate_state *state, int status)
     }
 }
 
+/* ISA-L does not look at the window size. */
+static bool
+isal_header_is_good(const uint8_t *src, size_t len)
+{
+    return len >= 2 && (src[0] & 0x0f) == 8 && src[0] >> 4 <= 7 &&
+           (src[0] << 8 | src[1]) % 31 == 0;
+}
+
 static const char *
 isal_inflate_block(void *ctx, VdCodecFrame frame, const void *src, size_t len,
                    void *dst, size_t *dst_len)
@@ -110,6 +118,8 @@ isal_inflate_block(void *ctx, VdCodecFrame frame, const void *src, size_t len,
     struct inflate_state *state = ctx;
     const char *problem;
 
+    if (frame == VD_CODEC_ZLIB && !isal_header_is_good(src, len))
+        return VD_CODEC_BAD_HEADER;
     isal_inflate_init(state);
     state->crc_flag = frame == VD_CODEC_RAW ? ISAL_DEFLATE : ISAL_ZLIB;
     state->next_in = (uint8_t *) src;
