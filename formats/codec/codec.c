@@ -9,6 +9,7 @@
  */
 #include "formats/codec/backend.h"
 
+#include <pthread.h>
 #include <string.h>
 
 typedef struct {
@@ -54,23 +55,27 @@ codec_find(const char *name)
     return *b;
 }
 
+static CodecChoice the_choice;
+
+static void
+codec_choose(void)
+{
+    const char *name = g_getenv("VDISK_CODEC");
+
+    if (!name || !*name)
+        return;
+    the_choice.forced = codec_find(name);
+    if (!the_choice.forced)
+        the_choice.unknown = g_strdup(name);
+}
+
 static const CodecChoice *
 codec_choice(void)
 {
-    static CodecChoice choice;
-    static gsize once;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (g_once_init_enter(&once)) {
-        const char *name = g_getenv("VDISK_CODEC");
-
-        if (name && *name) {
-            choice.forced = codec_find(name);
-            if (!choice.forced)
-                choice.unknown = g_strdup(name);
-        }
-        g_once_init_leave(&once, 1);
-    }
-    return &choice;
+    (void) pthread_once(&once, codec_choose); /* fails for no valid once */
+    return &the_choice;
 }
 
 /* The user's level on @backend's own scale; 0 = not its field. */
@@ -213,28 +218,26 @@ vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len, void *dst,
     return true;
 }
 
-static char *
-codec_describe_new(void)
+static char *the_description;
+
+static void
+codec_make_description(void)
 {
     const VdCodecBackend *deflate = codec_deflate_backend(VD_CODEC_LEVEL_FAST);
     const VdCodecBackend *inflate = codec_inflate_backend();
     bool others = deflate != &vd_codec_zlib && inflate != &vd_codec_zlib;
 
-    return g_strdup_printf("deflate %s %s, inflate %s %s%s%s", deflate->name,
-                           deflate->version(), inflate->name,
-                           inflate->version(), others ? ", zlib " : "",
-                           others ? vd_codec_zlib.version() : "");
+    the_description = g_strdup_printf(
+        "deflate %s %s, inflate %s %s%s%s", deflate->name, deflate->version(),
+        inflate->name, inflate->version(), others ? ", zlib " : "",
+        others ? vd_codec_zlib.version() : "");
 }
 
 const char *
 vd_codec_describe(void)
 {
-    static char *text;
-    static gsize once;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    if (g_once_init_enter(&once)) {
-        text = codec_describe_new();
-        g_once_init_leave(&once, 1);
-    }
-    return text;
+    (void) pthread_once(&once, codec_make_description); /* as above */
+    return the_description;
 }
