@@ -224,16 +224,15 @@ static bool
 copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
 {
     const VdDriver *drv = vd_node_driver(c->target->node);
-    bool encodes = drv->encode != NULL && drv->co_append != NULL;
     VdNodeInfo info = {0};
 
     if (drv->get_info != NULL)
         drv->get_info(c->target->node, &info);
     *cluster = info.cluster_size;
     c->target_driver = drv;
-    c->append = encodes && (c->params.compress || info.compressed ||
-                            (drv->caps & VD_CAP_APPEND_ONLY));
-    if (c->params.compress && !encodes)
+    c->append = drv->encode != NULL && drv->co_append != NULL &&
+                (info.compressed || (drv->caps & VD_CAP_APPEND_ONLY));
+    if (c->params.compress && !c->append)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "Compression not supported for this file format");
     if (c->append && c->params.skip_depth > 0)
