@@ -60,6 +60,9 @@ vmdk_stream_tables_take(VmdkStreamTables *tables)
     VmdkStreamTable table = tables->open;
 
     tables->open.data = NULL;
+    table.first = tables->taken;
+    if (table.data)
+        tables->taken = table.index + 1;
     return table;
 }
 
@@ -127,11 +130,8 @@ vmdk_stream_tables_co_write(VmdkStreamTables *tables,
                             const VmdkStreamTable *table, GError **error)
 {
     uint64_t sector = vmdk_header_gt_sector(tables->hdr, table->index);
-    uint64_t from = tables->cleared;
 
-    /* Claimed before the first yield: writes of two tables may overlap. */
-    tables->cleared = MAX(from, table->index + 1);
-    return clear_co_tables(tables, from, table->index, error) &&
+    return clear_co_tables(tables, table->first, table->index, error) &&
            vd_node_co_pwrite(tables->file, sector * VMDK_SECTOR, table->data,
                              vmdk_stream_table_bytes(tables), error);
 }
@@ -141,7 +141,7 @@ vmdk_stream_tables_co_clear_rest(VmdkStreamTables *tables, GError **error)
 {
     uint64_t n = vmdk_header_n_gts(tables->hdr);
 
-    return clear_co_tables(tables, tables->cleared, n, error);
+    return clear_co_tables(tables, tables->taken, n, error);
 }
 
 /* -- directory ---------------------------------------------------------------

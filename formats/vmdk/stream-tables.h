@@ -14,6 +14,8 @@
 
 typedef struct VmdkStreamTable {
     uint64_t index; /* in the directory */
+    uint64_t first; /* tables from this one to index are empty, not yet on
+                       disk, and this table's to clear */
     uint8_t *data;  /* entries as on disk, padded to sectors */
 } VmdkStreamTable;
 
@@ -21,7 +23,7 @@ typedef struct VmdkStreamTables {
     VdNode *file;
     const VmdkHeader *hdr;
     VmdkStreamTable open; /* data NULL = none */
-    uint64_t cleared;     /* in front: tables below are on disk */
+    uint64_t taken;       /* tables below have been handed out */
     GArray *placed;       /* at the end: of VmdkStreamPlace, ascending */
 } VmdkStreamTables;
 
@@ -43,7 +45,8 @@ void vmdk_stream_tables_placed(VmdkStreamTables *tables, uint64_t index,
                                uint64_t sector);
 
 /* Directory in front: write a table to its place, and see to it that those
- * before it, which nothing was written to, read as zeroes. */
+ * before it, which nothing was written to, read as zeroes.  Which ones these
+ * are was settled when it was taken: tables may be written in any order. */
 bool vmdk_stream_tables_co_write(VmdkStreamTables *tables,
                                  const VmdkStreamTable *table, GError **error);
 /* In front: the tables behind the last one written read as zeroes, too. */
