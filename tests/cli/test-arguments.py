@@ -80,6 +80,9 @@ ROWS = [
     usage(["--frob"], "unrecognized option '--frob'"),
     usage(["-T"], "missing argument for option '-T'"),
 
+    fails(["-T", "file=x", "info", "a.raw"], "Invalid trace option: file=x",
+          same=False),
+
     # options of commands
     usage(["create", "--frob"], "unrecognized option '--frob'"),
     usage(["create", "-Z"], "unrecognized option '-Z'"),
@@ -250,14 +253,14 @@ class Stage:
 
     def __init__(self):
         self.root = tempfile.TemporaryDirectory(prefix="vdisk-test-cli-")
-        self.pristine = os.path.join(self.root.name, "pristine")
-        self.link = None
+        self.pristine = None
+        self.link = link_vdisk_img(self.root.name)
 
     def path(self):
-        if not self.link:
-            os.mkdir(self.pristine)
-            make_images(self.pristine)
-            self.link = link_vdisk_img(self.root.name)
+        if not self.pristine:
+            directory = tempfile.mkdtemp(dir=self.root.name)
+            make_images(directory)
+            self.pristine = directory
         return self.pristine
 
     def copy(self):
@@ -336,6 +339,14 @@ def main():
             assert_equal(0, result.code, str(result))
             if b"--output=human|json" not in result.stdout:
                 raise Failed(str(result))
+
+    @suite.case("-T stands before the command")
+    def _():
+        for words in (["-T", "nothing*"], ["--trace=enable=nothing*"],
+                      ["-Tnothing*"]):
+            result = run_link(STAGE.link, [*words, "info", "a.raw"],
+                              STAGE.path())
+            assert_equal(0, result.code, str(result))
 
     @suite.case("--version begins with the program's name")
     def _():

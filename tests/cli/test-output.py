@@ -45,15 +45,15 @@ def make_images_by_qemu(directory):
 class Stage:
     def __init__(self, make):
         self.make = make
-        self.root = None
+        self.images = None
+        self.root = tempfile.TemporaryDirectory(prefix="vdisk-test-cli-")
+        self.link = link_vdisk_img(self.root.name)
 
     def path(self):
-        if not self.root:
-            self.root = tempfile.TemporaryDirectory(prefix="vdisk-test-cli-")
-            self.images = os.path.join(self.root.name, "images")
-            os.mkdir(self.images)
-            self.link = link_vdisk_img(self.root.name)
-            self.make(self.images)
+        if not self.images:
+            directory = tempfile.mkdtemp(dir=self.root.name)
+            self.make(directory)
+            self.images = directory
         return self.images
 
     def ours(self, *args, compat="7.2", code=0):
