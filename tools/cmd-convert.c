@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-convert.c - vdisk-img convert, the words: its options and which of
- * them go together.
+/* tools/cmd-convert.c - vdisk-img convert, the command line.
  *
  * Concurrency: main thread only.
  */
@@ -10,7 +9,6 @@
 #include "tools/commands.h"
 #include "tools/convert.h"
 #include "tools/formats.h"
-#include "tools/images.h"
 #include "tools/output.h"
 
 #define SPARSE_DEFAULT 4096
@@ -70,13 +68,6 @@ static const CmdOption convert_options[] = {
     CMD_ROW_FORCE_SHARE,
     CMD_ROWS_COMMON,
 };
-
-/* What was said, besides the job. */
-typedef struct {
-    ConvertJob job;
-    const char *cache; /* -t */
-    bool sparse_given, offload, sync_given, options_given;
-} ConvertWords;
 
 /* -- one option -------------------------------------------------------------
  */
@@ -224,140 +215,8 @@ convert_take(ConvertWords *w, int code, const char *arg)
     }
 }
 
-/* -- all of them together ----------------------------------------------------
+/* -- all of them ------------------------------------------------------------
  */
-
-/* NULL if the words agree, else what is wrong. */
-static const char *
-contradiction(const ConvertWords *w)
-{
-    const ConvertJob *job = &w->job;
-
-    if (w->offload && job->copy.compress)
-        return "Cannot enable copy offloading when -c is used";
-    if (w->offload && w->sparse_given)
-        return "Cannot enable copy offloading when -S is used";
-    if (w->offload && job->copy.salvage)
-        return "Cannot use copy offloading in salvaging mode";
-    if (job->no_create && w->options_given)
-        return "-o has no effect when skipping image creation";
-    if (job->target_is_zero && !job->no_create)
-        return "--target-is-zero requires use of -n flag";
-    if (job->target_is_zero && job->backing)
-        return "Cannot use --target-is-zero when the destination image has a "
-               "backing file";
-    if (job->no_create && job->no_clobber)
-        return "--no-clobber makes no sense with -n";
-    if (job->backing && job->n_sources > 1)
-        return "Having a backing file for the target makes no sense when "
-               "concatenating multiple input images";
-    return NULL;
-}
-
-static bool
-check_backing(const ConvertJob *job)
-{
-    if (!job->backing || job->no_create)
-        return true;
-    if (!format_has_option(job->target_format, "backing_file"))
-        out_error("Backing file not supported for file format '%s'",
-                  job->target_format);
-    else if (!job->backing_format)
-        out_error("Use of backing file requires explicit backing format");
-    else
-        return true;
-    return false;
-}
-
-static bool
-check_target(const ConvertJob *job)
-{
-    g_autofree char *problem = NULL;
-
-    if (job->no_create)
-        return true;
-    problem = format_create_problem(job->target_format);
-    if (!problem)
-        problem = image_create_problem(job->target);
-    if (!problem)
-        problem = format_options_problem(job->target_format, job->list);
-    if (!problem)
-        return true;
-    out_error("%s", problem);
-    return false;
-}
-
-/* A target given as options can be made if they say no more than format and
- * file: then they are just another way to write -O FMT FILE. */
-static bool
-target_options_resolve(ConvertJob *job, OptList *opts)
-{
-    static const char *const names[] = {"file.filename", "filename"};
-    g_autofree char *driver = NULL;
-    g_autofree char *file_driver = NULL;
-    g_autofree char *filename = NULL;
-
-    if (job->target_format || !optlist_add(opts, job->target))
-        return false;
-    driver = optlist_take(opts, "driver");
-    file_driver = optlist_take(opts, "file.driver");
-    for (size_t i = 0; i < G_N_ELEMENTS(names) && !filename; i++)
-        filename = optlist_take(opts, names[i]);
-    if (!driver || !filename ||
-        g_strcmp0(file_driver ? file_driver : "file", "file") ||
-        !optlist_is_empty(opts))
-        return false;
-    job->target = g_intern_string(filename);
-    job->target_format = g_intern_string(driver);
-    job->target_image_opts = false;
-    return true;
-}
-
-static bool
-resolve_target(ConvertJob *job)
-{
-    g_autoptr(OptList) opts = optlist_new();
-
-    if (!job->target_image_opts && !job->target_format)
-        job->target_format = "raw";
-    if (!job->target_image_opts || job->no_create ||
-        target_options_resolve(job, opts))
-        return true;
-    out_error("--target-image-opts requires use of -n flag");
-    out_hint("Without it, only driver=FMT,file.filename=FILE is understood.");
-    return false;
-}
-
-/* streamOptimized has no other form than the compressed one. */
-static void
-settle_modes(ConvertWords *w)
-{
-    ConvertJob *job = &w->job;
-
-    if (!g_strcmp0(optlist_peek(job->list, "subformat"), "streamOptimized"))
-        job->copy.compress = true;
-    if (!w->sync_given && !g_strcmp0(w->cache, "unsafe"))
-        job->no_sync = true;
-    /* One a sector, told to somebody who wants to hear nothing. */
-    job->common->mute = job->copy.salvage && job->common->quiet;
-    job->copy.skip_depth = job->backing ? 1 : 0;
-}
-
-static int
-convert_with_words(ConvertWords *w)
-{
-    ConvertJob *job = &w->job;
-    const char *wrong = contradiction(w);
-
-    if (wrong) {
-        out_error("%s", wrong);
-        return 1;
-    }
-    if (!resolve_target(job) || !check_target(job) || !check_backing(job))
-        return 1;
-    settle_modes(w);
-    return convert_run(job);
-}
 
 static int
 convert_operands(ConvertWords *w, const OptParser *parser)
@@ -372,7 +231,7 @@ convert_operands(ConvertWords *w, const OptParser *parser)
     job->target = job->sources[n - 1];
     job->backing = optlist_take(job->list, "backing_file");
     job->backing_format = optlist_take(job->list, "backing_fmt");
-    int status = convert_with_words(w);
+    int status = convert_words_run(w);
     g_free(job->backing);
     g_free(job->backing_format);
     return status;

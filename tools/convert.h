@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/convert.h - a conversion: what was asked for, and doing it.  Used by
- * cmd-convert.c (the words), convert.c (the work), target.c (what must not be
- * written to). */
+ * cmd-convert.c (the command line), convert-words.c (what goes together),
+ * convert.c (the work), target.c (what must not be written to). */
 #pragma once
 
 #include "tools/options.h"
@@ -30,6 +30,16 @@ typedef struct ConvertJob {
     VdCopyResult result;
     int64_t started_us;
 } ConvertJob;
+
+/* What was said, besides the job. */
+typedef struct {
+    ConvertJob job;
+    const char *cache; /* -t */
+    bool sparse_given, offload, sync_given, options_given;
+} ConvertWords;
+
+/* Judge the words and do what they say; exit code. */
+int convert_words_run(ConvertWords *words);
 
 /* Exit code. */
 int convert_run(ConvertJob *job);
