@@ -101,6 +101,7 @@ test_refuses_too_large(void)
         uint64_t size;
 
         g_assert_false(vd_parse_size(texts[i], &size, &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE);
         g_assert_cmpstr(error->message, ==,
                         "Invalid image size specified. Must be between 0 and "
                         "9223372036854775807.");
