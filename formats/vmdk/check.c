@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/check.c - is a disk sound?  The descriptor here, the extents in
+ * files of their own.
+ *
+ * Concurrency: nobody may write meanwhile.
+ */
+#include "formats/vmdk/finding.h"
+#include "formats/vmdk/sparse.h"
+
+static void
+check_cid(const VmdkState *s, const char *key, VdCheckResult *result)
+{
+    const char *text = vmdk_descriptor_get(s->desc, key);
+    uint64_t value;
+
+    if (!text ||
+        !g_ascii_string_to_unsigned(text, 16, 0, UINT32_MAX, &value, NULL))
+        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, vd_node_name(s->file),
+                         0, "%s is \"%s\", wanted eight hex digits", key,
+                         text ? text : "");
+}
+
+/* A flat file that lacks bytes reads as zeroes there. */
+static void
+check_flat(const VmdkExtent *e, VdCheckResult *result)
+{
+    uint64_t size = vd_node_size(e->file), wanted = e->file_off + e->len;
+
+    if (size < wanted)
+        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, e->path, size,
+                         "the file has %" G_GUINT64_FORMAT
+                         " bytes, the descriptor says %" G_GUINT64_FORMAT,
+                         size, wanted);
+}
+
+static void
+check_capacity(const VmdkState *s, unsigned i, VdCheckResult *result)
+{
+    const VmdkExtent *e = &s->extents[i];
+    uint64_t line, header = e->sparse->hdr.capacity_sectors;
+
+    if (!s->desc)
+        return;
+    line = vmdk_descriptor_extent(s->desc, i)->sectors;
+    if (line > header)
+        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, vd_node_name(e->file),
+                         0,
+                         "the extent has %" G_GUINT64_FORMAT
+                         " sectors, the descriptor says %" G_GUINT64_FORMAT,
+                         header, line);
+}
+
+static bool
+check_co_extent(const VmdkState *s, unsigned i, VdCheckResult *result,
+                GError **error)
+{
+    VmdkExtent *e = &s->extents[i];
+
+    if (!e->ops) {
+        vmdk_finding_add(result, VMDK_FINDING_ERROR,
+                         e->path ? e->path : vd_node_name(s->file), 0,
+                         "the extent is not open");
+        return true;
+    }
+    if (e->ops == &vmdk_flat_ops)
+        check_flat(e, result);
+    if (e->sparse)
+        check_capacity(s, i, result);
+    return !e->ops->co_check || e->ops->co_check(e, result, error);
+}
+
+bool
+vmdk_co_check(VdNode *node, VdCheckResult *result, GError **error)
+{
+    const VmdkState *s = vd_node_state(node);
+
+    if (!vd_node_co_write_back(node, error))
+        return false;
+    if (s->desc) {
+        check_cid(s, "CID", result);
+        check_cid(s, "parentCID", result);
+    }
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (!check_co_extent(s, i, result, error))
+            return false;
+    return true;
+}

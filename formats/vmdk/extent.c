@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/extent.c - the extents of a disk: opening and finding them.
+ *
+ * The extent lines decide what a disk is made of; createType is hearsay.  Every
+ * line counts, whatever its access word.  Files must lie where the policy
+ * allows (vd_policy_check), since whoever made the image named them.
+ *
+ * Concurrency: open and close only; vmdk_extent_at() never yields.
+ */
+#include "formats/vmdk/names.h"
+#include "formats/vmdk/sparse.h"
+
+#include "block/open.h"
+
+VmdkExtent *
+vmdk_extent_at(const VmdkState *s, uint64_t off)
+{
+    unsigned lo = 0, hi = s->n_extents - 1;
+
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo + 1) / 2;
+
+        if (s->extents[mid].start <= off)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return &s->extents[lo];
+}
+
+/* -- kinds
+ * ---------------------------------------------------------------------- */
+
+/* Kinds that we know by name only. */
+static bool
+refuse_kind(const VmdkState *s, const VmdkExtentLine *line, GError **error)
+{
+    const char *why = "is not supported";
+
+    if (line->type == VMDK_TYPE_VMFSRDM || line->type == VMDK_TYPE_VMFSRAW)
+        why = "maps a raw device: its data are on a LUN, not in the file";
+    else if (line->type == VMDK_TYPE_VSANSPARSE)
+        why = "is an object on vSAN: there is no file to read";
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: extent \"%s\" of type %s %s", vd_node_name(s->file),
+                    line->file ? line->file : "",
+                    vmdk_extent_type_name(line->type), why);
+}
+
+static bool
+type_is_known(VmdkExtentType type)
+{
+    return type == VMDK_TYPE_FLAT || type == VMDK_TYPE_VMFS ||
+           type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_ZERO;
+}
+
+static bool
+needs_file(const VmdkExtent *e)
+{
+    return e->type != VMDK_TYPE_ZERO && e->access != VMDK_ACCESS_NOACCESS;
+}
+
+static bool
+setup_flat(VmdkExtent *e, const VmdkExtentLine *line, GError **error)
+{
+    uint64_t size = vd_node_size(e->file);
+
+    if (line->offset_sectors > VD_MAX_SIZE / VMDK_SECTOR - line->sectors)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: offset of %" G_GUINT64_FORMAT
+                        " sectors is too large",
+                        e->path, line->offset_sectors);
+    e->ops = &vmdk_flat_ops;
+    e->file_off = line->offset_sectors * VMDK_SECTOR;
+    if (size < e->file_off + e->len)
+        vd_node_warn(e->state->node,
+                     "%s: has %" G_GUINT64_FORMAT " bytes, the descriptor says "
+                     "%" G_GUINT64_FORMAT "; the rest reads as zeroes",
+                     e->path, size, e->file_off + e->len);
+    return true;
+}
+
+/* e->file is open, or not needed. */
+static bool
+extent_co_setup_extent(VmdkExtent *e, const VmdkExtentLine *line,
+                       GError **error)
+{
+    if (!needs_file(e)) {
+        e->ops = &vmdk_zero_ops;
+        return true;
+    }
+    if (e->type == VMDK_TYPE_SPARSE)
+        return vmdk_sparse_co_open(e, line->sectors, error);
+    return setup_flat(e, line, error);
+}
+
+/* -- files
+ * ----------------------------------------------------------------------- */
+
+static VdOpenFlags
+file_flags(const VmdkExtent *e)
+{
+    VdOpenFlags flags = vd_node_flags(e->state->node);
+
+    return e->access == VMDK_ACCESS_RW ? flags : flags & ~VD_OPEN_RDWR;
+}
+
+/* The file at @path, unless the options name another one: then the caller's
+ * word stands above the image's. */
+static bool
+extent_co_open_file(VmdkExtent *e, unsigned index, VdOptions *opts,
+                    GError **error)
+{
+    VmdkState *s = e->state;
+    g_autofree char *edge = g_strdup_printf("extents.%u", index);
+    g_autofree char *file_key = g_strdup_printf("%s.filename", edge);
+    bool overridden = opts && vd_options_peek(opts, file_key);
+
+    if (!overridden && !vd_policy_check(vd_node_env(s->node),
+                                        vd_node_name(s->file), e->path, error))
+        return false;
+    e->file = vd_node_co_open_child(s->node, edge, e->path, opts, file_flags(e),
+                                    error);
+    return e->file != NULL;
+}
+
+/* With only the headers wanted, what is not there is not missed. */
+static bool
+tolerate_missing(const VmdkExtent *e, GError **error)
+{
+    if (!(vd_node_flags(e->state->node) & VD_OPEN_NO_IO))
+        return false;
+    g_clear_error(error);
+    return true;
+}
+
+/* Does another extent, or the descriptor, live in this file?  Two names of one
+ * file are found by the file's lock. */
+static bool
+check_unshared(const VmdkExtent *e, unsigned index, GError **error)
+{
+    const VmdkState *s = e->state;
+    bool shared = !strcmp(e->path, vd_node_name(s->file));
+
+    if (e->access != VMDK_ACCESS_RW || !vd_node_is_writable(s->node))
+        return true;
+    for (unsigned i = 0; i < index && !shared; i++)
+        shared = s->extents[i].path && !strcmp(e->path, s->extents[i].path);
+    return !shared || vd_throw(error, VD_ERROR_REFUSED,
+                               "%s: is named twice by the disk, which can "
+                               "therefore only be read",
+                               e->path);
+}
+
+static bool
+extent_co_open_extent(VmdkExtent *e, unsigned index, VdOptions *opts,
+                      GError **error)
+{
+    VmdkState *s = e->state;
+    const VmdkExtentLine *line = vmdk_descriptor_extent(s->desc, index);
+    g_autoptr(GError) failure = NULL;
+
+    if (!type_is_known(e->type))
+        return refuse_kind(s, line, &failure) ||
+               tolerate_missing(e, &failure) ||
+               (g_propagate_error(error, g_steal_pointer(&failure)), false);
+    if (needs_file(e) && !e->file) {
+        g_autofree char *name = g_strdelimit(g_strdup(line->file), "\\", '/');
+
+        e->path = vd_path_combine(vd_node_name(s->file), name);
+        if (!check_unshared(e, index, &failure) ||
+            !extent_co_open_file(e, index, opts, &failure)) {
+            if (tolerate_missing(e, &failure))
+                return true;
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+    }
+    return extent_co_setup_extent(e, line, error);
+}
+
+/* -- the whole disk
+ * ---------------------------------------------------------------- */
+
+/* Places in the disk, from the lengths that opening has settled. */
+static bool
+lay_out(VmdkState *s, GError **error)
+{
+    uint64_t off = 0;
+
+    for (unsigned i = 0; i < s->n_extents; i++) {
+        s->extents[i].start = off;
+        if (s->extents[i].len > VD_MAX_SIZE - off)
+            return vd_throw(
+                error, VD_ERROR_LIMIT,
+                "%s: the extents add up to more than %" G_GUINT64_FORMAT
+                " bytes",
+                vd_node_name(s->file), (uint64_t) VD_MAX_SIZE);
+        off += s->extents[i].len;
+    }
+    vd_node_set_size(s->node, off);
+    return true;
+}
+
+static bool
+setup_lines(VmdkState *s, GError **error)
+{
+    bool embedded = s->has_header && s->header.capacity_sectors;
+
+    s->n_extents = vmdk_descriptor_n_extents(s->desc);
+    if (!s->n_extents)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: the descriptor has no extents",
+                        vd_node_name(s->file));
+    s->extents = g_new0(VmdkExtent, s->n_extents);
+    for (unsigned i = 0; i < s->n_extents; i++) {
+        const VmdkExtentLine *line = vmdk_descriptor_extent(s->desc, i);
+        VmdkExtent *e = &s->extents[i];
+
+        if (line->sectors > VD_MAX_SIZE / VMDK_SECTOR)
+            return vd_throw(error, VD_ERROR_LIMIT,
+                            "%s: extent of %" G_GUINT64_FORMAT " sectors",
+                            vd_node_name(s->file), line->sectors);
+        e->state = s;
+        e->access = line->access;
+        e->type = line->type;
+        e->len = line->sectors * VMDK_SECTOR;
+        /* An embedded descriptor describes the file it is in, whatever name
+         * it gives: files get renamed. */
+        if (embedded && e->type == VMDK_TYPE_SPARSE) {
+            e->file = s->file;
+            embedded = false;
+        }
+    }
+    return true;
+}
+
+/* An extent without any descriptor. */
+static bool
+extent_co_open_bare(VmdkState *s, GError **error)
+{
+    VmdkExtent *e;
+
+    if (vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: is one extent of a disk; open the disk's "
+                        "descriptor to write",
+                        vd_node_name(s->file));
+    vd_node_warn(s->node,
+                 "%s: is one extent of a disk; whether there is a parent is "
+                 "unknown",
+                 vd_node_name(s->file));
+    s->n_extents = 1;
+    e = s->extents = g_new0(VmdkExtent, 1);
+    *e = (VmdkExtent){.state = s,
+                      .file = s->file,
+                      .access = VMDK_ACCESS_RDONLY,
+                      .type = VMDK_TYPE_SPARSE};
+    return vmdk_sparse_co_open(e, 0, error);
+}
+
+bool
+vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error)
+{
+    if (!s->desc)
+        return extent_co_open_bare(s, error) && lay_out(s, error);
+    if (!setup_lines(s, error))
+        return false;
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (!extent_co_open_extent(&s->extents[i], i, opts, error))
+            return false;
+    return lay_out(s, error);
+}
+
+void
+vmdk_extents_free(VmdkState *s)
+{
+    for (unsigned i = 0; i < s->n_extents; i++) {
+        vmdk_sparse_free(&s->extents[i]);
+        g_free(s->extents[i].path);
+    }
+    g_clear_pointer(&s->extents, g_free);
+    s->n_extents = 0;
+}

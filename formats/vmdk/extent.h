@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/extent.h - one line of the descriptor at work.
+ *
+ * An extent covers a stretch of the disk.  What it does with it is one small
+ * table of functions per kind; offsets given to those count from the extent's
+ * beginning and lie inside it.
+ */
+#pragma once
+
+#include "block/rw.h"
+#include "formats/vmdk/descriptor.h"
+
+typedef struct VmdkState VmdkState;
+typedef struct VmdkExtent VmdkExtent;
+typedef struct VmdkSparse VmdkSparse;
+
+typedef struct VmdkExtentOps {
+    bool (*co_map)(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+                   GError **error);
+    bool (*co_decode)(VmdkExtent *e, uint64_t off, const VdRun *run,
+                      const VioVec *dst, GError **error);
+    bool (*co_write)(VmdkExtent *e, uint64_t off, const VioVec *src,
+                     GError **error);
+    bool (*co_write_zeroes)(VmdkExtent *e, uint64_t off, uint64_t len,
+                            VdReqFlags flags, GError **error);
+    bool (*co_discard)(VmdkExtent *e, uint64_t off, uint64_t len,
+                       GError **error);
+    /* Dirty metadata to the file, in order. */
+    bool (*co_flush)(VmdkExtent *e, GError **error);
+    /* After the last flush: mark clean. */
+    bool (*co_finish)(VmdkExtent *e, GError **error);
+    bool (*co_check)(VmdkExtent *e, VdCheckResult *result, GError **error);
+    void (*free)(VmdkExtent *e);
+} VmdkExtentOps;
+
+struct VmdkExtent {
+    const VmdkExtentOps *ops; /* NULL = not opened (VD_OPEN_NO_IO) */
+    VmdkState *state;
+    VdNode *file;        /* NULL: none needed */
+    uint64_t start, len; /* bytes of the disk */
+    uint64_t file_off;   /* flat: of the first byte */
+    VmdkAccess access;
+    VmdkExtentType type;
+    VmdkSparse *sparse;
+    char *path; /* as opened; NULL = none */
+};
+
+/* flat.c: bytes as they are. */
+extern const VmdkExtentOps vmdk_flat_ops;
+/* flat.c: no storage, zeroes. */
+extern const VmdkExtentOps vmdk_zero_ops;
+/* sparse.c: grains. */
+extern const VmdkExtentOps vmdk_sparse_ops;
+/* stream-extent.c: compressed grains, read only. */
+extern const VmdkExtentOps vmdk_stream_ops;
+
+/* -- whole disk: extent.c -----------------------------------------------------
+ */
+
+/* The extent that holds @off. */
+VmdkExtent *vmdk_extent_at(const VmdkState *s, uint64_t off);
+
+/* Open what the extent lines of the descriptor (or the bare header) name. */
+bool vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error);
+void vmdk_extents_free(VmdkState *s);

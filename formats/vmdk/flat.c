@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/flat.c - extents without a map: raw bytes, and nothing at all.
+ *
+ * A flat file that ends early reads as zeroes behind its end; writes extend
+ * it.
+ *
+ * Concurrency: no state.
+ */
+#include "formats/vmdk/state.h"
+
+static bool
+flat_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+            GError **error)
+{
+    uint64_t at = e->file_off + off, size = vd_node_size(e->file);
+
+    *run = (VdRun){
+        .kind = VD_RUN_DATA, .len = len, .child = e->file, .child_off = at};
+    if (at >= size)
+        *run = (VdRun){.kind = VD_RUN_ZERO, .len = len};
+    else if (len > size - at)
+        run->len = size - at;
+    return true;
+}
+
+static bool
+flat_co_write(VmdkExtent *e, uint64_t off, const VioVec *src, GError **error)
+{
+    return vd_node_co_pwritev(e->file, e->file_off + off, src, 0, error);
+}
+
+/* The part of [off, off + len) in front of the end of the file; what is behind
+ * it is zero as it is. */
+static uint64_t
+clamp_to_file(const VmdkExtent *e, uint64_t off, uint64_t len)
+{
+    uint64_t at = e->file_off + off, size = vd_node_size(e->file);
+
+    return at >= size ? 0 : MIN(len, size - at);
+}
+
+static bool
+flat_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
+                     VdReqFlags flags, GError **error)
+{
+    uint64_t stored = clamp_to_file(e, off, len);
+
+    return !stored || vd_node_co_write_zeroes(e->file, e->file_off + off,
+                                              stored, flags, error);
+}
+
+static bool
+flat_co_discard(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
+{
+    uint64_t stored = clamp_to_file(e, off, len);
+
+    return !stored ||
+           vd_node_co_discard(e->file, e->file_off + off, stored, error);
+}
+
+const VmdkExtentOps vmdk_flat_ops = {
+    .co_map = flat_co_map,
+    .co_write = flat_co_write,
+    .co_write_zeroes = flat_co_write_zeroes,
+    .co_discard = flat_co_discard,
+};
+
+static bool
+zero_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+            GError **error)
+{
+    *run = (VdRun){.kind = VD_RUN_ZERO, .len = len};
+    return true;
+}
+
+/* There is nowhere to put them. */
+static bool
+zero_co_write(VmdkExtent *e, uint64_t off, const VioVec *src, GError **error)
+{
+    return vd_throw(error, VD_ERROR_READ_ONLY,
+                    "%s: byte %" G_GUINT64_FORMAT
+                    " lies in a ZERO extent, which cannot be written",
+                    vd_node_name(e->state->node), e->start + off);
+}
+
+static bool
+zero_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
+                     VdReqFlags flags, GError **error)
+{
+    return true; /* so it is */
+}
+
+static bool
+zero_co_discard(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
+{
+    return true;
+}
+
+const VmdkExtentOps vmdk_zero_ops = {
+    .co_map = zero_co_map,
+    .co_write = zero_co_write,
+    .co_write_zeroes = zero_co_write_zeroes,
+    .co_discard = zero_co_discard,
+};

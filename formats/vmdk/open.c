@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/open.c - opening a VMDK: what is it, and what is it made of?
+ *
+ * The first bytes decide: a hosted sparse header (with or without a descriptor
+ * inside), a descriptor, or something that we know by name only.
+ *
+ * Concurrency: open and close only.
+ */
+#include "formats/vmdk/create.h"
+#include "formats/vmdk/sparse.h"
+
+#include "block/open.h"
+#include "formats/codec/codec.h"
+#include "io/offload.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* -- descriptor
+ * ------------------------------------------------------------------ */
+
+typedef struct {
+    const char *text, *name;
+    size_t len;
+    VmdkDescriptor *desc;
+    GError *error;
+} Parse;
+
+/* On a worker: iconv needs more stack than a coroutine has. */
+static void
+parse_main(void *opaque)
+{
+    Parse *job = opaque;
+
+    job->desc =
+        vmdk_descriptor_parse(job->text, job->len, job->name, &job->error);
+}
+
+static bool
+open_co_load_descriptor(VmdkState *s, uint64_t off, uint64_t len,
+                        GError **error)
+{
+    g_autofree char *text = NULL;
+    Parse job = {.name = vd_node_name(s->file), .len = (size_t) len};
+
+    if (len > VMDK_DESC_MAX)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: descriptor of %" G_GUINT64_FORMAT
+                        " bytes, at most %u are read",
+                        job.name, len, VMDK_DESC_MAX);
+    job.text = text = g_malloc0(len + 1);
+    if (!vd_node_co_pread(s->file, off, text, (size_t) len, error))
+        return vd_prefix(error, "reading the descriptor: ");
+    if (!*text && s->has_header)
+        return true; /* reserved but unused: QEMU's split extents */
+    vio_co_offload(vd_node_loop(s->node), parse_main, &job);
+    if (!job.desc) {
+        g_propagate_error(error, job.error);
+        return false;
+    }
+    s->desc = job.desc;
+    return true;
+}
+
+static bool
+open_co_load_embedded(VmdkState *s, GError **error)
+{
+    uint64_t off = s->header.desc_sector * VMDK_SECTOR;
+    uint64_t size = vd_node_size(s->file);
+
+    if (!s->header.desc_sector)
+        return true;
+    if (off >= size)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: descriptor at byte %" G_GUINT64_FORMAT
+                        ", the file has %" G_GUINT64_FORMAT,
+                        vd_node_name(s->file), off, size);
+    return open_co_load_descriptor(
+        s, off, MIN(s->header.desc_sectors * VMDK_SECTOR, size - off), error);
+}
+
+/* -- what is it?
+ * ------------------------------------------------------------------- */
+
+typedef struct {
+    const char magic[9];
+    unsigned len;
+    const char *what;
+} KnownMagic;
+
+static const KnownMagic known_magics[] = {
+    {"COWD", 4, "a COWD extent (vmfsSparse)"},
+    {"\xbe\xba\xfe\xca\0\0\0\0", 8, "a seSparse extent"},
+};
+
+static bool
+refuse_known(const VmdkState *s, const uint8_t *head, GError **error)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(known_magics); i++)
+        if (!memcmp(head, known_magics[i].magic, known_magics[i].len))
+            return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                            "%s: is %s, which is not supported",
+                            vd_node_name(s->file), known_magics[i].what);
+    if (vmdk_header_is_unfinished(head))
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: is an unfinished streamOptimized image: whoever "
+                        "wrote it was interrupted",
+                        vd_node_name(s->file));
+    return true;
+}
+
+static bool
+open_co_load_what_it_is(VmdkState *s, GError **error)
+{
+    uint64_t size = vd_node_size(s->file);
+    uint8_t head[VMDK_HEADER_BYTES] = {0};
+    size_t len = (size_t) MIN(size, sizeof(head));
+
+    if (!vd_node_co_pread(s->file, 0, head, len, error))
+        return false;
+    if (!refuse_known(s, head, error))
+        return false;
+    if (memcmp(head, "KDMV", 4))
+        return open_co_load_descriptor(s, 0, size, error);
+    if (len < sizeof(head))
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: cut off inside its header at byte %zu",
+                        vd_node_name(s->file), len);
+    s->has_header = true;
+    return vmdk_header_decode(head, vd_node_name(s->file), &s->header, error) &&
+           open_co_load_embedded(s, error);
+}
+
+/* -- the descriptor's word
+ * ------------------------------------------------------------ */
+
+static bool
+check_version(VmdkState *s, GError **error)
+{
+    uint64_t version = vmdk_descriptor_get_uint(s->desc, "version", 1);
+
+    if (version >= 1 && version <= 3)
+        return true;
+    if (vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: descriptor version %" G_GUINT64_FORMAT
+                        " can only be read; 1 to 3 are known",
+                        vd_node_name(s->file), version);
+    vd_node_warn(s->node, "%s: unknown descriptor version %" G_GUINT64_FORMAT,
+                 vd_node_name(s->file), version);
+    return true;
+}
+
+static bool
+check_encryption(VmdkState *s, GError **error)
+{
+    const char *keys = vmdk_descriptor_get(s->desc, "encryptionKeys");
+
+    s->encrypted = keys || vmdk_descriptor_get(s->desc, "ddb.keyID");
+    if (!s->encrypted || (vd_node_flags(s->node) & VD_OPEN_NO_IO))
+        return true;
+    return vd_throw(error, VD_ERROR_ENCRYPTED,
+                    "%s: the disk is encrypted (key %s)", vd_node_name(s->file),
+                    keys ? keys : vmdk_descriptor_get(s->desc, "ddb.keyID"));
+}
+
+static bool
+take_descriptor(VmdkState *s, GError **error)
+{
+    s->cid = s->parent_cid = VMDK_CID_NONE;
+    if (!s->desc)
+        return true;
+    if (!check_version(s, error) || !check_encryption(s, error))
+        return false;
+    s->cid = vmdk_descriptor_cid(s->desc, "CID");
+    s->parent_cid = vmdk_descriptor_cid(s->desc, "parentCID");
+    if (!g_ascii_strcasecmp(
+            vmdk_descriptor_get(s->desc, "isNativeSnapshot")
+                ? vmdk_descriptor_get(s->desc, "isNativeSnapshot")
+                : "no",
+            "yes"))
+        vd_node_warn(s->node,
+                     "%s: is a native snapshot: its data may be known to the "
+                     "storage array only",
+                     vd_node_name(s->file));
+    return true;
+}
+
+/* -- append-only
+ * ------------------------------------------------------------------------ */
+
+/* A stream of this transaction, still empty, opened to be filled. */
+static bool
+is_new_stream(const VmdkState *s)
+{
+    return vd_node_is_writable(s->node) && vd_node_env(s->node)->tx &&
+           s->has_header && (s->header.flags & VMDK_FLAG_COMPRESSED) && s->desc;
+}
+
+static bool
+open_co_for_append(VmdkState *s, GError **error)
+{
+    s->level = (int) vmdk_descriptor_get_uint(s->desc, VMDK_LEVEL_KEY,
+                                              VD_CODEC_LEVEL_FAST);
+    vmdk_descriptor_remove(s->desc, VMDK_LEVEL_KEY);
+    if (!vmdk_descriptor_co_store(s, error))
+        return false;
+    s->writer = vmdk_stream_writer_new(s->file, &s->header);
+    vd_node_set_size(s->node, s->header.capacity_sectors * VMDK_SECTOR);
+    return true;
+}
+
+/* -- the node
+ * ----------------------------------------------------------------------------
+ */
+
+static uint64_t
+largest_grain(const VmdkState *s)
+{
+    uint64_t grain = 0;
+
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (s->extents[i].sparse)
+            grain = MAX(grain, s->extents[i].sparse->grain_bytes);
+    return grain;
+}
+
+static void
+set_limits(VmdkState *s)
+{
+    VdLimits *limits = vd_node_limits(s->node);
+    uint64_t grain = largest_grain(s);
+
+    limits->zeroes_align = grain;
+    limits->discard_align = grain;
+    vd_node_set_write_flags(s->node, 0, VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
+}
+
+static bool
+open_co_disk(VmdkState *s, VdOptions *opts, GError **error)
+{
+    if (!open_co_load_what_it_is(s, error) || !take_descriptor(s, error))
+        return false;
+    if (is_new_stream(s))
+        return open_co_for_append(s, error);
+    return vmdk_extents_co_open(s, opts, error) &&
+           vmdk_parent_co_open(s, opts, error);
+}
+
+bool
+vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
+{
+    VmdkState *s = vd_node_state(node);
+
+    s->node = node;
+    s->desc_fd = -1;
+    s->cache = vmdk_table_cache_ref(vd_node_loop(node));
+    s->file = vd_node_co_open_child(node, "file", NULL, opts,
+                                    vd_node_flags(node), error);
+    if (!s->file ||
+        !vd_options_take_bool(opts, "keep-cbt", &s->keep_cbt, error) ||
+        !open_co_disk(s, opts, error)) {
+        vmdk_co_close(node);
+        return false;
+    }
+    set_limits(s);
+    return true;
+}
+
+void
+vmdk_co_close(VdNode *node)
+{
+    VmdkState *s = vd_node_state(node);
+
+    vmdk_extents_free(s);
+    g_clear_pointer(&s->writer, vmdk_stream_writer_free);
+    g_clear_pointer(&s->desc, vmdk_descriptor_free);
+    g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    if (s->desc_fd >= 0)
+        (void) close(s->desc_fd); /* written and synced long ago */
+    s->desc_fd = -1;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/state.h - an opened VMDK: what the files of the driver share. */
+#pragma once
+
+#include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/extent.h"
+#include "formats/vmdk/header.h"
+#include "formats/vmdk/stream.h"
+#include "formats/vmdk/table-cache.h"
+
+struct VmdkState {
+    VdNode *node;
+    VdNode *file; /* descriptor, or the one extent */
+    VmdkTableCache *cache;
+    VmdkDescriptor *desc; /* NULL: a bare extent */
+    VmdkHeader header;    /* of @file; embedded and bare only */
+    bool has_header;
+    uint32_t cid, parent_cid;
+    bool encrypted;
+    bool keep_cbt; /* option: rather do not write */
+
+    VmdkExtent *extents;
+    unsigned n_extents;
+
+    /* Before the first change: content id, change tracking (cid.c). */
+    bool modified;
+    VioCoMutex desc_lock; /* rewriting the descriptor */
+    int desc_fd;          /* holds the lock of a replaced text file; -1 */
+
+    VmdkStreamWriter *writer; /* append-only; NULL = no such thing */
+    bool stream_ended, stream_failed;
+    int level; /* of deflate */
+};
+
+/* -- open.c, driver.c ---------------------------------------------------------
+ */
+bool vmdk_co_open(VdNode *node, VdOptions *opts, GError **error);
+void vmdk_co_close(VdNode *node);
+
+/* -- parent.c
+ * ------------------------------------------------------------------ */
+/* Find, open and check the parent that the descriptor names. */
+bool vmdk_parent_co_open(VmdkState *s, VdOptions *opts, GError **error);
+/* Whether a hole means "ask the parent". */
+static inline bool
+vmdk_has_parent(const VmdkState *s)
+{
+    return s->parent_cid != VMDK_CID_NONE;
+}
+
+/* -- cid.c
+ * --------------------------------------------------------------------- */
+/* To be called before every change of the contents; does something once. */
+bool vmdk_co_note_change(VmdkState *s, GError **error);
+
+/* -- descriptor-store.c
+ * --------------------------------------------------------- */
+/* Write s->desc to where it came from.  desc_lock is held. */
+bool vmdk_descriptor_co_store(VmdkState *s, GError **error);
+
+/* -- create.c
+ * ------------------------------------------------------------------ */
+extern const VdOptionSpec vmdk_create_options[];
+bool vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec,
+                    GError **error);
+
+/* -- check.c, info.c
+ * ------------------------------------------------------------ */
+bool vmdk_co_check(VdNode *node, VdCheckResult *result, GError **error);
+void vmdk_get_info(VdNode *node, VdNodeInfo *info);
+GVariant *vmdk_describe(VdNode *node);

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-vmdk-create.c - the files of new disks, and what is refused.
+ */
+#include "tests/unit/vmdk-test.h"
+
+#include <string.h>
+
+/* -- layout
+ * ---------------------------------------------------------------------- */
+
+typedef struct {
+    const char *options, *file;
+    uint64_t sectors;
+    uint32_t n_gts, rgd, rgt0, gd, gt0, overhead;
+} Layout;
+
+/* Figures from files that VMware's products made, and their formula. */
+static const Layout layouts[] = {
+    {"", "d.vmdk", 20480, 1, 21, 22, 26, 27, 128},
+    {"", "d.vmdk", 2097152, 32, 21, 22, 150, 151, 384},
+    {"", "d.vmdk", 16777216, 256, 21, 23, 1047, 1049, 2176},
+    {"", "d.vmdk", 83886080, 1280, 21, 31, 5151, 5161, 10368},
+    {"", "d.vmdk", 125829120, 1920, 21, 36, 7716, 7731, 15488},
+    {"", "d.vmdk", 2147483648, 32768, 21, 277, 131349, 131605, 262784},
+    {"", "d.vmdk", 4294967295, 65536, 21, 533, 262677, 263189, 525440},
+    {"subformat=twoGbMaxExtentSparse", "d-s001.vmdk", 20480, 1, 1, 2, 6, 7,
+     128},
+    {"subformat=twoGbMaxExtentSparse", "d-s001.vmdk", 4192256, 64, 1, 2, 258,
+     259, 640},
+    {"subformat=twoGbMaxExtentSparse,split_size=4064M", "d-s001.vmdk", 8323072,
+     127, 1, 2, 510, 511, 1024},
+};
+
+static void
+assert_layout(TestCo *t, const Layout *l)
+{
+    g_autofree char *path = test_co_path(t, l->file);
+    g_autofree char *other = test_co_path(t, "d.vmdk");
+
+    vmdk_test_create(t, "d.vmdk", l->sectors * 512, l->options);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, 12), ==,
+                     (uint32_t) l->sectors);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, 48), ==, l->rgd);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, 56), ==, l->gd);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, 64), ==, l->overhead);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, l->rgd * 512), ==, l->rgt0);
+    g_assert_cmpuint(vmdk_test_peek32(t, l->file, l->gd * 512), ==, l->gt0);
+    for (uint32_t i = 1; i < l->n_gts; i += l->n_gts / 3 + 1) {
+        g_assert_cmpuint(vmdk_test_peek32(t, l->file, l->rgd * 512 + i * 4), ==,
+                         l->rgt0 + 4 * i);
+        g_assert_cmpuint(vmdk_test_peek32(t, l->file, l->gd * 512 + i * 4), ==,
+                         l->gt0 + 4 * i);
+    }
+    g_assert_cmpuint(test_file_size(path), ==, (uint64_t) l->overhead * 512);
+    test_dir_empty(t->dir);
+}
+
+static void
+test_layout(TestCo *t)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(layouts); i++)
+        assert_layout(t, &layouts[i]);
+}
+
+static void
+test_header_is_vmwares_to_the_byte(TestCo *t)
+{
+    static const uint8_t wanted[80] =
+        "KDMV\1\0\0\0\3\0\0\0\0\x50\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\1\0\0\0\0\0\0"
+        "\0\x14\0\0\0\0\0\0\0\0\2\0\0\x15\0\0\0\0\0\0\0\x1a\0\0\0\0\0\0\0\x80\0"
+        "\0\0\0\0\0\0\0\n \r\n\0\0";
+    size_t len;
+    g_autofree char *bytes = NULL;
+
+    vmdk_test_create(t, "d.vmdk", 10 * MIB, "");
+    bytes = vmdk_test_read_file(t, "d.vmdk", &len);
+    g_assert_cmpmem(bytes, 79, wanted, 79);
+}
+
+static void
+test_a_2_tib_image_is_small_and_reads_as_zero(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "d.vmdk");
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 2048 * GIB, "");
+    g_assert_cmpuint(test_file_allocated(path), <, 4 * MIB);
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    g_assert_cmpuint(vd_node_size(node), ==, 2048 * GIB);
+    test_co_assert_zero(node, 2048 * GIB - MIB, MIB);
+    test_co_close(node);
+}
+
+/* -- descriptors
+ * ------------------------------------------------------------------- */
+
+static char *
+descriptor_of(TestCo *t, const char *options, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+    char *text;
+    size_t len;
+
+    vmdk_test_create(t, "d.vmdk", size, options);
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    text = vmdk_descriptor_text(vmdk_test_state(node)->desc, &len);
+    test_co_close(node);
+    return text;
+}
+
+static void
+assert_lines(const char *text, const char *const *lines)
+{
+    for (unsigned i = 0; lines[i]; i++) {
+        if (!strstr(text, lines[i]))
+            g_error("no \"%s\" in:\n%s", lines[i], text);
+    }
+}
+
+static void
+test_descriptor_of_a_sparse_disk(TestCo *t)
+{
+    static const char *const lines[] = {
+        "# Disk DescriptorFile\nversion=1\nencoding=\"UTF-8\"\nCID=",
+        "\nparentCID=ffffffff\n",
+        "\ncreateType=\"monolithicSparse\"\n",
+        "\n# Extent description\nRW 20480 SPARSE \"d.vmdk\"\n",
+        "\n# The Disk Data Base \n#DDB\n",
+        "\nddb.adapterType = \"ide\"\n",
+        "\nddb.geometry.cylinders = \"20\"\n",
+        "\nddb.geometry.heads = \"16\"\n",
+        "\nddb.virtualHWVersion = \"4\"\n",
+        "\nddb.toolsVersion = \"2147483647\"\n",
+        "\nddb.uuid = \"60 00 C2 9",
+        NULL,
+    };
+    g_autofree char *text = descriptor_of(t, "", 10 * MIB);
+
+    assert_lines(text, lines);
+}
+
+static void
+test_descriptor_of_an_export(TestCo *t)
+{
+    static const char *const lines[] = {
+        "\ncreateType=\"streamOptimized\"\n",
+        "\nRW 20480 SPARSE \"d.vmdk\"\n",
+        "\nddb.adapterType = \"lsilogic\"\n",
+        "\nddb.geometry.heads = \"64\"\n",
+        NULL,
+    };
+    g_autofree char *text =
+        descriptor_of(t, "subformat=streamOptimized", 10 * MIB);
+
+    assert_lines(text, lines);
+    g_assert_null(strstr(text, "uuid"));
+    g_assert_null(strstr(text, "toolsVersion"));
+}
+
+static void
+test_split_disks_name_their_extents(TestCo *t)
+{
+    static const char *const lines[] = {
+        "\nRW 4192256 FLAT \"d-f001.vmdk\" 0\n"
+        "RW 4192256 FLAT \"d-f002.vmdk\" 0\n"
+        "RW 4096 FLAT \"d-f003.vmdk\" 0\n",
+        NULL,
+    };
+    g_autofree char *text = descriptor_of(t, "subformat=twoGbMaxExtentFlat",
+                                          2 * 2047 * MIB + 2 * MIB);
+    g_autofree char *last = test_co_path(t, "d-f003.vmdk");
+
+    assert_lines(text, lines);
+    g_assert_cmpuint(test_file_size(last), ==, 2 * MIB);
+}
+
+static void
+test_options_reach_the_descriptor(TestCo *t)
+{
+    static const char *const lines[] = {
+        "\nddb.adapterType = \"legacyESX\"\n",
+        "\nddb.virtualHWVersion = \"21\"\n",
+        "\nddb.toolsVersion = \"10240\"\n",
+        "\nddb.comment = \"my disk\"\n",
+        "\nCID=0000abcd\n",
+        "0000abcd\"\n",
+        "\nddb.uuid = \"60 00 C2 98 5d 08 de f2-a0 14 2e 05 94 9d d8 38\"\n",
+        NULL,
+    };
+    g_autofree char *text =
+        descriptor_of(t,
+                      "adapter_type=legacyESX,hwversion=21,toolsversion=10240,"
+                      "description=my disk,content_id=abcd,"
+                      "uuid=60 00 C2 98 5d 08 de f2-a0 14 2e 05 94 9d d8 38",
+                      10 * MIB);
+
+    assert_lines(text, lines);
+}
+
+static void
+test_compat6(TestCo *t)
+{
+    static const char *const lines[] = {"\nddb.virtualHWVersion = \"6\"\n",
+                                        NULL};
+    g_autofree char *text = descriptor_of(t, "compat6=on", 10 * MIB);
+
+    assert_lines(text, lines);
+}
+
+static void
+test_sizes_are_rounded_up_to_sectors(TestCo *t)
+{
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 1000, "");
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    g_assert_cmpuint(vd_node_size(node), ==, 1024);
+    test_co_close(node);
+}
+
+static void
+test_awkward_names(TestCo *t)
+{
+    static const char *const names[] = {"a b.vmdk", "say \"hi\".vmdk",
+                                        "caf\xc3\xa9.vmdk", "\xff\xfe.vmdk",
+                                        "a:b.vmdk"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        VdNode *node;
+
+        vmdk_test_create(t, names[i], MIB, "");
+        node = vmdk_test_open(t, names[i], VD_OPEN_RDWR);
+        test_co_write_pattern(node, 0, MIB, 1);
+        test_co_close(node);
+    }
+    vmdk_test_create(t, "a b\xc3\xa9.vmdk", MIB, "subformat=monolithicFlat");
+    test_co_close(vmdk_test_open(t, "a b\xc3\xa9.vmdk", VD_OPEN_RDWR));
+}
+
+/* -- replacing
+ * ------------------------------------------------------------------------ */
+
+static void
+test_an_existing_disk_is_replaced(TestCo *t)
+{
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 4 * MIB, "subformat=monolithicFlat");
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, 4 * MIB, 1);
+    test_co_close(node);
+    vmdk_test_create(t, "d.vmdk", 8 * MIB, "subformat=monolithicFlat");
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    g_assert_cmpuint(vd_node_size(node), ==, 8 * MIB);
+    test_co_assert_zero(node, 0, 8 * MIB);
+    test_co_close(node);
+}
+
+static void
+test_an_open_disk_is_not_replaced(TestCo *t)
+{
+    VdNode *node;
+    g_autoptr(GError) error = NULL;
+
+    vmdk_test_create(t, "d.vmdk", 4 * MIB, "");
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    g_assert_false(vmdk_test_try_create(t, "d.vmdk", MIB, "", NULL, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IN_USE);
+    test_co_assert_zero(node, 0, 4 * MIB);
+    test_co_close(node);
+}
+
+/* -- refusals
+ * -------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *options;
+    uint64_t size;
+    VdErrorCode code;
+    const char *text;
+} Refusal;
+
+static void
+test_what_makes_no_sense_is_refused(TestCo *t)
+{
+    static const Refusal cases[] = {
+        {"subformat=foo", MIB, VD_ERROR_INVALID_ARGUMENT, "subformat"},
+        {"adapter_type=foo", MIB, VD_ERROR_INVALID_ARGUMENT, "adapter_type"},
+        {"subformat=monolithicFlat,zeroed_grain=on", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "Flat image can't enable zeroed grain"},
+        {"compat6=on,hwversion=7", MIB, VD_ERROR_INVALID_ARGUMENT, "compat6"},
+        {"hwversion=x", MIB, VD_ERROR_INVALID_ARGUMENT, "hwversion"},
+        {"preallocation=full", MIB, VD_ERROR_INVALID_ARGUMENT, "flat"},
+        {"grain_size=3k", MIB, VD_ERROR_INVALID_ARGUMENT, "grain_size"},
+        {"split_size=1000", MIB, VD_ERROR_INVALID_ARGUMENT, "split_size"},
+        {"uuid=1234", MIB, VD_ERROR_INVALID_ARGUMENT, "uuid"},
+        {"content_id=ffffffff", MIB, VD_ERROR_INVALID_ARGUMENT, "content_id"},
+        {"description=a\"b", MIB, VD_ERROR_INVALID_ARGUMENT, "quote"},
+        {"subformat=streamOptimized,zeroed_grain=on", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "streamOptimized"},
+        {"", 0, VD_ERROR_INVALID_ARGUMENT, "size of 0"},
+        {"", UINT64_C(1) << 61, VD_ERROR_LIMIT, "too large"},
+        {"subformat=twoGbMaxExtentFlat,split_size=1M", 70000 * MIB,
+         VD_ERROR_LIMIT, "extents"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *path = test_co_path(t, "d.vmdk");
+
+        g_assert_false(vmdk_test_try_create(t, "d.vmdk", cases[i].size,
+                                            cases[i].options, NULL, &error));
+        g_assert_error(error, VD_ERROR, (int) cases[i].code);
+        if (!strstr(error->message, cases[i].text))
+            g_error("\"%s\" lacks \"%s\"", error->message, cases[i].text);
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    }
+}
+
+static void
+test_flat_and_stream_have_no_parent(TestCo *t)
+{
+    static const char *const options[] = {"subformat=monolithicFlat",
+                                          "subformat=twoGbMaxExtentFlat",
+                                          "subformat=streamOptimized"};
+
+    vmdk_test_create(t, "base.vmdk", MIB, "");
+    for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(vmdk_test_try_create(t, "c.vmdk", MIB, options[i],
+                                            "base.vmdk", &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+        g_assert_true(
+            g_str_has_suffix(error->message, "can't have backing file"));
+    }
+}
+
+static void
+test_child_is_as_large_as_its_parent(TestCo *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    vmdk_test_create(t, "base.vmdk", MIB, "");
+    g_assert_false(
+        vmdk_test_try_create(t, "c.vmdk", 2 * MIB, "", "base.vmdk", &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+}
+
+static void
+test_preallocated_flat(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "d-flat.vmdk");
+
+    vmdk_test_create(t, "d.vmdk", 4 * MIB,
+                     "subformat=monolithicFlat,preallocation=full");
+    g_assert_cmpuint(test_file_allocated(path), >=, 4 * MIB);
+    vmdk_test_create(t, "d.vmdk", 4 * MIB, "subformat=monolithicFlat");
+    g_assert_cmpuint(test_file_allocated(path), <, 4 * MIB);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define ADD(path, fn) test_co_add("/vmdk/create/" path, fn)
+    ADD("layout", test_layout);
+    ADD("header-bytes", test_header_is_vmwares_to_the_byte);
+    ADD("2-tib", test_a_2_tib_image_is_small_and_reads_as_zero);
+    ADD("sparse-descriptor", test_descriptor_of_a_sparse_disk);
+    ADD("export-descriptor", test_descriptor_of_an_export);
+    ADD("split-names", test_split_disks_name_their_extents);
+    ADD("options", test_options_reach_the_descriptor);
+    ADD("compat6", test_compat6);
+    ADD("rounding", test_sizes_are_rounded_up_to_sectors);
+    ADD("awkward-names", test_awkward_names);
+    ADD("replaces", test_an_existing_disk_is_replaced);
+    ADD("in-use", test_an_open_disk_is_not_replaced);
+    ADD("refusals", test_what_makes_no_sense_is_refused);
+    ADD("no-parent", test_flat_and_stream_have_no_parent);
+    ADD("child-size", test_child_is_as_large_as_its_parent);
+    ADD("preallocated", test_preallocated_flat);
+#undef ADD
+    return g_test_run();
+}
