@@ -17,7 +17,7 @@ from model import Model  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
-from tools import (DISK_IO, KINDS, Failed, qemu_img, run,  # noqa: E402
+from tools import (DISK_IO, KINDS, VDISK_IMG, Failed, qemu_img, run,  # noqa: E402
                    scratch, vdisk_img, working_engines, write_with_qemu,
                    write_with_vdisk)
 
@@ -77,8 +77,11 @@ def reads_qemus_chain(links):
 
 
 def assert_sound(image):
+    """No damage, says each of them; grains that were zeroed may be leaks."""
     qemu_img("check", "-f", "vmdk", image)
-    vdisk_img("check", "-f", "vmdk", image)
+    result = run([VDISK_IMG, "check", "-f", "vmdk", image])
+    if result.code not in (0, 3):
+        raise Failed(str(result))
 
 
 def qemu_reads_ours(kind, seed):

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """model - a disk as it should be, kept in memory beside the image on test."""
+import itertools
 import os
 import random
 
 from digest import Nz64k
+
+
+UNIQUE = itertools.count()
 
 
 class Model:
@@ -38,7 +42,7 @@ class Model:
     def random_writes(self, directory, count, longest=300 << 10):
         """Change the model; yields ("write", offset, length, file) and
         ("zero", offset, length, None) to be done to the image as well."""
-        for number in range(count):
+        for _ in range(count):
             offset, length = self.random_range(longest)
             if self.random.random() < 0.2:
                 self.write(offset, bytes(length))
@@ -46,7 +50,7 @@ class Model:
                 continue
             data = self.random.randbytes(length)
             self.write(offset, data)
-            path = os.path.join(directory, "%x-%d.bin" % (id(self), number))
+            path = os.path.join(directory, "write-%d.bin" % next(UNIQUE))
             with open(path, "wb") as file:
                 file.write(data)
             yield "write", offset, length, path
