@@ -69,8 +69,7 @@ static const CmdOption convert_options[] = {
     CMD_ROWS_COMMON,
 };
 
-/* -- one option -------------------------------------------------------------
- */
+/* -- one option ----------------------------------------------------------- */
 
 static bool
 take_sparse(ConvertWords *w, const char *arg)
@@ -215,8 +214,7 @@ convert_take(ConvertWords *w, int code, const char *arg)
     }
 }
 
-/* -- all of them ------------------------------------------------------------
- */
+/* -- all of them ---------------------------------------------------------- */
 
 static int
 convert_operands(ConvertWords *w, const OptParser *parser)

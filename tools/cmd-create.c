@@ -47,7 +47,7 @@ create_fail(const CreateJob *job, const GError *error, const char *reason)
     return 1;
 }
 
-/* -- the parent ------------------------------------------------------------ */
+/* -- the parent ----------------------------------------------------------- */
 
 /* Learn the parent's size, and that it is there. */
 static int
@@ -100,7 +100,7 @@ parent_check(CreateJob *job, VdContext *ctx)
     return 0;
 }
 
-/* -- the image ------------------------------------------------------------- */
+/* -- the image ------------------------------------------------------------ */
 
 static void
 result_print(const CreateJob *job, const char *description)
@@ -203,7 +203,7 @@ create_run(CreateJob *job)
     return status;
 }
 
-/* -- the command line ------------------------------------------------------ */
+/* -- the command line ----------------------------------------------------- */
 
 static bool
 create_take(CreateJob *job, int code, const char *arg)

@@ -29,7 +29,7 @@ create_failure(const ConvertJob *job, const GError *error)
     return false;
 }
 
-/* -- sources --------------------------------------------------------------- */
+/* -- sources -------------------------------------------------------------- */
 
 static bool
 sources_open(ConvertJob *job)
@@ -58,7 +58,7 @@ sources_close(ConvertJob *job)
     g_free(job->disks);
 }
 
-/* -- copying --------------------------------------------------------------- */
+/* -- copying -------------------------------------------------------------- */
 
 static bool
 copy_with_progress(ConvertJob *job, VdDisk *target)
@@ -115,7 +115,7 @@ copy_to(ConvertJob *job, VdDisk *target)
     return ok;
 }
 
-/* -- a target that exists (-n) --------------------------------------------- */
+/* -- a target that exists (-n) -------------------------------------------- */
 
 static bool
 target_flush(const ConvertJob *job, VdDisk *target)
@@ -149,8 +149,7 @@ convert_into_existing(ConvertJob *job)
     return image_close(target, job->target) && ok;
 }
 
-/* -- a target of ours -------------------------------------------------------
- */
+/* -- a target of ours ----------------------------------------------------- */
 
 static bool
 creation_fill(ConvertJob *job, VdCreation *creation)
@@ -195,8 +194,7 @@ convert_into_new(ConvertJob *job)
     return vd_creation_commit(creation, &error) || create_failure(job, error);
 }
 
-/* -- the result --------------------------------------------------------------
- */
+/* -- the result ----------------------------------------------------------- */
 
 static int64_t
 target_actual_size(const ConvertJob *job)
@@ -247,8 +245,7 @@ result_print_json(const ConvertJob *job)
     json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
 }
 
-/* -- all of it ---------------------------------------------------------------
- */
+/* -- all of it ------------------------------------------------------------ */
 
 static bool
 convert_in_context(ConvertJob *job)

@@ -53,7 +53,7 @@ facts_add(GVariantBuilder *object, const VdInfo *info)
     backing_add(object, info);
 }
 
-/* -- children -------------------------------------------------------------- */
+/* -- children ------------------------------------------------------------- */
 
 static GVariant *
 file_to_variant(const VdInfo *info)
@@ -119,8 +119,7 @@ children_to_variant(VdContext *ctx, const ImageSpec *spec, const VdInfo *info)
     return g_variant_builder_end(&list);
 }
 
-/* -- the document ------------------------------------------------------------
- */
+/* -- the document --------------------------------------------------------- */
 
 static GVariant *
 info_to_variant(VdContext *ctx, const ImageSpec *spec, const VdInfo *info)

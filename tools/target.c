@@ -37,7 +37,7 @@ target_is_device(const ConvertJob *job)
     return target_stat(job, &st) && S_ISBLK(st.st_mode);
 }
 
-/* -- parts of sources ------------------------------------------------------ */
+/* -- parts of sources ----------------------------------------------------- */
 
 static bool
 is_same_file(const struct stat *target, const char *name)
@@ -105,7 +105,7 @@ check_source(const ConvertJob *job, const char *source,
     return false;
 }
 
-/* -- devices --------------------------------------------------------------- */
+/* -- devices -------------------------------------------------------------- */
 
 static bool
 refuse_device(const ConvertJob *job, const char *why)
