@@ -8,6 +8,7 @@
 
 #include "block/drivers.h"
 #include "formats/raw.h"
+#include "formats/vmdk/driver.h"
 
 const VdDriver *const vd_drivers[] = {
     /* protocols */
@@ -24,6 +25,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_readonly_driver,
 
     /* formats */
+    &vd_vmdk_driver,
     &vd_raw_driver,
 
     NULL,
