@@ -82,8 +82,7 @@ check_co_add_job(StreamCheck *c, const VmdkRecord *rec)
         check_co_flush_jobs(c);
 }
 
-/* -- the walk
- * ------------------------------------------------------------------ */
+/* -- the walk -------------------------------------------------------------- */
 
 /* Have @len bytes from c->at in the window, if the file has them. */
 static bool
@@ -204,8 +203,7 @@ check_co_walk(StreamCheck *c, GError **error)
     return ok;
 }
 
-/* -- the end
- * ------------------------------------------------------------------- */
+/* -- the end --------------------------------------------------------------- */
 
 /* Is the rest of the file zero? */
 static bool
@@ -250,8 +248,7 @@ check_co_end(StreamCheck *c, GError **error)
     return true;
 }
 
-/* -- what the tables name
- * ------------------------------------------------------ */
+/* -- what the tables name -------------------------------------------------- */
 
 /* An entry that the walk did not come by: look at its record on its own. */
 static bool

@@ -103,8 +103,7 @@ entry_at(StreamImage *image, uint64_t grain)
     return image->bytes->data + gt * VMDK_SECTOR + grain % STREAM_GTES * 4;
 }
 
-/* -- sound files
- * ---------------------------------------------------------------- */
+/* -- sound files ----------------------------------------------------------- */
 
 static void
 test_sound_files_have_no_findings(TestCo *t)
@@ -145,8 +144,7 @@ test_records_without_markers_are_checked(TestCo *t)
     assert_finds(t, image, "corruption", record, "compressed data");
 }
 
-/* -- what importers refuse
- * -------------------------------------------------------- */
+/* -- what importers refuse ------------------------------------------------- */
 
 static void
 test_missing_end_is_noted(TestCo *t)
@@ -182,8 +180,7 @@ test_unordered_grains_are_noted_once(TestCo *t)
     assert_finds(t, image, "note", record, "ascending");
 }
 
-/* -- leaks
- * -------------------------------------------------------------------------- */
+/* -- leaks ----------------------------------------------------------------- */
 
 static void
 test_tail_of_data_is_a_leak(TestCo *t)
@@ -221,8 +218,7 @@ test_superseded_record_is_a_leak(TestCo *t)
     }
 }
 
-/* -- corruptions
- * ---------------------------------------------------------------------- */
+/* -- corruptions ----------------------------------------------------------- */
 
 static void
 test_damaged_grain_is_found(TestCo *t)
@@ -344,9 +340,7 @@ test_unknown_marker_is_found(TestCo *t)
     assert_finds(t, image, "corruption", at, "unknown type 9");
 }
 
-/* -- limits
- * -----------------------------------------------------------------------------
- */
+/* -- limits ---------------------------------------------------------------- */
 
 static void
 test_findings_are_counted_beyond_what_is_kept(TestCo *t)

@@ -247,8 +247,7 @@ test_footer_that_does_not_fit_is_refused(TestCo *t)
     }
 }
 
-/* -- reading
- * -------------------------------------------------------------------- */
+/* -- reading --------------------------------------------------------------- */
 
 static void
 test_reads_any_part_of_a_grain(TestCo *t)
@@ -384,8 +383,7 @@ test_record_at_the_very_end_needs_no_padding(TestCo *t)
     close_image(&o);
 }
 
-/* -- the cache
- * ------------------------------------------------------------------- */
+/* -- the cache ------------------------------------------------------------- */
 
 static StreamImage *
 image_of_grains(unsigned n, uint64_t *records)
@@ -520,8 +518,7 @@ test_failed_load_is_tried_again(TestCo *t)
     test_leaf_remove();
 }
 
-/* -- reading ahead
- * ---------------------------------------------------------------- */
+/* -- reading ahead --------------------------------------------------------- */
 
 static void
 test_sequence_is_read_ahead(TestCo *t)
@@ -612,8 +609,7 @@ test_damage_ahead_is_told_to_who_reads_it(TestCo *t)
     close_image(&o);
 }
 
-/* -- damage
- * ------------------------------------------------------------------------ */
+/* -- damage ---------------------------------------------------------------- */
 
 static void
 test_record_of_another_grain_is_refused(TestCo *t)

@@ -8,6 +8,7 @@
 
 #include "formats/codec/codec.h"
 #include "formats/vmdk/bytes.h"
+#include "formats/vmdk/stream-tables.h"
 #include "tests/support/crash.h"
 #include "tests/support/sweep.h"
 #include "tests/unit/stream-image.h"
@@ -235,8 +236,7 @@ test_short_grain_is_filled_with_zeroes(void)
     g_assert_cmpmem(back, n, plain, STREAM_GRAIN);
 }
 
-/* -- directory in front
- * --------------------------------------------------------- */
+/* -- directory in front ---------------------------------------------------- */
 
 static void
 test_in_front_has_vmwares_layout(TestCo *t)
@@ -363,8 +363,56 @@ test_stale_bytes_do_not_become_tables(TestCo *t)
     target_close(&o);
 }
 
-/* -- directory at the end
- * --------------------------------------------------------- */
+typedef struct {
+    VmdkStreamTables *tables;
+    VmdkStreamTable table;
+} TableArg;
+
+static bool
+table_co_member(void *arg, GError **error)
+{
+    TableArg *a = arg;
+
+    return vmdk_stream_tables_co_write(a->tables, &a->table, error);
+}
+
+/* The write of a later table runs first, and has stale bytes to clear. */
+static void
+test_tables_may_be_written_in_any_order(TestCo *t)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(2);
+    Target o = target_new(t, UINT64_C(512) << 20, false);
+    g_autofree uint8_t *junk = g_malloc(65536);
+    VmdkStreamTables tables;
+    VmdkStreamTable early, late;
+    TableArg first, second;
+
+    memset(junk, 0x5a, 65536);
+    g_assert_true(vd_node_co_pwrite(o.file, 0, junk, 65536, NULL));
+    vmdk_stream_tables_init(&tables, o.file, &o.hdr);
+    vmdk_stream_tables_set(&tables, 0, 1000);
+    early = vmdk_stream_tables_take(&tables);
+    vmdk_stream_tables_set(&tables, 9 * TABLE_BYTES, 2000);
+    late = vmdk_stream_tables_take(&tables);
+
+    first = (TableArg){&tables, late};
+    second = (TableArg){&tables, early};
+    vio_co_group_spawn(group, table_co_member, &first, NULL);
+    vio_co_group_spawn(group, table_co_member, &second, NULL);
+    g_assert_true(vio_co_group_join(group, NULL));
+    for (uint64_t i = 0; i < 10; i++)
+        g_assert_cmpuint(
+            read32(o.file, vmdk_header_gt_sector(&o.hdr, i) * VMDK_SECTOR), ==,
+            i == 0   ? 1000
+            : i == 9 ? 2000
+                     : 0);
+    g_free(early.data);
+    g_free(late.data);
+    vmdk_stream_tables_clear(&tables);
+    target_close(&o);
+}
+
+/* -- directory at the end -------------------------------------------------- */
 
 static void
 assert_marker(VdNode *file, uint64_t sector, uint64_t value, uint32_t type)
@@ -458,8 +506,7 @@ test_at_end_without_any_grain(TestCo *t)
     target_close(&o);
 }
 
-/* -- order
- * ------------------------------------------------------------------------- */
+/* -- order ----------------------------------------------------------------- */
 
 static void
 test_descending_grains_are_refused(TestCo *t)
@@ -601,8 +648,7 @@ test_appends_overlap_at_end(TestCo *t)
     append_side_by_side(t, true);
 }
 
-/* -- failures and crashes
- * ------------------------------------------------------------ */
+/* -- failures and crashes -------------------------------------------------- */
 
 static const uint64_t sweep_grains[] = {0, 1, 511, 512, 700, 4000};
 
@@ -762,6 +808,8 @@ main(int argc, char **argv)
     ADD("in-front/empty-tables-take-no-space", test_empty_tables_take_no_space);
     ADD("in-front/stale-bytes-do-not-become-tables",
         test_stale_bytes_do_not_become_tables);
+    ADD("in-front/tables-may-be-written-in-any-order",
+        test_tables_may_be_written_in_any_order);
     ADD("at-end/layout-of-exports", test_at_end_has_the_layout_of_exports);
     ADD("at-end/writes-only-forward", test_at_end_writes_only_forward);
     ADD("at-end/without-any-grain", test_at_end_without_any_grain);
