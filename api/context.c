@@ -89,7 +89,7 @@ vd_context_new(const VdContextParams *params, GError **error)
     ctx->spent =
         g_ptr_array_new_with_free_func((GDestroyNotify) vio_cancel_unref);
     ctx->envs = g_ptr_array_new();
-    g_mutex_init(&ctx->warn_lock);
+    (void) pthread_mutex_init(&ctx->warn_lock, NULL);
     context_take_policy(ctx, params);
     return ctx;
 }
@@ -101,11 +101,12 @@ context_next_warning(VdContext *ctx)
 {
     char *message;
 
-    g_mutex_lock(&ctx->warn_lock);
+    if (g_atomic_int_get(&ctx->n_warnings) == 0)
+        return NULL;
+    (void) pthread_mutex_lock(&ctx->warn_lock);
     message = g_queue_pop_head(&ctx->warnings);
-    if (message == NULL)
-        ctx->warn_scheduled = false;
-    g_mutex_unlock(&ctx->warn_lock);
+    g_atomic_int_set(&ctx->n_warnings, (int) ctx->warnings.length);
+    (void) pthread_mutex_unlock(&ctx->warn_lock);
     return message;
 }
 
@@ -125,16 +126,16 @@ static void
 context_queue_warning(const char *message, void *opaque)
 {
     VdContext *ctx = opaque;
-    bool schedule;
+    unsigned n;
 
     if (ctx->warn == NULL)
         return;
-    g_mutex_lock(&ctx->warn_lock);
+    (void) pthread_mutex_lock(&ctx->warn_lock);
     g_queue_push_tail(&ctx->warnings, g_strdup(message));
-    schedule = !ctx->warn_scheduled;
-    ctx->warn_scheduled = true;
-    g_mutex_unlock(&ctx->warn_lock);
-    if (schedule)
+    n = ctx->warnings.length;
+    g_atomic_int_set(&ctx->n_warnings, (int) n);
+    (void) pthread_mutex_unlock(&ctx->warn_lock);
+    if (n == 1) /* others are told along with the first */
         vio_loop_defer(ctx->loop, context_tell_warnings, ctx);
 }
 
@@ -164,7 +165,7 @@ vd_context_free(VdContext *ctx)
     g_ptr_array_unref(ctx->spent);
     g_ptr_array_unref(ctx->envs);
     g_queue_clear_full(&ctx->warnings, g_free);
-    g_mutex_clear(&ctx->warn_lock);
+    (void) pthread_mutex_destroy(&ctx->warn_lock);
     g_strfreev(ctx->allow_paths);
     g_free(ctx);
 }
@@ -232,8 +233,7 @@ vd_context_run(VdContext *ctx, VdCallFunc fn, void *arg, GError **error)
                         "a synchronous call from inside a callback of the "
                         "same context");
     vio_loop_run_sync(ctx->loop, context_call_entry, &call);
-    if (ctx->warn != NULL)
-        context_tell_warnings(ctx); /* the call's, before its result */
+    context_tell_warnings(ctx); /* the call's, before its result */
     if (call.error != NULL)
         g_propagate_error(error, call.error);
     return call.ok;

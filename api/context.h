@@ -5,6 +5,8 @@
 #include "block/open.h"
 #include "io/loop.h"
 
+#include <pthread.h>
+
 /* Smallest pool a context takes: a copy keeps to one half of the pool, so that
  * the drivers below it always find room for one buffer of their own. */
 #define VD_MIN_BUFFER_LIMIT (UINT64_C(8) << 20)
@@ -25,9 +27,9 @@ struct VdContext {
 
     VdWarnFunc warn;
     void *warn_opaque;
-    GMutex warn_lock; /* guards the two below; never held in a call-out */
-    GQueue warnings;  /* of char */
-    bool warn_scheduled;
+    pthread_mutex_t warn_lock; /* guards the queue; never held in call-outs */
+    GQueue warnings;           /* of char */
+    int n_warnings;            /* atomic: saves callers the lock */
 
     GQueue done; /* of finished requests whose callbacks are due */
 };
