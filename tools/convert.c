@@ -129,6 +129,16 @@ target_flush(const ConvertJob *job, VdDisk *target)
     return false;
 }
 
+/* After a failure that has been reported the close is not another one. */
+static bool
+target_close(const ConvertJob *job, VdDisk *target, bool ok)
+{
+    if (ok)
+        return image_close(target, job->target);
+    (void) vd_disk_close(target, NULL);
+    return false;
+}
+
 static bool
 convert_into_existing(ConvertJob *job)
 {
@@ -145,8 +155,8 @@ convert_into_existing(ConvertJob *job)
     if (!target)
         return false;
     job->copy.target_is_zero = job->target_is_zero;
-    bool ok = copy_to(job, target) && target_flush(job, target);
-    return image_close(target, job->target) && ok;
+    return target_close(job, target,
+                        copy_to(job, target) && target_flush(job, target));
 }
 
 /* -- a target of ours ----------------------------------------------------- */
@@ -159,8 +169,7 @@ creation_fill(ConvertJob *job, VdCreation *creation)
 
     if (!target)
         return create_failure(job, error);
-    bool ok = copy_to(job, target);
-    return image_close(target, job->target) && ok;
+    return target_close(job, target, copy_to(job, target));
 }
 
 static bool
