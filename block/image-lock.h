@@ -12,9 +12,9 @@ typedef enum VdLockMode {
     VD_LOCK_CREATE, /* 101 103 201 203, and nobody may even read */
 } VdLockMode;
 
-/* Take-then-test; on conflict everything taken here is dropped again and the
- * error is IN_USE with QEMU's words and @name.  A file system without such
- * locks: true, with *@unsupported set (may be NULL). */
+/* Take-then-test: @fd then holds exactly the bytes of @mode.  On conflict it
+ * holds none, and the error is IN_USE with QEMU's words and @name.  A file
+ * system without such locks: true, with *@unsupported set (may be NULL). */
 bool vd_image_lock(int fd, VdLockMode mode, const char *name, bool *unsupported,
                    GError **error);
 void vd_image_unlock(int fd);

@@ -5,6 +5,8 @@
  */
 #include "block/rw-internal.h"
 
+#include "block/open.h"
+
 #include <inttypes.h>
 
 static bool
@@ -40,4 +42,15 @@ vd_check_write(const VdNode *node, const char *what, uint64_t off, uint64_t len,
     if (G_LIKELY(off <= end && len <= end - off))
         return true;
     return throw_range(node, what, off, len, error);
+}
+
+bool
+vd_throw_if_cancelled(const VdNode *node, GError **error)
+{
+    int r = vio_cancel_check(node->env->cancel);
+
+    if (G_LIKELY(r == 0))
+        return false;
+    (void) vd_throw_errno(error, -r, "%s", vd_node_name(node));
+    return true;
 }

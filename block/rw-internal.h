@@ -23,6 +23,10 @@ bool vd_check_range(const VdNode *node, const char *what, uint64_t off,
 bool vd_check_write(const VdNode *node, const char *what, uint64_t off,
                     uint64_t len, GError **error);
 
+/* For loops that may take long: true with @error set if the user has asked to
+ * stop. */
+bool vd_throw_if_cancelled(const VdNode *node, GError **error);
+
 static inline bool
 vd_is_aligned(const VdNode *node, uint64_t off, uint64_t len)
 {

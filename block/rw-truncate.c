@@ -40,10 +40,14 @@ truncate_co_hide_parent(VdNode *node, uint64_t old, GError **error)
 
 static bool
 truncate_co_tracked(VdNode *node, uint64_t size, VdPrealloc prealloc,
-                    GError **error)
+                    bool growing, GError **error)
 {
     uint64_t old = node->size;
 
+    /* Others may have made it longer while we waited: who wants it longer does
+     * not want it cut. */
+    if (growing && old >= size)
+        return true;
     if (!node->driver->co_truncate(node, size, prealloc, error))
         return false;
     if (size > old) /* a device keeps its size when less of it is wanted */
@@ -55,6 +59,7 @@ bool
 vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
                     GError **error)
 {
+    bool growing = size > node->size;
     VdTracked tracked;
     bool ok;
 
@@ -62,7 +67,7 @@ vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
         return false;
     vd_track_co_begin(&node->writes, &tracked, MIN(node->size, size),
                       UINT64_MAX, true);
-    ok = truncate_co_tracked(node, size, prealloc, error);
+    ok = truncate_co_tracked(node, size, prealloc, growing, error);
     node->write_gen++;
     vd_track_end(&node->writes, &tracked);
     return ok;

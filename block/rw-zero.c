@@ -63,6 +63,8 @@ zero_co_as_data(VdNode *node, VdChange *change, uint64_t off, uint64_t len,
         uint64_t step;
         bool is_zero;
 
+        if (vd_throw_if_cancelled(node, error))
+            return false;
         if (!zero_co_look(node, off, len, &step, &is_zero, error))
             return false;
         if (!is_zero) {

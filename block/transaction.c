@@ -26,7 +26,8 @@ struct VdTransaction {
     VioLoop *loop;
     bool sync, no_clobber;
     bool ended;
-    GPtrArray *files; /* of TxFile, in the order they were made */
+    GPtrArray *files;    /* of TxFile, in the order they were made */
+    GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
 };
 
 static void
@@ -44,6 +45,7 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
     tx->sync = sync;
     tx->no_clobber = no_clobber;
     tx->files = g_ptr_array_new_with_free_func(file_free);
+    tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return tx;
 }
 
@@ -51,6 +53,7 @@ void
 vd_tx_free(VdTransaction *tx)
 {
     g_assert(tx->ended || tx->files->len == 0);
+    g_hash_table_unref(tx->by_path);
     g_ptr_array_unref(tx->files);
     g_free(tx);
 }
@@ -63,27 +66,26 @@ tx_file(const VdTransaction *tx, guint i)
 
 /* -- names ----------------------------------------------------------------- */
 
-static bool
-is_same_path(const char *a, const char *b)
+static char *
+absolute(const char *path)
 {
-    g_autofree char *full_a = g_canonicalize_filename(a, NULL);
-    g_autofree char *full_b = g_canonicalize_filename(b, NULL);
-
-    return strcmp(full_a, full_b) == 0;
+    return g_canonicalize_filename(vd_name_strip_file(path), NULL);
 }
 
-static const TxFile *
+static TxFile *
 tx_find(const VdTransaction *tx, const char *path)
 {
-    path = vd_name_strip_file(path);
-    for (guint i = 0; i < tx->files->len; i++) {
-        const TxFile *file = tx_file(tx, i);
+    g_autofree char *key = absolute(path);
 
-        if (is_same_path(vd_name_strip_file(file->requested), path) ||
-            is_same_path(file->target, path))
-            return file;
-    }
-    return NULL;
+    return g_hash_table_lookup(tx->by_path, key);
+}
+
+static void
+tx_add(VdTransaction *tx, TxFile *file)
+{
+    g_ptr_array_add(tx->files, file);
+    g_hash_table_insert(tx->by_path, absolute(file->requested), file);
+    g_hash_table_insert(tx->by_path, absolute(file->target), file);
 }
 
 const char *
@@ -163,7 +165,7 @@ vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
         vd_tx_file_free(file);
         return NULL;
     }
-    g_ptr_array_add(tx->files, file);
+    tx_add(tx, file);
     node = tx_co_open_leaf(env, file, error);
     if (!node || tx_co_size(node, size, prealloc, error))
         return node;

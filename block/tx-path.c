@@ -261,5 +261,7 @@ vd_tx_file_remove(TxFile *file)
         unlink_own(file->target, file->new_fd);
     else if (file->state == TX_SUCCESSOR)
         unlink_own(file->temp, file->new_fd);
-    vd_tx_file_settle(file);
+    /* What could not be put back stays under its temporary name. */
+    file->state = TX_NOTHING;
+    close_fds(file);
 }

@@ -446,6 +446,36 @@ test_writes_look_again_after_a_shrink(TestCo *t)
     test_co_close(node);
 }
 
+static bool
+grow_co(void *arg, GError **error)
+{
+    return vd_node_co_truncate(arg, 4096, VD_PREALLOC_OFF, error);
+}
+
+static void
+test_growing_never_cuts_what_came_meanwhile(TestCo *t)
+{
+    VioCoGroup *group;
+    RamStore *store;
+    VdNode *node;
+    WriteJob job;
+
+    block_test_begin(t);
+    store = ram_store("d");
+    ram_fill(store, 1024, 1);
+    node = block_test_open(t, "ram:d", "raw", VD_OPEN_RDWR);
+    job = (WriteJob){vd_node_child(node, "file"), 1024, 8192, 5};
+    store->delay_ns = 200000;
+    group = vio_co_group_new(2);
+    vio_co_group_spawn(group, write_job_co, &job, NULL);
+    vio_co_group_spawn(group, grow_co, job.node, NULL); /* waits for it */
+    g_assert_true(vio_co_group_join(group, NULL));
+    vio_co_group_free(group);
+    g_assert_cmpuint(store->size, ==, 1024 + 8192);
+    g_assert_cmpint(store->bytes[1024 + 8191], ==, 5);
+    test_co_close(node);
+}
+
 static void
 test_children_grow_when_written_behind_their_end(TestCo *t)
 {
@@ -537,6 +567,7 @@ main(int argc, char **argv)
     TEST(write_in_the_last_unit_keeps_the_size);
     TEST(truncate_changes_the_size);
     TEST(writes_look_again_after_a_shrink);
+    TEST(growing_never_cuts_what_came_meanwhile);
     TEST(children_grow_when_written_behind_their_end);
     TEST(unaligned_appends_keep_exact_ends);
     TEST(counts_requests_and_device_requests);

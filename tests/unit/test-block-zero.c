@@ -243,6 +243,21 @@ test_large_zeroes_use_one_buffer(TestCo *t)
     test_co_close(node);
 }
 
+static void
+test_long_zeroing_can_be_cancelled(TestCo *t)
+{
+    VdNode *node = open_zeroes_4k(t, false);
+    g_autoptr(VioCancel) cancel = vio_cancel_new();
+    g_autoptr(GError) error = NULL;
+
+    t->env.cancel = cancel;
+    vio_cancel_fire(cancel);
+    g_assert_false(vd_node_co_write_zeroes(node, 0, 65536, 0, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
+    test_co_close(node);
+    t->env.cancel = NULL;
+}
+
 /* -- discard --------------------------------------------------------------- */
 
 static void
@@ -303,6 +318,7 @@ main(int argc, char **argv)
     TEST(zeroes_fall_back_to_data);
     TEST(no_fallback_changes_nothing);
     TEST(large_zeroes_use_one_buffer);
+    TEST(long_zeroing_can_be_cancelled);
     TEST(discard_only_if_opened_so);
     TEST(discard_splits_and_drops_partial_units);
     TEST(discard_that_is_not_supported_is_no_error);
