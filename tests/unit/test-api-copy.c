@@ -315,9 +315,9 @@ test_salvage_loses_only_bad_sectors(ApiTest *t, gconstpointer unused)
     api_test_close(target);
 }
 
-/* Every request that a copy makes fails once. */
+/* Every read that a copy makes fails once. */
 static void
-test_no_failure_goes_unnoticed(ApiTest *t, gconstpointer op)
+test_no_failing_read_goes_unnoticed(ApiTest *t, gconstpointer unused)
 {
     const char *src = api_test_path(t, "src");
     bool failed = true;
@@ -342,6 +342,39 @@ test_no_failure_goes_unnoticed(ApiTest *t, gconstpointer op)
         api_test_close(target);
     }
     g_assert_cmpuint(nth, >, 2);
+}
+
+/* Every write of data or zeroes, too; the target has old content. */
+static void
+test_no_failing_write_goes_unnoticed(ApiTest *t, gconstpointer unused)
+{
+    const char *src = api_test_path(t, "src"), *dst = api_test_path(t, "dst");
+    const VdCopyParams params = {.sparse_size = UINT64_MAX};
+    bool failed = true;
+    VdDisk *source;
+    unsigned nth;
+
+    api_test_make_sparse(src, 6 * MIB, 2);
+    source = api_test_open(t, src, "raw", 0);
+    for (nth = 0; failed; nth++) {
+        g_autoptr(GError) error = NULL;
+        VdDisk *target;
+
+        api_test_make_full(dst, 6 * MIB, 9);
+        target = api_test_open_opts(t, VD_OPEN_RDWR,
+                                    "driver=raw,file.driver=fault,"
+                                    "file.fail-nth=%u,file.fail-errno=ENOSPC,"
+                                    "file.file.filename=%s",
+                                    nth, dst);
+        failed = !vd_copy(&source, 1, target, &params, NULL, &error) ||
+                 !vd_disk_flush(target, &error);
+        if (failed)
+            g_assert_error(error, VD_ERROR, VD_ERROR_NO_SPACE);
+        (void) vd_disk_close(target, NULL); /* the fault may hit its flush */
+    }
+    api_test_close(source);
+    api_test_assert_same_files(src, dst);
+    g_assert_cmpuint(nth, >, 4);
 }
 
 /* -- progress, cancel, pace
@@ -497,7 +530,9 @@ main(int argc, char **argv)
     api_test_add("/api/copy/salvage-loses-only-bad-sectors",
                  test_salvage_loses_only_bad_sectors);
     api_test_add("/api/copy/no-failing-read-goes-unnoticed",
-                 test_no_failure_goes_unnoticed);
+                 test_no_failing_read_goes_unnoticed);
+    api_test_add("/api/copy/no-failing-write-goes-unnoticed",
+                 test_no_failing_write_goes_unnoticed);
     api_test_add("/api/copy/progress-only-goes-forward",
                  test_progress_only_goes_forward);
     api_test_add("/api/copy/cancel-stops-a-copy-and-reset-allows-the-next",
