@@ -156,7 +156,6 @@ static unsigned
 run_crash(Toy *toy)
 {
     char *base = test_dir_new();
-    g_autofree char *path = test_co_path(toy->t, "toy");
     g_autoptr(GPtrArray) changes = NULL;
     TestCrash crash = {
         .base_dir = base,
@@ -212,9 +211,7 @@ static void
 test_replay_finds_broken_promise(TestCo *t)
 {
     char *base = test_dir_new();
-    g_autofree char *path = test_co_path(t, "toy");
     g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
     Toy toy = {.t = t};
     TestCrash crash = {
         .base_dir = base,
