@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "formats/codec/codec.h"
 #include "formats/vmdk/bytes.h"
 #include "formats/vmdk/stream-tables.h"
 #include "tests/support/crash.h"
@@ -174,66 +173,6 @@ assert_sound(VdNode *file, const VmdkHeader *hdr, uint64_t n_grains)
         g_error("found: %s", ((VdFinding *) result.findings->pdata[i])->detail);
     g_assert_cmpuint(result.allocated_clusters, ==, n_grains);
     g_assert_cmpuint(result.image_end_offset, ==, vd_node_size(file));
-}
-
-/* -- encode -------------------------------------------------------------------
- */
-
-static void
-test_record_is_padded_to_sectors(void)
-{
-    g_autofree uint8_t *plain = g_malloc(STREAM_GRAIN);
-    g_autofree uint8_t *out = g_malloc(vmdk_stream_record_bound());
-    size_t used = vmdk_stream_record_bound(), n;
-
-    stream_plain(3, plain);
-    memset(out, 0xee, used);
-    g_assert_true(vmdk_stream_encode(3 * STREAM_GRAIN, plain, STREAM_GRAIN, 6,
-                                     out, &used, NULL));
-    g_assert_cmpuint(used % VMDK_SECTOR, ==, 0);
-    g_assert_cmpuint(vmdk_get64(out), ==, 3 * 128);
-    n = 12 + vmdk_get32(out + 8);
-    g_assert_cmpuint((n + 511) / 512 * 512, ==, used);
-    for (; n < used; n++)
-        g_assert_cmphex(out[n], ==, 0);
-}
-
-static void
-test_any_grain_fits_129_sectors(void)
-{
-    static const int levels[] = {1, 2, 3, 6, 9, 12};
-    g_autofree uint8_t *plain = g_malloc(STREAM_GRAIN);
-    g_autofree uint8_t *out = g_malloc(vmdk_stream_record_bound());
-    g_autoptr(GRand) rand = g_rand_new_with_seed(9);
-
-    for (size_t i = 0; i < STREAM_GRAIN; i++)
-        plain[i] = (uint8_t) g_rand_int(rand);
-    g_assert_cmpuint(vmdk_stream_record_bound(), ==, 129 * 512);
-    for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {
-        size_t used = vmdk_stream_record_bound();
-
-        g_assert_true(vmdk_stream_encode(0, plain, STREAM_GRAIN, levels[i], out,
-                                         &used, NULL));
-        g_assert_cmpuint(used, ==, 129 * 512);
-    }
-}
-
-static void
-test_short_grain_is_filled_with_zeroes(void)
-{
-    g_autofree uint8_t *plain = g_malloc(STREAM_GRAIN);
-    g_autofree uint8_t *out = g_malloc(vmdk_stream_record_bound());
-    g_autofree uint8_t *back = g_malloc(STREAM_GRAIN);
-    size_t used = vmdk_stream_record_bound(), n = STREAM_GRAIN;
-
-    stream_plain(1, plain);
-    g_assert_true(
-        vmdk_stream_encode(STREAM_GRAIN, plain, 513, 1, out, &used, NULL));
-    g_assert_true(vd_codec_inflate(VD_CODEC_ZLIB, out + 12, vmdk_get32(out + 8),
-                                   back, &n, NULL));
-    g_assert_cmpuint(n, ==, STREAM_GRAIN);
-    memset(plain + 513, 0, STREAM_GRAIN - 513);
-    g_assert_cmpmem(back, n, plain, STREAM_GRAIN);
 }
 
 /* -- directory in front ---------------------------------------------------- */
@@ -794,12 +733,6 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vmdk/stream/encode/record-is-padded-to-sectors",
-                    test_record_is_padded_to_sectors);
-    g_test_add_func("/vmdk/stream/encode/any-grain-fits-129-sectors",
-                    test_any_grain_fits_129_sectors);
-    g_test_add_func("/vmdk/stream/encode/short-grain-is-filled-with-zeroes",
-                    test_short_grain_is_filled_with_zeroes);
     ADD("in-front/vmwares-layout", test_in_front_has_vmwares_layout);
     ADD("in-front/without-any-grain", test_in_front_without_any_grain);
     ADD("in-front/unfinished-until-the-end",
