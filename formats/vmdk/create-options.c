@@ -34,7 +34,8 @@ const VdOptionSpec vmdk_create_options[] = {
     {"backing_fmt", VD_OPTION_STRING, NULL, "Must be 'vmdk' if present", NULL},
     {"compat6", VD_OPTION_BOOL, "off", "VMDK version 6 image", NULL},
     {"compress_level", VD_OPTION_NUMBER, NULL,
-     "Deflate level of streamOptimized images, 1 (fast, default) to 9", NULL},
+     "Deflate level of streamOptimized images, 1 (fast, default) to 9, or 12",
+     NULL},
     {"content_id", VD_OPTION_STRING, NULL,
      "Content id (CID), 8 hex digits; random if not given", NULL},
     {"description", VD_OPTION_STRING, NULL, "Comment in the descriptor", NULL},
@@ -118,9 +119,11 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
     if (!split || split % (1u << 20) || split > (UINT64_C(1) << 40))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "split_size must be a multiple of 1 MiB up to 1 TiB");
-    if (level < 1 || level > 9)
+    if ((level < 1 || level > VD_CODEC_LEVEL_BEST) &&
+        level != VD_CODEC_LEVEL_MAX)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "compress_level must be from 1 to 9");
+                        "compress_level must be from 1 to %d, or %d",
+                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
     new->grain_sectors = grain / VMDK_SECTOR;
     new->split_sectors = split / VMDK_SECTOR;
     new->level = (int) level;
