@@ -5,6 +5,7 @@
  */
 #include "block/proto/file.h"
 
+#include "block/open.h"
 #include "io/buffer.h"
 
 #include <errno.h>
@@ -48,12 +49,15 @@ file_co_fill(VdNode *node, uint64_t from, uint64_t to)
     ssize_t n = 0;
 
     memset(buf, 0, FILE_FILL_CHUNK);
+    /* May be all of a disk: the one part of creating that takes long. */
     while (from < to && n >= 0) {
         struct iovec iov;
         VioVec src =
             vio_vec_from_buf(&iov, buf, MIN(FILE_FILL_CHUNK, to - from));
 
-        n = vio_co_pwritev(s->file, from, &src, 0);
+        n = vio_cancel_check(vd_node_env(node)->cancel);
+        if (n == 0)
+            n = vio_co_pwritev(s->file, from, &src, 0);
         from += src.len;
     }
     vio_buffer_put(vd_node_loop(node), buf, FILE_FILL_CHUNK);

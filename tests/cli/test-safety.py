@@ -87,6 +87,15 @@ def assert_one_error(text, pattern):
         raise Failed(text)
 
 
+def wait_for_blocks(path):
+    """Until something is stored in @path."""
+    deadline = time.monotonic() + PATIENCE
+    while not os.path.exists(path) or os.stat(path).st_blocks == 0:
+        if time.monotonic() > deadline:
+            raise Failed("nothing is being written")
+        time.sleep(0.01)
+
+
 class Running:
     """vdisk-img in the background, its progress read line by line."""
 
@@ -264,19 +273,24 @@ def add_signals(suite):
     suite.add("SIGINT leaves an existing target as it was", check_signal,
               signal.SIGINT, 130, "raw", True)
 
+    @suite.case("SIGINT stops a creation that fills its file")
+    def _():
+        with scratch() as d:
+            job = Running(["create", "-q", "-f", "raw", "-o",
+                           "preallocation=full", "target", "4G"], d)
+            wait_for_blocks(os.path.join(d, "target"))
+            job.process.send_signal(signal.SIGINT)
+            status, _, err = job.end()
+            assert_equal(130, status, err.decode())
+            assert_equal([], os.listdir(d), "left behind")
+
     @suite.case("SIGUSR1 tells how far it is, on stderr")
     def _():
         with scratch() as d:
             make_noise(os.path.join(d, "source"), 4 * MIB)
             job = Running(["convert", *SLOW, "-f", "raw", "-O", "raw",
                            "source", "target"], d)
-            target = os.path.join(d, "target")
-            deadline = time.monotonic() + PATIENCE
-            while not os.path.exists(target) or \
-                    os.stat(target).st_blocks == 0:
-                if time.monotonic() > deadline:
-                    raise Failed("nothing is being written")
-                time.sleep(0.01)
+            wait_for_blocks(os.path.join(d, "target"))
             job.process.send_signal(signal.SIGUSR1)
             status, out, err = job.end()
             assert_equal((0, b""), (status, out), err.decode())
