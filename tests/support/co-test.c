@@ -3,6 +3,8 @@
  */
 #include "tests/support/co-test.h"
 
+#include <string.h>
+
 #include "block/registry.h"
 
 static void
@@ -62,16 +64,23 @@ run_uring(gconstpointer data)
         g_test_skip("no io_uring here");
 }
 
+static void
+add_engine(const char *engine, const char *path, TestCoFunc fn,
+           GTestDataFunc run)
+{
+    g_autofree char *name = g_strconcat("/", engine, path, NULL);
+    const char *only = g_getenv("VDISK_ENGINE");
+
+    if (!only || strcmp(only, engine) == 0)
+        g_test_add_data_func_full(name, g_memdup2(&fn, sizeof(fn)), run,
+                                  g_free);
+}
+
 void
 test_co_add(const char *path, TestCoFunc fn)
 {
-    g_autofree char *threads = g_strconcat("/threads", path, NULL);
-    g_autofree char *uring = g_strconcat("/uring", path, NULL);
-
-    g_test_add_data_func_full(threads, g_memdup2(&fn, sizeof(fn)), run_threads,
-                              g_free);
-    g_test_add_data_func_full(uring, g_memdup2(&fn, sizeof(fn)), run_uring,
-                              g_free);
+    add_engine("threads", path, fn, run_threads);
+    add_engine("uring", path, fn, run_uring);
 }
 
 char *

@@ -16,7 +16,8 @@ typedef struct TestCo {
 typedef void (*TestCoFunc)(TestCo *t);
 
 /* Add @fn as "/threads" + @path and "/uring" + @path (skipped where io_uring
- * is not to be had).  @path starts with a slash. */
+ * is not to be had); only one of them if VDISK_ENGINE names it.  @path starts
+ * with a slash. */
 void test_co_add(const char *path, TestCoFunc fn);
 
 /* Run @fn as one coroutine on a fresh loop of this engine; false if the engine
