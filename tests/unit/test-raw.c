@@ -5,8 +5,9 @@
 #include "formats/raw.h"
 #include "tests/support/co-test.h"
 #include "tests/support/pattern.h"
+#include "tests/support/sweep.h"
 
-#include <string.h>
+#include <errno.h>
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -321,6 +322,52 @@ test_failed_create_leaves_nothing(TestCo *t)
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+/* Replacing an image: every request fails once. */
+
+static void
+replace_prepare(void *arg)
+{
+    TestCo *t = arg;
+    g_autofree char *path = test_co_path(t, "new");
+
+    test_dir_empty(t->dir);
+    g_assert_true(g_file_set_contents(path, "old", -1, NULL));
+}
+
+static bool
+replace_act(void *arg, GError **error)
+{
+    return create(arg, 3 * MIB, "preallocation=full", error);
+}
+
+static void
+replace_check(void *arg, bool ok)
+{
+    TestCo *t = arg;
+    g_autofree char *path = test_co_path(t, "new");
+    g_autoptr(GDir) dir = g_dir_open(t->dir, 0, NULL);
+
+    g_assert_cmpuint(test_file_size(path), ==, ok ? 3 * MIB : 3);
+    g_assert_cmpstr(g_dir_read_name(dir), ==, "new");
+    g_assert_null(g_dir_read_name(dir)); /* and nothing besides */
+}
+
+static void
+test_failed_replacement_keeps_the_old(TestCo *t)
+{
+    TestSweep sweep = {
+        .op = TEST_OP_ANY,
+        .errnum = ENOSPC,
+        .prepare = replace_prepare,
+        .act = replace_act,
+        .check = replace_check,
+    };
+
+    test_leaf_install();
+    g_assert_cmpuint(test_fault_sweep(&sweep, t), >=, 2); /* open, resize */
+    test_leaf_remove();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -348,5 +395,7 @@ main(int argc, char **argv)
     test_co_add("/raw/create/reserves-space", test_create_reserves_space);
     test_co_add("/raw/create/failed-create-leaves-nothing",
                 test_failed_create_leaves_nothing);
+    test_co_add("/raw/create/failed-replacement-keeps-the-old",
+                test_failed_replacement_keeps_the_old);
     return g_test_run();
 }
