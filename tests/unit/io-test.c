@@ -3,7 +3,6 @@
 #include "tests/unit/io-test.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "io/fiber.h"
 
@@ -178,21 +177,31 @@ io_test_assert_pattern(const void *buf, uint64_t off, size_t len)
 }
 
 bool
-io_test_is_slow(void)
-{
-#if defined(VIO_ASAN) || defined(VIO_TSAN)
-    return true;
-#else
-    return getenv("VDISK_TEST_SLOW") != NULL;
-#endif
-}
-
-bool
 io_test_under_tsan(void)
 {
 #ifdef VIO_TSAN
     return true;
 #else
     return false;
+#endif
+}
+
+bool
+io_test_under_valgrind(void)
+{
+#ifdef VIO_HAVE_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
+
+bool
+io_test_is_slow(void)
+{
+#ifdef VIO_ASAN
+    return true;
+#else
+    return io_test_under_tsan() || io_test_under_valgrind();
 #endif
 }

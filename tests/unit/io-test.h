@@ -44,3 +44,4 @@ void io_test_assert_pattern(const void *buf, uint64_t off, size_t len);
 /* True if this build or run is slow (sanitizers, valgrind). */
 bool io_test_is_slow(void);
 bool io_test_under_tsan(void);
+bool io_test_under_valgrind(void);
