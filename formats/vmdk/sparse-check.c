@@ -25,6 +25,7 @@ typedef struct {
     uint64_t end;         /* highest sector in use */
     uint64_t grains_left; /* entries behind these do not matter */
     uint32_t previous;    /* entry in front, for counting fragments */
+    GArray *stale; /* tables whose redundant copy differs; NULL = not wanted */
 } Check;
 
 #define FIND(c, kind, sector, ...)                                             \
@@ -109,7 +110,11 @@ check_table(Check *c, uint32_t index, const uint32_t *raw,
     uint64_t n = MIN(c->grains_left, tables->gtes_per_gt);
 
     /* Entries behind the end of the disk are other tools' leftovers. */
-    if (other && memcmp(raw, other, n * sizeof(uint32_t)))
+    bool differ = other && memcmp(raw, other, n * sizeof(uint32_t));
+
+    if (differ && c->stale)
+        g_array_append_val(c->stale, index);
+    else if (differ)
         FIND(c, CORRUPTION, tables->gd[index],
              "grain table %u differs from its redundant copy at sector %u",
              index, tables->rgd[index]);
@@ -256,7 +261,8 @@ check_directories(Check *c)
 }
 
 bool
-vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error)
+vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
+                       GError **error)
 {
     VmdkSparse *sp = e->sparse;
     uint64_t size = vd_node_size(e->file);
@@ -268,7 +274,8 @@ vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error)
                .n_slots = size >> sp->grain_shift,
                .file_sectors = (size + VMDK_SECTOR - 1) / VMDK_SECTOR,
                .end = sp->hdr.overhead_sectors,
-               .grains_left = grains};
+               .grains_left = grains,
+               .stale = stale};
 
     /* The last grain may be short. */
     if (size & (sp->grain_bytes - 1))
@@ -289,4 +296,10 @@ vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error)
         MAX(result->image_end_offset, c.end * VMDK_SECTOR);
     g_free(c.used);
     return true;
+}
+
+bool
+vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error)
+{
+    return vmdk_sparse_co_examine(e, result, NULL, error);
 }

@@ -64,8 +64,10 @@ vmdk_sparse_co_flush(VmdkExtent *e, GError **error)
     VmdkSparse *sp = e->sparse;
     bool ok;
 
-    if (!sp->marked)
-        return true; /* nothing was ever changed */
+    if (!sp->marked && !sp->tables->dirty->len)
+        return true; /* nothing was ever changed, nor is a crash made good */
+    if (!vmdk_sparse_co_mark_unclean(e, error))
+        return false;
     vio_co_mutex_lock(&sp->flush_lock);
     ok = sparse_co_flush_locked(e, error);
     vio_co_mutex_unlock(&sp->flush_lock);
@@ -87,7 +89,7 @@ vmdk_sparse_co_finish(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
 
-    if (!sp->marked)
+    if (!sp->marked && !sp->tables->dirty->len)
         return true;
     if (!vmdk_sparse_co_flush(e, error) ||
         !sparse_co_complete_last_grain(e, error) ||

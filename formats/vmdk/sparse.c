@@ -78,33 +78,67 @@ first_free(const VmdkSparse *sp, uint64_t file_size)
     return (end + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
 }
 
+/* Tables whose redundant copy a crash has left behind are written again with
+ * the next flush: their primary copies have been found good. */
+static bool
+sparse_co_renew_stale(VmdkExtent *e, const GArray *stale, GError **error)
+{
+    for (unsigned i = 0; i < stale->len; i++) {
+        VmdkTable *table = vmdk_tables_co_get_rw(
+            e->sparse->tables, g_array_index(stale, uint32_t, i), error);
+
+        if (!table)
+            return false;
+        vmdk_tables_set(table, 0, vmdk_table_entry(table, 0));
+    }
+    return true;
+}
+
+static bool
+refuse_unclean(const VmdkExtent *e, const VdCheckResult *result, GError **error)
+{
+    const VdFinding *first = result->findings && result->findings->len
+                                 ? result->findings->pdata[0]
+                                 : NULL;
+
+    return vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: was not closed cleanly and needs repair: %s",
+                    vd_node_name(e->file),
+                    first ? first->detail : "its tables are damaged");
+}
+
+static bool
+sparse_co_check_unclean(VmdkExtent *e, GError **error)
+{
+    g_autoptr(GArray) stale = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    VdCheckResult result = {.max_findings = 1};
+    bool ok = vmdk_sparse_co_examine(e, &result, stale, error);
+
+    if (ok && (result.corruptions || result.check_errors))
+        ok = refuse_unclean(e, &result, error);
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
+    return ok && sparse_co_renew_stale(e, stale, error);
+}
+
 /* What would make writing do harm. */
 static bool
 sparse_co_check_writable(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    VdCheckResult result = {.max_findings = 1};
-    bool ok;
 
     if (vd_node_flags(e->state->node) & VD_OPEN_CHECK)
         return true;
+    if (sp->tables->gd_error) {
+        g_propagate_error(error, g_error_copy(sp->tables->gd_error));
+        return vd_prefix(error,
+                         "%s: can only be read: ", vd_node_name(e->file));
+    }
     if (sp->tables->gd_damaged)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: the grain directories are damaged; the image can "
                         "only be read",
                         vd_node_name(e->file));
-    if (!sp->hdr.unclean)
-        return true;
-    ok = vmdk_sparse_co_check(e, &result, error);
-    if (ok && (result.corruptions || result.check_errors))
-        ok = vd_throw(error, VD_ERROR_CORRUPT,
-                      "%s: was not closed cleanly and needs repair: %s",
-                      vd_node_name(e->file),
-                      result.findings && result.findings->len
-                          ? ((VdFinding *) result.findings->pdata[0])->detail
-                          : "tables are damaged");
-    g_clear_pointer(&result.findings, g_ptr_array_unref);
-    return ok;
+    return !sp->hdr.unclean || sparse_co_check_unclean(e, error);
 }
 
 static bool

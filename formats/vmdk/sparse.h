@@ -63,6 +63,10 @@ bool vmdk_sparse_co_flush(VmdkExtent *e, GError **error);
 bool vmdk_sparse_co_finish(VmdkExtent *e, GError **error);
 
 /* sparse-check.c */
+/* @stale (may be NULL): gets the numbers (uint32_t) of tables whose copies
+ * differ, which are then no findings. */
+bool vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
+                            GError **error);
 bool vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error);
 
 /* Bytes of the extent from @off to the end of its table. */

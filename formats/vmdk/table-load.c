@@ -234,7 +234,7 @@ static bool
 table_co_load_redundant(VmdkTables *tables, uint32_t index, GError **error)
 {
     g_autofree uint32_t *raw = table_co_read_redundant(tables, index, NULL);
-    bool damaged = true;
+    bool damaged = false;
 
     if (!raw)
         return false;
@@ -244,7 +244,8 @@ table_co_load_redundant(VmdkTables *tables, uint32_t index, GError **error)
                  "%s: grain table %u is unreadable; using the redundant one",
                  vd_node_name(tables->file), index);
     (void) vmdk_tables_sift(tables, raw, NULL, &damaged);
-    install(tables, index, raw, true);
+    /* A writer rewrites both copies, which may even mend the unreadable one. */
+    install(tables, index, raw, damaged);
     return true;
 }
 

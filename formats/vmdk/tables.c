@@ -79,31 +79,36 @@ reconcile_directories(VmdkTables *tables)
     }
 }
 
+/* The redundant one in the place of a primary that cannot be had. */
+static void
+stand_in(VmdkTables *tables)
+{
+    vd_node_warn(tables->file, "%s; using the redundant grain directory",
+                 tables->gd_error->message);
+    tables->gd =
+        g_memdup2(tables->rgd, (size_t) tables->n_gts * sizeof(uint32_t));
+    tables->stats.redundant += tables->n_gts;
+}
+
 static bool
 tables_co_load_directories(VmdkTables *tables, GError **error)
 {
     const VmdkHeader *hdr = &tables->hdr;
-    g_autoptr(GError) primary = NULL;
+    GError **reason = &tables->gd_error;
 
-    if ((hdr->flags & VMDK_FLAG_REDUNDANT) && hdr->rgd_sector) {
-        tables->rgd = tables_co_read_directory(
-            tables, hdr->rgd_sector, "redundant grain directory", NULL);
-        tables->gd_damaged = !tables->rgd;
-    }
     tables->gd = tables_co_read_directory(tables, hdr->gd_sector,
-                                          "grain directory", &primary);
-    if (!tables->gd && tables->rgd) {
-        vd_node_warn(tables->file, "%s; using the redundant grain directory",
-                     primary->message);
-        tables->gd =
-            g_memdup2(tables->rgd, (size_t) tables->n_gts * sizeof(uint32_t));
-        tables->stats.redundant += tables->n_gts;
-        tables->gd_damaged = true;
-    }
+                                          "grain directory", reason);
+    if ((hdr->flags & VMDK_FLAG_REDUNDANT) && hdr->rgd_sector)
+        tables->rgd = tables_co_read_directory(tables, hdr->rgd_sector,
+                                               "redundant grain directory",
+                                               tables->gd ? reason : NULL);
+    if (!tables->gd && tables->rgd)
+        stand_in(tables);
     if (!tables->gd) {
-        g_propagate_error(error, g_steal_pointer(&primary));
+        g_propagate_error(error, g_steal_pointer(reason));
         return false;
     }
+    tables->gd_damaged = tables->gd_error != NULL;
     reconcile_directories(tables);
     return true;
 }
@@ -170,6 +175,7 @@ vmdk_tables_free(VmdkTables *tables)
     vmdk_table_cache_unref(tables->cache);
     g_ptr_array_unref(tables->dirty);
     g_clear_pointer(&tables->meta, g_array_unref);
+    g_clear_error(&tables->gd_error);
     g_free(tables->empty);
     g_free(tables->slot);
     g_free(tables->gd);

@@ -41,9 +41,10 @@ struct VmdkTables {
     uint32_t *rgd;    /* NULL = no redundant copy */
     uint32_t n_gts, gtes_per_gt;
     uint32_t gt_sectors;
-    bool zero_gte;   /* entry 1 means zeroes */
-    bool stream;     /* entries name records: any sector */
-    bool gd_damaged; /* directories need repair: no writing */
+    bool zero_gte;    /* entry 1 means zeroes */
+    bool stream;      /* entries name records: any sector */
+    bool gd_damaged;  /* directories need repair: no writing */
+    GError *gd_error; /* why a directory could not be read at all */
     bool gd_dirty;
     bool warned;
     GPtrArray *dirty; /* of VmdkTable */

@@ -339,9 +339,26 @@ test_unclean_disk_is_checked_before_writing(TestCo *t)
     g_assert_cmphex(vmdk_test_peek32(t, "d.vmdk", 72) & 0xff, ==, 0);
 
     vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
-    vmdk_test_poke32(t, "d.vmdk", RGT_BYTE + 4, 0);
+    poke_both(t, 1, 21);
     vmdk_test_assert_refused(t, "d.vmdk", VD_OPEN_RDWR, VD_ERROR_CORRUPT);
     test_co_close(vmdk_test_open(t, "d.vmdk", 0));
+}
+
+static void
+test_stale_copy_after_a_crash_is_renewed(TestCo *t)
+{
+    VdNode *node;
+
+    make_disk(t, "");
+    vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
+    vmdk_test_poke32(t, "d.vmdk", RGT_BYTE + 4, 0);
+    g_assert_cmpuint(check(t).corruptions, ==, 1);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, 512, 3);
+    test_co_close(node);
+    g_assert_cmpuint(check(t).corruptions, ==, 0);
+    g_assert_cmpuint(vmdk_test_peek32(t, "d.vmdk", RGT_BYTE + 4), ==,
+                     vmdk_test_peek32(t, "d.vmdk", GT_BYTE + 4));
 }
 
 static void
@@ -376,6 +393,7 @@ main(int argc, char **argv)
     ADD("missing-table", test_missing_table_is_made_by_a_write);
     ADD("directory-entry-1", test_directory_entry_1_is_a_table_of_zero_marks);
     ADD("unclean", test_unclean_disk_is_checked_before_writing);
+    ADD("stale-copy", test_stale_copy_after_a_crash_is_renewed);
     ADD("short-flat", test_short_flat_file_is_found);
 #undef ADD
     return g_test_run();
