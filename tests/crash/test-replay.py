@@ -14,7 +14,6 @@ what was not flushed - and each state must
 
 VDISK_TEST_LONG=1 tries each record instead of a sample of them.
 """
-import json
 import os
 import random
 import sys
@@ -22,9 +21,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import writelog  # noqa: E402
+from checks import assert_sound  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (LONG, VDISK_IMG, Failed, disk_io, run,  # noqa: E402
-                   scratch, vdisk_img)
+from tools import LONG, Failed, disk_io, scratch, vdisk_img  # noqa: E402
 
 SIZE = 4 << 20
 GUEST, STORAGE = 1, 2  # tags in the log
@@ -86,21 +85,6 @@ def assert_allowed(data, allowed, where):
                          "or has lost what was flushed" % (where, number))
 
 
-def lagging_copy(finding):
-    return "redundant" in finding["detail"]
-
-
-def assert_sound(image, where, allow_lagging):
-    result = run([VDISK_IMG, "check", "-f", "vmdk", "--output=json", image])
-    if result.code in (0, 3):
-        return
-    report = json.loads(result.stdout)
-    bad = [f for f in report.get("findings", [])
-           if f["kind"] not in ("leak", "note")]
-    if not bad or not allow_lagging or not all(map(lagging_copy, bad)):
-        raise Failed("%s: %s" % (where, result))
-
-
 def try_state(image, allowed, where, tmp):
     assert_sound(image, where, True)
     assert_allowed(content(image, tmp), allowed, where)
@@ -109,7 +93,7 @@ def try_state(image, allowed, where, tmp):
     with open(word, "wb") as file:
         file.write(b"\x5a" * 512)
     disk_io(image, "write", SIZE - 512, word)
-    assert_sound(image, where + ", reopened", False)
+    assert_sound(image, where + ", reopened")
     assert_allowed(content(image, tmp)[:-512], allowed[:-1],
                    where + ", reopened")
 

@@ -14,8 +14,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite, skip_all  # noqa: E402
-from tools import (DISK_IO, VDISK_IMG, Failed, need, qemu_img, run, scratch,  # noqa: E402
-                   vdisk_img, vdisk_img_fails)
+from tools import (DISK_IO, VDISK_IMG, Failed, need, qemu_img,  # noqa: E402
+                   run, scratch, vdisk_img, vdisk_img_fails)
 
 SIZE = 4 << 20
 READ_SET = {100, 201, 203}

@@ -17,9 +17,9 @@ from model import Model  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
-from tools import (DISK_IO, KINDS, VDISK_IMG, Failed, qemu_img, run,  # noqa: E402
-                   scratch, vdisk_img, working_engines, write_with_qemu,
-                   write_with_vdisk)
+from tools import (DISK_IO, KINDS, VDISK_IMG, Failed,  # noqa: E402
+                   qemu_img, run, scratch, vdisk_img, working_engines,
+                   write_with_qemu, write_with_vdisk)
 
 WRITABLE = [kind for kind in KINDS if kind != "streamOptimized"]
 # No whole number of 64 KiB grains, and more than one grain table (32 MiB).
@@ -88,7 +88,8 @@ def qemu_reads_ours(kind, seed):
     with scratch() as tmp:
         image = path_in(tmp, "v.vmdk")
         model = Model(SIZE, seed)
-        vdisk_img("create", "-f", "vmdk", "-o", "subformat=" + kind, image, SIZE)
+        vdisk_img("create", "-f", "vmdk", "-o", "subformat=" + kind, image,
+                  SIZE)
         write_with_vdisk(image, model.random_writes(tmp, WRITES), "flush")
         assert_sound(image)
         expect(read_with_vdisk(image), model.content(), "vdisk-img")

@@ -71,8 +71,8 @@ def load(*formats):
     """Samples of these formats ("VMDK", "RAW", "OVA" ...)."""
     with open(MANIFEST, newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [Sample(row) for row in rows
-                if row["opens as"] == "yes" and row["format"].upper() in formats]
+        return [Sample(row) for row in rows if row["opens as"] == "yes"
+                and row["format"].upper() in formats]
 
 
 def ova_disks(sample):
@@ -83,7 +83,7 @@ def ova_disks(sample):
 
 
 def unpack_ova(sample, directory):
-    """Take the disks out of an OVA; their paths in the order of the archive."""
+    """Take the disks out of an OVA; their paths, disk 1 first."""
     paths = []
     with scratch() as tmp:
         with tarfile.open(sample.unpack(tmp)) as archive:
@@ -95,4 +95,4 @@ def unpack_ova(sample, directory):
                             open(path, "wb") as out:
                         shutil.copyfileobj(source, out)
                     paths.append(path)
-    return paths
+    return sorted(paths)
