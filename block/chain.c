@@ -2,13 +2,16 @@
 /* block/chain.c - redo-log chains: which link provides a byte.
  *
  * The links are asked one after the other in a loop, so depth costs neither
- * stack nor device requests.  Parents are read-only while their children are
- * open, so an answer of theirs does not change.
+ * stack nor device requests; small reads in long chains begin where the last
+ * one has found something (block/chain-skip.h).  Parents are read-only while
+ * their children are open, so an answer of theirs does not change.
  *
  * Concurrency: yields only where a driver does.
  */
 #include "block/chain.h"
 
+#include "block/chain-internal.h"
+#include "block/chain-skip.h"
 #include "block/map.h"
 #include "block/rw-internal.h"
 
@@ -57,9 +60,9 @@ set_behind_end(VdChainRun *out, VdNode *link, unsigned depth, uint64_t len)
     };
 }
 
-static bool
-chain_co_map_link(VdNode *link, uint64_t off, uint64_t len, unsigned want,
-                  VdChainRun *out, GError **error)
+bool
+vd_chain_co_map_link(VdNode *link, uint64_t off, uint64_t len, unsigned want,
+                     VdChainRun *out, GError **error)
 {
     if (G_UNLIKELY(vd_map_is_childs(link)))
         return chain_co_map_filter(link, off, len, want, out, error);
@@ -91,11 +94,15 @@ vd_chain_co_map(VdNode *top, uint64_t off, uint64_t len, unsigned want,
     if (!vd_check_range(top, "block status", off, MAX(len, 1), error))
         return false;
     for (VdNode *link = top;; link = link->parent, depth++) {
+        if (depth == 1 && vd_chain_skip_covers(top, off, answer.run.len) &&
+            !vd_chain_co_skip(top, off, &link, &depth, error))
+            return false;
         if (off >= link->size) {
             set_behind_end(&answer, link, depth, answer.run.len);
             break;
         }
-        if (!chain_co_map_link(link, off, answer.run.len, want, &answer, error))
+        if (!vd_chain_co_map_link(link, off, answer.run.len, want, &answer,
+                                  error))
             return false;
         answer.depth += depth;
         if (answer.run.kind != VD_RUN_PARENT)

@@ -36,6 +36,7 @@ struct VdNode {
     bool raw_guessed;    /* nobody said raw: the head must stay unrecognised */
     bool parent_missing; /* has one, but it was not to be opened */
     VdNode *parent;      /* next link of the chain */
+    struct VdChainSkip *skip; /* made by the first small read */
     VdTrackList writes;  /* in flight */
     uint64_t write_gen;  /* counts writes that have ended */
 

@@ -5,6 +5,8 @@
  */
 #include "block/node-internal.h"
 
+#include "block/chain-skip.h"
+
 #include "block/open.h"
 
 #include <string.h>
@@ -49,6 +51,7 @@ vd_node_free(VdNode *node)
     g_ptr_array_unref(node->edges);
     g_clear_error(&node->flush_error);
     g_clear_error(&node->lock_conflict);
+    vd_chain_skip_free(node->skip);
     g_free(node->name);
     g_free(node->state);
     g_free(node);

@@ -8,6 +8,8 @@
  * Concurrency: the opener waits for the whole chain below.
  */
 #include "block/open-internal.h"
+
+#include "block/chain-skip.h"
 #include "block/policy.h"
 
 #include <string.h>
@@ -76,6 +78,7 @@ vd_node_co_close_parent(VdNode *node)
     VdNode *parent = node->parent;
 
     node->parent = NULL;
+    vd_chain_skip_free(g_steal_pointer(&node->skip));
     if (parent)
         (void) vd_node_co_close(parent, NULL); /* only read: nothing to lose */
 }

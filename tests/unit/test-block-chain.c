@@ -317,6 +317,50 @@ test_thirty_links_cost_one_device_read(TestCo *t)
     test_co_close(node);
 }
 
+/* What a link has been asked, the top first. */
+static void
+take_map_counts(const VdNode *node, uint64_t counts[LINKS])
+{
+    for (unsigned i = 0; i < LINKS; i++, node = vd_node_parent(node))
+        counts[i] = vd_node_stats(node)->maps;
+}
+
+static void
+test_a_known_granule_asks_two_links(TestCo *t)
+{
+    uint64_t before[LINKS], after[LINKS];
+    uint8_t buf[512];
+    VdNode *node;
+
+    /* Grains 10 to 13, in links 20 to 23, are all that their granule of
+     * 64 KiB has. */
+    block_test_begin(t);
+    for (unsigned i = 0; i < LINKS; i++) {
+        g_autofree char *backing =
+            i + 1 < LINKS ? g_strdup_printf("ram:l%u", i + 1) : NULL;
+
+        toy_format(ram_store(link_name(i)), SIZE, backing);
+        if (i >= 20 && i < 24)
+            toy_set(ram_store(link_name(i)), i - 10, 8, i);
+    }
+    node = open_toy(t, "l0", 0);
+    read_all(node, 10 * TOY_GRAIN, buf, 512);
+    take_map_counts(node, before);
+    read_all(node, 10 * TOY_GRAIN + 512, buf, 512);
+    assert_bytes(buf, 10 * TOY_GRAIN + 512, 512, 20);
+    take_map_counts(node, after);
+    for (unsigned i = 0; i < LINKS; i++)
+        g_assert_cmpuint(after[i] - before[i], ==, i == 0 || i == 20);
+
+    /* Its neighbour is in a lower link: found from there on. */
+    read_all(node, 12 * TOY_GRAIN, buf, 512);
+    assert_bytes(buf, 12 * TOY_GRAIN, 512, 22);
+    take_map_counts(node, before);
+    for (unsigned i = 1; i < LINKS; i++)
+        g_assert_cmpuint(before[i] - after[i], ==, i >= 20 && i <= 22);
+    test_co_close(node);
+}
+
 static void
 test_each_byte_is_of_the_highest_link(TestCo *t)
 {
@@ -498,6 +542,7 @@ main(int argc, char **argv)
     TEST(resolving_finds_leaf_and_holes);
     TEST(a_filter_shows_its_childs_chain);
     TEST(thirty_links_cost_one_device_read);
+    TEST(a_known_granule_asks_two_links);
     TEST(each_byte_is_of_the_highest_link);
     TEST(the_map_tells_link_and_depth);
     TEST(a_zero_grain_hides_the_parent);
