@@ -35,7 +35,6 @@ static void
 assert_layout(TestCo *t, const Layout *l)
 {
     g_autofree char *path = test_co_path(t, l->file);
-    g_autofree char *other = test_co_path(t, "d.vmdk");
 
     vmdk_test_create(t, "d.vmdk", l->sectors * 512, l->options);
     g_assert_cmpuint(vmdk_test_peek32(t, l->file, 12), ==,
@@ -97,7 +96,6 @@ test_a_2_tib_image_is_small_and_reads_as_zero(TestCo *t)
 static char *
 descriptor_of(TestCo *t, const char *options, uint64_t size)
 {
-    g_autoptr(GError) error = NULL;
     VdNode *node;
     char *text;
     size_t len;

@@ -40,7 +40,6 @@ assert_bytes(VdNode *node, uint64_t off, uint64_t file_off, size_t len,
 static void
 test_all_lines_count(TestCo *t)
 {
-    g_autoptr(GError) error = NULL;
     VdNode *node;
 
     write_raw(t, "a.raw", 16 * KIB, 1);
@@ -210,7 +209,6 @@ test_bare_extent_is_read_only(TestCo *t)
 static void
 test_one_sector_descriptor(TestCo *t)
 {
-    g_autoptr(GError) error = NULL;
     char sector[512] = HEAD "RW 2048 SPARSE \"x\"\n";
     VdNode *node;
 
