@@ -209,7 +209,7 @@ replay(TestCo *t, const char *options, bool child, uint32_t seed)
     changes = test_leaf_record_end();
     test_leaf_remove();
     crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, &s), >, 50);
+    g_assert_cmpuint(test_crash_replay(&crash, &s), >, 30);
     test_dir_remove(base);
 }
 
