@@ -114,6 +114,12 @@ check_table(Check *c, uint32_t index, const uint32_t *raw,
 
     if (differ && c->stale)
         g_array_append_val(c->stale, index);
+    else if (differ && sp->hdr.unclean)
+        /* A flush was cut short between the copies: the next writer renews
+         * the second from the first. */
+        FIND(c, NOTE, tables->gd[index],
+             "the redundant copy of grain table %u at sector %u is behind",
+             index, tables->rgd[index]);
     else if (differ)
         FIND(c, CORRUPTION, tables->gd[index],
              "grain table %u differs from its redundant copy at sector %u",

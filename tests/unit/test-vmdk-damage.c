@@ -350,9 +350,10 @@ test_stale_copy_after_a_crash_is_renewed(TestCo *t)
     VdNode *node;
 
     make_disk(t, "");
-    vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
     vmdk_test_poke32(t, "d.vmdk", RGT_BYTE + 4, 0);
     g_assert_cmpuint(check(t).corruptions, ==, 1);
+    vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
+    g_assert_cmpuint(check(t).corruptions, ==, 0);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, 0, 512, 3);
     test_co_close(node);
