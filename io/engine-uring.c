@@ -425,17 +425,19 @@ uring_reap_once(VioLoop *loop, Uring *u)
     return n;
 }
 
+/* The TASKRUN bit may be stale: the kernel sets it after it has queued the
+ * work, which may have been done by then.  So an entry that brings nothing is
+ * the last one. */
 static bool
 uring_reap(VioLoop *loop, Uring *u)
 {
     unsigned n = uring_reap_once(loop, u);
+    unsigned more = 1;
 
-    while (uring_holds_back(&u->ring)) {
-        int ret = io_uring_get_events(&u->ring);
-
-        n += uring_reap_once(loop, u);
-        if (ret < 0 && ret != -EINTR)
-            break; /* no memory: next turn */
+    while (more > 0 && uring_holds_back(&u->ring)) {
+        (void) io_uring_get_events(&u->ring); /* failing, it brings nothing */
+        more = uring_reap_once(loop, u);
+        n += more;
     }
     return n > 0;
 }

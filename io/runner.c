@@ -189,6 +189,7 @@ vio_runner_leave(VioLoop *loop, VioRunFrame *frame)
 {
     frame_pop(frame);
     if (loop->fixed_runner) {
+        loop->runner.sync = false;
         vio_loop_rest(loop);
         return;
     }
@@ -229,7 +230,7 @@ call_lead(VioLoop *loop, VioSyncCall *call)
 
     frame_push(&frame, loop);
     vio_loop_start(loop);
-    loop->runner.sync = !loop->fixed_runner;
+    loop->runner.sync = true;
     loop->runner.beside = true;
     while (!call->done)
         (void) vio_loop_step(loop, -1);
