@@ -37,8 +37,8 @@ struct VdNode {
     bool parent_missing; /* has one, but it was not to be opened */
     VdNode *parent;      /* next link of the chain */
     struct VdChainSkip *skip; /* made by the first small read */
-    VdTrackList writes;  /* in flight */
-    uint64_t write_gen;  /* counts writes that have ended */
+    VdTrackList writes;       /* in flight */
+    uint64_t write_gen;       /* counts writes that have ended */
 
     uint64_t flushed_gen; /* value of write_gen that is on disk */
     bool flushing;
