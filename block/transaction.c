@@ -36,6 +36,12 @@ file_free(gpointer file)
     vd_tx_file_free(file);
 }
 
+bool
+vd_tx_is_synced(const VdTransaction *tx)
+{
+    return tx->sync;
+}
+
 VdTransaction *
 vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
 {

@@ -24,6 +24,9 @@ VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
 VdNode *vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
                       uint64_t size, VdPrealloc prealloc, GError **error);
 
+/* Will commit make its files durable? */
+bool vd_tx_is_synced(const VdTransaction *tx);
+
 /* The path that holds the new bytes of @path: itself unless it is replaced. */
 const char *vd_tx_translate(const VdTransaction *tx, const char *path);
 

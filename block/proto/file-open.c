@@ -251,5 +251,6 @@ file_co_open(VdNode *node, VdOptions *opts, GError **error)
                             VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     if (s->direct)
         file_co_find_alignment(node, &stx);
+    file_behind_set_up(node);
     return true;
 }

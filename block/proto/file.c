@@ -101,6 +101,7 @@ file_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
                               "%s: writing %zu bytes at offset %" PRIu64,
                               vd_node_name(node), src->len, off);
     file_grown_to(node, off + src->len);
+    file_behind_written(node, off, src->len);
     return true;
 }
 
@@ -131,6 +132,7 @@ file_co_close(VdNode *node)
 {
     FileState *s = vd_node_state(node);
 
+    file_behind_co_end(node);
     g_clear_pointer(&s->file, vio_file_free);
 }
 

@@ -30,6 +30,11 @@ typedef struct FileState {
     uint64_t map_off, map_end;
     bool map_hole;
     uint64_t layout_changes;
+
+    /* Written but not pushed out yet: file-behind.c. */
+    bool push_out, behind_busy;
+    uint64_t behind_from, behind_to, behind_bytes;
+    VioCoQueue behind_idle;
 } FileState;
 
 /* file-open.c */
@@ -46,6 +51,11 @@ bool file_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
  * before the system call, so that no answer from before is kept, and after
  * it, so that none that raced with it is. */
 void file_layout_changed(FileState *s);
+
+/* file-behind.c: does this file want it; bytes were written; close. */
+void file_behind_set_up(VdNode *node);
+void file_behind_written(VdNode *node, uint64_t off, uint64_t len);
+void file_behind_co_end(VdNode *node);
 
 /* file-zero.c */
 bool file_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,

@@ -503,6 +503,39 @@ test_other_names_are_themselves(TestCo *t)
     abort_tx(tx);
 }
 
+/* Enough for several pushes; the last is under way when the file closes. */
+static void
+test_a_durable_file_is_pushed_out_while_written(TestCo *t)
+{
+    const size_t piece = 8 << 20, pieces = 5;
+    g_autofree char *path = test_co_path(t, "big");
+    g_autofree uint8_t *buf = g_malloc(piece);
+    VdTransaction *tx = vd_tx_new(t->loop, true, false);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *content = NULL;
+    gsize len;
+    VdNode *node;
+
+    t->env.tx = tx;
+    node = vd_tx_co_file(tx, &t->env, path, 0, VD_PREALLOC_OFF, &error);
+    g_assert_no_error(error);
+    for (size_t i = 0; i < pieces; i++) {
+        memset(buf, (int) i + 1, piece);
+        vd_node_co_pwrite(node, i * piece, buf, piece, &error);
+        g_assert_no_error(error);
+    }
+    g_assert_true(vd_node_co_close(node, NULL));
+    t->env.tx = NULL;
+    vd_tx_co_commit(tx, &error);
+    g_assert_no_error(error);
+    vd_tx_free(tx);
+
+    g_assert_true(g_file_get_contents(path, &content, &len, NULL));
+    g_assert_cmpuint(len, ==, pieces * piece);
+    for (size_t i = 0; i < len; i += 4096)
+        g_assert_cmpint(content[i], ==, (char) (i / piece + 1));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -533,5 +566,6 @@ main(int argc, char **argv)
     TEST(vmware_locks_are_respected);
     TEST(opens_through_the_environment_find_new_files);
     TEST(other_names_are_themselves);
+    TEST(a_durable_file_is_pushed_out_while_written);
     return g_test_run();
 }
