@@ -47,6 +47,11 @@ def skip_reason(case):
     return case.findtext("system-out") or "no reason given"
 
 
+def program_of(name):
+    """"project.project:suite / program", as meson has it, to "program"."""
+    return name.split(" / ")[-1].split(".")[-1]
+
+
 def count_cases(path, count):
     """Names of the programs of which a case has failed."""
     blamed = set()
@@ -57,8 +62,8 @@ def count_cases(path, count):
             if case.find("failure") is not None or \
                     case.find("error") is not None:
                 count.failed.append(name)
-                blamed.add(suite.get("name").split(".", 1)[-1])
-                blamed.add(case.get("name"))
+                blamed.add(program_of(suite.get("name")))
+                blamed.add(program_of(case.get("name")))
             elif case.find("skipped") is not None:
                 count.skipped.append((name, skip_reason(case)))
             else:
@@ -72,7 +77,7 @@ def count_programs(path, blamed, count):
     with open(path, encoding="utf-8") as file:
         for line in file:
             test = json.loads(line)
-            name = test["name"].split(" / ")[-1]
+            name = program_of(test["name"])
             bad = test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL")
             if bad and name not in blamed:
                 count.failed.append("%s: %s: %s" % (job, test["name"],
