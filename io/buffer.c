@@ -114,8 +114,9 @@ chunk_of(const VioBufferPool *pool, const void *buf)
 #    define buffer_show(buf, len) ((void) (buf), (void) (len))
 #endif
 
-/* -- free lists ---------------------------------------------------------------
- * The link stands in the buffer itself, which stays visible to tools. */
+/* -- free lists ----------------------------------------------------------- */
+
+/* The link stands in the buffer itself, which stays visible to tools. */
 
 static void
 free_push(VioBufferPool *pool, unsigned class, void *buf)
@@ -215,8 +216,7 @@ pool_take(VioBufferPool *pool, size_t size)
     return node;
 }
 
-/* -- accounting
- * ---------------------------------------------------------------- */
+/* -- accounting ----------------------------------------------------------- */
 
 static bool
 pool_fits(const VioBufferPool *pool, size_t size)

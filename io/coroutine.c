@@ -65,7 +65,7 @@ co_enter(VioLoop *loop, VioCo *co)
     loop->running = NULL;
 }
 
-/* -- pool ------------------------------------------------------------------ */
+/* -- pool ----------------------------------------------------------------- */
 
 static VioCo *
 co_new(VioLoop *loop)
@@ -152,7 +152,7 @@ vio_co_pool_clear(VioLoop *loop)
     vio_stacks_clear(&loop->stacks);
 }
 
-/* -- running --------------------------------------------------------------- */
+/* -- running -------------------------------------------------------------- */
 
 static void
 co_run_list(VioLoop *loop)

@@ -9,11 +9,12 @@
  *  - With deferred task work a finished request is invisible until the owner
  *    enters the kernel, and one entry may bring only some of them: the
  *    TASKRUN bit tells.
+ *  - Nor does a finished request wake who sleeps on such a ring's descriptor
+ *    (seen with Linux 6.18), and an eventfd registered with the ring misses
+ *    what an eventfd has set off.  A foreign loop needs a ring without that
+ *    mode.
  *  - A ring made by one thread and run by another must stay disabled until the
  *    runner is known (fixed_runner), or do without a single issuer.
- *  - Nor does it wake somebody who sleeps on the ring's descriptor (seen with
- *    Linux 6.18), and an eventfd registered with the ring misses what an
- *    eventfd has set off.  A foreign loop needs a ring without that mode.
  *  - When a thread exits the kernel cancels what it left behind.  -ECANCELED
  *    that nobody asked for means: once more.
  *
@@ -25,8 +26,6 @@
 #include <liburing.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <linux/stat.h>
 
 #include "io/engine-uring.h"
 #include "io/loop-internal.h"
@@ -46,52 +45,6 @@ typedef struct Uring {
     bool by_poll;       /* valgrind is about: see uring_wait() */
     unsigned in_flight; /* seen by the kernel or not; without the waker */
 } Uring;
-
-/* -- valgrind
- * ------------------------------------------------------------------- It does
- * not know that a ring writes to memory, nor that entering one may block,
- * during which it must let other threads run. */
-
-#ifdef VIO_HAVE_VALGRIND
-#    include <valgrind/memcheck.h>
-
-static bool
-uring_under_valgrind(void)
-{
-    return RUNNING_ON_VALGRIND;
-}
-
-static void
-uring_tell_valgrind(const VioOp *op, int result)
-{
-    const struct iovec *iov = op->data;
-    size_t left = result > 0 ? (size_t) result : 0;
-
-    if (op->code == VIO_OP_RECV)
-        (void) VALGRIND_MAKE_MEM_DEFINED(op->out, left);
-    if (op->code == VIO_OP_STATX && result == 0)
-        (void) VALGRIND_MAKE_MEM_DEFINED(op->out, sizeof(struct statx));
-    if (op->code != VIO_OP_READV)
-        return;
-    for (; left > 0; iov++) {
-        size_t n = MIN(left, iov->iov_len);
-
-        (void) VALGRIND_MAKE_MEM_DEFINED(iov->iov_base, n);
-        left -= n;
-    }
-}
-#else
-static bool
-uring_under_valgrind(void)
-{
-    return false;
-}
-
-static void
-uring_tell_valgrind(const VioOp *op, int result)
-{
-}
-#endif
 
 /* -- set-up -------------------------------------------------------------------
  */
@@ -142,7 +95,7 @@ uring_open(VioLoop *loop, const VioLoopParams *params, char *why,
 
     u->entries = params->ring_entries ? params->ring_entries : URING_ENTRIES;
     u->queue_tail = &u->queue;
-    u->by_poll = uring_under_valgrind();
+    u->by_poll = vio_uring_under_valgrind();
     ret = uring_make_ring(loop, u, u->by_poll, &reason);
     (void) g_strlcpy(why, reason, why_size);
     if (ret != 0) {
@@ -201,73 +154,7 @@ uring_fd(VioLoop *loop)
     return u->ring.ring_fd;
 }
 
-/* -- submission
- * ----------------------------------------------------------------- */
-
-static void
-prep_readv(struct io_uring_sqe *sqe, const VioOp *op)
-{
-    const struct iovec *iov = op->data;
-
-    if (op->arg == 1)
-        io_uring_prep_read(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
-                           op->off);
-    else
-        io_uring_prep_readv(sqe, op->fd, iov, op->arg, op->off);
-    sqe->rw_flags = (int) op->flags;
-}
-
-static void
-prep_writev(struct io_uring_sqe *sqe, const VioOp *op)
-{
-    const struct iovec *iov = op->data;
-
-    if (op->arg == 1)
-        io_uring_prep_write(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
-                            op->off);
-    else
-        io_uring_prep_writev(sqe, op->fd, iov, op->arg, op->off);
-    sqe->rw_flags = (int) op->flags;
-}
-
-static void
-uring_prep(struct io_uring_sqe *sqe, VioOp *op)
-{
-    switch (op->code) {
-    case VIO_OP_READV:
-        prep_readv(sqe, op);
-        break;
-    case VIO_OP_WRITEV:
-        prep_writev(sqe, op);
-        break;
-    case VIO_OP_FSYNC:
-        io_uring_prep_fsync(sqe, op->fd, op->flags ? IORING_FSYNC_DATASYNC : 0);
-        break;
-    case VIO_OP_FALLOCATE:
-        io_uring_prep_fallocate(sqe, op->fd, (int) op->arg, (off_t) op->off,
-                                (off_t) op->len);
-        break;
-    case VIO_OP_OPENAT:
-        io_uring_prep_openat(sqe, op->fd, op->data, (int) op->flags, op->arg);
-        break;
-    case VIO_OP_STATX:
-        io_uring_prep_statx(sqe, op->fd, op->data, (int) op->flags, op->arg,
-                            op->out);
-        break;
-    case VIO_OP_POLL:
-        io_uring_prep_poll_add(sqe, op->fd, op->flags);
-        break;
-    case VIO_OP_RECV:
-        io_uring_prep_recv(sqe, op->fd, op->out, op->len, (int) op->flags);
-        break;
-    case VIO_OP_SEND:
-        io_uring_prep_send(sqe, op->fd, op->data, op->len, (int) op->flags);
-        break;
-    case VIO_OP_COUNT:
-        g_assert_not_reached();
-    }
-    io_uring_sqe_set_data(sqe, op);
-}
+/* -- submission ----------------------------------------------------------- */
 
 /* A free entry; makes room by submitting if it must.  NULL if that failed. */
 static struct io_uring_sqe *
@@ -294,7 +181,7 @@ uring_submit(VioLoop *loop, VioOp *op)
         u->queue_tail = &op->next;
         return;
     }
-    uring_prep(sqe, op);
+    vio_uring_prep(sqe, op);
     /* Do not let the device idle while a long ready list is worked off. */
     if (io_uring_sq_ready(&u->ring) >= u->entries / 2)
         (void) io_uring_submit(&u->ring);
@@ -312,46 +199,8 @@ uring_submit_queue(Uring *u)
         u->queue = op->next;
         if (!u->queue)
             u->queue_tail = &u->queue;
-        uring_prep(sqe, op);
+        vio_uring_prep(sqe, op);
     }
-}
-
-static bool
-uring_unqueue(Uring *u, VioOp *op)
-{
-    VioOp **link = &u->queue;
-
-    while (*link && *link != op)
-        link = &(*link)->next;
-    if (!*link)
-        return false;
-    *link = op->next;
-    if (!*link)
-        u->queue_tail = link;
-    return true;
-}
-
-static void
-uring_cancel(VioLoop *loop, VioOp *op)
-{
-    Uring *u = loop->engine_state;
-    struct io_uring_sqe *sqe;
-
-    if (!op->co)
-        return; /* has just completed */
-    if (uring_unqueue(u, op)) {
-        u->in_flight--;
-        vio_op_complete(op, -ECANCELED);
-        return;
-    }
-    sqe = uring_sqe(u);
-    if (!sqe) {
-        /* No room even for this: look again next turn. */
-        __atomic_store_n(&loop->waker->check, 1, __ATOMIC_SEQ_CST);
-        return;
-    }
-    io_uring_prep_cancel(sqe, op, 0);
-    io_uring_sqe_set_data(sqe, NULL);
 }
 
 static bool
@@ -362,8 +211,7 @@ uring_pending(VioLoop *loop)
     return !u->wake_armed || u->queue || io_uring_sq_ready(&u->ring) > 0;
 }
 
-/* -- completion
- * ------------------------------------------------------------------- */
+/* -- completion ----------------------------------------------------------- */
 
 /* The ring polls the waker's eventfd: a token ends any wait, ours or a foreign
  * loop's on the ring's descriptor.  It does not read it, because a read in
@@ -381,7 +229,7 @@ uring_arm_wake(VioLoop *loop, Uring *u)
     u->wake.code = VIO_OP_POLL;
     u->wake.fd = loop->waker->fd;
     u->wake.flags = POLLIN;
-    uring_prep(sqe, &u->wake);
+    vio_uring_prep(sqe, &u->wake);
     u->wake_armed = true;
 }
 
@@ -397,7 +245,7 @@ uring_complete(VioLoop *loop, Uring *u, const struct io_uring_cqe *cqe)
     } else if (op) { /* a cancellation has none */
         u->in_flight--;
         if (u->by_poll)
-            uring_tell_valgrind(op, cqe->res);
+            vio_uring_tell_valgrind(op, cqe->res);
         vio_op_complete(op, cqe->res);
     }
 }
@@ -442,6 +290,46 @@ uring_reap(VioLoop *loop, Uring *u)
     return n > 0;
 }
 
+/* -- cancelling and turning ----------------------------------------------- */
+
+static bool
+uring_unqueue(Uring *u, VioOp *op)
+{
+    VioOp **link = &u->queue;
+
+    while (*link && *link != op)
+        link = &(*link)->next;
+    if (!*link)
+        return false;
+    *link = op->next;
+    if (!*link)
+        u->queue_tail = link;
+    return true;
+}
+
+static void
+uring_cancel(VioLoop *loop, VioOp *op)
+{
+    Uring *u = loop->engine_state;
+    struct io_uring_sqe *sqe;
+
+    if (!op->co)
+        return; /* has just completed */
+    if (uring_unqueue(u, op)) {
+        u->in_flight--;
+        vio_op_complete(op, -ECANCELED);
+        return;
+    }
+    /* Completions that are taken make room; @op may be among them. */
+    while ((sqe = uring_sqe(u)) == NULL) {
+        (void) uring_reap(loop, u);
+        if (!op->co)
+            return;
+    }
+    io_uring_prep_cancel(sqe, op, 0);
+    io_uring_sqe_set_data(sqe, NULL);
+}
+
 static void
 uring_wait(Uring *u, int64_t wait_ns)
 {
@@ -471,7 +359,7 @@ uring_turn(VioLoop *loop, int64_t wait_ns)
 
     uring_arm_wake(loop, u);
     uring_submit_queue(u);
-    if (wait_ns != 0)
+    if (wait_ns != 0 && u->wake_armed)
         uring_wait(u, wait_ns);
     else if (io_uring_sq_ready(&u->ring) > 0)
         (void) io_uring_submit(&u->ring);

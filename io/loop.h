@@ -46,7 +46,7 @@ void vio_loop_free(VioLoop *loop);
 const char *vio_loop_engine_name(const VioLoop *loop);
 const char *vio_loop_engine_reason(const VioLoop *loop);
 
-/* -- embedding ---------------------------------------------------------- */
+/* -- embedding ------------------------------------------------------------ */
 
 /* Pollable descriptor: readable when vio_loop_dispatch() has work to do, or
  * -errno.  A loop with a fixed runner must be asked before its first request
@@ -66,7 +66,7 @@ bool vio_loop_iterate(VioLoop *loop, int timeout_ms);
 /* A GSource that dispatches @loop; attach it to any GMainContext. */
 GSource *vio_loop_source_new(VioLoop *loop);
 
-/* -- from other threads ------------------------------------------------- */
+/* -- from other threads --------------------------------------------------- */
 
 /* Any thread: have the runner start a coroutine that calls fn(opaque). */
 void vio_loop_post_co(VioLoop *loop, VioCoFunc fn, void *opaque);
@@ -81,7 +81,7 @@ void vio_loop_run_sync(VioLoop *loop, VioCoFunc fn, void *opaque);
 /* True if the calling thread is inside this loop's dispatch or iterate. */
 bool vio_loop_is_runner(VioLoop *loop);
 
-/* -- plain callbacks, for code below coroutines ------------------------- */
+/* -- plain callbacks, for code below coroutines --------------------------- */
 
 typedef void (*VioFunc)(void *opaque);
 

@@ -74,8 +74,7 @@ vio_file_loop(const VioFile *file)
     return file->loop;
 }
 
-/* -- iovec arrays
- * ---------------------------------------------------------------- */
+/* -- iovec arrays --------------------------------------------------------- */
 
 /* The kernel's view of one transfer. */
 typedef struct FileIov {
@@ -111,8 +110,7 @@ file_iov_fill(FileIov *iov, const VioVec *vec, size_t done, VioOp *op)
     op->len = got;
 }
 
-/* -- reading
- * ----------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static bool
 inline_wanted(VioFile *file)
@@ -184,8 +182,7 @@ vio_co_preadv(VioFile *file, uint64_t off, const VioVec *dst)
     return n < 0 ? (ssize_t) n : (ssize_t) done;
 }
 
-/* -- writing
- * ------------------------------------------------------------------------- */
+/* -- writing -------------------------------------------------------------- */
 
 /* Try the first buffered write without sleeping: only a file system that can
  * do that will also do it inside the ring. */

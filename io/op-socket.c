@@ -18,8 +18,7 @@
 
 #define CONNECT_RETRY_NS UINT64_C(10000000)
 
-/* -- waiting that can be cancelled
- * ----------------------------------------------- */
+/* -- waiting that can be cancelled ---------------------------------------- */
 
 typedef struct SocketWait {
     VioWatch watch; /* first */
@@ -146,8 +145,7 @@ vio_co_send(VioLoop *loop, int fd, const void *buf, size_t len, int flags,
     return socket_co_transfer(loop, &op, cancel);
 }
 
-/* -- connections
- * --------------------------------------------------------------------- */
+/* -- connections ---------------------------------------------------------- */
 
 /* Make @fd non-blocking; returns the flags to restore, or -errno. */
 static int

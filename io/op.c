@@ -15,8 +15,7 @@
 #define RING_TRIES 16
 #define WORKER_TRIES 1000
 
-/* -- plain system calls
- * -------------------------------------------------------- */
+/* -- plain system calls --------------------------------------------------- */
 
 static int64_t
 exec_readv(const VioOp *op)
@@ -73,8 +72,7 @@ vio_op_execute(const VioOp *op)
     return ret < 0 ? -errno : ret;
 }
 
-/* -- workers
- * --------------------------------------------------------------------- */
+/* -- workers -------------------------------------------------------------- */
 
 /* EAGAIN on a file means short of memory or a descriptor that should not be
  * non-blocking: give it time, but not for ever. */
@@ -99,8 +97,7 @@ vio_op_co_work_buffered(VioLoop *loop, VioOp *op)
     return op->result;
 }
 
-/* -- choice
- * ------------------------------------------------------------------------ */
+/* -- choice --------------------------------------------------------------- */
 
 bool
 vio_op_may_block(const VioLoop *loop)

@@ -74,7 +74,7 @@ vio_runner_clear(VioRunner *runner)
     (void) pthread_mutex_destroy(&runner->lock);
 }
 
-/* -- waiting threads ------------------------------------------------------- */
+/* -- waiting threads ------------------------------------------------------ */
 
 static void
 call_init(VioSyncCall *call, VioLoop *loop)

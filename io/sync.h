@@ -11,7 +11,7 @@
 #include <glib.h>
 #include <stdint.h>
 
-/* -- queue of waiting coroutines ---------------------------------------- */
+/* -- queue of waiting coroutines ------------------------------------------ */
 typedef struct VioCoQueue {
     GQueue waiters; /* of VioCo; zero-initialised is empty */
 } VioCoQueue;
@@ -21,7 +21,7 @@ bool vio_co_queue_wake_one(VioCoQueue *queue);
 void vio_co_queue_wake_all(VioCoQueue *queue);
 bool vio_co_queue_is_empty(const VioCoQueue *queue);
 
-/* -- mutex: for metadata updates, never around data transfer ------------- */
+/* -- mutex: for metadata updates, never around data transfer -------------- */
 typedef struct VioCoMutex {
     VioCo *owner;
     VioCoQueue queue;
@@ -67,7 +67,7 @@ bool vio_co_group_join(VioCoGroup *group, GError **error);
 void vio_co_group_free(VioCoGroup *group);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VioCoGroup, vio_co_group_free)
 
-/* -- turnstile: let tickets pass in order ---------------------------------- */
+/* -- turnstile: let tickets pass in order --------------------------------- */
 typedef struct VioTurnstile {
     uint64_t next;       /* ticket that may pass now */
     GHashTable *waiting; /* ticket -> VioCo; made on demand */

@@ -49,8 +49,7 @@ turn_until_done(Loop *l)
         (void) vio_loop_iterate(l->loop, -1);
 }
 
-/* -- coroutines
- * ----------------------------------------------------------------- */
+/* -- coroutines ----------------------------------------------------------- */
 
 static void
 self_main(void *opaque)
@@ -137,8 +136,7 @@ test_pool_is_trimmed(IoFixture *f, gconstpointer engine)
     g_assert_cmpuint(l.count, ==, 2 * l.want);
 }
 
-/* -- deferred, posted, offloaded
- * ------------------------------------------------- */
+/* -- deferred, posted, offloaded ------------------------------------------ */
 
 static void
 deferred_call(void *opaque)
@@ -254,8 +252,7 @@ test_offload(IoFixture *f, gconstpointer engine)
     g_assert_cmpuint(l.count, ==, 200);
 }
 
-/* -- runners
- * ------------------------------------------------------------------------ */
+/* -- runners -------------------------------------------------------------- */
 
 static void
 sync_main(void *opaque)
@@ -442,8 +439,7 @@ test_fork_between(IoFixture *f, gconstpointer engine)
     vio_file_free(l.file);
 }
 
-/* -- embedding
- * ------------------------------------------------------------------------- */
+/* -- embedding ------------------------------------------------------------ */
 
 /* A bit of everything that must make the descriptor or the time-out move. */
 static void

@@ -37,8 +37,7 @@ ops_run(IoFixture *f, size_t size, VioCoFunc fn)
     }
 }
 
-/* -- reading
- * ---------------------------------------------------------------------- */
+/* -- reading -------------------------------------------------------------- */
 
 static void
 read_back_main(void *opaque)
@@ -142,8 +141,7 @@ test_read_error(IoFixture *f, gconstpointer engine)
     ops_run(f, 0, read_bad_main);
 }
 
-/* -- writing
- * ---------------------------------------------------------------------- */
+/* -- writing -------------------------------------------------------------- */
 
 static void
 write_main(void *opaque)
@@ -337,8 +335,7 @@ test_direct(IoFixture *f, gconstpointer engine)
     ops_run(f, 10000, direct_main);
 }
 
-/* -- the other calls
- * ----------------------------------------------------------------- */
+/* -- the other calls ------------------------------------------------------ */
 
 static void
 space_main(void *opaque)

@@ -128,8 +128,7 @@ test_mutex_excludes_in_order(IoFixture *f, gconstpointer engine)
     g_assert_null(s.mutex.owner);
 }
 
-/* -- range lock
- * ---------------------------------------------------------------- */
+/* -- range lock ----------------------------------------------------------- */
 
 static void
 range_user(void *opaque)
@@ -282,8 +281,7 @@ test_range_random(IoFixture *f, gconstpointer engine)
     vio_range_lock_free(s.lock);
 }
 
-/* -- group
- * ----------------------------------------------------------------------- */
+/* -- group ---------------------------------------------------------------- */
 
 static bool
 member_main(void *arg, GError **error)
@@ -395,8 +393,7 @@ test_group_join_without_error(IoFixture *f, gconstpointer engine)
     sync_check(&s, "");
 }
 
-/* -- turnstile
- * --------------------------------------------------------------------- */
+/* -- turnstile ------------------------------------------------------------ */
 
 static void
 turnstile_user(void *opaque)
