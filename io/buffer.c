@@ -53,8 +53,7 @@ buffer_size(size_t len)
     return (len + BUFFER_CHUNK - 1) & ~(size_t) (BUFFER_CHUNK - 1);
 }
 
-/* -- chunks ------------------------------------------------------------------
- */
+/* -- chunks --------------------------------------------------------------- */
 
 /* Map @size bytes at a multiple of BUFFER_CHUNK: map more, cut the ends. */
 static char *

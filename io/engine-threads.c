@@ -89,8 +89,7 @@ threads_pending(VioLoop *loop)
     return t->changed->len > 0;
 }
 
-/* -- waiting for descriptors -------------------------------------------------
- */
+/* -- waiting for descriptors ---------------------------------------------- */
 
 static PollFd *
 pollfd_find(Threads *t, int fd)
@@ -220,8 +219,7 @@ threads_cancel(VioLoop *loop, VioOp *op)
     pollfd_update(t, p);
 }
 
-/* -- turning ------------------------------------------------------------------
- */
+/* -- turning -------------------------------------------------------------- */
 
 /* Waits finer than epoll_wait() can go through ppoll() on the epoll itself. */
 static int

@@ -46,8 +46,7 @@ typedef struct Uring {
     unsigned in_flight; /* seen by the kernel or not; without the waker */
 } Uring;
 
-/* -- set-up -------------------------------------------------------------------
- */
+/* -- set-up --------------------------------------------------------------- */
 
 /* Tell the kernel how many threads it may start for what cannot be done
  * asynchronously; its own idea grows with the machine. */

@@ -20,8 +20,7 @@
 #define LOOP_BUFFERED_WORKERS 4u
 #define LOOP_BLOCKING_WORKERS 32u
 
-/* -- life -------------------------------------------------------------------
- */
+/* -- life ----------------------------------------------------------------- */
 
 static unsigned
 loop_cpu_workers(const VioLoopParams *params)
@@ -107,8 +106,7 @@ vio_loop_get_stats(const VioLoop *loop, VioLoopStats *stats)
     vio_buffer_pool_stats(&loop->buffers, stats);
 }
 
-/* -- turning ----------------------------------------------------------------
- */
+/* -- turning -------------------------------------------------------------- */
 
 void
 vio_loop_start(VioLoop *loop)
@@ -247,8 +245,7 @@ vio_loop_iterate(VioLoop *loop, int timeout_ms)
     return did;
 }
 
-/* -- embedding --------------------------------------------------------------
- */
+/* -- embedding ------------------------------------------------------------ */
 
 int
 vio_loop_fd(VioLoop *loop)
@@ -293,8 +290,7 @@ vio_loop_timeout_ms(VioLoop *loop)
     return ms;
 }
 
-/* -- deferred and posted work -----------------------------------------------
- */
+/* -- deferred and posted work --------------------------------------------- */
 
 void
 vio_loop_defer(VioLoop *loop, VioFunc fn, void *opaque)

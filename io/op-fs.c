@@ -68,8 +68,7 @@ vio_co_statx(VioLoop *loop, int dirfd, const char *path, int flags,
     return (int) vio_op_co_run(loop, &op);
 }
 
-/* -- calls without an operation code ------------------------------------------
- */
+/* -- calls without an operation code -------------------------------------- */
 
 typedef struct FsCall {
     int fd, out_fd;

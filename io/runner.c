@@ -198,8 +198,7 @@ vio_runner_leave(VioLoop *loop, VioRunFrame *frame)
     pthread_mutex_unlock(&loop->runner.lock);
 }
 
-/* -- synchronous calls ------------------------------------------------------
- */
+/* -- synchronous calls ---------------------------------------------------- */
 
 static void
 call_co_main(void *opaque)

@@ -49,8 +49,7 @@ sync_check(Sync *s, const char *log)
     g_string_free(s->log, TRUE);
 }
 
-/* -- queue and mutex ---------------------------------------------------------
- */
+/* -- queue and mutex ------------------------------------------------------ */
 
 static void
 queue_waiter(void *opaque)
