@@ -14,8 +14,7 @@
 static inline uint32_t
 successor(const VmdkSparse *sp, uint32_t entry)
 {
-    return entry > VMDK_GTE_ZERO ? entry + (uint32_t) sp->hdr.grain_sectors
-                                 : entry;
+    return entry > VMDK_GTE_ZERO ? entry + sp->grain_sectors : entry;
 }
 
 /* How far the run that has reached @pos with @wanted as its next entry goes
@@ -75,22 +74,14 @@ fill_run(const VmdkExtent *e, uint64_t off, uint32_t entry, VdRun *run)
     }
 }
 
-bool
-vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
-                      GError **error)
+/* A run of grains, from a table that is not empty. */
+static bool
+lookup_entry(const VmdkExtent *e, uint64_t off, uint64_t len, uint32_t entry,
+             VdRun *run, GError **error)
 {
     const VmdkSparse *sp = e->sparse;
-    uint32_t index = vmdk_sparse_table_of(sp, off);
-    VmdkTable *table = vmdk_tables_peek(sp->tables, index);
     uint64_t span = sp->grain_bytes - (off & (sp->grain_bytes - 1));
-    uint32_t entry;
 
-    if (G_UNLIKELY(!table)) {
-        table = vmdk_tables_co_get(sp->tables, index, error);
-        if (!table)
-            return false;
-    }
-    entry = vmdk_table_entry(table, vmdk_sparse_entry_of(sp, off));
     if (G_UNLIKELY(entry == VMDK_GTE_BAD))
         return refuse_entry(e, off, error);
     fill_run(e, off, entry, run);
@@ -102,6 +93,34 @@ vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
         run->len =
             extend(sp, off + span, off + len, successor(sp, entry)) - off;
     return true;
+}
+
+bool
+vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+                      GError **error)
+{
+    const VmdkSparse *sp = e->sparse;
+    uint32_t index = vmdk_sparse_table_of(sp, off);
+    VmdkTable *table = sp->slot[index];
+
+    if (G_UNLIKELY(!table)) {
+        table = vmdk_tables_co_get(sp->tables, index, error);
+        if (!table)
+            return false;
+    }
+    if (table == sp->empty) {
+        uint64_t rest = vmdk_sparse_table_rest(sp, off);
+
+        *run = (VdRun){.kind = VD_RUN_PARENT, .len = len};
+        if (G_UNLIKELY(rest < len))
+            run->len = extend(sp, off + rest, off + len, VMDK_GTE_ABSENT) - off;
+        return true;
+    }
+    if (!table->referenced)
+        table->referenced = true;
+    return lookup_entry(e, off, len,
+                        vmdk_table_entry(table, vmdk_sparse_entry_of(sp, off)),
+                        run, error);
 }
 
 /* A run of grains that reaches behind the end of the file: the last grain may

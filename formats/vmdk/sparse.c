@@ -154,6 +154,10 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     sp->tables = vmdk_tables_co_open(e->file, &sp->hdr, error);
     if (!sp->tables)
         return false;
+    sp->slot = sp->tables->slot;
+    sp->empty = sp->tables->empty;
+    sp->entry_mask = sp->hdr.gtes_per_gt - 1;
+    sp->grain_sectors = (uint32_t) sp->hdr.grain_sectors;
     sp->next = first_free(sp, vd_node_size(e->file));
     sp->allocating = vio_range_lock_new();
     sp->freed = g_array_new(FALSE, FALSE, sizeof(VmdkRange));

@@ -10,12 +10,19 @@ typedef struct VmdkRange {
 } VmdkRange;
 
 struct VmdkSparse {
+    /* All that a look-up needs, in one cache line: a read of a long chain looks
+     * at every link's. */
+    VmdkTable **slot; /* tables->slot */
+    VmdkTable *empty; /* tables->empty */
+    uint64_t grain_bytes;
+    unsigned grain_shift; /* log2 of bytes per grain */
+    unsigned table_shift; /* log2 of bytes of disk per table */
+    uint32_t entry_mask;  /* entries per table - 1 */
+    uint32_t grain_sectors;
+
     VmdkHeader hdr;
     uint8_t raw[VMDK_HEADER_BYTES]; /* header sector as in the file */
     VmdkTables *tables;
-    unsigned grain_shift; /* log2 of bytes per grain */
-    unsigned table_shift; /* log2 of bytes of disk per table */
-    uint64_t grain_bytes;
     uint64_t next;            /* file offset of the next new grain */
     bool grown;               /* there are new grains */
     VioRangeLock *allocating; /* extent ranges whose grains are being placed,
@@ -87,5 +94,5 @@ vmdk_sparse_table_of(const VmdkSparse *sp, uint64_t off)
 static inline uint32_t
 vmdk_sparse_entry_of(const VmdkSparse *sp, uint64_t off)
 {
-    return (uint32_t) (off >> sp->grain_shift) & (sp->tables->gtes_per_gt - 1);
+    return (uint32_t) (off >> sp->grain_shift) & sp->entry_mask;
 }
