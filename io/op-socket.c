@@ -66,9 +66,7 @@ vio_co_poll(VioLoop *loop, int fd, short events, VioCancel *cancel)
     return (int) ret;
 }
 
-/* -- data
- * ----------------------------------------------------------------------------
- */
+/* -- data ----------------------------------------------------------------- */
 
 static ssize_t
 socket_now(const VioOp *op)

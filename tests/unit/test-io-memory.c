@@ -143,9 +143,7 @@ test_buffer_limit(IoFixture *f, gconstpointer engine)
     g_string_free(p.log, TRUE);
 }
 
-/* -- views
- * -----------------------------------------------------------------------------
- */
+/* -- views ---------------------------------------------------------------- */
 
 #define VEC_BYTES 500
 
@@ -289,9 +287,7 @@ test_vec_alignment(void)
     g_assert_false(vio_vec_is_aligned(&odd, 512, 512));
 }
 
-/* -- zeroes
- * -------------------------------------------------------------------------------
- */
+/* -- zeroes --------------------------------------------------------------- */
 
 static bool
 naive_is_zero(const uint8_t *p, size_t len)

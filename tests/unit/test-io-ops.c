@@ -416,9 +416,7 @@ test_open_and_stat(IoFixture *f, gconstpointer engine)
     ops_run(f, 0, open_main);
 }
 
-/* -- signals
- * ---------------------------------------------------------------------------
- */
+/* -- signals -------------------------------------------------------------- */
 
 static void
 storm_signal(int number)

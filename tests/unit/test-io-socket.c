@@ -46,9 +46,7 @@ net_run(IoFixture *f, VioCoFunc fn)
     }
 }
 
-/* -- data
- * ------------------------------------------------------------------------------
- */
+/* -- data ----------------------------------------------------------------- */
 
 static void
 sender_main(void *opaque)
@@ -116,9 +114,7 @@ test_broken_pipe(IoFixture *f, gconstpointer engine)
     net_run(f, broken_main);
 }
 
-/* -- polling
- * ------------------------------------------------------------------------------
- */
+/* -- polling -------------------------------------------------------------- */
 
 static void
 poll_reader(void *opaque)
@@ -172,9 +168,7 @@ test_poll_file(IoFixture *f, gconstpointer engine)
     net_run(f, poll_file_main);
 }
 
-/* -- connections
- * ----------------------------------------------------------------------------
- */
+/* -- connections ---------------------------------------------------------- */
 
 typedef struct Conn {
     VioLoop *loop;
@@ -253,9 +247,7 @@ test_connect_and_accept(IoFixture *f, gconstpointer engine)
     net_run(f, connect_main);
 }
 
-/* -- cancelling
- * ------------------------------------------------------------------------------
- */
+/* -- cancelling ----------------------------------------------------------- */
 
 static void
 fire_soon(void *opaque)
@@ -463,9 +455,7 @@ test_cancel_outlives_loop(IoFixture *f, gconstpointer engine)
     (void) close(n.fd[1]);
 }
 
-/* -- timers
- * --------------------------------------------------------------------------------------
- */
+/* -- timers --------------------------------------------------------------- */
 
 typedef struct Nap {
     VioLoop *loop;
