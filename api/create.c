@@ -16,6 +16,7 @@ struct VdCreation {
     VdTransaction *tx;
     VdEnv env;
     char *filename, *format;
+    VdOptions *reopen; /* what the format wants for vd_creation_disk() */
     VdOpenFlags open_flags;
 };
 
@@ -26,6 +27,7 @@ creation_co_free(VdCreation *creation)
     vd_context_drop_env(creation->ctx, &creation->env);
     g_free(creation->filename);
     g_free(creation->format);
+    vd_options_free(creation->reopen);
     g_free(creation);
 }
 
@@ -38,6 +40,7 @@ creation_co_new(VdContext *ctx, const VdCreateParams *params)
     creation->tx = vd_tx_new(ctx->loop, params->sync, params->no_clobber);
     creation->filename = g_strdup(params->filename);
     creation->format = g_strdup(params->format);
+    creation->reopen = vd_options_new();
     creation->open_flags = params->open_flags;
     vd_context_adopt_env(ctx, &creation->env);
     return creation;
@@ -86,6 +89,7 @@ create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
         .backing_name = plan->backing_file,
         .backing_format = plan->backing_format,
         .env = &creation->env,
+        .reopen = creation->reopen,
     };
 
     if (spec.size == UINT64_MAX && parent != NULL)
@@ -165,8 +169,9 @@ create_co_disk(void *arg, GError **error)
     VdCreation *creation = call->creation;
 
     call->disk = vd_disk_co_open(
-        call->ctx, creation->filename, creation->format, NULL,
-        creation->open_flags | VD_OPEN_RDWR, creation->tx, error);
+        call->ctx, creation->filename, creation->format,
+        vd_options_copy(creation->reopen), creation->open_flags | VD_OPEN_RDWR,
+        creation->tx, error);
     return call->disk != NULL;
 }
 

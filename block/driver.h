@@ -92,6 +92,8 @@ typedef struct VdCreateSpec {
     VdNode *backing;      /* opened parent, NULL = none or unchecked */
     const char *backing_name; /* as the user wrote it */
     const char *backing_format;
+    VdOptions *reopen; /* out: what co_open shall hear when the new image is
+                          opened to be filled; NULL = nobody will */
 } VdCreateSpec;
 
 /* -- facts for info -------------------------------------------------------- */

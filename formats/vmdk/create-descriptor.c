@@ -29,12 +29,8 @@ set_header(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
     return vmdk_descriptor_set(desc, "isNativeSnapshot", "no", error) &&
            vmdk_descriptor_set(desc, "createType",
                                vmdk_subformat_names[new->subformat], error) &&
-           (!new->parent_hint ||
-            vmdk_descriptor_set(desc, "parentFileNameHint", new->parent_hint,
-                                error)) &&
-           (new->subformat != VMDK_SUB_STREAM ||
-            new->level == VD_CODEC_LEVEL_FAST ||
-            set_number(desc, VMDK_LEVEL_KEY, (uint64_t) new->level, error));
+           (!new->parent_hint || vmdk_descriptor_set(desc, "parentFileNameHint",
+                                                     new->parent_hint, error));
 }
 
 static bool

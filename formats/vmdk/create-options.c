@@ -93,12 +93,27 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
     return true;
 }
 
+bool
+vmdk_take_level(VdOptions *opts, int *level, GError **error)
+{
+    uint64_t value = (uint64_t) *level;
+
+    if (!vd_options_take_uint(opts, "compress_level", &value, error))
+        return false;
+    if ((value < 1 || value > VD_CODEC_LEVEL_BEST) &&
+        value != VD_CODEC_LEVEL_MAX)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "compress_level must be from 1 to %d, or %d",
+                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
+    *level = (int) value;
+    return true;
+}
+
 static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
     uint64_t grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, hint = 0, unused = 0;
     uint64_t split = (uint64_t) SPLIT_SECTORS * VMDK_SECTOR;
-    uint64_t level = VD_CODEC_LEVEL_FAST;
     bool nocow = false;
 
     /* The hints about the host's file system are about speed only; "size" has
@@ -110,7 +125,7 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
         !vd_options_take_bool(opts, "nocow", &nocow, error) ||
         !vd_options_take_bool(opts, "zeroed_grain", &new->zeroed_grain,
                               error) ||
-        !vd_options_take_uint(opts, "compress_level", &level, error))
+        !vmdk_take_level(opts, &new->level, error))
         return false;
     if (grain < 4096 || grain > (1u << 20) || (grain & (grain - 1)))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
@@ -119,14 +134,8 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
     if (!split || split % (1u << 20) || split > (UINT64_C(1) << 40))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "split_size must be a multiple of 1 MiB up to 1 TiB");
-    if ((level < 1 || level > VD_CODEC_LEVEL_BEST) &&
-        level != VD_CODEC_LEVEL_MAX)
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "compress_level must be from 1 to %d, or %d",
-                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
     new->grain_sectors = grain / VMDK_SECTOR;
     new->split_sectors = split / VMDK_SECTOR;
-    new->level = (int) level;
     return true;
 }
 
@@ -281,6 +290,7 @@ bool
 vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error)
 {
     memset(new, 0, sizeof(*new));
+    new->level = VD_CODEC_LEVEL_FAST;
     new->path = spec->filename;
     if (g_str_has_prefix(new->path, "file:"))
         new->path += 5;

@@ -265,6 +265,14 @@ create_co_files(Creation *c, GError **error)
     return create_co_one_file(c, error);
 }
 
+static void
+ask_for_level(VdOptions *reopen, int level)
+{
+    g_autofree char *text = g_strdup_printf("%d", level);
+
+    vd_options_set(reopen, "compress_level", text);
+}
+
 bool
 vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
 {
@@ -279,6 +287,8 @@ vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
 
         ok = create_co_files(&c, error);
     }
+    if (ok && desc && spec->reopen && new.subformat == VMDK_SUB_STREAM)
+        ask_for_level(spec->reopen, new.level);
     vmdk_new_clear(&new);
     return ok && desc;
 }

@@ -52,6 +52,6 @@ void vmdk_new_clear(VmdkNew *new);
 /* create-descriptor.c: the text of the disk, but for its extents. */
 VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);
 
-/* Key of the descriptor under which a new stream remembers its level until it
- * is opened to be filled; only if it is not the usual one. */
-#define VMDK_LEVEL_KEY "vdiskCompressLevel"
+/* "compress_level" of creating and of filling: an output left alone if it is
+ * not there. */
+bool vmdk_take_level(VdOptions *opts, int *level, GError **error);

@@ -6,7 +6,7 @@
  *
  * Options: extents.N.* and file.* (children); parent=PATH,
  * parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than end change
- * tracking.
+ * tracking; compress_level=N of a new stream that is opened to be filled.
  *
  * Concurrency: requests overlap freely; what they must not do at the same time
  * is the extents' business.

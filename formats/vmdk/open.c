@@ -198,12 +198,10 @@ is_new_stream(const VmdkState *s)
 }
 
 static bool
-open_co_for_append(VmdkState *s, GError **error)
+open_for_append(VmdkState *s, VdOptions *opts, GError **error)
 {
-    s->level = (int) vmdk_descriptor_get_uint(s->desc, VMDK_LEVEL_KEY,
-                                              VD_CODEC_LEVEL_FAST);
-    vmdk_descriptor_remove(s->desc, VMDK_LEVEL_KEY);
-    if (!vmdk_descriptor_co_store(s, error))
+    s->level = VD_CODEC_LEVEL_FAST;
+    if (!vmdk_take_level(opts, &s->level, error))
         return false;
     s->writer = vmdk_stream_writer_new(s->file, &s->header);
     vd_node_set_size(s->node, s->header.capacity_sectors * VMDK_SECTOR);
@@ -242,7 +240,7 @@ open_co_disk(VmdkState *s, VdOptions *opts, GError **error)
     if (!open_co_load_what_it_is(s, error) || !take_descriptor(s, error))
         return false;
     if (is_new_stream(s))
-        return open_co_for_append(s, error);
+        return open_for_append(s, opts, error);
     return vmdk_extents_co_open(s, opts, error) &&
            vmdk_parent_co_open(s, opts, error);
 }
