@@ -228,17 +228,25 @@ report_leak(Check *c, uint64_t slot, uint64_t n)
     c->result->leaks += n - 1;
 }
 
+/* Before the grains: one that lies on a table has two owners. */
+static void
+mark_tables(Check *c)
+{
+    const VmdkTables *tables = c->e->sparse->tables;
+
+    for (uint32_t i = 0; i < tables->n_gts; i++) {
+        mark_table_space(c, tables->gd[i], tables->gt_sectors);
+        if (tables->rgd)
+            mark_table_space(c, tables->rgd[i], tables->gt_sectors);
+    }
+}
+
 static void
 check_leaks(Check *c)
 {
     const VmdkSparse *sp = c->e->sparse;
     uint64_t grain = sp->hdr.grain_sectors, run = 0, slot;
 
-    for (uint32_t i = 0; i < sp->tables->n_gts; i++) {
-        mark_table_space(c, sp->tables->gd[i], sp->tables->gt_sectors);
-        if (sp->tables->rgd)
-            mark_table_space(c, sp->tables->rgd[i], sp->tables->gt_sectors);
-    }
     slot = (sp->hdr.overhead_sectors + grain - 1) / grain;
     for (; slot < c->n_slots; slot++) {
         if (!(c->used[slot >> 3] & (1u << (slot & 7)))) {
@@ -259,11 +267,15 @@ check_directories(Check *c)
 {
     const VmdkSparse *sp = c->e->sparse;
 
+    g_autoptr(GError) overlap = NULL;
+
     if (sp->tables->gd_damaged)
         FIND(c, CORRUPTION, sp->hdr.gd_sector,
              "the grain directory and its redundant copy at sector "
              "%" G_GUINT64_FORMAT " do not fit, or name places outside",
              sp->hdr.rgd_sector);
+    if (!vmdk_tables_check_apart(sp->tables, &overlap))
+        FIND(c, CORRUPTION, sp->hdr.gd_sector, "%s", overlap->message);
 }
 
 bool
@@ -294,6 +306,7 @@ vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
                         c.name, c.n_slots);
     result->total_clusters += grains;
     check_directories(&c);
+    mark_tables(&c);
     sparse_co_check_tables(&c);
     check_leaks(&c);
     if (sp->hdr.unclean)

@@ -10,9 +10,10 @@
  */
 #include "formats/vmdk/sparse.h"
 
-/* What follows @entry in a run of the same kind. */
-static inline uint32_t
-successor(const VmdkSparse *sp, uint32_t entry)
+/* What follows @entry in a run of the same kind; behind the last sector that
+ * an entry can name there is nothing. */
+static inline uint64_t
+successor(const VmdkSparse *sp, uint64_t entry)
 {
     return entry > VMDK_GTE_ZERO ? entry + sp->grain_sectors : entry;
 }
@@ -20,7 +21,7 @@ successor(const VmdkSparse *sp, uint32_t entry)
 /* How far the run that has reached @pos with @wanted as its next entry goes
  * on, below @end. */
 static uint64_t
-extend(const VmdkSparse *sp, uint64_t pos, uint64_t end, uint32_t wanted)
+extend(const VmdkSparse *sp, uint64_t pos, uint64_t end, uint64_t wanted)
 {
     while (pos < end) {
         VmdkTable *table =
@@ -37,7 +38,9 @@ extend(const VmdkSparse *sp, uint64_t pos, uint64_t end, uint32_t wanted)
             continue;
         }
         for (i = vmdk_sparse_entry_of(sp, pos); pos < stop; i++) {
-            if (vmdk_table_entry(table, i) != wanted)
+            uint32_t entry = vmdk_table_entry(table, i);
+
+            if (entry != wanted || entry == VMDK_GTE_BAD)
                 return pos;
             wanted = successor(sp, wanted);
             pos += sp->grain_bytes;

@@ -124,7 +124,8 @@ place_table(VmdkExtent *e, uint32_t index, GError **error)
     return true;
 }
 
-/* All tables of [off, off + len) can be had and may be changed. */
+/* All tables of [off, off + len) can be had and may be changed, and it is known
+ * where new grains go. */
 static bool
 sparse_co_prepare_tables(VmdkExtent *e, uint64_t off, uint64_t len,
                          GError **error)
@@ -132,6 +133,8 @@ sparse_co_prepare_tables(VmdkExtent *e, uint64_t off, uint64_t len,
     VmdkSparse *sp = e->sparse;
     uint32_t last = vmdk_sparse_table_of(sp, off + len - 1);
 
+    if (G_UNLIKELY(!sp->next) && !vmdk_sparse_co_find_end(e, error))
+        return false;
     for (uint32_t i = vmdk_sparse_table_of(sp, off); i <= last; i++) {
         if (!vmdk_tables_co_get_rw(sp->tables, i, error))
             return false;

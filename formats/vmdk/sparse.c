@@ -69,15 +69,6 @@ sparse_co_open_stream(VmdkExtent *e, GError **error)
     return true;
 }
 
-/* Where allocation goes on: behind everything. */
-static uint64_t
-first_free(const VmdkSparse *sp, uint64_t file_size)
-{
-    uint64_t end = MAX(file_size, sp->hdr.overhead_sectors * VMDK_SECTOR);
-
-    return (end + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
-}
-
 /* Tables whose redundant copy a crash has left behind are written again with
  * the next flush: their primary copies have been found good. */
 static bool
@@ -138,7 +129,8 @@ sparse_co_check_writable(VmdkExtent *e, GError **error)
                         "%s: the grain directories are damaged; the image can "
                         "only be read",
                         vd_node_name(e->file));
-    return !sp->hdr.unclean || sparse_co_check_unclean(e, error);
+    return vmdk_tables_check_apart(sp->tables, error) &&
+           (!sp->hdr.unclean || sparse_co_check_unclean(e, error));
 }
 
 static bool
@@ -158,7 +150,6 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     sp->empty = sp->tables->empty;
     sp->entry_mask = sp->hdr.gtes_per_gt - 1;
     sp->grain_sectors = (uint32_t) sp->hdr.grain_sectors;
-    sp->next = first_free(sp, vd_node_size(e->file));
     sp->allocating = vio_range_lock_new();
     sp->freed = g_array_new(FALSE, FALSE, sizeof(VmdkRange));
     if (sp->hdr.unclean && !writable)

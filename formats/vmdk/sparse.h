@@ -23,7 +23,8 @@ struct VmdkSparse {
     VmdkHeader hdr;
     uint8_t raw[VMDK_HEADER_BYTES]; /* header sector as in the file */
     VmdkTables *tables;
-    uint64_t next;            /* file offset of the next new grain */
+    uint64_t next;            /* file offset of the next new grain; 0 = not
+                                 known yet */
     bool grown;               /* there are new grains */
     VioRangeLock *allocating; /* extent ranges whose grains are being placed,
                                  dropped or marked; exclusive only */
@@ -47,13 +48,15 @@ bool vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len,
 bool vmdk_sparse_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
                         GError **error);
 
-/* sparse-write.c */
+/* sparse-write.c, sparse-end.c */
 bool vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
                           GError **error);
 /* Give [off, off + len), which has no grains, new ones whose contents are the
  * file's hole, that is zeroes.  Whole grains, range locked by the caller. */
 bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
                                   GError **error);
+/* Before the first new place: where it is. */
+bool vmdk_sparse_co_find_end(VmdkExtent *e, GError **error);
 /* Before the first change of this extent. */
 bool vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error);
 /* Too many dirty tables: write them. */

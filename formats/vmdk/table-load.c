@@ -23,71 +23,8 @@ typedef struct {
     VioCoQueue waiters;
 } TableLoad;
 
-typedef struct {
-    uint32_t first, last; /* sectors, last included */
-} MetaRange;
-
 /* -- checking entries
  * ----------------------------------------------------------- */
-
-static void
-note_range(GArray *meta, uint64_t sector, uint64_t n, uint64_t overhead)
-{
-    MetaRange range = {(uint32_t) sector, (uint32_t) (sector + n - 1)};
-
-    if (sector > VMDK_GTE_ZERO && sector + n > overhead &&
-        sector + n <= UINT32_MAX)
-        g_array_append_val(meta, range);
-}
-
-static gint
-compare_ranges(gconstpointer a, gconstpointer b)
-{
-    const MetaRange *x = a, *y = b;
-
-    return x->first < y->first ? -1 : x->first > y->first;
-}
-
-void
-vmdk_tables_note_meta(VmdkTables *tables)
-{
-    const VmdkHeader *hdr = &tables->hdr;
-    uint64_t overhead = hdr->overhead_sectors;
-    uint64_t gd_sectors =
-        ((uint64_t) tables->n_gts * 4 + VMDK_SECTOR - 1) / VMDK_SECTOR;
-
-    tables->meta = g_array_new(FALSE, FALSE, sizeof(MetaRange));
-    note_range(tables->meta, hdr->gd_sector, gd_sectors, overhead);
-    if (tables->rgd)
-        note_range(tables->meta, hdr->rgd_sector, gd_sectors, overhead);
-    for (uint32_t i = 0; i < tables->n_gts; i++) {
-        if (tables->gd[i] != VMDK_GTE_BAD)
-            note_range(tables->meta, tables->gd[i], tables->gt_sectors,
-                       overhead);
-        if (tables->rgd)
-            note_range(tables->meta, tables->rgd[i], tables->gt_sectors,
-                       overhead);
-    }
-    g_array_sort(tables->meta, compare_ranges);
-}
-
-/* Does [first, last] touch a table that lies among the grains? */
-static bool
-hits_meta(const VmdkTables *tables, uint64_t first, uint64_t last)
-{
-    const MetaRange *ranges = (const MetaRange *) (void *) tables->meta->data;
-    unsigned lo = 0, hi = tables->meta->len;
-
-    while (lo < hi) {
-        unsigned mid = lo + (hi - lo) / 2;
-
-        if (ranges[mid].last < first)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < tables->meta->len && ranges[lo].first <= last;
-}
 
 typedef enum {
     ENTRY_GOOD,
@@ -110,32 +47,48 @@ judge(const VmdkTables *tables, uint32_t e, uint64_t file_sectors)
     if (e < hdr->overhead_sectors)
         return ENTRY_SUSPICIOUS;
     if (tables->meta->len &&
-        hits_meta(tables, e, (uint64_t) e + hdr->grain_sectors - 1))
+        vmdk_tables_hits_meta(tables, e, (uint64_t) e + hdr->grain_sectors - 1))
         return ENTRY_SUSPICIOUS;
     return e & (hdr->grain_sectors - 1) ? ENTRY_MISALIGNED : ENTRY_GOOD;
 }
 
+/* Entries of table @index that belong to the disk; those behind its end are
+ * other tools' leftovers. */
+static uint32_t
+entries_in_use(const VmdkTables *tables, uint32_t index)
+{
+    const VmdkHeader *hdr = &tables->hdr;
+    uint64_t grains =
+        (hdr->capacity_sectors + hdr->grain_sectors - 1) / hdr->grain_sectors;
+
+    return (uint32_t) MIN(grains - (uint64_t) index * tables->gtes_per_gt,
+                          tables->gtes_per_gt);
+}
+
 /* The quick look: nothing but good entries? */
 static bool
-is_clean(const VmdkTables *tables, const uint32_t *raw, uint64_t file_sectors)
+is_clean(const VmdkTables *tables, uint32_t index, const uint32_t *raw,
+         uint64_t file_sectors)
 {
+    uint32_t n = entries_in_use(tables, index);
     unsigned bad = 0;
 
-    for (uint32_t i = 0; i < tables->gtes_per_gt; i++)
+    for (uint32_t i = 0; i < n; i++)
         bad |= judge(tables, GUINT32_FROM_LE(raw[i]), file_sectors);
     return !bad;
 }
 
 bool
-vmdk_tables_sift(VmdkTables *tables, uint32_t *raw, const uint32_t *other,
-                 bool *damaged)
+vmdk_tables_sift(VmdkTables *tables, uint32_t index, uint32_t *raw,
+                 const uint32_t *other, bool *damaged)
 {
+    uint32_t n = entries_in_use(tables, index);
     uint64_t sectors =
         (vd_node_size(tables->file) + VMDK_SECTOR - 1) / VMDK_SECTOR;
 
-    if (is_clean(tables, raw, sectors))
+    if (is_clean(tables, index, raw, sectors))
         return false;
-    for (uint32_t i = 0; i < tables->gtes_per_gt; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         EntryState state = judge(tables, GUINT32_FROM_LE(raw[i]), sectors);
         uint32_t second = other ? GUINT32_FROM_LE(other[i]) : 0;
 
@@ -221,9 +174,9 @@ table_co_accept(VmdkTables *tables, uint32_t index, uint32_t *raw)
     g_autofree uint32_t *other = NULL;
     bool damaged = false;
 
-    if (!is_clean(tables, raw, sectors)) {
+    if (!is_clean(tables, index, raw, sectors)) {
         other = table_co_read_redundant(tables, index, NULL);
-        if (vmdk_tables_sift(tables, raw, other, &damaged) && damaged)
+        if (vmdk_tables_sift(tables, index, raw, other, &damaged) && damaged)
             warn_once(tables, index);
     }
     install(tables, index, raw, damaged);
@@ -243,7 +196,7 @@ table_co_load_redundant(VmdkTables *tables, uint32_t index, GError **error)
     vd_node_warn(tables->file,
                  "%s: grain table %u is unreadable; using the redundant one",
                  vd_node_name(tables->file), index);
-    (void) vmdk_tables_sift(tables, raw, NULL, &damaged);
+    (void) vmdk_tables_sift(tables, index, raw, NULL, &damaged);
     /* A writer rewrites both copies, which may even mend the unreadable one. */
     install(tables, index, raw, damaged);
     return true;
@@ -313,6 +266,7 @@ choose_window(VmdkTables *tables, uint32_t index)
     floor = index / min * min; /* a little backwards too */
     ceiling = MIN((uint64_t) floor + tables->ahead, tables->n_gts);
     while (lo > floor && !tables->slot[lo - 1] && !find_load(tables, lo - 1) &&
+           tables->gd[lo - 1] > VMDK_GTE_ZERO &&
            (uint64_t) tables->gd[lo - 1] + tables->gt_sectors == tables->gd[lo])
         lo--;
     while (hi < ceiling && continues(tables, hi))
@@ -377,7 +331,9 @@ vmdk_tables_co_get(VmdkTables *tables, uint32_t index, GError **error)
         else if (tables->gd[index] == VMDK_GTE_BAD) {
             refuse_bad_directory(tables, index, error);
             return NULL;
-        } else if (tables->gd[index] == VMDK_GTE_ZERO)
+        } else if (tables->gd[index] == VMDK_GTE_ABSENT)
+            tables->slot[index] = tables->empty;
+        else if (tables->gd[index] == VMDK_GTE_ZERO)
             install_zero_marks(tables, index);
         else if (!table_co_load_window(tables, index, error))
             return NULL;

@@ -51,6 +51,14 @@ tables_co_read_directory(VmdkTables *tables, uint64_t sector, const char *what,
     return g_steal_pointer(&gd);
 }
 
+/* Absent, all zero marks, or somewhere: a writer of both copies relies on both
+ * being the same. */
+static uint32_t
+kind_of(uint32_t e)
+{
+    return MIN(e, VMDK_GTE_ZERO + 1);
+}
+
 /* Entries of the primary that are no good come from the redundant one. */
 static void
 reconcile_directories(VmdkTables *tables)
@@ -61,7 +69,8 @@ reconcile_directories(VmdkTables *tables)
         uint32_t other = tables->rgd ? tables->rgd[i] : 0;
         bool other_good = gde_is_good(tables, other, sectors);
 
-        if (tables->rgd && (!other_good || !other != !tables->gd[i])) {
+        if (tables->rgd &&
+            (!other_good || kind_of(other) != kind_of(tables->gd[i]))) {
             tables->gd_damaged = true;
             if (!other_good)
                 tables->rgd[i] = 0;

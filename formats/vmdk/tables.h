@@ -48,7 +48,7 @@ struct VmdkTables {
     bool gd_dirty;
     bool warned;
     GPtrArray *dirty; /* of VmdkTable */
-    GArray *meta;     /* sorted MetaRange: tables among the data */
+    GArray *meta;     /* sorted ranges: metadata among the data */
     GQueue loads;     /* of TableLoad: in flight */
     uint32_t ahead, ahead_next;
     VmdkTableStats stats;
@@ -93,6 +93,10 @@ bool vmdk_tables_is_missing(const VmdkTables *tables, uint32_t index);
  * disk with the next write-back. */
 void vmdk_tables_place(VmdkTables *tables, uint32_t index, uint32_t sector);
 
+/* No piece of metadata lies on another; else whoever writes one damages the
+ * other: CORRUPT. */
+bool vmdk_tables_check_apart(const VmdkTables *tables, GError **error);
+
 /* Called when everything before must be durable before anything after. */
 typedef bool (*VmdkBarrier)(void *arg, GError **error);
 
@@ -105,10 +109,13 @@ bool vmdk_tables_co_write(VmdkTables *tables, VmdkBarrier barrier, void *arg,
 /* -- inside (tables*.c) ------------------------------------------------------
  */
 
-/* Sort @raw (one table) out: entries that name no place become BAD unless the
- * redundant table @other (may be NULL) has a good one.  True if anything was
- * wrong; sets *@damaged if writers must keep off. */
-bool vmdk_tables_sift(VmdkTables *tables, uint32_t *raw, const uint32_t *other,
-                      bool *damaged);
-/* Tables that lie among the grains, from the directories. */
+/* Sort @raw (table @index) out: entries that name no place become BAD unless
+ * the redundant table @other (may be NULL) has a good one.  True if anything
+ * was wrong; sets *@damaged if writers must keep off. */
+bool vmdk_tables_sift(VmdkTables *tables, uint32_t index, uint32_t *raw,
+                      const uint32_t *other, bool *damaged);
+/* table-places.c: note metadata that lie among the grains. */
 void vmdk_tables_note_meta(VmdkTables *tables);
+/* Does a grain in sectors [first, last] touch such? */
+bool vmdk_tables_hits_meta(const VmdkTables *tables, uint64_t first,
+                           uint64_t last);
