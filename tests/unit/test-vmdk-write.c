@@ -194,9 +194,9 @@ test_order_of_a_session(TestCo *t)
     test_co_write_pattern(node, GRAIN, GRAIN, 1);
     flush(node);
     test_co_close(node);
-    /* descriptor (content id), unclean mark, data; barrier, tables; the
-     * flush's own barrier; the clean mark last. */
-    assert_order("DHddFGRFH");
+    /* descriptor (content id), barrier, unclean mark, data; barrier, tables;
+     * the flush's own barrier; the clean mark last. */
+    assert_order("DFHddFGRFH");
     test_leaf_remove();
 }
 
@@ -210,7 +210,7 @@ test_tables_wait_for_data_at_close(TestCo *t)
     test_leaf_record();
     test_co_write_pattern(node, 0, GRAIN, 1);
     test_co_close(node);
-    assert_order("DHdFGRFH");
+    assert_order("DFHdFGRFH");
     test_leaf_remove();
 }
 
