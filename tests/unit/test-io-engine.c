@@ -90,17 +90,20 @@ test_forbidden_falls_back(void)
     expect("ENOSYS", "enter", "", "--threads", 0);
 }
 
+/* A build without io_uring does not get as far as the kernel's answer. */
+#ifdef VIO_HAVE_URING
+#    define REFUSAL EPERM
+#else
+#    define REFUSAL ENOSYS
+#endif
+
 static void
 test_forbidden_by_name_fails(void)
 {
-#ifndef VIO_HAVE_URING
-    g_test_skip("built without io_uring");
-    return;
-#endif
-    expect("EPERM", "all", "uring", "--env", EPERM);
+    expect("EPERM", "all", "uring", "--env", REFUSAL);
     expect("ENOSYS", "all", "uring", "--env", ENOSYS);
-    expect("EPERM", "all", "", "--explicit", EPERM);
-    expect("EPERM", "enter", "uring", "--env", EPERM);
+    expect("EPERM", "all", "", "--explicit", REFUSAL);
+    expect("EPERM", "enter", "uring", "--env", REFUSAL);
 }
 
 static void
