@@ -412,6 +412,20 @@ def main():
                       "subformat=streamOptimized", "a.vmdk", "z.vmdk")
             OURS.ours("compare", "a.vmdk", "z.vmdk")
 
+    @suite.case("a higher --compress-level makes a smaller file")
+    def _():
+        texts = []
+        for level in ("1", "9"):
+            OURS.ours("convert", "--compress-level=" + level, "-O", "vmdk",
+                      "-o", "subformat=streamOptimized", "a.vmdk", "z.vmdk")
+            with open(os.path.join(OURS.images, "z.vmdk"), "rb") as file:
+                texts.append(file.read())
+        if len(texts[1]) >= len(texts[0]):
+            raise Failed("%d bytes at level 1, %d at level 9" % (
+                len(texts[0]), len(texts[1])))
+        if b"evel" in texts[1][512:21 * 512]:
+            raise Failed("the descriptor tells the level")
+
     @suite.case("convert -n writes into what exists")
     def _():
         OURS.ours("create", "-q", "z.raw", "12M")
