@@ -5,6 +5,7 @@ same images, by either program's making."""
 import json
 import os
 import pty
+import random
 import re
 import subprocess
 import sys
@@ -415,9 +416,14 @@ def main():
     @suite.case("a higher --compress-level makes a smaller file")
     def _():
         texts = []
+        words = random.Random(1).choices([b"grain", b"extent", b"link", b"run",
+                                          b"node", b"disk"], k=1 << 17)
+        with open(os.path.join(OURS.images, "words.raw"), "wb") as file:
+            file.write(b" ".join(words))
         for level in ("1", "9"):
             OURS.ours("convert", "--compress-level=" + level, "-O", "vmdk",
-                      "-o", "subformat=streamOptimized", "a.vmdk", "z.vmdk")
+                      "-o", "subformat=streamOptimized", "-f", "raw",
+                      "words.raw", "z.vmdk")
             with open(os.path.join(OURS.images, "z.vmdk"), "rb") as file:
                 texts.append(file.read())
         if len(texts[1]) >= len(texts[0]):
