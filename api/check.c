@@ -5,18 +5,9 @@
  */
 #include "api/disk.h"
 
+#include "block/finding.h"
+
 #define VD_DEFAULT_MAX_FINDINGS 100
-
-static void
-check_finding_free(void *data)
-{
-    VdFinding *finding = data;
-
-    g_free(finding->kind);
-    g_free(finding->file);
-    g_free(finding->detail);
-    g_free(finding);
-}
 
 static void
 check_result_init(VdCheckResult *result)
@@ -25,7 +16,7 @@ check_result_init(VdCheckResult *result)
 
     *result = (VdCheckResult){
         .max_findings = max != 0 ? max : VD_DEFAULT_MAX_FINDINGS,
-        .findings = g_ptr_array_new_with_free_func(check_finding_free),
+        .findings = vd_findings_new(),
     };
 }
 

@@ -4,7 +4,7 @@
  *
  * Concurrency: nobody may write meanwhile.
  */
-#include "formats/vmdk/finding.h"
+#include "block/finding.h"
 #include "formats/vmdk/sparse.h"
 
 static void
@@ -15,9 +15,9 @@ check_cid(const VmdkState *s, const char *key, VdCheckResult *result)
 
     if (!text ||
         !g_ascii_string_to_unsigned(text, 16, 0, UINT32_MAX, &value, NULL))
-        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, vd_node_name(s->file),
-                         0, "%s is \"%s\", wanted eight hex digits", key,
-                         text ? text : "");
+        vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file), 0,
+                       "%s is \"%s\", wanted eight hex digits", key,
+                       text ? text : "");
 }
 
 /* A flat file that lacks bytes reads as zeroes there. */
@@ -27,10 +27,10 @@ check_flat(const VmdkExtent *e, VdCheckResult *result)
     uint64_t size = vd_node_size(e->file), wanted = e->file_off + e->len;
 
     if (size < wanted)
-        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, e->path, size,
-                         "the file has %" G_GUINT64_FORMAT
-                         " bytes, the descriptor says %" G_GUINT64_FORMAT,
-                         size, wanted);
+        vd_finding_add(result, VD_FINDING_CORRUPTION, e->path, size,
+                       "the file has %" G_GUINT64_FORMAT
+                       " bytes, the descriptor says %" G_GUINT64_FORMAT,
+                       size, wanted);
 }
 
 static void
@@ -43,11 +43,10 @@ check_capacity(const VmdkState *s, unsigned i, VdCheckResult *result)
         return;
     line = vmdk_descriptor_extent(s->desc, i)->sectors;
     if (line > header)
-        vmdk_finding_add(result, VMDK_FINDING_CORRUPTION, vd_node_name(e->file),
-                         0,
-                         "the extent has %" G_GUINT64_FORMAT
-                         " sectors, the descriptor says %" G_GUINT64_FORMAT,
-                         header, line);
+        vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(e->file), 0,
+                       "the extent has %" G_GUINT64_FORMAT
+                       " sectors, the descriptor says %" G_GUINT64_FORMAT,
+                       header, line);
 }
 
 static bool
@@ -57,9 +56,9 @@ check_co_extent(const VmdkState *s, unsigned i, VdCheckResult *result,
     VmdkExtent *e = &s->extents[i];
 
     if (!e->ops) {
-        vmdk_finding_add(result, VMDK_FINDING_ERROR,
-                         e->path ? e->path : vd_node_name(s->file), 0,
-                         "the extent is not open");
+        vd_finding_add(result, VD_FINDING_ERROR,
+                       e->path ? e->path : vd_node_name(s->file), 0,
+                       "the extent is not open");
         return true;
     }
     if (e->ops == &vmdk_flat_ops)

@@ -7,7 +7,7 @@
  *
  * Concurrency: nobody may write meanwhile.
  */
-#include "formats/vmdk/finding.h"
+#include "block/finding.h"
 #include "formats/vmdk/sparse.h"
 
 #include <string.h>
@@ -29,8 +29,8 @@ typedef struct {
 } Check;
 
 #define FIND(c, kind, sector, ...)                                             \
-    vmdk_finding_add((c)->result, VMDK_FINDING_##kind, (c)->name,              \
-                     (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
+    vd_finding_add((c)->result, VD_FINDING_##kind, (c)->name,                  \
+                   (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
 
 /* -- grains
  * ---------------------------------------------------------------------- */

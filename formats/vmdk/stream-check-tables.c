@@ -11,7 +11,7 @@
 #include <inttypes.h>
 
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/finding.h"
+#include "block/finding.h"
 
 #define GD_CHUNK 16384 /* entries read at once when all are looked at */
 
@@ -90,12 +90,12 @@ table_co_read(VmdkStreamLedger *l, uint64_t index, uint64_t sector,
     if (off + l->table_bytes <= vd_node_size(l->file))
         return vd_node_co_pread(l->file, off, l->table, l->table_bytes, error);
     if (g_hash_table_add(l->bad, GSIZE_TO_POINTER(index)))
-        vmdk_finding_add(
-            l->result, VMDK_FINDING_CORRUPTION, vd_node_name(l->file),
-            l->hdr->gd_sector * VMDK_SECTOR + index * sizeof(uint32_t),
-            "grain table %" PRIu64 " at byte %" PRIu64
-            " would end behind the file",
-            index, off);
+        vd_finding_add(l->result, VD_FINDING_CORRUPTION, vd_node_name(l->file),
+                       l->hdr->gd_sector * VMDK_SECTOR +
+                           index * sizeof(uint32_t),
+                       "grain table %" PRIu64 " at byte %" PRIu64
+                       " would end behind the file",
+                       index, off);
     return true;
 }
 
@@ -128,16 +128,16 @@ vmdk_stream_ledger_co_note(VmdkStreamLedger *ledger, uint64_t grain,
         return true;
     }
     if (want == 0)
-        vmdk_finding_add(
-            ledger->result, VMDK_FINDING_CORRUPTION, vd_node_name(ledger->file),
-            sector * VMDK_SECTOR,
-            "compressed grain %" PRIu64 " is missing from its table", grain);
+        vd_finding_add(ledger->result, VD_FINDING_CORRUPTION,
+                       vd_node_name(ledger->file), sector * VMDK_SECTOR,
+                       "compressed grain %" PRIu64 " is missing from its table",
+                       grain);
     else
-        vmdk_finding_add(ledger->result, VMDK_FINDING_LEAK,
-                         vd_node_name(ledger->file), sector * VMDK_SECTOR,
-                         "compressed grain %" PRIu64
-                         " is not used: its table entry names sector %u",
-                         grain, want);
+        vd_finding_add(ledger->result, VD_FINDING_LEAK,
+                       vd_node_name(ledger->file), sector * VMDK_SECTOR,
+                       "compressed grain %" PRIu64
+                       " is not used: its table entry names sector %u",
+                       grain, want);
     return true;
 }
 

@@ -15,7 +15,7 @@
 #include <inttypes.h>
 
 #include "block/open.h"
-#include "formats/vmdk/finding.h"
+#include "block/finding.h"
 #include "formats/vmdk/stream-reader.h"
 
 #define CHECK_BATCH 8                    /* records inflated together ... */
@@ -45,9 +45,9 @@ typedef struct {
 } StreamCheck;
 
 static void
-note(StreamCheck *c, VmdkFindingKind kind, uint64_t at, const char *text)
+note(StreamCheck *c, VdFindingKind kind, uint64_t at, const char *text)
 {
-    vmdk_finding_add(c->result, kind, c->name, at, "%s", text);
+    vd_finding_add(c->result, kind, c->name, at, "%s", text);
 }
 
 /* -- inflating ----------------------------------------------------------------
@@ -59,7 +59,7 @@ check_co_flush_jobs(StreamCheck *c)
     vmdk_inflater_co_run(&c->reader->inflater, c->jobs, c->n_jobs);
     for (unsigned i = 0; i < c->n_jobs; i++)
         if (c->jobs[i].error) {
-            note(c, VMDK_FINDING_CORRUPTION, c->job_at[i],
+            note(c, VD_FINDING_CORRUPTION, c->job_at[i],
                  c->jobs[i].error->message);
             g_clear_error(&c->jobs[i].error);
         }
@@ -105,11 +105,11 @@ check_order(StreamCheck *c, const VmdkRecord *rec)
 {
     if (rec->value < c->next_lba && !c->unordered) {
         c->unordered = true;
-        vmdk_finding_add(c->result, VMDK_FINDING_NOTE, c->name, c->at,
-                         "grain of sector %" PRIu64
-                         " behind those up to sector %" PRIu64
-                         ": importers want them in ascending order",
-                         rec->value, c->next_lba);
+        vd_finding_add(c->result, VD_FINDING_NOTE, c->name, c->at,
+                       "grain of sector %" PRIu64
+                       " behind those up to sector %" PRIu64
+                       ": importers want them in ascending order",
+                       rec->value, c->next_lba);
     }
     c->next_lba = MAX(c->next_lba, rec->value + c->hdr->grain_sectors);
 }
@@ -121,11 +121,11 @@ check_co_place(StreamCheck *c, const VmdkRecord *rec, GError **error)
 
     if (rec->value % c->hdr->grain_sectors != 0 ||
         rec->value >= c->hdr->capacity_sectors) {
-        vmdk_finding_add(c->result, VMDK_FINDING_CORRUPTION, c->name, c->at,
-                         "compressed grain of sector %" PRIu64
-                         ", want a multiple of %" PRIu64 " below %" PRIu64,
-                         rec->value, c->hdr->grain_sectors,
-                         c->hdr->capacity_sectors);
+        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, c->at,
+                       "compressed grain of sector %" PRIu64
+                       ", want a multiple of %" PRIu64 " below %" PRIu64,
+                       rec->value, c->hdr->grain_sectors,
+                       c->hdr->capacity_sectors);
         return true;
     }
     check_order(c, rec);
@@ -146,10 +146,10 @@ check_co_record(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
 
     *go = rec->data_bytes <= max && need <= c->size - c->at;
     if (!*go) {
-        vmdk_finding_add(c->result, VMDK_FINDING_CORRUPTION, c->name, c->at,
-                         "compressed grain of %u bytes, at most %" PRIu64
-                         " and up to byte %" PRIu64,
-                         rec->data_bytes, max, c->size);
+        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, c->at,
+                       "compressed grain of %u bytes, at most %" PRIu64
+                       " and up to byte %" PRIu64,
+                       rec->data_bytes, max, c->size);
         return true;
     }
     if (!check_co_window(c, need, error) || !check_co_place(c, rec, error))
@@ -169,9 +169,9 @@ check_co_marker(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
     }
     *go = vmdk_record_span(c->hdr, rec) != 0;
     if (!*go || rec->marker > VMDK_MARKER_PROGRESS)
-        vmdk_finding_add(c->result, VMDK_FINDING_CORRUPTION, c->name, c->at,
-                         "marker of unknown type %u, value %" PRIu64,
-                         rec->marker, rec->value);
+        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, c->at,
+                       "marker of unknown type %u, value %" PRIu64, rec->marker,
+                       rec->value);
     return true;
 }
 
@@ -232,7 +232,7 @@ check_co_end(StreamCheck *c, GError **error)
 
     c->result->image_end_offset = MIN(c->at, c->size);
     if (!c->ended) {
-        note(c, VMDK_FINDING_NOTE, c->at,
+        note(c, VD_FINDING_NOTE, c->at,
              "no end-of-stream marker: importers want one");
         return true;
     }
@@ -240,11 +240,11 @@ check_co_end(StreamCheck *c, GError **error)
         return true;
     if (!check_co_zero_rest(c, &zero, error))
         return false;
-    vmdk_finding_add(
-        c->result, zero ? VMDK_FINDING_NOTE : VMDK_FINDING_LEAK, c->name, c->at,
-        "%" PRIu64 " bytes%s behind the end-of-stream marker", c->size - c->at,
-        zero ? " of zeroes, which importers do not want,"
-             : " that nothing uses");
+    vd_finding_add(c->result, zero ? VD_FINDING_NOTE : VD_FINDING_LEAK, c->name,
+                   c->at, "%" PRIu64 " bytes%s behind the end-of-stream marker",
+                   c->size - c->at,
+                   zero ? " of zeroes, which importers do not want,"
+                        : " that nothing uses");
     return true;
 }
 
@@ -264,16 +264,16 @@ check_co_entry(void *opaque, uint64_t grain, uint64_t sector, GError **error)
                         c->name);
     c->result->allocated_clusters++;
     if (!vmdk_stream_co_load(c->reader, at, c->scratch, &lba, &next, &local)) {
-        note(c, VMDK_FINDING_CORRUPTION, at, local->message);
+        note(c, VD_FINDING_CORRUPTION, at, local->message);
         g_clear_error(&local);
     } else if (!(c->hdr->flags & VMDK_FLAG_MARKERS)) {
         return true;
     } else if (lba != want) {
-        vmdk_finding_add(c->result, VMDK_FINDING_CORRUPTION, c->name, at,
-                         "table entry of grain %" PRIu64
-                         " names a record of sector %" PRIu64
-                         ", want sector %" PRIu64,
-                         grain, lba, want);
+        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, at,
+                       "table entry of grain %" PRIu64
+                       " names a record of sector %" PRIu64
+                       ", want sector %" PRIu64,
+                       grain, lba, want);
     }
     return true;
 }

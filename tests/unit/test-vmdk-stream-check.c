@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/finding.h"
+#include "block/finding.h"
 #include "tests/support/leaf.h"
 #include "tests/unit/stream-image.h"
 

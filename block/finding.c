@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/finding.c - writing down what a check finds. */
-#include "formats/vmdk/finding.h"
+/* block/finding.c - writing down what a check finds. */
+#include "block/finding.h"
 
 static const char *const finding_kinds[] = {
-    [VMDK_FINDING_CORRUPTION] = "corruption",
-    [VMDK_FINDING_LEAK] = "leak",
-    [VMDK_FINDING_ERROR] = "error",
-    [VMDK_FINDING_NOTE] = "note",
+    [VD_FINDING_CORRUPTION] = "corruption",
+    [VD_FINDING_LEAK] = "leak",
+    [VD_FINDING_ERROR] = "error",
+    [VD_FINDING_NOTE] = "note",
 };
 
 static void
@@ -20,27 +20,33 @@ finding_free(void *data)
     g_free(finding);
 }
 
-static void
-finding_count(VdCheckResult *result, VmdkFindingKind kind)
+GPtrArray *
+vd_findings_new(void)
 {
-    if (kind == VMDK_FINDING_CORRUPTION)
+    return g_ptr_array_new_with_free_func(finding_free);
+}
+
+static void
+finding_count(VdCheckResult *result, VdFindingKind kind)
+{
+    if (kind == VD_FINDING_CORRUPTION)
         result->corruptions++;
-    else if (kind == VMDK_FINDING_LEAK)
+    else if (kind == VD_FINDING_LEAK)
         result->leaks++;
-    else if (kind == VMDK_FINDING_ERROR)
+    else if (kind == VD_FINDING_ERROR)
         result->check_errors++;
 }
 
 void
-vmdk_finding_add(VdCheckResult *result, VmdkFindingKind kind, const char *file,
-                 uint64_t offset, const char *format, ...)
+vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
+               uint64_t offset, const char *format, ...)
 {
     VdFinding *finding;
     va_list ap;
 
     finding_count(result, kind);
     if (!result->findings)
-        result->findings = g_ptr_array_new_with_free_func(finding_free);
+        result->findings = vd_findings_new();
     if (result->findings->len >= result->max_findings)
         return;
 
