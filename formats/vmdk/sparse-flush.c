@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/sparse-flush.c - metadata of a sparse extent to disk, in order.
  *
- *   flush:   data - barrier - tables, redundant tables [ - barrier -
- *            directories ] [ - barrier - punch what was given up ]
+ *   flush:   data - barrier - tables, redundant tables
+ *            [ - barrier - redundant directory - barrier - directory ]
+ *            [ - barrier - punch what was given up ]
  *   finish:  flush - full length of the file - barrier - clean mark
  *
  * The last barrier of a flush is the caller's: vd_node_co_flush() of the disk
@@ -58,13 +59,19 @@ sparse_co_flush_locked(VmdkExtent *e, GError **error)
     return ok;
 }
 
+static bool
+is_untouched(const VmdkSparse *sp)
+{
+    return !sp->marked && !sp->tables->dirty->len && !sp->tables->gd_dirty;
+}
+
 bool
 vmdk_sparse_co_flush(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     bool ok;
 
-    if (!sp->marked && !sp->tables->dirty->len)
+    if (is_untouched(sp))
         return true; /* nothing was ever changed, nor is a crash made good */
     if (!vmdk_sparse_co_mark_unclean(e, error))
         return false;
@@ -89,7 +96,7 @@ vmdk_sparse_co_finish(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
 
-    if (!sp->marked && !sp->tables->dirty->len)
+    if (is_untouched(sp))
         return true;
     if (!vmdk_sparse_co_flush(e, error) ||
         !sparse_co_complete_last_grain(e, error) ||

@@ -2,7 +2,8 @@
 /* formats/vmdk/table-write.c - changed grain tables back to disk.
  *
  *   copy the dirty tables - barrier - primary - redundant
- *                         [ - barrier - directories, if tables are new ]
+ *     [ - barrier - redundant directory - barrier - directory, if tables are
+ *     new ]
  *
  * The copy is taken before the barrier: an entry that is set while the barrier
  * runs points to data that the barrier may not cover, so it has to wait for
@@ -172,10 +173,13 @@ batch_co_write_directories(const Batch *batch, VmdkBarrier barrier, void *arg,
 
     if (!batch->gd)
         return true;
+    /* A table that the directory names has its copy, whatever happens. */
+    if (batch->rgd &&
+        !(barrier(arg, error) &&
+          table_co_write_directory(batch, batch->rgd, hdr->rgd_sector, error)))
+        return false;
     return barrier(arg, error) &&
-           table_co_write_directory(batch, batch->gd, hdr->gd_sector, error) &&
-           (!batch->rgd || table_co_write_directory(batch, batch->rgd,
-                                                    hdr->rgd_sector, error));
+           table_co_write_directory(batch, batch->gd, hdr->gd_sector, error);
 }
 
 bool

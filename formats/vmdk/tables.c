@@ -59,6 +59,18 @@ kind_of(uint32_t e)
     return MIN(e, VMDK_GTE_ZERO + 1);
 }
 
+/* New tables enter the redundant directory first (table-write.c).  What a crash
+ * has left only there was never in use. */
+static bool
+forget_half_placed(VmdkTables *tables, uint32_t i)
+{
+    if (!tables->hdr.unclean || tables->gd[i] || tables->rgd[i] <= 1)
+        return false;
+    tables->rgd[i] = 0;
+    tables->gd_dirty = true;
+    return true;
+}
+
 /* Entries of the primary that are no good come from the redundant one. */
 static void
 reconcile_directories(VmdkTables *tables)
@@ -69,6 +81,8 @@ reconcile_directories(VmdkTables *tables)
         uint32_t other = tables->rgd ? tables->rgd[i] : 0;
         bool other_good = gde_is_good(tables, other, sectors);
 
+        if (tables->rgd && forget_half_placed(tables, i))
+            continue;
         if (tables->rgd &&
             (!other_good || kind_of(other) != kind_of(tables->gd[i]))) {
             tables->gd_damaged = true;

@@ -100,9 +100,10 @@ bool vmdk_tables_check_apart(const VmdkTables *tables, GError **error);
 /* Called when everything before must be durable before anything after. */
 typedef bool (*VmdkBarrier)(void *arg, GError **error);
 
-/* Barrier, primary tables, redundant tables; for new tables a barrier and the
- * directories.  Nothing dirty: nothing is done.  What a failure left unwritten
- * stays dirty.  One caller at a time. */
+/* Barrier, primary tables, redundant tables; for new tables the
+ * redundant directory and the directory, each behind a barrier.  Nothing dirty:
+ * nothing is done.  What a failure left unwritten stays dirty.  One caller at a
+ * time. */
 bool vmdk_tables_co_write(VmdkTables *tables, VmdkBarrier barrier, void *arg,
                           GError **error);
 
