@@ -7,6 +7,7 @@
 #include "tests/support/leaf.h"
 #include "tests/unit/vmdk-test.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -261,6 +262,85 @@ test_zeroes_over_a_parent_take_no_data(TestCo *t)
     test_co_assert_zero(node, 0, 64 * MIB);
     vmdk_test_assert_sound(node, false);
     test_co_close(node);
+}
+
+/* -- write-back that fails
+ * -------------------------------------------------------------- */
+
+/* What is in the files, as after a power failure. */
+static void
+assert_survives(TestCo *t, uint64_t len, uint32_t seed)
+{
+    char *copy = test_dir_new();
+    TestCo other = *t;
+    VdNode *node;
+
+    test_dir_copy(t->dir, copy);
+    other.dir = copy;
+    node = vmdk_test_open(&other, "d.vmdk", 0);
+    test_co_assert_pattern(node, 0, len, seed);
+    vmdk_test_assert_sound(node, true);
+    test_co_close(node);
+    test_dir_remove(copy);
+}
+
+static bool
+flush_fails_at(VdNode *node, TestOp op, uint64_t nth, VdErrorCode code)
+{
+    g_autoptr(GError) error = NULL;
+    bool fired;
+
+    test_leaf_fail_nth(op, nth, code == VD_ERROR_NO_SPACE ? ENOSPC : EIO);
+    (void) vd_node_co_flush(node, &error);
+    fired = test_leaf_fault_fired();
+    test_leaf_clear_fault();
+    if (fired)
+        g_assert_error(error, VD_ERROR, (int) code);
+    return fired;
+}
+
+/* ENOSPC for each write of a flush in turn; with room again the same flush
+ * brings everything to disk. */
+static void
+test_flush_after_a_full_disk_writes_all(TestCo *t)
+{
+    uint64_t nth = 0;
+    bool fired = true;
+
+    test_leaf_install();
+    for (; fired; nth++) {
+        VdNode *node = make_and_open(t, 40 * MIB, "grain_size=4k");
+        uint32_t seed = (uint32_t) nth + 1;
+
+        test_co_write_pattern(node, 0, 5 * MIB, seed); /* three tables */
+        fired = flush_fails_at(node, TEST_OP_WRITE, nth, VD_ERROR_NO_SPACE);
+        test_co_assert_pattern(node, 0, 5 * MIB, seed);
+        flush(node);
+        assert_survives(t, 5 * MIB, seed);
+        test_co_close(node);
+    }
+    g_assert_cmpuint(nth, >, 2);
+    test_leaf_remove();
+}
+
+/* After a failed fdatasync nobody knows what is on disk: all that follow fail
+ * too, and the disk is not marked clean. */
+static void
+test_failed_barrier_is_never_forgotten(TestCo *t)
+{
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    test_leaf_install();
+    node = make_and_open(t, 10 * MIB, "");
+    test_co_write_pattern(node, 0, GRAIN, 1);
+    g_assert_true(flush_fails_at(node, TEST_OP_FLUSH, 0, VD_ERROR_IO));
+    g_assert_false(vd_node_co_flush(node, NULL));
+    g_assert_false(vd_node_co_close(node, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_cmphex(vmdk_test_peek32(t, "d.vmdk", 72) & 0xff, ==, 1);
+    g_assert_cmpuint(vmdk_test_peek32(t, "d.vmdk", 27 * 512), ==, 0);
+    test_leaf_remove();
 }
 
 /* -- limits
@@ -611,6 +691,8 @@ main(int argc, char **argv)
     ADD("overlap", test_allocations_of_different_grains_overlap);
     ADD("one-grain", test_writes_to_one_new_grain_share_it);
     ADD("flush-meanwhile", test_a_flush_takes_only_what_is_written);
+    ADD("flush-after-full-disk", test_flush_after_a_full_disk_writes_all);
+    ADD("failed-barrier", test_failed_barrier_is_never_forgotten);
 #undef ADD
     return g_test_run();
 }
