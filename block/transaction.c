@@ -158,6 +158,23 @@ tx_co_size(VdNode *node, uint64_t size, VdPrealloc prealloc, GError **error)
            vd_node_co_truncate(node, size, prealloc, error);
 }
 
+/* Symbolic links can make two names of an image one file. */
+static bool
+tx_co_make(VdTransaction *tx, TxFile *file, GError **error)
+{
+    const TxFile *other = tx_find(tx, file->requested);
+
+    if (!other) {
+        if (!tx_co_work(tx, make_work, file, error))
+            return false;
+        other = tx_find(tx, file->target);
+    }
+    return !other || vd_throw(error, VD_ERROR_REFUSED,
+                              "Could not create '%s': it is the same file as "
+                              "'%s'",
+                              file->requested, other->requested);
+}
+
 VdNode *
 vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
               uint64_t size, VdPrealloc prealloc, GError **error)
@@ -165,8 +182,8 @@ vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
     TxFile *file = vd_tx_file_new(path);
     VdNode *node;
 
-    g_assert(!tx->ended && !tx_find(tx, path));
-    if (!tx_co_work(tx, make_work, file, error)) {
+    g_assert(!tx->ended);
+    if (!tx_co_make(tx, file, error)) {
         vd_tx_file_remove(file);
         vd_tx_file_free(file);
         return NULL;

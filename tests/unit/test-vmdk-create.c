@@ -4,6 +4,7 @@
 #include "tests/unit/vmdk-test.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* -- layout
  * ---------------------------------------------------------------------- */
@@ -358,6 +359,36 @@ test_preallocated_flat(TestCo *t)
     g_assert_cmpuint(test_file_allocated(path), <, 4 * MIB);
 }
 
+/* -- names that are one file
+ * ---------------------------------------------------------------- */
+
+static void
+assert_not_created(TestCo *t, const char *link, const char *to,
+                   const char *options)
+{
+    g_autofree char *path = test_co_path(t, link);
+    g_autofree char *target = test_co_path(t, to);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(symlink(to, path), ==, 0);
+    g_assert_false(
+        vmdk_test_try_create(t, "d.vmdk", 3 * MIB, options, NULL, &error));
+    /* A file that is still open is found by its lock. */
+    g_assert_true(vd_error_is(error, VD_ERROR_REFUSED) ||
+                  vd_error_is(error, VD_ERROR_IN_USE));
+    g_assert_false(g_file_test(target, G_FILE_TEST_EXISTS));
+    g_assert_cmpint(unlink(path), ==, 0);
+}
+
+static void
+test_links_to_its_own_files_are_refused(TestCo *t)
+{
+    assert_not_created(t, "d.vmdk", "d-flat.vmdk", "subformat=monolithicFlat");
+    assert_not_created(t, "d-s002.vmdk", "d-s001.vmdk",
+                       "subformat=twoGbMaxExtentSparse,split_size=1M");
+    assert_not_created(t, "d-flat.vmdk", "d.vmdk", "subformat=monolithicFlat");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -379,6 +410,7 @@ main(int argc, char **argv)
     ADD("no-parent", test_flat_and_stream_have_no_parent);
     ADD("child-size", test_child_is_as_large_as_its_parent);
     ADD("preallocated", test_preallocated_flat);
+    ADD("links-to-own-files", test_links_to_its_own_files_are_refused);
 #undef ADD
     return g_test_run();
 }
