@@ -11,6 +11,7 @@
 
 #include "block/registry.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -39,6 +40,17 @@ context_parse_engine(const char *name, VioEngineKind *kind, GError **error)
                         "threads",
                         name);
     return true;
+}
+
+/* The engine that was asked for, by the caller or by the environment. */
+static const char *
+context_engine_name(const char *name)
+{
+    const char *env = getenv("VDISK_ENGINE");
+
+    if (name != NULL && strcmp(name, "auto") != 0)
+        return name;
+    return env != NULL && *env != '\0' ? env : "auto";
 }
 
 static uint64_t
@@ -80,7 +92,7 @@ vd_context_new(const VdContextParams *params, GError **error)
     ret = vio_loop_new(&loop_params, &loop);
     if (ret < 0)
         return vd_throw_errno_null(error, -ret, "starting I/O engine '%s'",
-                                   params->engine ? params->engine : "auto");
+                                   context_engine_name(params->engine));
 
     ctx = g_new0(VdContext, 1);
     ctx->loop = loop;

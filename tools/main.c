@@ -9,6 +9,7 @@
 #include "include/vdisk.h"
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/process.h"
 #include "tools/signals.h"
 
 static const Command *const commands[] = {
@@ -137,6 +138,7 @@ main(int argc, char **argv)
 {
     int i = 1;
 
+    process_prepare();
     out_init(argv[0]);
     int status = standard_options(argc, argv, &i);
     if (status < 0 && i >= argc) {

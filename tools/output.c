@@ -13,6 +13,9 @@
 
 #include "tools/json.h"
 
+/* Of a broken disk there may be one for each sector. */
+#define WARNINGS_MAX 1000
+
 static const char *program = "vdisk-img";
 static bool texts_old;
 static bool json_errors;
@@ -56,6 +59,12 @@ void
 out_set_json(bool json)
 {
     json_errors = json;
+}
+
+FILE *
+out_progress_stream(void)
+{
+    return json_errors ? stderr : stdout;
 }
 
 /* Progress may stand in an unfinished line of stdout: let it come first. */
@@ -168,6 +177,8 @@ out_warning(const char *fmt, ...)
     va_end(ap);
     message_print("warning: ", text);
     (void) out_warnings(); /* makes the list */
+    if (warnings->len > WARNINGS_MAX)
+        return;
     g_ptr_array_insert(warnings, (int) warnings->len - 1,
                        g_steal_pointer(&text));
 }

@@ -10,6 +10,8 @@
 
 #include "include/vdisk.h"
 
+#include <stdio.h>
+
 /* Take the program's name from @argv0 and the generation of texts from
  * VDISK_IMG_COMPAT. */
 void out_init(const char *argv0);
@@ -33,7 +35,11 @@ void out_failure(const char *file, const GError *error, const char *fmt, ...)
 /* "Try 'PROG --help' ..." */
 void out_try_help(void);
 
-/* The texts of all warnings so far, NULL-terminated; belongs to output.c. */
+/* Where plain progress goes: stdout, unless a document is to stand there. */
+FILE *out_progress_stream(void);
+
+/* The texts of the first warnings so far, NULL-terminated; belongs to
+ * output.c. */
 const char *const *out_warnings(void);
 
 /* Flush stdout.  False, with a message, if something was lost on the way. */

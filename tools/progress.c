@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tools/human.h"
+#include "tools/output.h"
 #include "tools/signals.h"
 
 #define PROGRESS_BAR_INTERVAL (G_USEC_PER_SEC / 5)
@@ -96,8 +97,10 @@ progress_json_text(const VdProgress *state, double seconds)
 static void
 plain_print(Progress *p)
 {
-    printf("    (%3.2f/100%%)\r", p->percent);
-    fflush(stdout);
+    FILE *out = out_progress_stream();
+
+    fprintf(out, "    (%3.2f/100%%)\r", p->percent);
+    fflush(out);
     p->printed_percent = p->percent;
 }
 
@@ -190,8 +193,8 @@ progress_end(Progress *p, bool ok)
             p->percent = 100;
             plain_print(p);
         }
-        putchar('\n');
-        fflush(stdout);
+        fputc('\n', out_progress_stream());
+        fflush(out_progress_stream());
     } else {
         final_print(p, ok);
     }

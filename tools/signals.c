@@ -67,6 +67,7 @@ signals_watch(VdContext *ctx)
         return;
     stop_handler_set(SIGINT);
     stop_handler_set(SIGTERM);
+    stop_handler_set(SIGHUP); /* the terminal went away */
     handler_set(SIGUSR1, usr1_handler);
     /* A reader of our progress that goes away must not end the copy. */
     handler_set(SIGPIPE, SIG_IGN);

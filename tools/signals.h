@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/signals.h - SIGINT and SIGTERM stop the work and let it clean up;
- * SIGUSR1 asks how far it is. */
+/* tools/signals.h - SIGINT, SIGTERM and SIGHUP stop the work and let it
+ * clean up; SIGUSR1 asks how far it is. */
 #pragma once
 
 #include "include/vdisk.h"
 
-/* From now on SIGINT and SIGTERM cancel @ctx; NULL = the default again. */
+/* From now on SIGINT, SIGTERM and SIGHUP cancel @ctx; NULL = the default again. */
 void signals_watch(VdContext *ctx);
 
 /* The exit code of a command that ended with @status: 128 + N if signal N came

@@ -348,6 +348,14 @@ def main():
                               STAGE.path())
             assert_equal(0, result.code, str(result))
 
+    @suite.case("an engine of the environment that is none is named")
+    def _():
+        result = run([STAGE.link, "info", "a.raw"], cwd=STAGE.path(),
+                     env={"VDISK_ENGINE": "warp"})
+        assert_equal(1, result.code, str(result))
+        if b"'warp'" not in result.stderr:
+            raise Failed(str(result))
+
     @suite.case("--version begins with the program's name")
     def _():
         result = run_link(STAGE.link, ["--version"], STAGE.path())

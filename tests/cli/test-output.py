@@ -331,6 +331,12 @@ def main():
                          OURS.ours(command, *args, "-o", "help", "x",
                                    "y").split("\n")[0], "head")
 
+    @suite.case("progress does not stand in the way of a document")
+    def _():
+        for words in (["convert", "-O", "raw", "a.vmdk", "w.raw"],
+                      ["compare", "a.vmdk", "a.vmdk"]):
+            json.loads(OURS.ours(words[0], "--output=json", "-p", *words[1:]))
+
     @suite.case("convert --output=json accounts for the bytes")
     def _():
         report = json.loads(OURS.ours("convert", "--output=json", "-O", "raw",

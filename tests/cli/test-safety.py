@@ -137,8 +137,9 @@ def check_signal(sig, code, kind, existing):
 
 
 def limit_file_size(size):
+    """SIGXFSZ as a shell leaves it: deadly, to a program that lets it."""
     def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     return limit
 
@@ -270,6 +271,8 @@ def add_signals(suite):
                   check_signal, signal.SIGINT, 130, kind, False)
     suite.add("SIGTERM removes a new target, exit 143", check_signal,
               signal.SIGTERM, 143, "vmdk", False)
+    suite.add("SIGHUP removes a new target, exit 129", check_signal,
+              signal.SIGHUP, 129, "streamOptimized", False)
     suite.add("SIGINT leaves an existing target as it was", check_signal,
               signal.SIGINT, 130, "raw", True)
 
@@ -296,6 +299,66 @@ def add_signals(suite):
             assert_equal((0, b""), (status, out), err.decode())
             if not re.fullmatch(rb"    \(\d+\.\d\d/100%\)\n", err):
                 raise Failed(repr(err))
+
+
+def close_streams(*fds):
+    def close():
+        for fd in fds:
+            os.close(fd)
+    return close
+
+
+def check_closed_streams(fds, code, *args):
+    """Messages go nowhere, in particular not into files that got the numbers of
+    the closed streams."""
+    with scratch() as d:
+        make_noise(os.path.join(d, "source"), MIB)
+        before = digest(os.path.join(d, "source"))
+        done = subprocess.run([VDISK_IMG, *args], cwd=d, check=False,
+                              preexec_fn=close_streams(*fds),
+                              timeout=PATIENCE)
+        assert_equal(code, done.returncode, "status")
+        assert_equal(before, digest(os.path.join(d, "source")), "source")
+        if os.path.exists(os.path.join(d, "target")):
+            assert_equal(before, digest(os.path.join(d, "target")), "target")
+
+
+def add_inherited(suite):
+    copy = ("convert", "-p", "-f", "raw", "-n", "source", "target")
+
+    @suite.case("a closed stdout does not become an image")
+    def _():
+        for fds, code in (((1,), 1), ((0, 1, 2), 1), ((2,), 0)):
+            check_closed_streams(fds, code, "convert", "-p", "-f", "raw",
+                                 "source", "target")
+
+    @suite.case("messages do not go into an image that is written in place")
+    def _():
+        with scratch() as d:
+            for name in ("source", "target"):
+                make_noise(os.path.join(d, name), MIB)
+            done = subprocess.run([VDISK_IMG, *copy], cwd=d, check=False,
+                                  preexec_fn=close_streams(0, 1, 2),
+                                  timeout=PATIENCE)
+            assert_equal(1, done.returncode, "status")
+            assert_equal(digest(os.path.join(d, "source")),
+                         digest(os.path.join(d, "target")), "target")
+
+    @suite.case("a low soft limit on open files is raised")
+    def _():
+        def limit():
+            _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+
+        with scratch() as d:
+            name = os.path.join(d, "split.vmdk")
+            vdisk_img("create", "-q", "-f", "vmdk", "-o",
+                      "subformat=twoGbMaxExtentSparse,split_size=1M", name,
+                      "64M")
+            done = subprocess.run([VDISK_IMG, "check", name], check=False,
+                                  capture_output=True, preexec_fn=limit,
+                                  timeout=PATIENCE)
+            assert_equal(0, done.returncode, done.stderr.decode())
 
 
 def add_full_disks(suite):
@@ -484,6 +547,7 @@ def main():
     suite = Suite()
     add_signals(suite)
     add_full_disks(suite)
+    add_inherited(suite)
     add_in_use(suite)
     add_refusals(suite)
     add_devices(suite)
