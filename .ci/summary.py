@@ -4,7 +4,8 @@
 
 DIR/steps.tsv holds steps that are no tests, DIR/*/meson-logs the tests' logs:
 the JSON log says how each program ended, the JUnit one what its cases did.
-With CI=true a skip that .ci/skips-allowed does not name is a failure.
+With CI=true a skip that neither .ci/skips-allowed nor DIR/skips-allowed knows
+is a failure.
 """
 import fnmatch
 import glob
@@ -23,29 +24,31 @@ class Count:
         self.skipped = []
 
 
-def allowed_skips():
-    """Patterns of the names that may skip, with the reason of each."""
-    with open(os.path.join(HERE, "skips-allowed"), encoding="utf-8") as file:
-        lines = [line.rstrip("\n") for line in file]
+def allowed_skips(*paths):
+    """Patterns of what may skip, with the reason of each."""
+    lines = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            lines += [line.rstrip("\n") for line in file]
     return dict(line.split("\t", 1) for line in lines
                 if line and not line.startswith("#"))
 
 
-def judge_skips(skipped):
+def judge_skips(skipped, patterns):
     """Print them, those that may be in one line for each pattern; returns
-    the names of those that may not."""
+    those that may not."""
     known, unknown = {}, []
-    patterns = allowed_skips()
-    for name, reason in skipped:
+    for what in skipped:
         for pattern in patterns:
-            if fnmatch.fnmatch(name, pattern):
+            if fnmatch.fnmatch(what, pattern):
                 known[pattern] = known.get(pattern, 0) + 1
                 break
         else:
-            print("skipped, not allowed in CI: %s: %s" % (name, reason))
-            unknown.append(name)
+            unknown.append(what)
+            print("skipped, not allowed in CI: " + what)
     for pattern, count in known.items():
-        print("skipped: %d of %s: %s" % (count, pattern, patterns[pattern]))
+        print("skipped: %d of \"%s\": %s" % (count, pattern,
+                                             patterns[pattern]))
     return unknown
 
 
@@ -56,13 +59,13 @@ def count_steps(path, count):
             if result == "OK":
                 count.passed += 1
             elif result == "SKIP":
-                count.skipped.append((name, " ".join(reason)))
+                count.skipped.append(": ".join([name, *reason]))
             else:
                 count.failed.append(name)
 
 
 def skip_reason(case):
-    return case.findtext("system-out") or "no reason given"
+    return (case.findtext("system-out") or "no reason given").strip()
 
 
 def program_of(name):
@@ -83,7 +86,7 @@ def count_cases(path, count):
                 blamed.add(program_of(suite.get("name")))
                 blamed.add(program_of(case.get("name")))
             elif case.find("skipped") is not None:
-                count.skipped.append((name, skip_reason(case)))
+                count.skipped.append(name + ": " + skip_reason(case))
             else:
                 count.passed += 1
     return blamed
@@ -110,9 +113,11 @@ def main():
         blamed = count_cases(junit, count)
         count_programs(junit.replace(".junit.xml", ".json"), blamed, count)
 
-    unknown = judge_skips(count.skipped)
+    unknown = judge_skips(count.skipped, allowed_skips(
+        os.path.join(HERE, "skips-allowed"),
+        os.path.join(top, "skips-allowed")))
     if os.environ.get("CI") == "true":
-        count.failed += [name + " (skipped)" for name in unknown]
+        count.failed += [what + " (skipped)" for what in unknown]
     for name in count.failed:
         print("FAILED: " + name)
     print("%d passed, %d failed, %d skipped" % (
