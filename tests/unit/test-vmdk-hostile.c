@@ -249,6 +249,136 @@ test_last_grain_of_2_tib_has_no_successor(TestCo *t)
     test_co_close(node);
 }
 
+/* -- anything
+ * -------------------------------------------------------------------------- */
+
+/* A value that means something, somewhere. */
+static uint32_t
+nasty_value(GRand *rand, uint32_t file_sectors)
+{
+    static const uint32_t values[] = {
+        0, 1, 2, 4, 7, 8, 20, 21, 22, 26, 27, 31, 64, 0x80000000, UINT32_MAX};
+    uint32_t i = (uint32_t) g_rand_int_range(rand, 0, 24);
+
+    if (i < G_N_ELEMENTS(values))
+        return values[i];
+    return (uint32_t) g_rand_int_range(rand, 0, (gint32) file_sectors + 64);
+}
+
+static void
+mutate(TestCo *t, GRand *rand, uint32_t file_sectors)
+{
+    static const uint32_t header_fields[] = {8, 12, 20, 36, 44, 48, 56, 64, 72};
+    int n = g_rand_int_range(rand, 1, 6);
+
+    if (g_rand_boolean(rand)) { /* one directory entry, into metadata */
+        vmdk_test_poke32(t, "d.vmdk",
+                         (g_rand_boolean(rand) ? 21 : 34) * 512 +
+                             (uint64_t) g_rand_int_range(rand, 0, 3) * 4,
+                         (uint32_t) g_rand_int_range(rand, 1, 36));
+        return;
+    }
+    while (n--) {
+        uint64_t at = (uint64_t) g_rand_int_range(rand, 21 * 128, 36 * 128) * 4;
+
+        if (g_rand_int_range(rand, 0, 3) == 0)
+            at = header_fields[g_rand_int_range(rand, 0,
+                                                G_N_ELEMENTS(header_fields))];
+        vmdk_test_poke32(t, "d.vmdk", at, nasty_value(rand, file_sectors));
+    }
+}
+
+static void
+write_here_and_there(VdNode *node, GRand *rand)
+{
+    for (unsigned i = 0; i < 12; i++) {
+        uint64_t size = vd_node_size(node) / 512;
+        uint64_t off = size ? g_rand_int(rand) % size * 512 : 0;
+
+        if (i == 6)
+            (void) vd_node_co_flush(node, NULL);
+        if (off + 512 > vd_node_size(node))
+            continue;
+        if (g_rand_int_range(rand, 0, 4))
+            (void) try_write(node, off, NULL);
+        else
+            (void) vd_node_co_discard(
+                node, off, MIN(64 * KIB, vd_node_size(node) - off), NULL);
+    }
+}
+
+/* The descriptor, but for what changes with every first write. */
+static char *
+lasting_text(const char *bytes)
+{
+    g_auto(GStrv) lines = g_strsplit(bytes + DESC_BYTE, "\n", -1);
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; lines[i]; i++)
+        if (!g_str_has_prefix(lines[i], "CID=") &&
+            !g_str_has_prefix(lines[i], "ddb.longContentID"))
+            g_string_append(text, lines[i]);
+    return g_string_free(text, FALSE);
+}
+
+/* Directories change only where they named no table. */
+static void
+assert_same_directory(const char *before, const char *after, unsigned sector)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        uint32_t was, is;
+
+        memcpy(&was, before + sector * 512 + i * 4, 4);
+        memcpy(&is, after + sector * 512 + i * 4, 4);
+        if (GUINT32_FROM_LE(was) > 1)
+            g_assert_cmphex(was, ==, is);
+    }
+}
+
+/* Whatever the tables say, writing as a guest does never changes what the image
+ * is: its header (but for the marks in it), its descriptor, its directories. */
+static void
+test_guests_never_write_header_or_descriptor(TestCo *t)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(4711);
+    g_autofree char *good = NULL;
+    unsigned opened = 0;
+    size_t len;
+    VdNode *node;
+
+    make_disk(t, 6 * MIB, "grain_size=4k,zeroed_grain=on");
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    for (unsigned i = 0; i < 20; i++)
+        test_co_write_pattern(node, i * 300 * KIB, 5000, i);
+    test_co_close(node);
+    good = vmdk_test_read_file(t, "d.vmdk", &len);
+    for (unsigned i = 0; i < 400; i++) {
+        g_autofree char *before = NULL, *after = NULL;
+        g_autofree char *text_before = NULL, *text_after = NULL;
+        size_t n;
+
+        vmdk_test_write_file(t, "d.vmdk", good, len);
+        mutate(t, rand, (uint32_t) (len / 512));
+        before = vmdk_test_read_file(t, "d.vmdk", &n);
+        node =
+            vmdk_test_try_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_UNMAP, NULL);
+        if (!node)
+            continue;
+        opened++;
+        write_here_and_there(node, rand);
+        (void) vd_node_co_close(node, NULL);
+        after = vmdk_test_read_file(t, "d.vmdk", &n);
+        g_assert_cmpmem(before, 72, after, 72);
+        g_assert_cmpmem(before + 73, 439, after + 73, 439);
+        text_before = lasting_text(before);
+        text_after = lasting_text(after);
+        g_assert_cmpstr(text_before, ==, text_after);
+        assert_same_directory(before, after, 21);
+        assert_same_directory(before, after, 34);
+    }
+    g_assert_cmpuint(opened, >, 50);
+}
+
 /* -- memory
  * ----------------------------------------------------------------------------
  */
@@ -345,6 +475,7 @@ main(int argc, char **argv)
     ADD("misaligned-at-the-end", test_new_grains_keep_off_a_misaligned_one);
     ADD("leftovers", test_leftovers_behind_the_disk_do_not_bar_writers);
     ADD("no-successor", test_last_grain_of_2_tib_has_no_successor);
+    ADD("anything", test_guests_never_write_header_or_descriptor);
     ADD("table-without-place", test_table_that_found_no_place_stays_missing);
     ADD("tiny-cache", test_tiny_cache_makes_progress);
     ADD("full-descriptor", test_full_descriptor_area_can_be_rewritten);
