@@ -339,24 +339,27 @@ sparse_co_allocate_some(VmdkExtent *e, uint64_t off, const VioVec *src,
 /* -- writing
  * ------------------------------------------------------------------------- */
 
-/* Grains whose table has entries that point into metadata are not written. */
-static bool
-sparse_co_check_trust(VmdkExtent *e, uint64_t off, GError **error)
+bool
+vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
+                           GError **error)
 {
     VmdkTables *tables = e->sparse->tables;
-    VmdkTable *table =
-        vmdk_tables_peek(tables, vmdk_sparse_table_of(e->sparse, off));
+    uint32_t last = vmdk_sparse_table_of(e->sparse, off + len - 1);
 
-    return !table || !table->damaged ||
-           vmdk_tables_co_get_rw(tables, table->index, error);
+    for (uint32_t i = vmdk_sparse_table_of(e->sparse, off); i <= last; i++) {
+        const VmdkTable *table = vmdk_tables_peek(tables, i);
+
+        if (table && table->damaged && !vmdk_tables_co_get_rw(tables, i, error))
+            return false;
+    }
+    return true;
 }
 
 static bool
 sparse_co_write_in_place(VmdkExtent *e, uint64_t off, const VdRun *run,
                          const VioVec *src, GError **error)
 {
-    return sparse_co_check_trust(e, off, error) &&
-           sparse_co_check_trust(e, off + run->len - 1, error) &&
+    return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
            vd_node_co_pwritev(e->file, run->child_off, src, 0, error);
 }
 

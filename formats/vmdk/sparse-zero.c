@@ -95,7 +95,8 @@ sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
     case VD_RUN_DATA:
         if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry))
             return sparse_co_give_up(e, off, run, entry, error);
-        return vd_node_co_write_zeroes(e->file, run->child_off, run->len,
+        return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
+               vd_node_co_write_zeroes(e->file, run->child_off, run->len,
                                        flags & ~VD_REQ_NO_FALLBACK, error);
     case VD_RUN_ENCODED:
         break;

@@ -57,6 +57,10 @@ bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
                                   GError **error);
 /* Before the first new place: where it is. */
 bool vmdk_sparse_co_find_end(VmdkExtent *e, GError **error);
+/* Grains whose table has entries that point into metadata are not written.
+ * For a run that a look-up has just given. */
+bool vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
+                                GError **error);
 /* Before the first change of this extent. */
 bool vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error);
 /* Too many dirty tables: write them. */

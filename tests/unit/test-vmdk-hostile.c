@@ -133,6 +133,27 @@ test_entry_in_the_descriptor_despite_the_header(TestCo *t)
     g_assert_cmpmem(before + 8 * 512, 4096, after + 8 * 512, 4096);
 }
 
+static void
+test_zeroes_do_not_go_into_metadata_either(TestCo *t)
+{
+    g_autofree char *before = NULL, *after = NULL;
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+    size_t len;
+
+    make_disk(t, 10 * MIB, "");
+    vmdk_test_poke32(t, "d.vmdk", GT_BYTE, 1 + 20);
+    vmdk_test_poke32(t, "d.vmdk", RGT_BYTE, 1 + 20);
+    before = vmdk_test_read_file(t, "d.vmdk", &len);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    g_assert_false(vd_node_co_write_zeroes(node, 0, GRAIN, 0, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    test_co_close(node);
+    after = vmdk_test_read_file(t, "d.vmdk", &len);
+    g_assert_cmpmem(before + RGD_BYTE, len - RGD_BYTE, after + RGD_BYTE,
+                    len - RGD_BYTE);
+}
+
 /* A table among the data, with a grain on it. */
 static void
 test_entry_on_a_table_is_found_by_check(TestCo *t)
@@ -289,6 +310,23 @@ mutate(TestCo *t, GRand *rand, uint32_t file_sectors)
 }
 
 static void
+change_something(VdNode *node, GRand *rand, uint64_t off)
+{
+    uint64_t len = MIN(64 * KIB, vd_node_size(node) - off);
+
+    switch (g_rand_int_range(rand, 0, 5)) {
+    case 0:
+        (void) vd_node_co_discard(node, off, len, NULL);
+        break;
+    case 1:
+        (void) vd_node_co_write_zeroes(node, off, len, 0, NULL);
+        break;
+    default:
+        (void) try_write(node, off, NULL);
+    }
+}
+
+static void
 write_here_and_there(VdNode *node, GRand *rand)
 {
     for (unsigned i = 0; i < 12; i++) {
@@ -299,11 +337,7 @@ write_here_and_there(VdNode *node, GRand *rand)
             (void) vd_node_co_flush(node, NULL);
         if (off + 512 > vd_node_size(node))
             continue;
-        if (g_rand_int_range(rand, 0, 4))
-            (void) try_write(node, off, NULL);
-        else
-            (void) vd_node_co_discard(
-                node, off, MIN(64 * KIB, vd_node_size(node) - off), NULL);
+        change_something(node, rand, off);
     }
 }
 
@@ -470,6 +504,7 @@ main(int argc, char **argv)
     ADD("descriptor-over-directory", test_descriptor_over_the_directory);
     ADD("zero-mark-next-to-table", test_zero_mark_next_to_a_table);
     ADD("entry-in-descriptor", test_entry_in_the_descriptor_despite_the_header);
+    ADD("zeroes-into-metadata", test_zeroes_do_not_go_into_metadata_either);
     ADD("entry-on-table", test_entry_on_a_table_is_found_by_check);
     ADD("cut-off", test_cut_off_disk_gets_no_new_grains);
     ADD("misaligned-at-the-end", test_new_grains_keep_off_a_misaligned_one);
