@@ -96,60 +96,44 @@ skip_entry(VdChainSkip *skip, uint64_t granule)
     return &chunk->first[granule % SKIP_CHUNK_GRANULES];
 }
 
-/* Does @link leave all of the granule at @start to its parent? */
+/* Does @link leave all of the granule at @start to its parent?  Where it cannot
+ * tell it does not: whoever needs those very bytes asks again. */
 static bool
-skip_co_is_silent(VdNode *link, uint64_t start, bool *silent, GError **error)
+skip_co_is_silent(VdNode *link, uint64_t start)
 {
     VdChainRun run;
 
-    *silent = false;
     if (start >= link->size || link->size - start < SKIP_GRANULE)
-        return true; /* it ends here: that says something */
-    for (uint64_t done = 0; done < SKIP_GRANULE; done += run.run.len) {
+        return false; /* it ends here: that says something */
+    for (uint64_t done = 0; done < SKIP_GRANULE; done += run.run.len)
         if (!vd_chain_co_map_link(link, start + done, SKIP_GRANULE - done,
-                                  VD_WANT_DEFAULT, &run, error))
+                                  VD_WANT_DEFAULT, &run, NULL) ||
+            run.run.kind != VD_RUN_PARENT)
             return false;
-        if (run.run.kind != VD_RUN_PARENT)
-            return true;
-    }
-    *silent = true;
     return true;
 }
 
-static bool
-skip_co_find(const VdChainSkip *skip, uint64_t start, unsigned *first,
-             GError **error)
+static unsigned
+skip_co_find(const VdChainSkip *skip, uint64_t start)
 {
-    unsigned last = skip->n_links - 1;
+    unsigned last = skip->n_links - 1, i = 1;
 
-    for (unsigned i = 1; i < last; i++) {
-        bool silent;
-
-        if (!skip_co_is_silent(skip->links[i], start, &silent, error))
-            return false;
-        if (!silent) {
-            *first = i;
-            return true;
-        }
-    }
-    *first = last;
-    return true;
+    while (i < last && skip_co_is_silent(skip->links[i], start))
+        i++;
+    return i;
 }
 
-bool
-vd_chain_co_skip(VdNode *top, uint64_t off, VdNode **link, unsigned *depth,
-                 GError **error)
+VdNode *
+vd_chain_co_skip(VdNode *top, uint64_t off, unsigned *depth)
 {
     VdChainSkip *skip = top->skip;
     uint64_t granule = off >> SKIP_GRANULE_SHIFT;
     unsigned first = *skip_entry(skip, granule);
 
     if (G_UNLIKELY(first == 0)) {
-        if (!skip_co_find(skip, granule << SKIP_GRANULE_SHIFT, &first, error))
-            return false;
+        first = skip_co_find(skip, granule << SKIP_GRANULE_SHIFT);
         *skip_entry(skip, granule) = (uint8_t) first;
     }
-    *link = skip->links[first];
     *depth = first;
-    return true;
+    return skip->links[first];
 }

@@ -19,7 +19,6 @@ bool vd_chain_skip_covers(VdNode *top, uint64_t off, uint64_t len);
 /* The first link below @top that may determine bytes of the granule of @off;
  * *@depth is its distance.  Asked of ranges that are covered only.  Yields only
  * for tables that are not cached. */
-bool vd_chain_co_skip(VdNode *top, uint64_t off, VdNode **link, unsigned *depth,
-                      GError **error);
+VdNode *vd_chain_co_skip(VdNode *top, uint64_t off, unsigned *depth);
 
 void vd_chain_skip_free(VdChainSkip *skip); /* NULL is fine */

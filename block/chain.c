@@ -94,9 +94,8 @@ vd_chain_co_map(VdNode *top, uint64_t off, uint64_t len, unsigned want,
     if (!vd_check_range(top, "block status", off, MAX(len, 1), error))
         return false;
     for (VdNode *link = top;; link = link->parent, depth++) {
-        if (depth == 1 && vd_chain_skip_covers(top, off, answer.run.len) &&
-            !vd_chain_co_skip(top, off, &link, &depth, error))
-            return false;
+        if (depth == 1 && vd_chain_skip_covers(top, off, answer.run.len))
+            link = vd_chain_co_skip(top, off, &depth);
         if (off >= link->size) {
             set_behind_end(&answer, link, depth, answer.run.len);
             break;

@@ -376,6 +376,34 @@ test_missing_grandparent_is_named(TestCo *t)
     g_assert_nonnull(strstr(error->message, "\"a.vmdk\""));
 }
 
+/* A bad entry costs the bytes that it stands for, not those beside them. */
+static void
+test_bad_entry_deep_in_a_chain_fails_alone(TestCo *t)
+{
+    g_autofree char *below = g_strdup("l0.vmdk");
+    g_autoptr(GError) error = NULL;
+    char buf[512];
+    VdNode *node;
+
+    make_base(t, below);
+    for (unsigned i = 1; i < 8; i++) {
+        char *name = g_strdup_printf("l%u.vmdk", i);
+
+        vmdk_test_create_child(t, name, SIZE, "grain_size=4k", below);
+        g_free(below);
+        below = name;
+    }
+    /* 20 tables: directories at 21 and 102, tables at 22 and 103. */
+    vmdk_test_poke32(t, "l4.vmdk", 22 * 512 + 4 * 4, 0x7fffffff);
+    vmdk_test_poke32(t, "l4.vmdk", 103 * 512 + 4 * 4, 0x7fffffff);
+    node = vmdk_test_open(t, below, 0);
+    test_co_assert_pattern(node, 0, 4096, 1);
+    test_co_assert_pattern(node, 5 * 4096, 4096, 1);
+    g_assert_false(vd_node_co_pread(node, 4 * 4096, buf, sizeof(buf), &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    test_co_close(node);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -396,6 +424,7 @@ main(int argc, char **argv)
         test_candidate_with_another_cid_is_passed_over);
     ADD("loop", test_loops_are_found);
     ADD("missing-grandparent", test_missing_grandparent_is_named);
+    ADD("bad-entry-alone", test_bad_entry_deep_in_a_chain_fails_alone);
 #undef ADD
     return g_test_run();
 }
