@@ -113,6 +113,35 @@ test_names_in_other_forms(TestCo *t)
     test_co_close(node);
 }
 
+/* Odd names and line ends, before and after the text is written anew. */
+static void
+test_odd_descriptor_survives_the_first_write(TestCo *t)
+{
+    VdNode *node;
+
+    write_raw(t, "a \"b\" c.raw", 4096, 1);
+    write_raw(t, "日本.raw", 4096, 2);
+    write_text(t, "q.vmdk",
+               "version = 1 \r\nCID=1\r\nparentCID=ffffffff\r\n"
+               "encoding=\"Shift_JIS\" \r\n"
+               "RW 8 FLAT \"a \"b\" c.raw\" 0 \"uuid\" \"dev\"\r\n"
+               "RW 8 FLAT \"\x93\xfa\x96\x7b.raw\" 0");
+    node = vmdk_test_open(t, "q.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 4096 - 512, 1024, 3);
+    test_co_close(node);
+    node = vmdk_test_open(t, "q.vmdk", VD_OPEN_RDWR);
+    assert_bytes(node, 0, 0, 4096 - 512, 1);
+    test_co_assert_pattern(node, 4096 - 512, 1024, 3);
+    g_assert_cmphex(vmdk_test_state(node)->cid, !=, 1);
+    g_assert_cmpuint(vmdk_test_state(node)->n_extents, ==, 2);
+    test_co_write_pattern(node, 0, 512, 4);
+    test_co_close(node);
+    node = vmdk_test_open(t, "q.vmdk", 0);
+    test_co_assert_pattern(node, 0, 512, 4);
+    test_co_assert_pattern(node, 4096 - 512, 1024, 3);
+    test_co_close(node);
+}
+
 static void
 test_short_flat_file_reads_as_zero_behind_its_end(TestCo *t)
 {
@@ -411,6 +440,7 @@ main(int argc, char **argv)
     ADD("all-lines-count", test_all_lines_count);
     ADD("access-words", test_access_words_are_obeyed);
     ADD("names", test_names_in_other_forms);
+    ADD("odd-descriptor-written", test_odd_descriptor_survives_the_first_write);
     ADD("short-flat", test_short_flat_file_reads_as_zero_behind_its_end);
     ADD("embedded-is-itself", test_embedded_extent_is_the_file_itself);
     ADD("mixed", test_mixed_sparse_and_flat);
