@@ -162,6 +162,40 @@ test_short_flat_file_reads_as_zero_behind_its_end(TestCo *t)
 /* -- sparse extents
  * -------------------------------------------------------------------- */
 
+/* The same past the page cache, where everything comes in whole blocks: the
+ * file ends in the middle of one, the extent begins in the middle of one. */
+static void
+test_short_flat_file_without_page_cache(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "a.raw");
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    write_raw(t, "a.raw", 10000, 1);
+    write_text(t, "d.vmdk", HEAD "RW 100 FLAT \"a.raw\" 3\n");
+    node =
+        vmdk_test_try_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_DIRECT, &error);
+    if (vd_error_is(error, VD_ERROR_NOT_SUPPORTED)) {
+        g_test_skip("no direct I/O here");
+        return;
+    }
+    g_assert_no_error(error);
+    assert_bytes(node, 0, 1536, 10000 - 1536, 1);
+    test_co_assert_zero(node, 10000 - 1536, 100 * 512 - (10000 - 1536));
+    test_co_write_pattern(node, 9000, 3, 2);
+    test_co_write_pattern(node, 20001, 7000, 3);
+    test_co_close(node);
+    g_assert_cmpuint(test_file_size(path), ==, 1536 + 27001);
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    assert_bytes(node, 0, 1536, 10000 - 1536, 1);
+    test_co_assert_zero(node, 10000 - 1536, 9000 - (10000 - 1536));
+    test_co_assert_pattern(node, 9000, 3, 2);
+    test_co_assert_zero(node, 9003, 20001 - 9003);
+    test_co_assert_pattern(node, 20001, 7000, 3);
+    test_co_assert_zero(node, 27001, 100 * 512 - 27001);
+    test_co_close(node);
+}
+
 static void
 test_embedded_extent_is_the_file_itself(TestCo *t)
 {
@@ -441,6 +475,7 @@ main(int argc, char **argv)
     ADD("access-words", test_access_words_are_obeyed);
     ADD("names", test_names_in_other_forms);
     ADD("odd-descriptor-written", test_odd_descriptor_survives_the_first_write);
+    ADD("short-flat-direct", test_short_flat_file_without_page_cache);
     ADD("short-flat", test_short_flat_file_reads_as_zero_behind_its_end);
     ADD("embedded-is-itself", test_embedded_extent_is_the_file_itself);
     ADD("mixed", test_mixed_sparse_and_flat);
