@@ -29,13 +29,15 @@ info_name(const VdDisk *disk)
 }
 
 static char *
-info_full_backing_name(const VdDisk *disk, const char *stored)
+info_full_backing_name(const VdDisk *disk, const VdNodeInfo *facts)
 {
     VdNode *parent = vd_node_parent(disk->node);
 
     if (parent != NULL)
         return g_strdup(vd_node_name(parent));
-    return vd_path_combine(info_base_name(disk), stored);
+    if (facts->backing_path != NULL)
+        return g_strdup(facts->backing_path);
+    return vd_path_combine(info_base_name(disk), facts->backing_name);
 }
 
 static void
@@ -56,8 +58,7 @@ info_fill_format(VdInfo *info, const VdDisk *disk)
         return;
     info->backing_filename = g_strdup(facts.backing_name);
     info->backing_format = g_strdup(facts.backing_format);
-    info->full_backing_filename =
-        info_full_backing_name(disk, facts.backing_name);
+    info->full_backing_filename = info_full_backing_name(disk, &facts);
 }
 
 static bool

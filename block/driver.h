@@ -103,6 +103,8 @@ typedef struct VdNodeInfo {
     bool encrypted, compressed, dirty;
     const char *backing_name; /* as stored; owned by the node */
     const char *backing_format;
+    const char *backing_path; /* where it is, if that is not simply
+                                 backing_name from here; owned by the node */
 } VdNodeInfo;
 
 struct VdDriver {

@@ -14,9 +14,11 @@
 
 #include <string.h>
 
-/* A parent is read by its child and written by nobody. */
+/* A parent is read by its child and written by nobody; a check is of one
+ * image. */
 #define NOT_FOR_PARENTS                                                        \
-    (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH)
+    (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |      \
+     VD_OPEN_CHECK)
 
 typedef struct {
     VdOpenImage how;
@@ -66,8 +68,11 @@ vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
         return NULL;
     group = vio_co_group_new(1);
     vio_co_group_spawn(group, parent_co_main, &open, NULL);
+    /* Said once, however deep in the chain the failure is. */
     if (!vio_co_group_join(group, error))
-        return vd_prefix_null(error, "Could not open backing file: ");
+        return node->link > 0
+                   ? NULL
+                   : vd_prefix_null(error, "Could not open backing file: ");
     node->parent = open.result;
     return node->parent;
 }

@@ -79,6 +79,9 @@ vmdk_co_check(VdNode *node, VdCheckResult *result, GError **error)
         check_cid(s, "CID", result);
         check_cid(s, "parentCID", result);
     }
+    if (s->parent_problem)
+        vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file), 0,
+                       "%s", s->parent_problem);
     for (unsigned i = 0; i < s->n_extents; i++)
         if (!check_co_extent(s, i, result, error))
             return false;

@@ -71,6 +71,7 @@ vmdk_get_info(VdNode *node, VdNodeInfo *info)
             s->writer || (s->n_extents && is_compressed(s->extents[0].sparse)),
         .dirty = any_unclean(s),
         .backing_name = parent_hint(s),
+        .backing_path = s->parent_path,
         .backing_format = vmdk_has_parent(s) ? "vmdk" : NULL,
     };
 }

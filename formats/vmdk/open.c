@@ -274,6 +274,8 @@ vmdk_co_close(VdNode *node)
     g_clear_pointer(&s->writer, vmdk_stream_writer_free);
     g_clear_pointer(&s->desc, vmdk_descriptor_free);
     g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    g_clear_pointer(&s->parent_path, g_free);
+    g_clear_pointer(&s->parent_problem, g_free);
     if (s->desc_fd >= 0)
         (void) close(s->desc_fd); /* written and synced long ago */
     s->desc_fd = -1;

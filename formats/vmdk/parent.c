@@ -26,7 +26,6 @@
 
 typedef struct {
     VmdkState *s;
-    GHashTable *tried;
     char *mismatch; /* candidate whose content id differs */
     uint32_t mismatch_cid;
 } Search;
@@ -91,73 +90,81 @@ parent_co_try_path(Search *search, const char *path, GError **error)
     g_autoptr(GError) failure = NULL;
     VdNode *parent;
 
-    if (!g_hash_table_add(search->tried, g_strdup(path)))
-        return TRY_NEXT;
     parent = vd_node_co_open_parent(s->node, path, "vmdk", &failure);
     if (parent)
         return parent_co_accept_or_drop(search, parent, path);
     if (vd_error_is(failure, VD_ERROR_NOT_FOUND) &&
         !parent_co_is_there(s, path))
         return TRY_NEXT;
-    g_propagate_prefixed_error(error, g_steal_pointer(&failure),
-                               "%s: parent: ", vd_node_name(s->file));
+    g_propagate_error(error, g_steal_pointer(&failure));
     return TRY_FAILED;
 }
 
-static TryResult
-parent_co_try_beside(Search *search, const char *name, GError **error)
-{
-    g_autofree char *path =
-        vd_path_combine(vd_node_name(search->s->file), name);
+/* -- places ---------------------------------------------------------------- */
 
-    return parent_co_try_path(search, path, error);
+static void
+places_take(GPtrArray *places, char *path)
+{
+    if (g_ptr_array_find_with_equal_func(places, path, g_str_equal, NULL))
+        g_free(path);
+    else
+        g_ptr_array_add(places, path);
 }
 
-static TryResult
-parent_co_try_clone_tree(Search *search, const char *hint, GError **error)
+static void
+places_add_beside(GPtrArray *places, const VmdkState *s, const char *name)
+{
+    places_take(places, vd_path_combine(vd_node_name(s->file), name));
+}
+
+static void
+places_add_clone_tree(GPtrArray *places, const VmdkState *s, const char *hint)
 {
     g_autofree char *dir = g_path_get_dirname(hint);
     g_autofree char *last = g_path_get_basename(dir);
     g_autofree char *base = g_path_get_basename(hint);
     g_autofree char *name = g_build_filename("..", last, base, NULL);
 
-    if (!strcmp(last, ".") || !strcmp(last, "/") || !strcmp(last, ".."))
-        return TRY_NEXT;
-    return parent_co_try_beside(search, name, error);
+    if (strcmp(last, ".") && strcmp(last, "/") && strcmp(last, ".."))
+        places_add_beside(places, s, name);
 }
 
-static TryResult
-parent_co_try_hint(Search *search, const char *hint, GError **error)
-{
-    g_autofree char *base = g_path_get_basename(hint);
-    TryResult result = TRY_NEXT;
-
-    if (!vmdk_name_is_foreign(hint))
-        result = g_path_is_absolute(hint)
-                     ? parent_co_try_path(search, hint, error)
-                     : parent_co_try_beside(search, hint, error);
-    if (result == TRY_NEXT)
-        result = parent_co_try_beside(search, base, error);
-    if (result == TRY_NEXT)
-        result = parent_co_try_clone_tree(search, hint, error);
-    return result;
-}
-
-static TryResult
-parent_co_try_dirs(Search *search, const char *hint, const char *dirs,
-                   GError **error)
+static void
+places_add_dirs(GPtrArray *places, const char *hint, const char *dirs)
 {
     g_auto(GStrv) list = g_strsplit(dirs, ":", -1);
     g_autofree char *base = g_path_get_basename(hint);
-    TryResult result = TRY_NEXT;
 
-    for (unsigned i = 0; list[i] && result == TRY_NEXT; i++) {
-        g_autofree char *path = g_build_filename(list[i], base, NULL);
-
-        result = parent_co_try_path(search, path, error);
-    }
-    return result;
+    for (unsigned i = 0; list[i]; i++)
+        places_take(places, g_build_filename(list[i], base, NULL));
 }
+
+/* Where the parent may be, the likeliest first. */
+static GPtrArray *
+places_new(const VmdkState *s, const char *override, const char *dirs)
+{
+    const char *stored = vmdk_descriptor_get(s->desc, "parentFileNameHint");
+    g_autofree char *hint = stored ? vmdk_name_localise(stored) : NULL;
+    GPtrArray *places = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *base = NULL;
+
+    if (override)
+        places_take(places, g_strdup(override));
+    if (override || !hint)
+        return places;
+    base = g_path_get_basename(hint);
+    if (!vmdk_name_is_foreign(hint) && g_path_is_absolute(hint))
+        places_take(places, g_strdup(hint));
+    else if (!vmdk_name_is_foreign(hint))
+        places_add_beside(places, s, hint);
+    places_add_beside(places, s, base);
+    places_add_clone_tree(places, s, hint);
+    if (dirs)
+        places_add_dirs(places, hint, dirs);
+    return places;
+}
+
+/* -- the search ------------------------------------------------------------ */
 
 static bool
 refuse(const Search *search, const char *hint, GError **error)
@@ -168,49 +175,74 @@ refuse(const Search *search, const char *hint, GError **error)
         return vd_throw(
             error, VD_ERROR_PARENT_MISMATCH,
             "%s: the parent %s was modified since this child was created: its "
-            "content id is %08x, the child remembers %08x (to accept it as it "
-            "is: vdisk-img repair --cid)",
+            "content id is %08x, the child remembers %08x",
             vd_node_name(s->file), search->mismatch, search->mismatch_cid,
             s->parent_cid);
     return vd_throw(error, VD_ERROR_NOT_FOUND,
                     "%s: parent \"%s\" (content id %08x) not found",
-                    vd_node_name(s->file), hint, s->parent_cid);
+                    vd_node_name(s->file), hint ? hint : "", s->parent_cid);
 }
 
 static bool
-parent_co_search_parent(VmdkState *s, const char *override, const char *dirs,
-                        GError **error)
+parent_co_search(VmdkState *s, const char *override, const char *dirs,
+                 GError **error)
 {
-    const char *stored = vmdk_descriptor_get(s->desc, "parentFileNameHint");
-    g_autofree char *hint = stored ? vmdk_name_localise(stored) : NULL;
-    g_autoptr(GHashTable) tried =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    Search search = {.s = s, .tried = tried};
+    g_autoptr(GPtrArray) places = places_new(s, override, dirs);
+    Search search = {.s = s};
     TryResult result = TRY_NEXT;
     bool ok;
 
-    if (override)
-        result = parent_co_try_path(&search, override, error);
-    else if (hint)
-        result = parent_co_try_hint(&search, hint, error);
-    if (result == TRY_NEXT && !override && hint && dirs)
-        result = parent_co_try_dirs(&search, hint, dirs, error);
+    for (guint i = 0; i < places->len && result == TRY_NEXT; i++)
+        result = parent_co_try_path(&search, places->pdata[i], error);
+    if (result == TRY_NEXT && !override)
+        override = vmdk_descriptor_get(s->desc, "parentFileNameHint");
     ok = result == TRY_FITS ||
-         (result == TRY_NEXT &&
-          refuse(&search, override ? override : (stored ? stored : ""), error));
+         (result == TRY_NEXT && refuse(&search, override, error));
     g_free(search.mismatch);
     return ok;
+}
+
+/* For those who ask where it is and do not want it opened. */
+static void
+parent_co_locate(VmdkState *s, const char *override, const char *dirs)
+{
+    g_autoptr(GPtrArray) places = places_new(s, override, dirs);
+
+    for (guint i = 0; i < places->len && !s->parent_path; i++)
+        if (parent_co_is_there(s, places->pdata[i]))
+            s->parent_path = g_strdup(places->pdata[i]);
+}
+
+/* What a check reports rather than stumbles over. */
+static bool
+parent_keep_problem(VmdkState *s, GError *problem, GError **error)
+{
+    if ((vd_node_flags(s->node) & VD_OPEN_CHECK) &&
+        (vd_error_is(problem, VD_ERROR_NOT_FOUND) ||
+         vd_error_is(problem, VD_ERROR_PARENT_MISMATCH) ||
+         vd_error_is(problem, VD_ERROR_CORRUPT))) {
+        s->parent_problem = g_strdup(problem->message);
+        g_error_free(problem);
+        return true;
+    }
+    g_propagate_error(error, problem);
+    return false;
 }
 
 bool
 vmdk_parent_co_open(VmdkState *s, VdOptions *opts, GError **error)
 {
     g_autofree char *override = NULL, *dirs = NULL;
+    GError *problem = NULL;
 
     vd_options_take_string(opts, "parent", &override);
     vd_options_take_string(opts, "parent-dirs", &dirs);
-    if (!s->desc || !vmdk_has_parent(s) ||
-        (vd_node_flags(s->node) & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)))
+    if (!s->desc || !vmdk_has_parent(s))
         return true;
-    return parent_co_search_parent(s, override, dirs, error);
+    if (vd_node_flags(s->node) & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)) {
+        parent_co_locate(s, override, dirs);
+        return true;
+    }
+    return parent_co_search(s, override, dirs, &problem) ||
+           parent_keep_problem(s, problem, error);
 }

@@ -16,6 +16,8 @@ struct VmdkState {
     VmdkHeader header;    /* of @file; embedded and bare only */
     bool has_header;
     uint32_t cid, parent_cid;
+    char *parent_path; /* where it is, if it was not opened; NULL = unknown */
+    char *parent_problem; /* why it is not open, for a check; NULL = none */
     bool encrypted;
     bool keep_cbt; /* option: rather do not write */
 

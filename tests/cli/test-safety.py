@@ -419,6 +419,75 @@ def add_refusals(suite):
               "b.raw")
 
 
+def move_chain(directory):
+    """c.vmdk and its parent's parent's directory go elsewhere: the name that
+    c.vmdk has for its parent leads nowhere, the search for it does not."""
+    for name in ("old", "old/vm", "old/base", "new", "new/vm", "new/base"):
+        os.mkdir(os.path.join(directory, name))
+    for name in ("a.vmdk", "c.vmdk"):
+        os.unlink(os.path.join(directory, name))
+    base = os.path.join(directory, "old/base/a.vmdk")
+    vdisk_img("convert", "-O", "vmdk", os.path.join(directory, "a.raw"), base)
+    vdisk_img("create", "-q", "-f", "vmdk", "-b", base, "-F", "vmdk",
+              os.path.join(directory, "old/vm/c.vmdk"))
+    for name in ("vm/c.vmdk", "base/a.vmdk"):
+        os.rename(os.path.join(directory, "old", name),
+                  os.path.join(directory, "new", name))
+
+
+def add_moved_chains(suite):
+    @suite.case("a chain that was moved is shown as it is read")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            move_chain(d)
+            text = vdisk_img("info", "-b", "new/vm/c.vmdk", cwd=d)
+            if "image: new/vm/../base/a.vmdk" not in text:
+                raise Failed(text)
+
+    @suite.case("a chain that was moved can be copied over an existing file")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            move_chain(d)
+            vdisk_img("convert", "new/vm/c.vmdk", "b.raw", cwd=d)
+            assert_equal(digest(os.path.join(d, "a.raw")),
+                         digest(os.path.join(d, "b.raw")), "content")
+
+    @suite.case("a parent that was moved is not overwritten either")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            move_chain(d)
+            text = vdisk_img_fails("convert", "new/vm/c.vmdk",
+                                   "new/base/a.vmdk", cwd=d)
+            if "the target is a parent of the source" not in text:
+                raise Failed(text)
+
+    @suite.case("a failure deep in a chain is told in one breath")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            for parent, child in (("c", "d"), ("d", "e"), ("e", "f")):
+                vdisk_img("create", "-q", "-f", "vmdk", "-b",
+                          parent + ".vmdk", "-F", "vmdk", child + ".vmdk",
+                          cwd=d)
+            os.unlink(os.path.join(d, "a.vmdk"))
+            text = vdisk_img_fails("convert", "f.vmdk", "x", cwd=d)
+            assert_equal(1, text.count("Could not open backing file"), text)
+            assert_one_error(text, r"c\.vmdk: parent \"a\.vmdk\"")
+
+    @suite.case("create -u makes a child of a parent that is broken itself")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.unlink(os.path.join(d, "a.vmdk"))
+            words = ["create", "-q", "-f", "vmdk", "-b", "c.vmdk", "-F",
+                     "vmdk", "d.vmdk", "10M"]
+            vdisk_img_fails(*words, cwd=d)
+            vdisk_img(*words[:1], "-u", *words[1:], cwd=d)
+
+
 def add_devices(suite):
     @suite.case("a block device that is not empty needs --force or -n")
     def _():
@@ -545,6 +614,7 @@ def main():
     add_inherited(suite)
     add_in_use(suite)
     add_refusals(suite)
+    add_moved_chains(suite)
     add_devices(suite)
     add_bad_places(suite)
     suite.run()

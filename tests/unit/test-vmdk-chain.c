@@ -203,6 +203,41 @@ test_changed_parent_is_refused(TestCo *t)
     test_co_close(node);
 }
 
+/* The one finding must speak of @words. */
+static void
+assert_check_says(TestCo *t, const char *name, const char *words)
+{
+    VdCheckResult result = {.max_findings = 3};
+    g_autoptr(GError) error = NULL;
+    VdNode *node = vmdk_test_open(t, name, VD_OPEN_CHECK);
+    const VdFinding *finding;
+
+    vd_vmdk_driver.co_check(node, &result, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(result.corruptions, ==, 1);
+    finding = g_ptr_array_index(result.findings, 0);
+    g_assert_nonnull(strstr(finding->detail, words));
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
+    test_co_close(node);
+}
+
+static void
+test_check_tells_of_a_broken_chain(TestCo *t)
+{
+    g_autofree char *base = test_co_path(t, "base.vmdk");
+
+    make_base(t, "base.vmdk");
+    vmdk_test_create_child(t, "c.vmdk", SIZE, "", "base.vmdk");
+    vmdk_test_create_child(t, "d.vmdk", SIZE, "", "c.vmdk");
+    write_once(t, "base.vmdk");
+    assert_check_says(t, "c.vmdk", "was modified since");
+    assert_check_says(t, "d.vmdk", "c.vmdk: the parent");
+    g_assert_cmpint(g_remove(base), ==, 0);
+    assert_check_says(t, "c.vmdk", "not found");
+    assert_check_says(t, "d.vmdk", "c.vmdk: parent");
+    vmdk_test_assert_refused(t, "d.vmdk", 0, VD_ERROR_NOT_FOUND);
+}
+
 static void
 test_reads_that_need_a_parent_left_out_fail(TestCo *t)
 {
@@ -416,6 +451,7 @@ main(int argc, char **argv)
     ADD("cid-changes-once", test_cid_changes_once_with_the_first_write);
     ADD("long-content-id", test_long_content_id_follows);
     ADD("changed-parent", test_changed_parent_is_refused);
+    ADD("check", test_check_tells_of_a_broken_chain);
     ADD("parent-left-out", test_reads_that_need_a_parent_left_out_fail);
     ADD("hints", test_hints_of_all_sorts);
     ADD("parent-option", test_parent_by_option);
