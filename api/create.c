@@ -77,6 +77,18 @@ create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
     return parent;
 }
 
+/* The headers alone, of a parent that is not to be checked: a format that
+ * stores something about it finds that there.  NULL if there is none. */
+static VdNode *
+create_co_peek_parent(VdCreation *creation, const VdCreatePlan *plan)
+{
+    g_autofree char *path = vd_path_combine(plan->filename, plan->backing_file);
+
+    return vd_co_open(&creation->env, path, plan->backing_format, NULL,
+                      VD_OPEN_NO_IO | VD_OPEN_NO_PARENT | VD_OPEN_FORCE_SHARE,
+                      NULL);
+}
+
 static bool
 create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
                 GError **error)
@@ -116,7 +128,9 @@ create_co_fill(VdCreation *creation, const VdCreateParams *params,
 
     if (plan == NULL)
         return false;
-    if (plan->backing_file != NULL && !params->backing_unchecked) {
+    if (plan->backing_file != NULL && params->backing_unchecked) {
+        parent = create_co_peek_parent(creation, plan);
+    } else if (plan->backing_file != NULL) {
         parent = create_co_open_parent(creation, plan, error);
         if (parent == NULL)
             return false;

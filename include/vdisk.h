@@ -299,7 +299,8 @@ typedef struct VdCreateParams {
     const char *backing_file;   /* NULL = none; as it is to be stored: relative
                                    names count from the new image */
     const char *backing_format; /* NULL = probe */
-    bool backing_unchecked;     /* do not open the parent (size needed) */
+    bool backing_unchecked;     /* no more of the parent than its header, if
+                                   the format needs that (size needed) */
     const char *options;        /* "k=v,k=v" of the format's option table, or
                                    size, backing_file, backing_fmt if they are
                                    not given above */

@@ -22,7 +22,7 @@ static const CmdOption create_options[] = {
     {'f', "format", "FMT", "format of the new image; default raw"},
     {'b', "backing", "FILE", "the parent of the new image"},
     {'F', "backing-format", "FMT", "format of the parent"},
-    {'u', "backing-unsafe", NULL, "do not open the parent; SIZE is needed"},
+    {'u', "backing-unsafe", NULL, "do not check the parent; SIZE is needed"},
     {'o', "options", "OPTS", "KEY=VALUE,...; \"help\" lists them"},
     {OPT_NO_CLOBBER, "no-clobber", NULL, "refuse to replace an existing file"},
     {OPT_SYNC, "sync", "end|none",
