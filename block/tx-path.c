@@ -122,12 +122,51 @@ copy_owner_and_mode(int fd, const struct stat *old)
     return fchmod(fd, old->st_mode & 0777) == 0;
 }
 
+/* A bind mount of a file can be written to, but nothing can take its place. */
+static bool
+is_mount_point(const char *path)
+{
+    struct statx stx;
+
+    return statx(AT_FDCWD, path, 0, 0, &stx) == 0 &&
+           (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+/* In /tmp and its like only owners may replace a file. */
+static bool
+is_kept_by_sticky_bit(const char *dir, const struct stat *old)
+{
+    struct stat st;
+    uid_t me = geteuid();
+
+    return me != 0 && me != old->st_uid && stat(dir, &st) == 0 &&
+           (st.st_mode & S_ISVTX) && me != st.st_uid;
+}
+
+/* What rename() would refuse at the very end. */
+static bool
+check_replaceable(const TxFile *file, const char *dir, const struct stat *old,
+                  GError **error)
+{
+    if (is_mount_point(file->target))
+        return vd_throw_errno(error, EBUSY,
+                              "Could not create '%s': a mount point can be "
+                              "written to, but not replaced",
+                              file->requested);
+    if (is_kept_by_sticky_bit(dir, old))
+        return vd_throw_errno(error, EPERM,
+                              "Could not create '%s': the directory lets only "
+                              "its owner replace the file",
+                              file->requested);
+    return true;
+}
+
 static bool
 make_successor(TxFile *file, const struct stat *old, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(file->target);
 
-    if (!lock_old(file, error))
+    if (!check_replaceable(file, dir, old, error) || !lock_old(file, error))
         return false;
     file->temp = g_build_filename(dir, ".vdisk-XXXXXX", NULL);
     file->new_fd = g_mkstemp_full(file->temp, O_RDWR | O_CLOEXEC, 0600);

@@ -435,6 +435,66 @@ def move_chain(directory):
                   os.path.join(directory, "new", name))
 
 
+class BindMount:
+    """The file @path mounted over itself; needs the right to mount."""
+
+    def __init__(self, path):
+        self.path = path
+        done = subprocess.run([need("mount"), "--bind", path, path],
+                              capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Skip("files cannot be mounted here")
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *exc):
+        subprocess.run(["umount", self.path], check=True)
+
+
+def become_nobody():
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+
+
+def add_irreplaceable(suite):
+    """Files that can be written to, but whose name cannot be given to another:
+    to be told before the copy, not at its end."""
+    @suite.case("a mounted file is refused before anything is copied")
+    def _():
+        with scratch() as d:
+            make_noise(os.path.join(d, "source"), MIB)
+            make_noise(os.path.join(d, "target"), 65536)
+            before = snapshot(d)
+            with BindMount(os.path.join(d, "target")):
+                text = vdisk_img_fails("convert", "-p", "source", "target",
+                                       cwd=d)
+            if "mount point" not in text:
+                raise Failed(text)
+            assert_unchanged(d, before)
+
+    @suite.case("somebody else's file in a sticky directory is refused early")
+    def _():
+        if os.geteuid() != 0:
+            raise Skip("only root can become somebody else")
+        with scratch() as d:
+            os.chmod(d, 0o1777)
+            make_noise(os.path.join(d, "target"), 65536)
+            os.chmod(os.path.join(d, "target"), 0o666)
+            before = snapshot(d)
+            try:
+                done = subprocess.run([VDISK_IMG, "create", "target", "1M"],
+                                      cwd=d, capture_output=True, check=False,
+                                      preexec_fn=become_nobody)
+            except PermissionError as error:
+                raise Skip("nobody may run this build") from error
+            assert_equal(1, done.returncode, "status")
+            if b"only its owner" not in done.stderr:
+                raise Failed(repr(done.stderr))
+            assert_unchanged(d, before)
+
+
 def add_moved_chains(suite):
     @suite.case("a chain that was moved is shown as it is read")
     def _():
@@ -615,6 +675,7 @@ def main():
     add_in_use(suite)
     add_refusals(suite)
     add_moved_chains(suite)
+    add_irreplaceable(suite)
     add_devices(suite)
     add_bad_places(suite)
     suite.run()
