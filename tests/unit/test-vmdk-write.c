@@ -74,6 +74,21 @@ test_sequential_allocation_is_one_write_a_request(TestCo *t)
     test_leaf_remove();
 }
 
+/* Where new grains go is known without reading tables that are holes. */
+static void
+test_first_grain_of_an_empty_disk_reads_little(TestCo *t)
+{
+    VdNode *node;
+
+    test_leaf_install();
+    node = make_and_open(t, 1024 * GIB, "");
+    test_leaf_reset_counts();
+    write_mib(node, 700 * GIB);
+    g_assert_cmpuint(test_leaf_count(TEST_OP_READ), <, 10);
+    test_co_close(node);
+    test_leaf_remove();
+}
+
 static void
 test_partial_grain_is_one_write(TestCo *t)
 {
@@ -693,6 +708,7 @@ main(int argc, char **argv)
     ADD("flush-meanwhile", test_a_flush_takes_only_what_is_written);
     ADD("flush-after-full-disk", test_flush_after_a_full_disk_writes_all);
     ADD("failed-barrier", test_failed_barrier_is_never_forgotten);
+    ADD("first-grain", test_first_grain_of_an_empty_disk_reads_little);
 #undef ADD
     return g_test_run();
 }
