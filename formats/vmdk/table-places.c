@@ -37,8 +37,7 @@ has_second(const VmdkTables *tables, uint32_t i)
            tables->rgd[i] != tables->gd[i];
 }
 
-/* -- metadata among the grains
- * ------------------------------------------------------- */
+/* -- metadata among the grains --------------------------------------------- */
 
 static void
 note_range(VmdkTables *tables, uint64_t sector, uint64_t n)
@@ -88,8 +87,7 @@ vmdk_tables_hits_meta(const VmdkTables *tables, uint64_t first, uint64_t last)
     return lo < tables->meta->len && ranges[lo].first <= last;
 }
 
-/* -- metadata on metadata
- * ------------------------------------------------------------ */
+/* -- metadata on metadata -------------------------------------------------- */
 
 static size_t
 collect(const VmdkTables *tables, MetaRange *all)

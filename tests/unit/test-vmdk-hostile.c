@@ -50,8 +50,7 @@ assert_only_readable(TestCo *t)
     test_co_close(vmdk_test_open(t, "d.vmdk", 0));
 }
 
-/* -- directories
- * -------------------------------------------------------------------- */
+/* -- directories ----------------------------------------------------------- */
 
 static void
 test_zero_mark_of_one_directory_only(TestCo *t)
@@ -111,8 +110,7 @@ test_zero_mark_next_to_a_table(TestCo *t)
     test_co_close(node);
 }
 
-/* -- entries
- * ------------------------------------------------------------------------ */
+/* -- entries --------------------------------------------------------------- */
 
 static void
 test_entry_in_the_descriptor_despite_the_header(TestCo *t)
@@ -270,8 +268,7 @@ test_last_grain_of_2_tib_has_no_successor(TestCo *t)
     test_co_close(node);
 }
 
-/* -- anything
- * -------------------------------------------------------------------------- */
+/* -- anything -------------------------------------------------------------- */
 
 /* A value that means something, somewhere. */
 static uint32_t
@@ -413,9 +410,7 @@ test_guests_never_write_header_or_descriptor(TestCo *t)
     g_assert_cmpuint(opened, >, 50);
 }
 
-/* -- memory
- * ----------------------------------------------------------------------------
- */
+/* -- memory ---------------------------------------------------------------- */
 
 /* A table that could not be placed leaves nothing behind that is taken for
  * one later. */
@@ -467,8 +462,7 @@ test_tiny_cache_makes_progress(TestCo *t)
     vmdk_table_cache_unref(cache);
 }
 
-/* -- descriptor
- * -------------------------------------------------------------------------- */
+/* -- descriptor ------------------------------------------------------------ */
 
 /* The area is full to the last byte, which is no line end. */
 static void
