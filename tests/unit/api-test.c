@@ -112,6 +112,25 @@ api_test_close(VdDisk *disk)
     g_assert_no_error(error);
 }
 
+const VdCopyParams api_test_to_new = {.sparse_size = UINT64_MAX,
+                                      .target_is_zero = true};
+
+void
+api_test_copy_and_commit(VdCreation *creation, VdDisk *const *sources,
+                         unsigned n, const VdCopyParams *params,
+                         VdCopyResult *result)
+{
+    GError *error = NULL;
+    VdDisk *target = vd_creation_disk(creation, &error);
+
+    g_assert_no_error(error);
+    vd_copy(sources, n, target, params, result, &error);
+    g_assert_no_error(error);
+    api_test_close(target);
+    vd_creation_commit(creation, &error);
+    g_assert_no_error(error);
+}
+
 /* -- contents ------------------------------------------------------------- */
 
 void

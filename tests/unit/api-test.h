@@ -32,6 +32,13 @@ VdDisk *api_test_open_opts(const ApiTest *t, VdOpenFlags flags,
 VdDisk *api_test_memory(const ApiTest *t, uint64_t size);
 void api_test_close(VdDisk *disk);
 
+/* For a target that has just been created. */
+extern const VdCopyParams api_test_to_new;
+/* Fill the new image and let it come into being. */
+void api_test_copy_and_commit(VdCreation *creation, VdDisk *const *sources,
+                              unsigned n, const VdCopyParams *params,
+                              VdCopyResult *result);
+
 /* Bytes that depend on @seed and their offset, never zero. */
 void api_test_fill(uint8_t *buf, uint64_t len, uint64_t off, uint32_t seed);
 

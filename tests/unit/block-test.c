@@ -581,3 +581,11 @@ block_test_open(TestCo *t, const char *name, const char *format,
     g_assert_nonnull(node);
     return node;
 }
+
+VdNode *
+block_test_open_disk(TestCo *t, VdOpenFlags flags)
+{
+    block_test_begin(t);
+    ram_fill(ram_store("d"), BLOCK_TEST_DISK, 1);
+    return block_test_open(t, "ram:d", "ram", flags);
+}

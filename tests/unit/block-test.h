@@ -82,3 +82,6 @@ void block_test_begin(TestCo *t);
 /* Open; a failure ends the test. */
 VdNode *block_test_open(TestCo *t, const char *name, const char *format,
                         VdOpenFlags flags);
+/* Begin, and open "ram:d", that many bytes of 1. */
+#define BLOCK_TEST_DISK (UINT64_C(256) * 1024)
+VdNode *block_test_open_disk(TestCo *t, VdOpenFlags flags);

@@ -49,20 +49,8 @@ static void
 convert(const ApiTest *t, VdDisk *source, const NewImage *image,
         const VdCopyParams *params)
 {
-    VdCreation *creation = begin(t, image);
-    GError *error = NULL;
-    VdDisk *target = vd_creation_disk(creation, &error);
-
-    g_assert_no_error(error);
-    vd_copy(&source, 1, target, params, NULL, &error);
-    g_assert_no_error(error);
-    api_test_close(target);
-    vd_creation_commit(creation, &error);
-    g_assert_no_error(error);
+    api_test_copy_and_commit(begin(t, image), &source, 1, params, NULL);
 }
-
-static const VdCopyParams to_new = {.sparse_size = UINT64_MAX,
-                                    .target_is_zero = true};
 
 static void
 convert_file(const ApiTest *t, const char *from, const char *from_format,
@@ -72,7 +60,7 @@ convert_file(const ApiTest *t, const char *from, const char *from_format,
     NewImage image = *to;
 
     image.size = vd_disk_size(source);
-    convert(t, source, &image, &to_new);
+    convert(t, source, &image, &api_test_to_new);
     api_test_close(source);
 }
 
@@ -153,7 +141,7 @@ test_empty_disks_survive(ApiTest *t, gconstpointer unused)
                           .size = 3 * GIB};
         VdCompareResult result;
 
-        convert(t, source, &image, &to_new);
+        convert(t, source, &image, &api_test_to_new);
         disk = api_test_open(t, image.path, "vmdk", 0);
         g_assert_true(
             vd_compare(source, disk, false, NULL, NULL, &result, NULL));
@@ -337,7 +325,7 @@ test_link_without_its_parent_is_not_zero(ApiTest *t, gconstpointer unused)
 
     g_assert_true(vd_disk_map(disk, 2 * MIB, MIB, &entry, NULL));
     g_assert_cmphex(entry.flags, ==, 0);
-    g_assert_false(vd_copy(&disk, 1, target, &to_new, NULL, &error));
+    g_assert_false(vd_copy(&disk, 1, target, &api_test_to_new, NULL, &error));
     g_assert_nonnull(error);
     api_test_close(target);
     api_test_close(disk);

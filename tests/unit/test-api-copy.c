@@ -21,20 +21,9 @@ copy_to_new(const ApiTest *t, VdDisk *const *sources, unsigned n,
             const char *path, uint64_t size, const VdCopyParams *params,
             VdCopyResult *result)
 {
-    VdCreation *creation = begin_raw(t, path, size);
-    GError *error = NULL;
-    VdDisk *target = vd_creation_disk(creation, &error);
-
-    g_assert_no_error(error);
-    vd_copy(sources, n, target, params, result, &error);
-    g_assert_no_error(error);
-    api_test_close(target);
-    vd_creation_commit(creation, &error);
-    g_assert_no_error(error);
+    api_test_copy_and_commit(begin_raw(t, path, size), sources, n, params,
+                             result);
 }
-
-static const VdCopyParams to_new = {.sparse_size = UINT64_MAX,
-                                    .target_is_zero = true};
 
 static void
 test_sparse_content_arrives_with_holes(ApiTest *t, gconstpointer unused)
@@ -46,7 +35,8 @@ test_sparse_content_arrives_with_holes(ApiTest *t, gconstpointer unused)
     for (uint32_t seed = 1; seed <= 5; seed++) {
         api_test_make_sparse(src, 40 * MIB + seed * 512, seed);
         disk = api_test_open(t, src, "raw", 0);
-        copy_to_new(t, &disk, 1, dst, vd_disk_size(disk), &to_new, &result);
+        copy_to_new(t, &disk, 1, dst, vd_disk_size(disk), &api_test_to_new,
+                    &result);
         api_test_close(disk);
         api_test_assert_same_files(src, dst);
         g_assert_cmpuint(api_test_allocated(dst), <=, api_test_allocated(src));
@@ -66,7 +56,7 @@ test_any_depth_gives_the_same(ApiTest *t, gconstpointer unused)
     api_test_make_sparse(src, 20 * MIB, 8);
     disk = api_test_open(t, src, "raw", 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(depths); i++) {
-        VdCopyParams params = to_new;
+        VdCopyParams params = api_test_to_new;
 
         params.depth = depths[i];
         copy_to_new(t, &disk, 1, dst, vd_disk_size(disk), &params, NULL);
@@ -86,7 +76,7 @@ test_sparse_sizes_keep_content(ApiTest *t, gconstpointer unused)
     api_test_make_sparse(src, 40 * MIB, 3);
     disk = api_test_open(t, src, "raw", 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        VdCopyParams params = to_new;
+        VdCopyParams params = api_test_to_new;
         VdCopyResult result;
 
         params.sparse_size = sizes[i];
@@ -147,7 +137,8 @@ test_sources_follow_one_another(ApiTest *t, gconstpointer unused)
     sources[0] = sources[2] = api_test_open(t, a, "raw", 0);
     sources[1] = api_test_open(t, b, "raw", 0);
     joint = 3 * MIB + 512;
-    copy_to_new(t, sources, 3, dst, 2 * joint + 5 * MIB, &to_new, NULL);
+    copy_to_new(t, sources, 3, dst, 2 * joint + 5 * MIB, &api_test_to_new,
+                NULL);
     api_test_close(sources[0]);
     api_test_close(sources[1]);
 
@@ -176,7 +167,7 @@ test_huge_hole_costs_nothing(ApiTest *t, gconstpointer unused)
     api_test_fill(buf, sizeof(buf), 0, 1);
     g_assert_true(
         vd_disk_pwrite(source, buf, sizeof(buf), 2047 * GIB, 0, NULL));
-    g_assert_true(vd_copy(&source, 1, target, &to_new, &result, NULL));
+    g_assert_true(vd_copy(&source, 1, target, &api_test_to_new, &result, NULL));
     g_assert_true(vd_disk_pread(target, got, sizeof(got), 2047 * GIB, NULL));
     g_assert_cmpmem(got, sizeof(got), buf, sizeof(buf));
     g_assert_cmpuint(result.bytes_read, <=, MIB);
@@ -255,7 +246,7 @@ test_lowest_failing_read_is_reported(ApiTest *t, gconstpointer unused)
 
     api_test_make_full(path, 16 * MIB, 1);
     source = open_damaged(t, path, 5 * 2048 + 100, 3 * 2048 + 17);
-    g_assert_false(vd_copy(&source, 1, target, &to_new, NULL, &error));
+    g_assert_false(vd_copy(&source, 1, target, &api_test_to_new, NULL, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_IO);
     g_assert_true(g_str_has_prefix(error->message,
                                    "error while reading at byte 3145728: "));
@@ -278,7 +269,7 @@ test_failing_write_is_reported(ApiTest *t, gconstpointer unused)
                                 "file.inject-error.0.errno=28,"
                                 "file.inject-error.0.sector=8192,"
                                 "file.file.driver=memory,file.file.size=16M");
-    g_assert_false(vd_copy(&source, 1, target, &to_new, NULL, &error));
+    g_assert_false(vd_copy(&source, 1, target, &api_test_to_new, NULL, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_NO_SPACE);
     g_assert_true(g_str_has_prefix(error->message,
                                    "error while writing at byte 4194304: "));
@@ -292,7 +283,7 @@ test_salvage_loses_only_bad_sectors(ApiTest *t, gconstpointer unused)
     const char *path = api_test_path(t, "src");
     const char *want = api_test_path(t, "want");
     VdDisk *target = api_test_memory(t, 4 * MIB), *source;
-    VdCopyParams params = to_new;
+    VdCopyParams params = api_test_to_new;
     VdCopyResult result;
     g_autofree char *text = NULL;
     gsize len;
@@ -333,7 +324,7 @@ test_no_failing_read_goes_unnoticed(ApiTest *t, gconstpointer unused)
         VdDisk *target = api_test_memory(t, 6 * MIB);
         g_autoptr(GError) error = NULL;
 
-        failed = !vd_copy(&source, 1, target, &to_new, NULL, &error);
+        failed = !vd_copy(&source, 1, target, &api_test_to_new, NULL, &error);
         if (failed)
             g_assert_error(error, VD_ERROR, VD_ERROR_IO);
         else
@@ -406,7 +397,7 @@ static void
 test_progress_only_goes_forward(ApiTest *t, gconstpointer unused)
 {
     const char *src = api_test_path(t, "src"), *dst = api_test_path(t, "dst");
-    VdCopyParams params = to_new;
+    VdCopyParams params = api_test_to_new;
     Watch watch = {0};
     VdDisk *disk;
 
@@ -429,7 +420,7 @@ test_cancel_stops_a_copy_and_reset_allows_the_next(ApiTest *t,
     const char *src = api_test_path(t, "src");
     VdDisk *source, *target = api_test_memory(t, 256 * MIB);
     Watch watch = {.cancel = t->ctx};
-    VdCopyParams params = to_new;
+    VdCopyParams params = api_test_to_new;
     g_autoptr(GError) error = NULL;
 
     api_test_make_full(src, 256 * MIB, 5);
@@ -441,9 +432,9 @@ test_cancel_stops_a_copy_and_reset_allows_the_next(ApiTest *t,
     g_assert_cmpuint(watch.last.done, <, 256 * MIB);
     g_clear_error(&error);
 
-    assert_copy_fails(source, target, &to_new, VD_ERROR_CANCELLED);
+    assert_copy_fails(source, target, &api_test_to_new, VD_ERROR_CANCELLED);
     vd_context_cancel_reset(t->ctx);
-    g_assert_true(vd_copy(&source, 1, target, &to_new, NULL, &error));
+    g_assert_true(vd_copy(&source, 1, target, &api_test_to_new, NULL, &error));
     api_test_close(source);
     api_test_close(target);
 }
@@ -462,7 +453,7 @@ test_cancel_wakes_a_paced_copy(ApiTest *t, gconstpointer unused)
 {
     const char *src = api_test_path(t, "src");
     VdDisk *source, *target = api_test_memory(t, 16 * MIB);
-    VdCopyParams params = to_new;
+    VdCopyParams params = api_test_to_new;
     GThread *thread;
 
     api_test_make_full(src, 16 * MIB, 5);
@@ -479,7 +470,7 @@ static void
 test_pace_does_not_change_content(ApiTest *t, gconstpointer unused)
 {
     const char *src = api_test_path(t, "src"), *dst = api_test_path(t, "dst");
-    VdCopyParams params = to_new;
+    VdCopyParams params = api_test_to_new;
     VdDisk *disk;
 
     api_test_make_full(src, 4 * MIB, 5);

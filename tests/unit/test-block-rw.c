@@ -7,22 +7,14 @@
 #include "io/op.h"
 #include "tests/unit/block-test.h"
 
-#define DISK (UINT64_C(256) * 1024)
+#define DISK BLOCK_TEST_DISK
 
 /* -- limits ---------------------------------------------------------------- */
-
-static VdNode *
-open_disk(TestCo *t, VdOpenFlags flags)
-{
-    block_test_begin(t);
-    ram_fill(ram_store("d"), DISK, 1);
-    return block_test_open(t, "ram:d", "ram", flags);
-}
 
 static void
 test_reads_inside_only(TestCo *t)
 {
-    VdNode *node = open_disk(t, 0);
+    VdNode *node = block_test_open_disk(t, 0);
     uint8_t buf[16];
     g_autoptr(GError) error = NULL, wrap = NULL;
 
@@ -37,7 +29,7 @@ test_reads_inside_only(TestCo *t)
 static void
 test_writes_inside_only(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
     uint8_t buf[16] = {0};
     g_autoptr(GError) error = NULL;
 
@@ -50,7 +42,7 @@ test_writes_inside_only(TestCo *t)
 static void
 test_empty_requests_do_nothing(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
 
     g_assert_true(vd_node_co_pread(node, 3, NULL, 0, NULL));
     g_assert_true(vd_node_co_pwrite(node, DISK, NULL, 0, NULL));
@@ -63,7 +55,7 @@ test_empty_requests_do_nothing(TestCo *t)
 static void
 test_read_only_refuses_changes(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_UNMAP);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_UNMAP);
     uint8_t buf[16] = {0};
 
     for (unsigned i = 0; i < 4; i++) {
@@ -84,7 +76,7 @@ test_read_only_refuses_changes(TestCo *t)
 static void
 test_read_behind_the_end_gives_zeroes_if_asked(TestCo *t)
 {
-    VdNode *node = open_disk(t, 0);
+    VdNode *node = block_test_open_disk(t, 0);
     uint8_t buf[32];
     struct iovec iov;
     VioVec dst = vio_vec_from_buf(&iov, buf, sizeof(buf));
@@ -396,7 +388,7 @@ test_write_in_the_last_unit_keeps_the_size(TestCo *t)
 static void
 test_truncate_changes_the_size(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
     uint8_t byte;
     g_autoptr(GError) error = NULL;
 
@@ -431,7 +423,7 @@ late_write_co(void *arg, GError **error)
 static void
 test_writes_look_again_after_a_shrink(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
     RamStore *store = ram_store("d");
     WriteJob first = {node, 0, 8192, 5};
     VioCoGroup *group = vio_co_group_new(3);

@@ -6,15 +6,7 @@
 #include "block/drivers.h"
 #include "tests/unit/block-test.h"
 
-#define DISK (UINT64_C(256) * 1024)
-
-static VdNode *
-open_disk(TestCo *t, VdOpenFlags flags)
-{
-    block_test_begin(t);
-    ram_fill(ram_store("d"), DISK, 1);
-    return block_test_open(t, "ram:d", "ram", flags);
-}
+#define DISK BLOCK_TEST_DISK
 
 static void
 expect_events(const char *expected)
@@ -47,7 +39,7 @@ test_splits_by_max_transfer(TestCo *t)
 static void
 test_fua_goes_to_drivers_that_can(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
     uint8_t buf[16] = {1};
     struct iovec iov;
     VioVec src = vio_vec_from_buf(&iov, buf, sizeof(buf));
@@ -131,7 +123,8 @@ test_writethrough_is_added_at_the_top_only(TestCo *t)
 static void
 test_zero_data_becomes_zeroes_if_asked(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_DETECT_ZEROES);
+    VdNode *node =
+        block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_DETECT_ZEROES);
     uint8_t buf[64] = {0};
 
     g_assert_true(vd_node_co_pwrite(node, 0, buf, 64, NULL));
@@ -141,13 +134,14 @@ test_zero_data_becomes_zeroes_if_asked(TestCo *t)
     expect_events("w0+64");
     test_co_close(node);
 
-    node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_DETECT_ZEROES | VD_OPEN_UNMAP);
+    node = block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_DETECT_ZEROES |
+                                       VD_OPEN_UNMAP);
     buf[63] = 0;
     g_assert_true(vd_node_co_pwrite(node, 0, buf, 64, NULL));
     expect_events("z0+64u");
     test_co_close(node);
 
-    node = open_disk(t, VD_OPEN_RDWR);
+    node = block_test_open_disk(t, VD_OPEN_RDWR);
     g_assert_true(vd_node_co_pwrite(node, 0, buf, 64, NULL));
     expect_events("w0+64");
     test_co_close(node);
@@ -156,12 +150,12 @@ test_zero_data_becomes_zeroes_if_asked(TestCo *t)
 static void
 test_zeroes_may_unmap_only_if_opened_so(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
 
     g_assert_true(vd_node_co_write_zeroes(node, 0, 64, VD_REQ_MAY_UNMAP, NULL));
     expect_events("z0+64");
     test_co_close(node);
-    node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    node = block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
     g_assert_true(vd_node_co_write_zeroes(node, 0, 64, VD_REQ_MAY_UNMAP, NULL));
     g_assert_true(vd_node_co_write_zeroes(node, 0, 64, 0, NULL));
     expect_events("z0+64u z0+64");
@@ -263,12 +257,12 @@ test_long_zeroing_can_be_cancelled(TestCo *t)
 static void
 test_discard_only_if_opened_so(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
 
     g_assert_true(vd_node_co_discard(node, 0, 4096, NULL));
     expect_events("");
     test_co_close(node);
-    node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    node = block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
     g_assert_true(vd_node_co_discard(node, 0, 4096, NULL));
     expect_events("d0+4096");
     test_co_close(node);
@@ -294,7 +288,7 @@ test_discard_splits_and_drops_partial_units(TestCo *t)
 static void
 test_discard_that_is_not_supported_is_no_error(TestCo *t)
 {
-    VdNode *node = open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
 
     ram_store("d")->can_discard = false;
     g_assert_true(vd_node_co_discard(node, 0, 4096, NULL));
