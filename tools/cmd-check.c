@@ -29,8 +29,7 @@ enum {
 static const CmdOption check_options[] = {
     CMD_ROW_FORMAT,
     CMD_ROW_IMAGE_OPTS,
-    {'T', "source-cache", "MODE",
-     "none, writeback (default), writethrough, directsync or unsafe"},
+    CMD_ROW_SOURCE_CACHE,
     {OPT_MAX_FINDINGS, "max-findings", "N",
      "how many findings to list; default 100"},
     CMD_ROW_QUIET,

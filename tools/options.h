@@ -60,6 +60,11 @@ typedef struct CommonOptions {
         OPT_IMAGE_OPTS, "image-opts", NULL,                                    \
             "the image is given as options: driver=...,file.filename=..."      \
     }
+#define CMD_ROW_SOURCE_CACHE                                                   \
+    {                                                                          \
+        'T', "source-cache", "MODE",                                           \
+            "none, writeback (default), writethrough, directsync or unsafe"    \
+    }
 #define CMD_ROW_FORCE_SHARE                                                    \
     {                                                                          \
         'U', "force-share", NULL, "open although somebody writes to the image" \

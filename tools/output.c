@@ -141,8 +141,10 @@ static void
 failure_print(const char *file, const GError *error, const char *text)
 {
     message_print("", text);
-    if (json_errors)
-        document_print(file, error, text);
+    if (!json_errors)
+        return;
+    document_print(file, error, text);
+    json_errors = false; /* one document, whatever else fails */
 }
 
 void

@@ -5,7 +5,8 @@
 
 #include "include/vdisk.h"
 
-/* From now on SIGINT, SIGTERM and SIGHUP cancel @ctx; NULL = the default again. */
+/* From now on SIGINT, SIGTERM and SIGHUP cancel @ctx; NULL = the default again.
+ */
 void signals_watch(VdContext *ctx);
 
 /* The exit code of a command that ended with @status: 128 + N if signal N came

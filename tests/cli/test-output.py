@@ -331,6 +331,13 @@ def main():
                          OURS.ours(command, *args, "-o", "help", "x",
                                    "y").split("\n")[0], "head")
 
+    @suite.case("two messages are one document")
+    def _():
+        result = run_link(OURS.link, ["create", "--output=json", "x", "1x"],
+                          OURS.path(), "7.2")
+        assert_equal(2, len(result.stderr.splitlines()), str(result))
+        json.loads(result.stdout)
+
     @suite.case("progress does not stand in the way of a document")
     def _():
         for words in (["convert", "-O", "raw", "a.vmdk", "w.raw"],
