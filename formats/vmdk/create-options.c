@@ -110,6 +110,18 @@ vmdk_take_level(VdOptions *opts, int *level, GError **error)
 }
 
 static bool
+take_new_level(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    bool given = vd_options_peek(opts, "compress_level");
+
+    if (!vmdk_take_level(opts, &new->level, error))
+        return false;
+    return !given || new->subformat == VMDK_SUB_STREAM ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "compress_level is for subformat=streamOptimized only");
+}
+
+static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
     uint64_t grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, hint = 0, unused = 0;
@@ -125,7 +137,7 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
         !vd_options_take_bool(opts, "nocow", &nocow, error) ||
         !vd_options_take_bool(opts, "zeroed_grain", &new->zeroed_grain,
                               error) ||
-        !vmdk_take_level(opts, &new->level, error))
+        !take_new_level(new, opts, error))
         return false;
     if (grain < 4096 || grain > (1u << 20) || (grain & (grain - 1)))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,

@@ -243,6 +243,9 @@ ROWS = [
           "Invalid progress mode: frob", same=False),
     fails(["convert", "--compress-level=10", "a.raw", "x"],
           "Invalid compression level: 10", same=False),
+    fails(["convert", "--compress-level=3", "-O", "vmdk", "a.raw", "x"],
+          "x: error while converting vmdk: compress_level is for "
+          "subformat=streamOptimized only", same=False),
     fails(["compare", "-T", "frob", "a.raw", "b.raw"],
           "Invalid source cache option: frob", code=2),
 ]
