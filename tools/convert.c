@@ -11,8 +11,10 @@
 #include "tools/convert.h"
 
 #include <inttypes.h>
+#include <sys/statvfs.h>
 
 #include "tools/formats.h"
+#include "tools/human.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
@@ -60,6 +62,24 @@ sources_close(ConvertJob *job)
 
 /* -- copying -------------------------------------------------------------- */
 
+/* While the part that has been written is still there. */
+static void
+tell_space(const ConvertJob *job, const GError *error)
+{
+    const char *path = image_local_path(job->target);
+    g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
+    struct statvfs fs;
+
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE) || !dir ||
+        job->target_image_opts || statvfs(dir, &fs) != 0)
+        return;
+    g_autofree char *free_text =
+        human_size((uint64_t) fs.f_bavail * fs.f_frsize);
+    g_autofree char *need_text = human_size(job->total);
+    out_hint("'%s' has %s left; the copy may need up to %s in all.", dir,
+             free_text, need_text);
+}
+
 static bool
 copy_with_progress(ConvertJob *job, VdDisk *target)
 {
@@ -72,8 +92,10 @@ copy_with_progress(ConvertJob *job, VdDisk *target)
     bool ok = vd_copy(job->disks, job->n_sources, target, &job->copy,
                       &job->result, &error);
     progress_end(progress, ok);
-    if (!ok)
+    if (!ok) {
         out_failure(job->target, error, "%s", error->message);
+        tell_space(job, error);
+    }
     return ok;
 }
 
