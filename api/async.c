@@ -19,11 +19,13 @@ typedef struct {
 } AsyncReq;
 
 static void
-async_tell(AsyncReq *areq)
+async_tell(VdContext *ctx, AsyncReq *areq)
 {
     areq->cb(areq->opaque, areq->error);
     if (areq->req.disk != NULL)
         vd_disk_leave(areq->req.disk);
+    else
+        ctx->n_closing--;
     g_clear_error(&areq->error);
     g_free(areq);
 }
@@ -37,7 +39,7 @@ async_tell_all(void *opaque)
 
     g_queue_init(&ctx->done);
     while ((link = g_queue_pop_head_link(&due)) != NULL)
-        async_tell(link->data);
+        async_tell(ctx, link->data);
 }
 
 static void
@@ -147,5 +149,6 @@ vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque)
     areq->req.disk = disk;
     areq->cb = cb;
     areq->opaque = opaque;
+    disk->ctx->n_closing++;
     vio_co_start(disk->ctx->loop, async_co_close, areq);
 }

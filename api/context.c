@@ -168,6 +168,8 @@ vd_context_free(VdContext *ctx)
 {
     if (ctx == NULL)
         return;
+    while (ctx->n_closing > 0)
+        (void) vio_loop_iterate(ctx->loop, -1);
     g_return_if_fail(ctx->envs->len == 0); /* disks must be closed before */
 
     while (vio_loop_dispatch(ctx->loop)) /* callbacks that are still due */

@@ -31,7 +31,8 @@ struct VdContext {
     GQueue warnings;           /* of char */
     int n_warnings;            /* atomic: saves callers the lock */
 
-    GQueue done; /* of finished requests whose callbacks are due */
+    GQueue done;        /* of finished requests whose callbacks are due */
+    unsigned n_closing; /* disks whose asynchronous close is not answered */
 };
 
 /* A piece of library work: runs in a coroutine of the context. */

@@ -86,7 +86,8 @@ typedef struct VdContextParams {
 VD_PUBLIC VdContext *vd_context_new(const VdContextParams *params,
                                     GError **error);
 /* All disks must have been closed and all creations ended.  Callbacks that are
- * still due run here. */
+ * still due run here; asynchronous closes are waited for.  Not from inside a
+ * callback. */
 VD_PUBLIC void vd_context_free(VdContext *ctx);
 
 /* "uring" or "threads". */

@@ -207,6 +207,24 @@ test_async_close_answers_last(ApiTest *t, gconstpointer unused)
 }
 
 static void
+test_freeing_waits_for_async_closes(void)
+{
+    ApiTest t = {0};
+    Seen seen = {0};
+    CloseSeen close_seen = {&seen, 16, 0};
+    uint8_t buf[512];
+    struct iovec iov = {buf, sizeof(buf)};
+    VdDisk *disk;
+
+    api_test_set_up(&t, NULL);
+    disk = slow_disk(&t);
+    submit_reads(disk, &iov, 16, &seen);
+    vd_disk_close_async(disk, note_close, &close_seen);
+    api_test_tear_down(&t, NULL);
+    g_assert_cmpuint(close_seen.closed, ==, 1);
+}
+
+static void
 count_close(void *opaque, const GError *error)
 {
     unsigned *closed = opaque;
@@ -409,6 +427,8 @@ main(int argc, char **argv)
                  test_close_waits_for_requests_in_flight);
     api_test_add("/api/async/async-close-answers-last",
                  test_async_close_answers_last);
+    g_test_add_func("/api/async/freeing-waits-for-async-closes",
+                    test_freeing_waits_for_async_closes);
     api_test_add("/api/async/callback-may-close-its-own-disk",
                  test_callback_may_close_its_own_disk);
     api_test_add("/api/async/lives-inside-epoll", test_lives_inside_epoll);
