@@ -317,6 +317,7 @@ def check_closed_streams(fds, code, *args):
         make_noise(os.path.join(d, "source"), MIB)
         before = digest(os.path.join(d, "source"))
         done = subprocess.run([VDISK_IMG, *args], cwd=d, check=False,
+                              stdout=subprocess.DEVNULL,
                               preexec_fn=close_streams(*fds),
                               timeout=PATIENCE)
         assert_equal(code, done.returncode, "status")
