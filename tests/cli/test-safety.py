@@ -96,13 +96,21 @@ def wait_for_blocks(path):
         time.sleep(0.01)
 
 
+def default_signals():
+    """Whoever runs the tests may have some of them ignored (nohup does), and
+    the program rightly leaves those alone."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running:
     """vdisk-img in the background, its progress read line by line."""
 
     def __init__(self, args, cwd):
         self.process = subprocess.Popen([VDISK_IMG, *args], cwd=cwd,
                                         stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+                                        stderr=subprocess.PIPE,
+                                        preexec_fn=default_signals)
 
     def wait_for_share(self):
         """Until some percent are done: the copy has begun."""
