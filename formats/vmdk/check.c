@@ -5,7 +5,7 @@
  * Concurrency: nobody may write meanwhile.
  */
 #include "block/finding.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 static void
 check_cid(const VmdkState *s, const char *key, VdCheckResult *result)

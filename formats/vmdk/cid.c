@@ -9,8 +9,8 @@
  *
  * Concurrency: the first writer does it, others wait for him.
  */
-#include "formats/vmdk/ids.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/descriptor/ids.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
 

@@ -12,7 +12,7 @@
  * is the extents' business.
  */
 #include "formats/vmdk/driver.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 #include <string.h>
 

@@ -7,8 +7,8 @@
  *
  * Concurrency: open and close only; vmdk_extent_at() never yields.
  */
-#include "formats/vmdk/names.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/descriptor/names.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
 

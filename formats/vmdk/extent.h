@@ -8,7 +8,7 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/descriptor/descriptor.h"
 
 typedef struct VmdkState VmdkState;
 typedef struct VmdkExtent VmdkExtent;
@@ -51,7 +51,7 @@ extern const VmdkExtentOps vmdk_flat_ops;
 extern const VmdkExtentOps vmdk_zero_ops;
 /* sparse.c: grains. */
 extern const VmdkExtentOps vmdk_sparse_ops;
-/* stream-extent.c: compressed grains, read only. */
+/* stream/extent.c: compressed grains, read only. */
 extern const VmdkExtentOps vmdk_stream_ops;
 
 /* -- whole disk: extent.c -----------------------------------------------------

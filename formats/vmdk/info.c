@@ -5,7 +5,7 @@
  *
  * Concurrency: never yields.
  */
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 /* The unit of allocation, if all sparse extents agree. */
 static uint64_t

@@ -6,8 +6,8 @@
  *
  * Concurrency: open and close only.
  */
-#include "formats/vmdk/create.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/create/create.h"
+#include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
 #include "formats/codec/codec.h"

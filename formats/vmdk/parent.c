@@ -15,7 +15,7 @@
  * Concurrency: open only.
  */
 #include "formats/vmdk/driver.h"
-#include "formats/vmdk/names.h"
+#include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/state.h"
 
 #include "block/open.h"

@@ -2,11 +2,11 @@
 /* formats/vmdk/state.h - an opened VMDK: what the files of the driver share. */
 #pragma once
 
-#include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/descriptor/descriptor.h"
 #include "formats/vmdk/extent.h"
-#include "formats/vmdk/header.h"
-#include "formats/vmdk/stream.h"
-#include "formats/vmdk/table-cache.h"
+#include "formats/vmdk/sparse/header.h"
+#include "formats/vmdk/stream/stream.h"
+#include "formats/vmdk/sparse/table-cache.h"
 
 struct VmdkState {
     VdNode *node;
@@ -55,7 +55,7 @@ vmdk_has_parent(const VmdkState *s)
 /* To be called before every change of the contents; does something once. */
 bool vmdk_co_note_change(VmdkState *s, GError **error);
 
-/* -- descriptor-store.c
+/* -- descriptor/store.c
  * --------------------------------------------------------- */
 /* Write s->desc to where it came from.  desc_lock is held. */
 bool vmdk_descriptor_co_store(VmdkState *s, GError **error);

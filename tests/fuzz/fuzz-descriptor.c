@@ -3,7 +3,7 @@
  *
  * What is taken must be written so that it is taken again, and mean the same.
  */
-#include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/descriptor/descriptor.h"
 #include "tests/fuzz/fuzz.h"
 
 static void

@@ -4,7 +4,7 @@
  * What is taken is written so that it is taken again, and its layout can be
  * computed.
  */
-#include "formats/vmdk/header.h"
+#include "formats/vmdk/sparse/header.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -6,7 +6,7 @@
  * the same as the first.
  */
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/stream.h"
+#include "formats/vmdk/stream/stream.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/co-test.h"
 

@@ -6,8 +6,8 @@
  */
 #pragma once
 
-#include "formats/vmdk/stream-record.h"
-#include "formats/vmdk/stream.h"
+#include "formats/vmdk/stream/record.h"
+#include "formats/vmdk/stream/stream.h"
 #include "tests/support/co-test.h"
 
 #define STREAM_GRAIN 65536

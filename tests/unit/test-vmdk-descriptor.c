@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-descriptor.c - reading any descriptor, writing ours. */
-#include "formats/vmdk/descriptor.h"
+#include "formats/vmdk/descriptor/descriptor.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-header.c - sparse header: fields, refusals, layouts. */
-#include "formats/vmdk/header.h"
+#include "formats/vmdk/sparse/header.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-names.c - geometry, file names and ids of VMDKs. */
-#include "formats/vmdk/geometry.h"
-#include "formats/vmdk/ids.h"
-#include "formats/vmdk/names.h"
+#include "formats/vmdk/descriptor/geometry.h"
+#include "formats/vmdk/descriptor/ids.h"
+#include "formats/vmdk/descriptor/names.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/stream-reader.h"
+#include "formats/vmdk/stream/reader.h"
 #include "tests/support/leaf.h"
 #include "tests/unit/stream-image.h"
 

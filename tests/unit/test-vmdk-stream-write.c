@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/stream-tables.h"
+#include "formats/vmdk/stream/tables.h"
 #include "tests/support/crash.h"
 #include "tests/support/sweep.h"
 #include "tests/unit/stream-image.h"

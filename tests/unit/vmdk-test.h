@@ -5,7 +5,7 @@
 #include "block/rw.h"
 #include "block/transaction.h"
 #include "formats/vmdk/driver.h"
-#include "formats/vmdk/sparse.h"
+#include "formats/vmdk/sparse/sparse.h"
 #include "tests/support/co-test.h"
 #include "tests/support/pattern.h"
 

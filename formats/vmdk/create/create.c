@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/create/create.c - the files of a new disk.
+ *
+ * The file that names the others is made known to the transaction first and
+ * written last.  Everything else is small: a header, two directories, and a
+ * hole where the tables are.
+ *
+ * Concurrency: create only.
+ */
+#include "formats/vmdk/create/create.h"
+#include "formats/vmdk/descriptor/names.h"
+
+#include "block/open.h"
+
+#include <string.h>
+
+typedef struct {
+    VdTransaction *tx;
+    const VdEnv *env;
+    const VmdkNew *new;
+    VmdkDescriptor *desc;
+} Creation;
+
+/* -- pieces of a sparse extent
+ * --------------------------------------------------- */
+
+typedef uint64_t (*TableSector)(const VmdkHeader *hdr, uint64_t i);
+
+static bool
+create_co_write_directory(VdNode *file, const VmdkHeader *hdr, uint64_t sector,
+                          TableSector table_sector, GError **error)
+{
+    uint64_t n = vmdk_header_n_gts(hdr);
+    g_autofree uint32_t *gd = g_new(uint32_t, n);
+
+    for (uint64_t i = 0; i < n; i++)
+        gd[i] = GUINT32_TO_LE((uint32_t) table_sector(hdr, i));
+    return vd_node_co_pwrite(file, sector * VMDK_SECTOR, gd,
+                             n * sizeof(uint32_t), error);
+}
+
+static bool
+create_co_write_header(VdNode *file, const VmdkHeader *hdr, GError **error)
+{
+    uint8_t raw[VMDK_HEADER_BYTES];
+
+    vmdk_header_encode(hdr, raw);
+    return vd_node_co_pwrite(file, 0, raw, sizeof(raw), error);
+}
+
+/* The tables are the hole between the directories and the first grain. */
+static bool
+create_co_write_sparse(VdNode *file, const VmdkHeader *hdr, GError **error)
+{
+    return vd_node_co_truncate(file, hdr->overhead_sectors * VMDK_SECTOR,
+                               VD_PREALLOC_OFF, error) &&
+           create_co_write_directory(file, hdr, hdr->rgd_sector,
+                                     vmdk_header_rgt_sector, error) &&
+           create_co_write_directory(file, hdr, hdr->gd_sector,
+                                     vmdk_header_gt_sector, error) &&
+           create_co_write_header(file, hdr, error);
+}
+
+static VmdkHeader
+sparse_header(const VmdkNew *new, uint64_t sectors, bool embedded)
+{
+    VmdkHeader hdr;
+
+    vmdk_header_layout_sparse(&hdr, sectors, new->grain_sectors, embedded);
+    if (new->zeroed_grain) {
+        hdr.version = 2;
+        hdr.flags |= VMDK_FLAG_ZEROED_GTE;
+    }
+    return hdr;
+}
+
+static bool
+create_co_write_embedded(VdNode *file, const VmdkHeader *hdr,
+                         const VmdkDescriptor *desc, GError **error)
+{
+    size_t len, area = (size_t) hdr->desc_sectors * VMDK_SECTOR;
+    g_autofree char *text = vmdk_descriptor_text(desc, &len);
+    g_autofree char *padded = g_malloc0(area);
+
+    if (len > area)
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: the descriptor would need %zu bytes, there is "
+                        "room for %zu",
+                        vd_node_name(file), len, area);
+    memcpy(padded, text, len);
+    return vd_node_co_pwrite(file, hdr->desc_sector * VMDK_SECTOR, padded, area,
+                             error);
+}
+
+/* -- disks of one file
+ * -------------------------------------------------------------- */
+
+/* Readers take no notice of the name in there; it only has to be writable. */
+static char *
+embedded_name(const char *path)
+{
+    g_autofree char *base = g_path_get_basename(path);
+    char *name = g_utf8_make_valid(base, -1);
+
+    return g_strdelimit(name, "\"\r\n", '_');
+}
+
+static bool
+add_embedded_extent(Creation *c, GError **error)
+{
+    g_autofree char *name = embedded_name(c->new->path);
+    VmdkExtentLine line = {
+        .type = VMDK_TYPE_SPARSE, .sectors = c->new->sectors, .file = name};
+
+    return vmdk_descriptor_add_extent(c->desc, &line, error);
+}
+
+/* Complete, but without any grain: a writer starts over (open.c). */
+static bool
+create_co_write_empty_stream(VdNode *file, const VmdkHeader *hdr,
+                             GError **error)
+{
+    VmdkStreamWriter *writer = vmdk_stream_writer_new(file, hdr);
+    VdAppend end = {0};
+    bool ok = vmdk_stream_co_append(writer, &end, error);
+
+    vmdk_stream_writer_free(writer);
+    return ok;
+}
+
+static bool
+create_co_fill_one_file(Creation *c, VdNode *file, GError **error)
+{
+    const VmdkNew *new = c->new;
+    VmdkHeader hdr;
+
+    if (new->subformat != VMDK_SUB_STREAM) {
+        hdr = sparse_header(new, new->sectors, true);
+        return create_co_write_sparse(file, &hdr, error) &&
+               create_co_write_embedded(file, &hdr, c->desc, error);
+    }
+    vmdk_header_layout_stream(&hdr, new->sectors, false);
+    return create_co_write_embedded(file, &hdr, c->desc, error) &&
+           create_co_write_empty_stream(file, &hdr, error);
+}
+
+/* The error of what was done counts, else that of closing. */
+static bool
+create_co_close_after(VdNode *file, bool ok, GError **error)
+{
+    return vd_node_co_close(file, ok ? error : NULL) && ok;
+}
+
+static bool
+create_co_one_file(Creation *c, GError **error)
+{
+    VdNode *file;
+
+    if (!add_embedded_extent(c, error))
+        return false;
+    file =
+        vd_tx_co_file(c->tx, c->env, c->new->path, 0, VD_PREALLOC_OFF, error);
+    return file && create_co_close_after(
+                       file, create_co_fill_one_file(c, file, error), error);
+}
+
+/* -- disks with data files
+ * ------------------------------------------------------------ */
+
+static char *
+data_path(const VmdkNew *new, unsigned index)
+{
+    VmdkNameKind kind = VMDK_NAME_SPLIT_SPARSE;
+
+    if (new->subformat == VMDK_SUB_MONOLITHIC_FLAT)
+        kind = VMDK_NAME_FLAT;
+    else if (new->subformat == VMDK_SUB_SPLIT_FLAT)
+        kind = VMDK_NAME_SPLIT_FLAT;
+    return vmdk_name_extent(new->path, kind, index);
+}
+
+static bool
+add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    VmdkExtentLine line = {
+        .type = vmdk_new_is_flat(c->new) ? VMDK_TYPE_FLAT : VMDK_TYPE_SPARSE,
+        .sectors = sectors,
+        .file = name,
+    };
+
+    if (!g_utf8_validate(name, -1, NULL))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: a descriptor cannot name a file whose name is "
+                        "not UTF-8",
+                        path);
+    return vmdk_descriptor_add_extent(c->desc, &line, error);
+}
+
+static bool
+create_co_data_file(Creation *c, const char *path, uint64_t sectors,
+                    GError **error)
+{
+    const VmdkNew *new = c->new;
+    bool flat = vmdk_new_is_flat(new), ok = true;
+    VdNode *file =
+        vd_tx_co_file(c->tx, c->env, path, flat ? sectors * VMDK_SECTOR : 0,
+                      new->prealloc, error);
+
+    if (!file)
+        return false;
+    if (!flat) {
+        VmdkHeader hdr = sparse_header(new, sectors, false);
+
+        ok = create_co_write_sparse(file, &hdr, error);
+    }
+    return create_co_close_after(file, ok, error);
+}
+
+static bool
+create_co_data_files(Creation *c, GError **error)
+{
+    const VmdkNew *new = c->new;
+    uint64_t piece = vmdk_new_is_split(new) ? new->split_sectors : new->sectors;
+
+    for (uint64_t done = 0, n = 1; done < new->sectors; done += piece, n++) {
+        g_autofree char *path = data_path(new, (unsigned) n);
+        uint64_t sectors = MIN(piece, new->sectors - done);
+
+        if (!add_data_extent(c, path, sectors, error) ||
+            !create_co_data_file(c, path, sectors, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+create_co_fill_descriptor_file(Creation *c, VdNode *file, GError **error)
+{
+    g_autofree char *text = NULL;
+    size_t len;
+
+    if (!create_co_data_files(c, error))
+        return false;
+    text = vmdk_descriptor_text(c->desc, &len);
+    return vd_node_co_pwrite(file, 0, text, len, error);
+}
+
+static bool
+create_co_with_data_files(Creation *c, GError **error)
+{
+    VdNode *file =
+        vd_tx_co_file(c->tx, c->env, c->new->path, 0, VD_PREALLOC_OFF, error);
+
+    return file &&
+           create_co_close_after(
+               file, create_co_fill_descriptor_file(c, file, error), error);
+}
+
+static bool
+create_co_files(Creation *c, GError **error)
+{
+    if (vmdk_new_is_flat(c->new) || vmdk_new_is_split(c->new))
+        return create_co_with_data_files(c, error);
+    return create_co_one_file(c, error);
+}
+
+static void
+ask_for_level(VdOptions *reopen, int level)
+{
+    g_autofree char *text = g_strdup_printf("%d", level);
+
+    vd_options_set(reopen, "compress_level", text);
+}
+
+bool
+vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
+{
+    VmdkNew new;
+    g_autoptr(VmdkDescriptor) desc = NULL;
+    bool ok = vmdk_new_init(&new, spec, error);
+
+    if (ok)
+        desc = vmdk_new_descriptor(&new, error);
+    if (desc) {
+        Creation c = {.tx = tx, .env = spec->env, .new = &new, .desc = desc};
+
+        ok = create_co_files(&c, error);
+    }
+    if (ok && desc && spec->reopen && new.subformat == VMDK_SUB_STREAM)
+        ask_for_level(spec->reopen, new.level);
+    vmdk_new_clear(&new);
+    return ok && desc;
+}

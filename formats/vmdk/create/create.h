@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/create/create.h - what a new disk shall be. */
+#pragma once
+
+#include "formats/vmdk/state.h"
+
+#include "block/transaction.h"
+
+typedef enum VmdkSubformat {
+    VMDK_SUB_MONOLITHIC_SPARSE,
+    VMDK_SUB_MONOLITHIC_FLAT,
+    VMDK_SUB_SPLIT_SPARSE,
+    VMDK_SUB_SPLIT_FLAT,
+    VMDK_SUB_STREAM,
+} VmdkSubformat;
+
+/* createType of each. */
+extern const char *const vmdk_subformat_names[];
+
+typedef struct VmdkNew {
+    const char *path; /* without "file:" */
+    uint64_t sectors;
+    VmdkSubformat subformat;
+    char *adapter, *hw_version, *tools_version, *uuid, *description;
+    uint64_t grain_sectors;
+    uint64_t split_sectors;
+    bool zeroed_grain;
+    VdPrealloc prealloc;
+    int level; /* of deflate */
+    uint32_t cid, parent_cid;
+    const char *parent_hint; /* NULL = no parent */
+} VmdkNew;
+
+static inline bool
+vmdk_new_is_flat(const VmdkNew *new)
+{
+    return new->subformat == VMDK_SUB_MONOLITHIC_FLAT ||
+           new->subformat == VMDK_SUB_SPLIT_FLAT;
+}
+
+static inline bool
+vmdk_new_is_split(const VmdkNew *new)
+{
+    return new->subformat == VMDK_SUB_SPLIT_SPARSE ||
+           new->subformat == VMDK_SUB_SPLIT_FLAT;
+}
+
+/* options.c: take and check the options of @spec. */
+bool vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error);
+void vmdk_new_clear(VmdkNew *new);
+
+/* descriptor.c: the text of the disk, but for its extents. */
+VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);
+
+/* "compress_level" of creating and of filling: an output left alone if it is
+ * not there. */
+bool vmdk_take_level(VdOptions *opts, int *level, GError **error);

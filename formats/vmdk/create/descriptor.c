@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/create/descriptor.c - the text of a new disk.
+ *
+ * The order is one that every known reader takes: CID in front of parentCID,
+ * the header in front of the extents, the data base last.
+ *
+ * Concurrency: pure.
+ */
+#include "formats/vmdk/create/create.h"
+#include "formats/vmdk/descriptor/geometry.h"
+#include "formats/vmdk/descriptor/ids.h"
+
+#include "formats/codec/codec.h"
+
+static bool
+set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
+           GError **error)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
+
+    return vmdk_descriptor_set(desc, key, text, error);
+}
+
+static bool
+set_header(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    vmdk_descriptor_set_cid(desc, "CID", new->cid);
+    vmdk_descriptor_set_cid(desc, "parentCID", new->parent_cid);
+    return vmdk_descriptor_set(desc, "isNativeSnapshot", "no", error) &&
+           vmdk_descriptor_set(desc, "createType",
+                               vmdk_subformat_names[new->subformat], error) &&
+           (!new->parent_hint || vmdk_descriptor_set(desc, "parentFileNameHint",
+                                                     new->parent_hint, error));
+}
+
+static bool
+set_geometry(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    VmdkGeometry geo = vmdk_geometry_for(new->adapter, new->sectors);
+
+    return set_number(desc, "ddb.geometry.cylinders", geo.cylinders, error) &&
+           set_number(desc, "ddb.geometry.heads", geo.heads, error) &&
+           set_number(desc, "ddb.geometry.sectors", geo.sectors, error);
+}
+
+/* Exports have none: the importing host gives it. */
+static bool
+set_uuid(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    char uuid[VMDK_UUID_CHARS + 1];
+
+    if (new->uuid)
+        return vmdk_descriptor_set(desc, "ddb.uuid", new->uuid, error);
+    if (new->subformat == VMDK_SUB_STREAM)
+        return true;
+    vmdk_uuid_new(uuid);
+    return vmdk_descriptor_set(desc, "ddb.uuid", uuid, error);
+}
+
+static bool
+set_data_base(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    char long_cid[VMDK_LONG_CID_CHARS + 1];
+
+    vmdk_long_cid_new(new->cid, long_cid);
+    return vmdk_descriptor_set(desc, "ddb.adapterType", new->adapter, error) &&
+           (!new->description ||
+            vmdk_descriptor_set(desc, "ddb.comment", new->description,
+                                error)) &&
+           set_geometry(new, desc, error) &&
+           vmdk_descriptor_set(desc, "ddb.longContentID", long_cid, error) &&
+           (!new->tools_version ||
+            vmdk_descriptor_set(desc, "ddb.toolsVersion", new->tools_version,
+                                error)) &&
+           set_uuid(new, desc, error) &&
+           vmdk_descriptor_set(desc, "ddb.virtualHWVersion", new->hw_version,
+                               error);
+}
+
+VmdkDescriptor *
+vmdk_new_descriptor(const VmdkNew *new, GError **error)
+{
+    g_autoptr(VmdkDescriptor) desc = vmdk_descriptor_new();
+
+    if (!set_header(new, desc, error) || !set_data_base(new, desc, error))
+        return NULL;
+    return g_steal_pointer(&desc);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/create/options.c - the options of a new disk.
+ *
+ * Names, defaults and texts as qemu-img has them, and some of our own.
+ *
+ * Concurrency: create only.
+ */
+#include "formats/vmdk/create/create.h"
+#include "formats/vmdk/driver.h"
+#include "formats/vmdk/descriptor/ids.h"
+
+#include "formats/codec/codec.h"
+
+#include <string.h>
+
+#define SPLIT_SECTORS 4192256 /* 2047 MiB: fits every file system */
+#define MAX_SPARSE_SECTORS                                                     \
+    ((uint64_t) VMDK_MAX_GD_ENTRIES * VMDK_GTES_PER_GT * VMDK_GRAIN_SECTORS)
+#define MAX_DESCRIPTION 1024
+
+static const char *const adapter_names[] = {"ide", "buslogic", "lsilogic",
+                                            "legacyESX", NULL};
+static const char *const prealloc_names[] = {"off", "falloc", "full", NULL};
+const char *const vmdk_subformat_names[] = {
+    "monolithicSparse",   "monolithicFlat",  "twoGbMaxExtentSparse",
+    "twoGbMaxExtentFlat", "streamOptimized", NULL};
+
+const VdOptionSpec vmdk_create_options[] = {
+    {"adapter_type", VD_OPTION_ENUM, NULL,
+     "Virtual adapter type, can be one of ide (default), lsilogic, buslogic "
+     "or legacyESX",
+     adapter_names},
+    {"backing_file", VD_OPTION_STRING, NULL, "File name of a base image", NULL},
+    {"backing_fmt", VD_OPTION_STRING, NULL, "Must be 'vmdk' if present", NULL},
+    {"compat6", VD_OPTION_BOOL, "off", "VMDK version 6 image", NULL},
+    {"compress_level", VD_OPTION_NUMBER, NULL,
+     "Deflate level of streamOptimized images, 1 (fast, default) to 9, or 12",
+     NULL},
+    {"content_id", VD_OPTION_STRING, NULL,
+     "Content id (CID), 8 hex digits; random if not given", NULL},
+    {"description", VD_OPTION_STRING, NULL, "Comment in the descriptor", NULL},
+    {"extent_size_hint", VD_OPTION_SIZE, NULL,
+     "Extent size hint for the image file, 0 to disable", NULL},
+    {"grain_size", VD_OPTION_SIZE, NULL,
+     "Allocation unit of sparse extents (default: 64 KiB)", NULL},
+    {"hwversion", VD_OPTION_STRING, NULL, "VMDK hardware version (default: 4)",
+     NULL},
+    {"nocow", VD_OPTION_BOOL, NULL,
+     "Turn off copy-on-write (valid only on btrfs)", NULL},
+    {"preallocation", VD_OPTION_ENUM, NULL,
+     "Preallocation mode (allowed values: off, falloc, full)", prealloc_names},
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    {"split_size", VD_OPTION_SIZE, NULL,
+     "Size of the extents of split images (default: 2047 MiB)", NULL},
+    {"subformat", VD_OPTION_ENUM, NULL,
+     "VMDK flat extent format, can be one of monolithicSparse (default), "
+     "monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat or "
+     "streamOptimized",
+     vmdk_subformat_names},
+    {"toolsversion", VD_OPTION_STRING, NULL,
+     "VMware guest tools version (default: 2147483647)", NULL},
+    {"uuid", VD_OPTION_STRING, NULL,
+     "Disk uuid, \"60 00 C2 9x ...\"; random if not given", NULL},
+    {"zeroed_grain", VD_OPTION_BOOL, "off",
+     "Enable efficient zero writes using the zeroed-grain GTE feature", NULL},
+    {NULL},
+};
+
+/* -- taking
+ * ------------------------------------------------------------------------ */
+
+static bool
+take_words(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    unsigned adapter = 0, prealloc = 0, subformat = 0;
+    static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
+                                           VD_PREALLOC_FULL};
+    bool has_adapter = vd_options_peek(opts, "adapter_type") != NULL;
+
+    if (!vd_options_take_enum(opts, "adapter_type", adapter_names, &adapter,
+                              error) ||
+        !vd_options_take_enum(opts, "preallocation", prealloc_names, &prealloc,
+                              error) ||
+        !vd_options_take_enum(opts, "subformat", vmdk_subformat_names,
+                              &subformat, error))
+        return false;
+    new->subformat = (VmdkSubformat) subformat;
+    new->prealloc = preallocs[prealloc];
+    if (!has_adapter && new->subformat == VMDK_SUB_STREAM)
+        new->adapter = g_strdup("lsilogic"); /* what importers expect */
+    else
+        new->adapter = g_strdup(adapter_names[adapter]);
+    return true;
+}
+
+bool
+vmdk_take_level(VdOptions *opts, int *level, GError **error)
+{
+    uint64_t value = (uint64_t) *level;
+
+    if (!vd_options_take_uint(opts, "compress_level", &value, error))
+        return false;
+    if ((value < 1 || value > VD_CODEC_LEVEL_BEST) &&
+        value != VD_CODEC_LEVEL_MAX)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "compress_level must be from 1 to %d, or %d",
+                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
+    *level = (int) value;
+    return true;
+}
+
+static bool
+take_new_level(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    bool given = vd_options_peek(opts, "compress_level");
+
+    if (!vmdk_take_level(opts, &new->level, error))
+        return false;
+    return !given || new->subformat == VMDK_SUB_STREAM ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "compress_level is for subformat=streamOptimized only");
+}
+
+static bool
+take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    uint64_t grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, hint = 0, unused = 0;
+    uint64_t split = (uint64_t) SPLIT_SECTORS * VMDK_SECTOR;
+    bool nocow = false;
+
+    /* The hints about the host's file system are about speed only; "size" has
+     * been understood by whoever made the spec. */
+    if (!vd_options_take_size(opts, "grain_size", &grain, error) ||
+        !vd_options_take_size(opts, "split_size", &split, error) ||
+        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
+        !vd_options_take_size(opts, "size", &unused, error) ||
+        !vd_options_take_bool(opts, "nocow", &nocow, error) ||
+        !vd_options_take_bool(opts, "zeroed_grain", &new->zeroed_grain,
+                              error) ||
+        !take_new_level(new, opts, error))
+        return false;
+    if (grain < 4096 || grain > (1u << 20) || (grain & (grain - 1)))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "grain_size must be a power of two from 4 KiB to "
+                        "1 MiB");
+    if (!split || split % (1u << 20) || split > (UINT64_C(1) << 40))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "split_size must be a multiple of 1 MiB up to 1 TiB");
+    new->grain_sectors = grain / VMDK_SECTOR;
+    new->split_sectors = split / VMDK_SECTOR;
+    return true;
+}
+
+static bool
+is_decimal(const char *text)
+{
+    uint64_t value;
+
+    return g_ascii_string_to_unsigned(text, 10, 0, UINT32_MAX, &value, NULL);
+}
+
+static bool
+take_versions(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    bool compat6 = false;
+
+    if (!vd_options_take_bool(opts, "compat6", &compat6, error))
+        return false;
+    vd_options_take_string(opts, "hwversion", &new->hw_version);
+    vd_options_take_string(opts, "toolsversion", &new->tools_version);
+    /* "undefined" is how QEMU spells its default. */
+    if (new->hw_version && !strcmp(new->hw_version, "undefined"))
+        g_clear_pointer(&new->hw_version, g_free);
+    if (compat6 && new->hw_version)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "compat6 cannot be enabled with hwversion set");
+    if (!new->hw_version)
+        new->hw_version = g_strdup(compat6 ? "6" : "4");
+    if (!new->tools_version &&new->subformat != VMDK_SUB_STREAM)
+        new->tools_version = g_strdup("2147483647");
+    if (!is_decimal(new->hw_version) ||
+        (new->tools_version && !is_decimal(new->tools_version)))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "hwversion and toolsversion must be numbers");
+    return true;
+}
+
+static bool
+take_ids(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    g_autofree char *cid = NULL;
+    uint64_t value;
+
+    vd_options_take_string(opts, "uuid", &new->uuid);
+    vd_options_take_string(opts, "description", &new->description);
+    vd_options_take_string(opts, "content_id", &cid);
+    new->cid = vmdk_cid_new();
+    if (cid &&
+        (!g_ascii_string_to_unsigned(cid, 16, 0, UINT32_MAX - 2, &value, NULL)))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "content_id must be a hex number below fffffffe");
+    if (cid)
+        new->cid = (uint32_t) value;
+    if (new->uuid && !vmdk_uuid_is_valid(new->uuid))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "uuid must have the form \"60 00 C2 9x xx xx xx xx-xx "
+                        "xx xx xx xx xx xx xx\"");
+    if (new->description && strlen(new->description) > MAX_DESCRIPTION)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "description is longer than %d bytes", MAX_DESCRIPTION);
+    return true;
+}
+
+/* -- what goes together
+ * --------------------------------------------------------------- */
+
+static bool
+check_parent(VmdkNew *new, const VdCreateSpec *spec, GError **error)
+{
+    const VmdkState *parent;
+
+    new->parent_cid = VMDK_CID_NONE;
+    if (!spec->backing_name)
+        return true;
+    if (vmdk_new_is_flat(new))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Flat image can't have backing file");
+    if (new->subformat == VMDK_SUB_STREAM)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "streamOptimized image can't have backing file");
+    if (spec->backing_format && strcmp(spec->backing_format, "vmdk"))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Invalid backing file format: %s. Must be vmdk",
+                        spec->backing_format);
+    if (!spec->backing)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a vmdk child stores its parent's content id: %s must "
+                        "be readable",
+                        spec->backing_name);
+    if (vd_node_driver(spec->backing) != &vd_vmdk_driver)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "backing_file must be a vmdk image");
+    parent = vd_node_state(spec->backing);
+    new->parent_cid = parent->cid;
+    new->parent_hint = spec->backing_name;
+    if (new->parent_cid == VMDK_CID_NONE)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s has no content id that a child could remember",
+                        spec->backing_name);
+    return true;
+}
+
+static bool
+check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
+{
+    uint64_t max =
+        vmdk_new_is_flat(new) ? VD_MAX_SIZE / VMDK_SECTOR : MAX_SPARSE_SECTORS;
+
+    new->sectors = spec->size / VMDK_SECTOR + !!(spec->size % VMDK_SECTOR);
+    if (!new->sectors)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a vmdk image cannot have a size of 0");
+    if (new->sectors > max)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "size of %" G_GUINT64_FORMAT
+                        " bytes is too large, at most %" G_GUINT64_FORMAT,
+                        spec->size, max * VMDK_SECTOR);
+    if (vmdk_new_is_split(new) &&
+        new->sectors / new->split_sectors >= VMDK_MAX_EXTENTS)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "size of %" G_GUINT64_FORMAT
+                        " bytes would need more than %d extents",
+                        spec->size, VMDK_MAX_EXTENTS);
+    if (spec->backing &&
+        vd_node_size(spec->backing) != new->sectors *VMDK_SECTOR)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a vmdk child must be as large as its parent: "
+                        "%" G_GUINT64_FORMAT " bytes asked for, the parent has "
+                        "%" G_GUINT64_FORMAT,
+                        spec->size, vd_node_size(spec->backing));
+    return true;
+}
+
+static bool
+check_combination(const VmdkNew *new, GError **error)
+{
+    if (vmdk_new_is_flat(new) && new->zeroed_grain)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Flat image can't enable zeroed grain");
+    if (!vmdk_new_is_flat(new) && new->prealloc != VD_PREALLOC_OFF)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "only flat images can be preallocated");
+    if (new->subformat == VMDK_SUB_STREAM &&
+        (new->zeroed_grain || new->grain_sectors != VMDK_GRAIN_SECTORS))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "streamOptimized images have grains of 64 KiB and no "
+                        "zeroed grains");
+    return true;
+}
+
+bool
+vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error)
+{
+    memset(new, 0, sizeof(*new));
+    new->level = VD_CODEC_LEVEL_FAST;
+    new->path = spec->filename;
+    if (g_str_has_prefix(new->path, "file:"))
+        new->path += 5;
+    return take_words(new, spec->options, error) &&
+           take_sizes(new, spec->options, error) &&
+           take_versions(new, spec->options, error) &&
+           take_ids(new, spec->options, error) &&
+           check_combination(new, error) && check_parent(new, spec, error) &&
+           check_size(new, spec, error);
+}
+
+void
+vmdk_new_clear(VmdkNew *new)
+{
+    g_free(new->adapter);
+    g_free(new->hw_version);
+    g_free(new->tools_version);
+    g_free(new->uuid);
+    g_free(new->description);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/descriptor/store.c - a changed descriptor back to where it came
+ * from.
+ *
+ * Embedded: the whole text area in one write, then a flush: the data that the
+ * new content id announces must not be on disk before it.  A file of its own: a
+ * new file beside it, durable, locked as the old one, renamed over it; so that
+ * a crash leaves the old text or the new one.  Where that would break something
+ * (a symbolic link, further hard links, no local file) or does not matter
+ * (nobody knows the image yet), in place.
+ *
+ * After a rename our descriptor's lock protects a file without a name, so the
+ * new one is locked before it gets its name, and kept open (desc_fd).
+ *
+ * Concurrency: under desc_lock.
+ */
+#include "formats/vmdk/state.h"
+
+#include "block/image-lock.h"
+#include "block/open.h"
+#include "io/fd.h"
+#include "io/offload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct {
+    const char *path;
+    const char *text;
+    size_t len;
+    bool lock;
+    bool in_place; /* out: it has to be */
+    int fd;        /* out */
+    GError *error;
+} Replace;
+
+/* -- on a worker thread
+ * --------------------------------------------------------- */
+
+static bool
+write_all(int fd, const char *text, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, text, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        len -= (size_t) n;
+    }
+    return true;
+}
+
+/* Owner and mode of the file that is replaced. */
+static bool
+copy_owner(int fd, const struct stat *st)
+{
+    struct stat own;
+
+    if (fstat(fd, &own))
+        return false;
+    if ((own.st_uid != st->st_uid || own.st_gid != st->st_gid) &&
+        fchown(fd, st->st_uid, st->st_gid))
+        return false;
+    return fchmod(fd, st->st_mode & 07777) == 0;
+}
+
+static bool
+sync_directory(const char *path)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd >= 0 && fsync(fd) == 0;
+}
+
+static bool
+fill_new_file(Replace *job, const char *temp, int fd, const struct stat *st)
+{
+    if (!copy_owner(fd, st)) {
+        job->in_place = true; /* not ours to give away */
+        return false;
+    }
+    if (!write_all(fd, job->text, job->len) || fsync(fd))
+        return vd_throw_errno(&job->error, errno, "%s: writing", temp);
+    return !job->lock ||
+           vd_image_lock(fd, VD_LOCK_WRITE, job->path, NULL, &job->error);
+}
+
+static void
+replace_with(Replace *job, const struct stat *st)
+{
+    g_autofree char *temp = g_strdup_printf("%s.new-XXXXXX", job->path);
+    VIO_AUTO_FD fd = g_mkstemp_full(temp, O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        job->in_place = true; /* no new files in this directory */
+        return;
+    }
+    if (!fill_new_file(job, temp, fd, st)) {
+        (void) unlink(temp); /* the failure is told already */
+        return;
+    }
+    if (rename(temp, job->path)) {
+        vd_throw_errno(&job->error, errno, "%s: renaming to %s", temp,
+                       job->path);
+        (void) unlink(temp);
+        return;
+    }
+    if (!sync_directory(job->path))
+        vd_throw_errno(&job->error, errno, "%s: making the new name durable",
+                       job->path);
+    job->fd = vio_fd_steal(&fd);
+}
+
+static void
+replace_main(void *opaque)
+{
+    Replace *job = opaque;
+    struct stat st;
+
+    if (lstat(job->path, &st) || !S_ISREG(st.st_mode) || st.st_nlink > 1)
+        job->in_place = true;
+    else
+        replace_with(job, &st);
+}
+
+/* -- on the loop
+ * ------------------------------------------------------------------ */
+
+static bool
+store_co_in_place(VmdkState *s, const char *text, size_t len, GError **error)
+{
+    return vd_node_co_pwrite(s->file, 0, text, len, error) &&
+           (vd_node_size(s->file) <= len ||
+            vd_node_co_truncate(s->file, len, VD_PREALLOC_OFF, error)) &&
+           vd_node_co_flush(s->file, error);
+}
+
+static bool
+is_plain_file(const VmdkState *s)
+{
+    return !strcmp(vd_node_driver(s->file)->name, "file") &&
+           !vd_node_env(s->node)->tx;
+}
+
+static bool
+store_co_file(VmdkState *s, const char *text, size_t len, GError **error)
+{
+    Replace job = {.path = vd_node_name(s->file),
+                   .text = text,
+                   .len = len,
+                   .fd = -1,
+                   .lock = !(vd_node_flags(s->node) &
+                             (VD_OPEN_NO_LOCK | VD_OPEN_FORCE_SHARE))};
+
+    if (!is_plain_file(s))
+        return store_co_in_place(s, text, len, error);
+    vio_co_offload(vd_node_loop(s->node), replace_main, &job);
+    if (job.in_place)
+        return store_co_in_place(s, text, len, error);
+    if (job.fd >= 0) {
+        if (s->desc_fd >= 0)
+            (void) close(s->desc_fd); /* a file without a name */
+        s->desc_fd = job.fd;
+    }
+    if (job.error)
+        g_propagate_error(error, job.error);
+    return !job.error;
+}
+
+static bool
+store_co_embedded(VmdkState *s, const char *text, size_t len, GError **error)
+{
+    uint64_t area =
+        MIN(s->header.desc_sectors, VMDK_DESC_SECTORS) * VMDK_SECTOR;
+    g_autofree char *padded = g_malloc0(area);
+
+    while (len > area && text[len - 1] == '\n')
+        len--; /* an area that is full to the brim needs no line end */
+    if (len > area)
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: the descriptor would need %zu bytes, there is "
+                        "room for %" G_GUINT64_FORMAT,
+                        vd_node_name(s->file), len, area);
+    memcpy(padded, text, len);
+    return vd_node_co_pwrite(s->file, s->header.desc_sector * VMDK_SECTOR,
+                             padded, area, error) &&
+           (vd_node_env(s->node)->tx || vd_node_co_flush(s->file, error));
+}
+
+bool
+vmdk_descriptor_co_store(VmdkState *s, GError **error)
+{
+    size_t len;
+    g_autofree char *text = vmdk_descriptor_text(s->desc, &len);
+    bool ok = s->has_header ? store_co_embedded(s, text, len, error)
+                            : store_co_file(s, text, len, error);
+
+    return ok ||
+           vd_prefix(error,
+                     "%s: writing the descriptor: ", vd_node_name(s->file));
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/sparse/sparse.h - a hosted sparse extent (KDMV) at work. */
+#pragma once
+
+#include "formats/vmdk/state.h"
+#include "formats/vmdk/sparse/tables.h"
+
+typedef struct VmdkRange {
+    uint64_t off, len;
+} VmdkRange;
+
+struct VmdkSparse {
+    /* All that a look-up needs, in one cache line: a read of a long chain looks
+     * at every link's. */
+    VmdkTable **slot; /* tables->slot */
+    VmdkTable *empty; /* tables->empty */
+    uint64_t grain_bytes;
+    unsigned grain_shift; /* log2 of bytes per grain */
+    unsigned table_shift; /* log2 of bytes of disk per table */
+    uint32_t entry_mask;  /* entries per table - 1 */
+    uint32_t grain_sectors;
+
+    VmdkHeader hdr;
+    uint8_t raw[VMDK_HEADER_BYTES]; /* header sector as in the file */
+    VmdkTables *tables;
+    uint64_t next;            /* file offset of the next new grain; 0 = not
+                                 known yet */
+    bool grown;               /* there are new grains */
+    VioRangeLock *allocating; /* extent ranges whose grains are being placed,
+                                 dropped or marked; exclusive only */
+    VioCoMutex flush_lock;
+    bool marked;   /* the unclean flag is in the file, by us */
+    GArray *freed; /* of VmdkRange: to be punched once their entries
+                      are durable */
+    VmdkStreamReader *reader;
+};
+
+/* Read header and directories of e->file.  @line_sectors: what the descriptor
+ * says, 0 = it does not. */
+bool vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error);
+void vmdk_sparse_free(VmdkExtent *e);
+
+/* map.c */
+/* What the tables say; a run may reach behind the end of the file. */
+bool vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len,
+                           VdRun *run, GError **error);
+/* What there is to read. */
+bool vmdk_sparse_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+                        GError **error);
+
+/* write.c, end.c */
+bool vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
+                          GError **error);
+/* Give [off, off + len), which has no grains, new ones whose contents are the
+ * file's hole, that is zeroes.  Whole grains, range locked by the caller. */
+bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
+                                  GError **error);
+/* Before the first new place: where it is. */
+bool vmdk_sparse_co_find_end(VmdkExtent *e, GError **error);
+/* Grains whose table has entries that point into metadata are not written.
+ * For a run that a look-up has just given. */
+bool vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
+                                GError **error);
+/* Before the first change of this extent. */
+bool vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error);
+/* Too many dirty tables: write them. */
+bool vmdk_sparse_co_relieve(VmdkExtent *e, GError **error);
+
+/* zero.c */
+bool vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
+                                 VdReqFlags flags, GError **error);
+bool vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
+                            GError **error);
+
+/* flush.c */
+bool vmdk_sparse_co_flush(VmdkExtent *e, GError **error);
+bool vmdk_sparse_co_finish(VmdkExtent *e, GError **error);
+
+/* check.c */
+/* @stale (may be NULL): gets the numbers (uint32_t) of tables whose copies
+ * differ, which are then no findings. */
+bool vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
+                            GError **error);
+bool vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error);
+
+/* Bytes of the extent from @off to the end of its table. */
+static inline uint64_t
+vmdk_sparse_table_rest(const VmdkSparse *sp, uint64_t off)
+{
+    uint64_t span = UINT64_C(1) << sp->table_shift;
+
+    return span - (off & (span - 1));
+}
+
+static inline uint32_t
+vmdk_sparse_table_of(const VmdkSparse *sp, uint64_t off)
+{
+    return (uint32_t) (off >> sp->table_shift);
+}
+
+static inline uint32_t
+vmdk_sparse_entry_of(const VmdkSparse *sp, uint64_t off)
+{
+    return (uint32_t) (off >> sp->grain_shift) & sp->entry_mask;
+}

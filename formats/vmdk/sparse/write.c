@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/sparse/write.c - writing, and placing new grains.
+ *
+ * Grains that exist are written in place, with no lock at all.  For grains
+ * that do not:
+ *
+ *   lock the grains - look again - make sure of the tables - reserve the file
+ *   range of the whole run at once - one data write - set the entries - unlock
+ *
+ * The entries stay in memory until a flush (flush.c), so a crash leaks
+ * grains but never shows one that was not written.  Requests for different
+ * grains never wait for one another.
+ *
+ * New places lie behind the end of the file, where it is a hole: zeroes need no
+ * writing, only bytes of the parent do.  A place is never used twice while the
+ * image is open, so a hole stays one.
+ *
+ * Concurrency: one loop; the range lock is the only lock held over a yield.
+ */
+#include "formats/vmdk/sparse/sparse.h"
+#include "io/zero.h"
+
+#include <string.h>
+
+#define RUNS_IN_FLIGHT 16
+#define FILL_MAX (1u << 20) /* bytes of a parent that are read in one piece */
+#define UNCLEAN_BYTE 72
+
+/* Highest place that an entry can name, in bytes. */
+#define PLACE_LIMIT ((uint64_t) UINT32_MAX * VMDK_SECTOR)
+
+static uint64_t
+round_down(const VmdkSparse *sp, uint64_t off)
+{
+    return off & ~(sp->grain_bytes - 1);
+}
+
+static uint64_t
+round_up(const VmdkSparse *sp, uint64_t off)
+{
+    return (off + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
+}
+
+/* -- once
+ * ---------------------------------------------------------------------- */
+
+static bool
+sparse_co_write_mark(VmdkExtent *e, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+
+    /* No barrier: what could go wrong are tables, and those are written
+     * behind one. */
+    sp->raw[UNCLEAN_BYTE] = 1;
+    if (!vd_node_co_pwrite(e->file, 0, sp->raw, sizeof(sp->raw), error))
+        return vd_prefix(error, "%s: marking as open: ", vd_node_name(e->file));
+    sp->marked = true;
+    return true;
+}
+
+bool
+vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    bool ok;
+
+    if (G_LIKELY(sp->marked))
+        return true;
+    vio_co_mutex_lock(&sp->flush_lock);
+    ok = sp->marked || sparse_co_write_mark(e, error);
+    vio_co_mutex_unlock(&sp->flush_lock);
+    return ok;
+}
+
+bool
+vmdk_sparse_co_relieve(VmdkExtent *e, GError **error)
+{
+    VmdkState *s = e->state;
+
+    if (G_LIKELY(vmdk_table_cache_dirty_bytes(s->cache) <= VMDK_DIRTY_BYTES))
+        return true;
+    for (unsigned i = 0; i < s->n_extents; i++) {
+        VmdkExtent *other = &s->extents[i];
+
+        if (other->ops->co_flush && !other->ops->co_flush(other, error))
+            return false;
+    }
+    return true;
+}
+
+/* -- places
+ * --------------------------------------------------------------------- */
+
+/* @bytes of the file, a multiple of the grain size, for good. */
+static bool
+reserve(VmdkExtent *e, uint64_t bytes, uint64_t *place, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+
+    if (sp->next > PLACE_LIMIT || bytes > PLACE_LIMIT - sp->next)
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: %" G_GUINT64_FORMAT " more bytes behind "
+                        "%" G_GUINT64_FORMAT
+                        " would exceed the 2 TiB that a sparse extent's file "
+                        "may have",
+                        vd_node_name(e->file), bytes, sp->next);
+    *place = sp->next;
+    sp->next += bytes;
+    sp->grown = true;
+    return true;
+}
+
+/* A table that the directory lacks. */
+static bool
+place_table(VmdkExtent *e, uint32_t index, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t copies = sp->tables->rgd ? 2 : 1, place = 0;
+
+    if (!reserve(e, round_up(sp, copies * sp->tables->gt_sectors * VMDK_SECTOR),
+                 &place, error))
+        return false;
+    vmdk_tables_place(sp->tables, index, (uint32_t) (place / VMDK_SECTOR));
+    return true;
+}
+
+/* All tables of [off, off + len) can be had and may be changed, and it is known
+ * where new grains go. */
+static bool
+sparse_co_prepare_tables(VmdkExtent *e, uint64_t off, uint64_t len,
+                         GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint32_t last = vmdk_sparse_table_of(sp, off + len - 1);
+
+    if (G_UNLIKELY(!sp->next) && !vmdk_sparse_co_find_end(e, error))
+        return false;
+    for (uint32_t i = vmdk_sparse_table_of(sp, off); i <= last; i++) {
+        if (!vmdk_tables_co_get_rw(sp->tables, i, error))
+            return false;
+        if (vmdk_tables_is_missing(sp->tables, i) && !place_table(e, i, error))
+            return false;
+    }
+    return true;
+}
+
+/* Entries of the grains in [off, off + len), whole grains, from @place on. */
+static bool
+sparse_co_set_entries(VmdkExtent *e, uint64_t off, uint64_t len, uint64_t place,
+                      GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint32_t sector = (uint32_t) (place / VMDK_SECTOR);
+
+    while (len) {
+        uint64_t part = MIN(len, vmdk_sparse_table_rest(sp, off));
+        VmdkTable *table = vmdk_tables_co_get_rw(
+            sp->tables, vmdk_sparse_table_of(sp, off), error);
+        uint32_t i = vmdk_sparse_entry_of(sp, off);
+
+        if (!table)
+            return false;
+        for (uint64_t n = part >> sp->grain_shift; n; n--, i++) {
+            vmdk_tables_set(table, i, sector);
+            sector += (uint32_t) sp->hdr.grain_sectors;
+        }
+        off += part;
+        len -= part;
+    }
+    return true;
+}
+
+bool
+vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
+                             GError **error)
+{
+    static const uint8_t zeroes[VMDK_SECTOR];
+    uint64_t place = 0;
+
+    /* One sector at the end, so that the file reaches this far. */
+    return sparse_co_prepare_tables(e, off, len, error) &&
+           reserve(e, len, &place, error) &&
+           vd_node_co_pwrite(e->file, place + len - VMDK_SECTOR, zeroes,
+                             VMDK_SECTOR, error) &&
+           sparse_co_set_entries(e, off, len, place, error);
+}
+
+/* -- bytes around a request
+ * ------------------------------------------------------- */
+
+/* What a first write to grains leaves uncovered at both ends. */
+typedef struct {
+    uint8_t *head, *tail; /* NULL = zeroes: nothing to write */
+    size_t head_len, tail_len;
+} Fill;
+
+static void
+fill_clear(Fill *fill)
+{
+    g_free(fill->head);
+    g_free(fill->tail);
+}
+
+static bool
+sparse_co_read_parent(VmdkExtent *e, uint64_t off, uint8_t *buf, size_t len,
+                      GError **error)
+{
+    VdNode *parent = vd_node_parent(e->state->node);
+    struct iovec iov;
+    VioVec dst = vio_vec_from_buf(&iov, buf, len);
+
+    if (!parent)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: byte %" G_GUINT64_FORMAT
+                        " comes from the parent, which is not open",
+                        vd_node_name(e->state->node), e->start + off);
+    return vd_node_co_preadv_eof(parent, e->start + off, &dst, error);
+}
+
+/* One end: up to FILL_MAX into *buf, larger ones straight to the new place. */
+static bool
+sparse_co_fill_end(VmdkExtent *e, uint64_t off, size_t *len, uint64_t place,
+                   uint8_t **buf, GError **error)
+{
+    bool whole = *len <= FILL_MAX;
+    size_t left = *len;
+
+    while (left) {
+        size_t part = MIN(left, FILL_MAX);
+        g_autofree uint8_t *bytes = g_malloc(part);
+
+        if (!sparse_co_read_parent(e, off, bytes, part, error))
+            return false;
+        if (vio_is_zero(bytes, part))
+            g_clear_pointer(&bytes, g_free);
+        else if (!whole &&
+                 !vd_node_co_pwrite(e->file, place, bytes, part, error))
+            return false;
+        if (whole)
+            *buf = g_steal_pointer(&bytes);
+        off += part;
+        place += part;
+        left -= part;
+    }
+    if (!*buf)
+        *len = 0;
+    return true;
+}
+
+/* The bytes of the parent around [off, off + len). */
+static bool
+sparse_co_fill_from_parent(VmdkExtent *e, uint64_t off, uint64_t len,
+                           uint64_t place, Fill *fill, GError **error)
+{
+    const VmdkSparse *sp = e->sparse;
+    uint64_t first = round_down(sp, off), end = off + len;
+    uint64_t last = MIN(round_up(sp, end), e->len);
+
+    fill->head_len = (size_t) (off - first);
+    fill->tail_len = (size_t) (last - end);
+    return sparse_co_fill_end(e, first, &fill->head_len, place, &fill->head,
+                              error) &&
+           sparse_co_fill_end(e, end, &fill->tail_len, place + (end - first),
+                              &fill->tail, error);
+}
+
+/* @src with the ends around it, in one write to @at. */
+static bool
+sparse_co_write_filled(VmdkExtent *e, uint64_t at, const VioVec *src,
+                       const Fill *fill, GError **error)
+{
+    int n = vio_vec_count(src);
+    g_autofree struct iovec *iov = NULL;
+    VioVec all;
+
+    if (!fill->head_len && !fill->tail_len)
+        return vd_node_co_pwritev(e->file, at, src, 0, error);
+    iov = g_new(struct iovec, (gsize) n + 2);
+    iov[0] = (struct iovec){fill->head, fill->head_len};
+    n = 1 + vio_vec_fill(src, iov + 1, n, NULL);
+    iov[n++] = (struct iovec){fill->tail, fill->tail_len};
+    all = vio_vec_from_iov(iov, n);
+    return vd_node_co_pwritev(e->file, at - fill->head_len, &all, 0, error);
+}
+
+/* -- allocating
+ * --------------------------------------------------------------------- */
+
+/* Data and entries for @src at @off; none of its grains exists, all of them
+ * are locked. */
+static bool
+sparse_co_allocate(VmdkExtent *e, uint64_t off, const VioVec *src,
+                   bool from_parent, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t first = round_down(sp, off);
+    uint64_t len = round_up(sp, off + src->len) - first;
+    uint64_t place = 0;
+    Fill fill = {0};
+    bool ok;
+
+    if (!sparse_co_prepare_tables(e, off, src->len, error) ||
+        !reserve(e, len, &place, error))
+        return false;
+    ok = (!from_parent ||
+          sparse_co_fill_from_parent(e, off, src->len, place, &fill, error)) &&
+         sparse_co_write_filled(e, place + (off - first), src, &fill, error);
+    fill_clear(&fill);
+    return ok && sparse_co_set_entries(e, first, len, place, error);
+}
+
+/* The first part of @src that lacks grains; *done = 0 if another request has
+ * just given it some. */
+static bool
+sparse_co_allocate_some(VmdkExtent *e, uint64_t off, const VioVec *src,
+                        size_t *done, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t first = round_down(sp, off);
+    uint64_t last = round_up(sp, off + src->len);
+    VioRange *range =
+        vio_range_co_lock(sp->allocating, first, last - first, true);
+    VdRun run;
+    bool ok = vmdk_sparse_co_lookup(e, off, src->len, &run, error);
+
+    *done = 0;
+    if (ok && run.kind != VD_RUN_DATA) {
+        VioVec part = vio_vec_slice(src, 0, (size_t) run.len);
+
+        *done = part.len;
+        ok = sparse_co_allocate(
+            e, off, &part,
+            run.kind == VD_RUN_PARENT && vmdk_has_parent(e->state), error);
+    }
+    vio_range_unlock(sp->allocating, range);
+    return ok;
+}
+
+/* -- writing
+ * ------------------------------------------------------------------------- */
+
+bool
+vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
+                           GError **error)
+{
+    VmdkTables *tables = e->sparse->tables;
+    uint32_t last = vmdk_sparse_table_of(e->sparse, off + len - 1);
+
+    for (uint32_t i = vmdk_sparse_table_of(e->sparse, off); i <= last; i++) {
+        const VmdkTable *table = vmdk_tables_peek(tables, i);
+
+        if (table && table->damaged && !vmdk_tables_co_get_rw(tables, i, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+sparse_co_write_in_place(VmdkExtent *e, uint64_t off, const VdRun *run,
+                         const VioVec *src, GError **error)
+{
+    return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
+           vd_node_co_pwritev(e->file, run->child_off, src, 0, error);
+}
+
+static bool
+sparse_co_write_span(VmdkExtent *e, uint64_t off, const VioVec *src,
+                     GError **error)
+{
+    for (size_t done = 0, n; done < src->len; done += n) {
+        VioVec rest = vio_vec_slice(src, done, src->len - done);
+        VdRun run;
+
+        if (!vmdk_sparse_co_lookup(e, off + done, rest.len, &run, error))
+            return false;
+        if (run.kind == VD_RUN_DATA) {
+            VioVec part = vio_vec_slice(&rest, 0, (size_t) run.len);
+
+            n = part.len;
+            if (!sparse_co_write_in_place(e, off + done, &run, &part, error))
+                return false;
+        } else if (!sparse_co_allocate_some(e, off + done, &rest, &n, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+typedef struct {
+    VmdkExtent *e;
+    uint64_t off;
+    VioVec src;
+} Span;
+
+static bool
+span_co_write(void *arg, GError **error)
+{
+    const Span *span = arg;
+
+    return sparse_co_write_span(span->e, span->off, &span->src, error);
+}
+
+static bool
+propagate(GError **error, GError **from)
+{
+    g_propagate_error(error, g_steal_pointer(from));
+    return false;
+}
+
+/* Runs of one request side by side.  Each looks its grains up again. */
+static bool
+sparse_co_write_runs(VmdkExtent *e, uint64_t off, const VioVec *src,
+                     GError **error)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(RUNS_IN_FLIGHT);
+    g_autoptr(GError) first = NULL;
+    bool ok = true;
+    VdRun run;
+
+    for (size_t done = 0; ok && done < src->len && !vio_co_group_failed(group);
+         done += (size_t) run.len) {
+        Span *span;
+
+        ok =
+            vmdk_sparse_co_lookup(e, off + done, src->len - done, &run, &first);
+        if (!ok)
+            break;
+        span = g_new(Span, 1);
+        *span =
+            (Span){e, off + done, vio_vec_slice(src, done, (size_t) run.len)};
+        vio_co_group_spawn(group, span_co_write, span, g_free);
+    }
+    /* Join in any case: spans in flight still read @src. */
+    if (!vio_co_group_join(group, ok ? error : NULL))
+        return !ok && propagate(error, &first);
+    return ok || propagate(error, &first);
+}
+
+bool
+vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
+                     GError **error)
+{
+    VdRun run;
+    bool ok;
+
+    if (!vmdk_sparse_co_mark_unclean(e, error) ||
+        !vmdk_sparse_co_lookup(e, off, src->len, &run, error))
+        return false;
+    ok = run.len == src->len ? sparse_co_write_span(e, off, src, error)
+                             : sparse_co_write_runs(e, off, src, error);
+    return ok && vmdk_sparse_co_relieve(e, error);
+}

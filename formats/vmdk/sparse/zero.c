@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/sparse/zero.c - zeroes and discards in a sparse extent.
+ *
+ * What becomes of a whole grain that shall read as zeroes:
+ *
+ *                     no parent            parent, zero marks   parent, none
+ *   absent            nothing              mark                 new, a hole
+ *   present           entry 0 if it may    mark if it may       in place
+ *                     be given up, else in place
+ *
+ * "In place" leaves it to the file below, which may punch a hole.  A grain that
+ * was given up is punched once its entry is durable, and never used again
+ * while the image is open: requests that looked it up before may still be on
+ * their way.
+ *
+ * Concurrency: whole grains are locked while their entries change.
+ */
+#include "formats/vmdk/sparse/sparse.h"
+
+#define ZERO_PIECE (64u << 10)
+
+/* What an entry becomes that is given up; false if there is no way to say
+ * "zeroes". */
+static bool
+given_up_entry(const VmdkExtent *e, uint32_t *entry)
+{
+    if (!vmdk_has_parent(e->state))
+        *entry = VMDK_GTE_ABSENT;
+    else if (e->sparse->tables->zero_gte)
+        *entry = VMDK_GTE_ZERO;
+    else
+        return false;
+    return true;
+}
+
+/* Set all entries of [off, off + len), within one table. */
+static bool
+sparse_co_set_all(VmdkExtent *e, uint64_t off, uint64_t len, uint32_t entry,
+                  GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint32_t index = vmdk_sparse_table_of(sp, off);
+    uint32_t i = vmdk_sparse_entry_of(sp, off);
+    uint64_t n = (len + sp->grain_bytes - 1) >> sp->grain_shift;
+    VmdkTable *table = vmdk_tables_co_get_rw(sp->tables, index, error);
+
+    if (!table)
+        return false;
+    for (; n; n--, i++)
+        vmdk_tables_set(table, i, entry);
+    return true;
+}
+
+/* A mark needs a table on disk; a missing one comes as new grains do. */
+static bool
+sparse_co_mark_zero(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t whole = (len + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
+
+    if (!sp->tables->zero_gte ||
+        vmdk_tables_is_missing(sp->tables, vmdk_sparse_table_of(sp, off)))
+        return vmdk_sparse_co_allocate_zero(e, off, whole, error);
+    return sparse_co_set_all(e, off, len, VMDK_GTE_ZERO, error);
+}
+
+static bool
+sparse_co_give_up(VmdkExtent *e, uint64_t off, const VdRun *run, uint32_t entry,
+                  GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    VmdkRange range = {.off = run->child_off,
+                       .len = (run->len + sp->grain_bytes - 1) &
+                              ~(sp->grain_bytes - 1)};
+
+    if (!sparse_co_set_all(e, off, run->len, entry, error))
+        return false;
+    g_array_append_val(sp->freed, range);
+    return true;
+}
+
+/* One run of whole grains; locked. */
+static bool
+sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
+                   VdReqFlags flags, GError **error)
+{
+    uint32_t entry;
+
+    switch (run->kind) {
+    case VD_RUN_ZERO:
+        return true;
+    case VD_RUN_PARENT:
+        return !vmdk_has_parent(e->state) ||
+               sparse_co_mark_zero(e, off, run->len, error);
+    case VD_RUN_DATA:
+        if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry))
+            return sparse_co_give_up(e, off, run, entry, error);
+        return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
+               vd_node_co_write_zeroes(e->file, run->child_off, run->len,
+                                       flags & ~VD_REQ_NO_FALLBACK, error);
+    case VD_RUN_ENCODED:
+        break;
+    }
+    g_assert_not_reached();
+}
+
+static bool
+sparse_co_discard_run(VmdkExtent *e, uint64_t off, const VdRun *run,
+                      GError **error)
+{
+    uint32_t entry;
+
+    if (run->kind != VD_RUN_DATA || !given_up_entry(e, &entry))
+        return true;
+    return sparse_co_give_up(e, off, run, entry, error);
+}
+
+typedef struct {
+    bool discard;
+    VdReqFlags flags;
+} Job;
+
+/* Whole grains within one table. */
+static bool
+sparse_co_change_table(VmdkExtent *e, uint64_t off, uint64_t len,
+                       const Job *job, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t end = off + len;
+    VioRange *range = vio_range_co_lock(sp->allocating, off, len, true);
+    bool ok = true;
+
+    while (ok && off < end) {
+        VdRun run;
+
+        ok = vmdk_sparse_co_lookup(e, off, end - off, &run, error) &&
+             (job->discard
+                  ? sparse_co_discard_run(e, off, &run, error)
+                  : sparse_co_zero_run(e, off, &run, job->flags, error));
+        if (ok)
+            off += run.len;
+    }
+    vio_range_unlock(sp->allocating, range);
+    return ok;
+}
+
+static bool
+sparse_co_change_whole(VmdkExtent *e, uint64_t off, uint64_t end,
+                       const Job *job, GError **error)
+{
+    while (off < end) {
+        uint64_t len = MIN(end - off, vmdk_sparse_table_rest(e->sparse, off));
+
+        if (!sparse_co_change_table(e, off, len, job, error) ||
+            !vmdk_sparse_co_relieve(e, error))
+            return false;
+        off += len;
+    }
+    return true;
+}
+
+/* A piece of a grain: data, unless it is zero already. */
+static bool
+sparse_co_zero_piece(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
+{
+    static const uint8_t zeroes[ZERO_PIECE];
+
+    while (len) {
+        size_t part = (size_t) MIN(len, ZERO_PIECE);
+        struct iovec iov;
+        VioVec src = vio_vec_from_buf(&iov, (void *) zeroes, part);
+        VdRun run;
+
+        if (!vmdk_sparse_co_lookup(e, off, part, &run, error))
+            return false;
+        if (run.kind == VD_RUN_DATA ||
+            (run.kind == VD_RUN_PARENT && vmdk_has_parent(e->state))) {
+            src = vio_vec_slice(&src, 0, (size_t) run.len);
+            if (!vmdk_sparse_co_write(e, off, &src, error))
+                return false;
+        }
+        off += run.len;
+        len -= run.len;
+    }
+    return true;
+}
+
+bool
+vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
+                            VdReqFlags flags, GError **error)
+{
+    uint64_t grain = e->sparse->grain_bytes, end = off + len;
+    uint64_t first = (off + grain - 1) & ~(grain - 1);
+    uint64_t last = end == e->len ? end : end & ~(grain - 1);
+    Job job = {.flags = flags};
+
+    if (!vmdk_sparse_co_mark_unclean(e, error))
+        return false;
+    if (first >= last)
+        return sparse_co_zero_piece(e, off, len, error);
+    return sparse_co_zero_piece(e, off, first - off, error) &&
+           sparse_co_change_whole(e, first, last, &job, error) &&
+           sparse_co_zero_piece(e, last, end - last, error);
+}
+
+bool
+vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
+                       GError **error)
+{
+    uint64_t grain = e->sparse->grain_bytes, end = off + len;
+    uint64_t first = (off + grain - 1) & ~(grain - 1);
+    uint64_t last = end == e->len ? end : end & ~(grain - 1);
+    Job job = {.discard = true};
+
+    if (first >= last)
+        return true;
+    return vmdk_sparse_co_mark_unclean(e, error) &&
+           sparse_co_change_whole(e, first, last, &job, error);
+}
