@@ -22,6 +22,7 @@ check_result_init(VdCheckResult *result)
 
 typedef struct {
     VdDisk *disk;
+    const VdCheckParams *params;
     VdCheckResult *result;
 } CheckCall;
 
@@ -33,16 +34,20 @@ check_co_call(void *arg, GError **error)
     bool ok;
 
     vd_disk_enter(call->disk);
-    ok = vd_context_check_cancel(call->disk->ctx, error) &&
-         vd_node_driver(node)->co_check(node, call->result, error);
+    ok =
+        vd_context_check_cancel(call->disk->ctx, error) &&
+        vd_node_driver(node)->co_check(node, call->params, call->result, error);
     vd_disk_leave(call->disk);
     return ok;
 }
 
 bool
-vd_disk_check(VdDisk *disk, VdCheckResult *result, GError **error)
+vd_disk_check(VdDisk *disk, const VdCheckParams *params, VdCheckResult *result,
+              GError **error)
 {
-    CheckCall call = {.disk = disk, .result = result};
+    static const VdCheckParams look = {0};
+    CheckCall call = {
+        .disk = disk, .params = params ? params : &look, .result = result};
 
     check_result_init(result);
     if (vd_node_driver(disk->node)->co_check == NULL)

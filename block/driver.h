@@ -181,7 +181,9 @@ struct VdDriver {
     GVariant *(*describe)(VdNode *node);
     /* Allocated bytes of this node itself; NULL: sum over the children. */
     int64_t (*co_allocated_size)(VdNode *node);
-    bool (*co_check)(VdNode *node, VdCheckResult *result, GError **error);
+    /* NOT_SUPPORTED for a repair or profile that the format does not have. */
+    bool (*co_check)(VdNode *node, const VdCheckParams *params,
+                     VdCheckResult *result, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

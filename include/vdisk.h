@@ -285,10 +285,26 @@ typedef struct VdCheckResult {
     GPtrArray *findings;   /* of VdFinding; made by the call */
 } VdCheckResult;
 
-/* False only if the check itself failed (NOT_SUPPORTED: the format has none);
- * findings are in @result, which is to be cleared in any case. */
-VD_PUBLIC bool vd_disk_check(VdDisk *disk, VdCheckResult *result,
-                             GError **error);
+typedef enum VdRepair {
+    VD_REPAIR_LEAKS = 1 << 0, /* give back space that nothing uses */
+    VD_REPAIR_ALL = 1 << 1,   /* whatever can be mended without losing more than
+                                 is lost already, leaks included */
+    VD_REPAIR_PARENT_CID = 1 << 2, /* take the parent as it is now */
+    VD_REPAIR_STREAM = 1 << 3,     /* what importers refuse in a
+                                      streamOptimized file */
+} VdRepair;
+
+typedef struct VdCheckParams {
+    unsigned repair;     /* VdRepair; 0 = only look.  Needs VD_OPEN_RDWR */
+    const char *profile; /* further rules to hold the image against:
+                            "esxi-import"; NULL = none */
+} VdCheckParams;
+
+/* @params NULL = look, by the format's own rules.  False only if the check
+ * itself failed (NOT_SUPPORTED: the format has none, or no such repair or
+ * profile); findings are in @result, which is to be cleared in any case. */
+VD_PUBLIC bool vd_disk_check(VdDisk *disk, const VdCheckParams *params,
+                             VdCheckResult *result, GError **error);
 VD_PUBLIC void vd_check_result_clear(VdCheckResult *result);
 
 /* -- creating ------------------------------------------------------------- */

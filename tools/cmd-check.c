@@ -183,7 +183,7 @@ check_disk(VdDisk *disk, const CommonOptions *common, const char *name,
     VdCheckResult result = {.max_findings = max_findings};
     int status;
 
-    if (!vd_disk_check(disk, &result, &error)) {
+    if (!vd_disk_check(disk, NULL, &result, &error)) {
         status = check_fail(name, error);
     } else {
         status = result_status(&result);

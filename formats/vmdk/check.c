@@ -69,9 +69,15 @@ check_co_extent(const VmdkState *s, unsigned i, VdCheckResult *result,
 }
 
 bool
-vmdk_co_check(VdNode *node, VdCheckResult *result, GError **error)
+vmdk_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
+              GError **error)
 {
     const VmdkState *s = vd_node_state(node);
+
+    if (params->repair || params->profile)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: VMDK images cannot be repaired",
+                        vd_node_name(node));
 
     if (!vd_node_co_write_back(node, error))
         return false;

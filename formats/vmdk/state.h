@@ -68,6 +68,7 @@ bool vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec,
 
 /* -- check.c, info.c
  * ------------------------------------------------------------ */
-bool vmdk_co_check(VdNode *node, VdCheckResult *result, GError **error);
+bool vmdk_co_check(VdNode *node, const VdCheckParams *params,
+                   VdCheckResult *result, GError **error);
 void vmdk_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vmdk_describe(VdNode *node);

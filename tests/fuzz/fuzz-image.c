@@ -76,7 +76,7 @@ look_at(VdContext *ctx)
     vd_info_free(vd_disk_get_info(disk, NULL));
     walk(disk);
     read_at(disk, vd_disk_size(disk) / 2 / 512 * 512);
-    (void) vd_disk_check(disk, &result, NULL);
+    (void) vd_disk_check(disk, NULL, &result, NULL);
     vd_check_result_clear(&result);
     (void) vd_disk_close(disk, NULL);
 }

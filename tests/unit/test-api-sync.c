@@ -197,7 +197,7 @@ test_raw_has_no_check(ApiTest *t, gconstpointer unused)
     g_autoptr(GError) error = NULL;
     VdCheckResult result = {0};
 
-    g_assert_false(vd_disk_check(disk, &result, &error));
+    g_assert_false(vd_disk_check(disk, NULL, &result, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
     vd_check_result_clear(&result);
     api_test_close(disk);

@@ -212,7 +212,7 @@ assert_check_says(TestCo *t, const char *name, const char *words)
     VdNode *node = vmdk_test_open(t, name, VD_OPEN_CHECK);
     const VdFinding *finding;
 
-    vd_vmdk_driver.co_check(node, &result, &error);
+    vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(result.corruptions, ==, 1);
     finding = g_ptr_array_index(result.findings, 0);

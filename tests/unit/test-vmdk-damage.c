@@ -53,7 +53,7 @@ check(TestCo *t)
     g_autoptr(GError) error = NULL;
     VdNode *node = vmdk_test_open(t, "d.vmdk", 0);
 
-    vd_vmdk_driver.co_check(node, &result, &error);
+    vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
     g_assert_no_error(error);
     g_clear_pointer(&result.findings, g_ptr_array_unref);
     test_co_close(node);

@@ -432,6 +432,49 @@ test_garbled_text_never_crashes(void)
     }
 }
 
+/* -- changing extents ------------------------------------------------------ */
+
+#define DEVICE_LINE                                                            \
+    "RW 2048 FLAT \"\\\\.\\PhysicalDrive0\" 63 \"uuid 1\" \"id 2\""
+
+static void
+test_an_extent_is_replaced_in_place(void)
+{
+    g_autoptr(VmdkDescriptor) desc = parse("version=1\n" DEVICE_LINE "\n"
+                                           "# between\n"
+                                           "RW 4096 SPARSE \"b.vmdk\"\n");
+    VmdkExtentLine line = *vmdk_descriptor_extent(desc, 0);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    line.sectors = 4096;
+    line.file = (char *) "x.vmdk";
+    g_assert_true(vmdk_descriptor_set_extent(desc, 0, &line, &error));
+    vmdk_descriptor_remove_extent(desc, 1);
+    text = text_of(desc);
+    g_assert_cmpstr(text, ==,
+                    "version=1\n"
+                    "RW 4096 FLAT \"x.vmdk\" 63 \"uuid 1\" \"id 2\"\n"
+                    "# between\n");
+    g_assert_cmpuint(vmdk_descriptor_n_extents(desc), ==, 1);
+    line.file = (char *) "a\"b";
+    g_assert_false(vmdk_descriptor_set_extent(desc, 0, &line, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+    g_assert_cmpstr(vmdk_descriptor_extent(desc, 0)->file, ==, "x.vmdk");
+}
+
+static void
+test_keys_are_listed_once_in_order(void)
+{
+    g_autoptr(VmdkDescriptor) desc =
+        parse("version=1\nCID=1\nddb.b = \"1\"\ncid=2\n"
+              "ddb.a = \"2\"\nddb.B = \"3\"\n");
+    g_auto(GStrv) keys = vmdk_descriptor_list_keys(desc);
+    g_autofree char *all = g_strjoinv(" ", keys);
+
+    g_assert_cmpstr(all, ==, "version CID ddb.a ddb.B");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -465,5 +508,9 @@ main(int argc, char **argv)
     ADD("probe", test_probe);
     ADD("garbled-text", test_garbled_text_never_crashes);
 #undef ADD
+    g_test_add_func("/vmdk/descriptor/an-extent-is-replaced-in-place",
+                    test_an_extent_is_replaced_in_place);
+    g_test_add_func("/vmdk/descriptor/keys-are-listed-once-in-order",
+                    test_keys_are_listed_once_in_order);
     return g_test_run();
 }

@@ -30,7 +30,7 @@ use(VdNode *node, GRand *rand)
         (void) vd_node_co_discard(node, off, len, NULL);
     }
     (void) vd_node_co_flush(node, NULL);
-    (void) vd_vmdk_driver.co_check(node, &result, NULL);
+    (void) vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, NULL);
     g_clear_pointer(&result.findings, g_ptr_array_unref);
     g_variant_unref(g_variant_ref_sink(vd_vmdk_driver.describe(node)));
 }

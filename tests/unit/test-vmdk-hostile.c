@@ -171,7 +171,7 @@ test_entry_on_a_table_is_found_by_check(TestCo *t)
     vmdk_test_poke32(t, "d.vmdk", (uint64_t) sector * 512 + 4, sector);
     vmdk_test_poke32(t, "d.vmdk", (uint64_t) sector * 512 + 2048 + 4, sector);
     node = vmdk_test_open(t, "d.vmdk", 0);
-    vd_vmdk_driver.co_check(node, &result, &error);
+    vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(result.corruptions, ==, 1);
     g_clear_pointer(&result.findings, g_ptr_array_unref);

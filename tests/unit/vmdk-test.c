@@ -104,7 +104,7 @@ vmdk_test_assert_sound(VdNode *node, bool leaks_allowed)
     VdCheckResult result = {.max_findings = 3};
     g_autoptr(GError) error = NULL;
 
-    vd_vmdk_driver.co_check(node, &result, &error);
+    vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
     g_assert_no_error(error);
     if (result.corruptions || result.check_errors ||
         (result.leaks && !leaks_allowed))

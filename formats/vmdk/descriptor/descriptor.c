@@ -430,6 +430,21 @@ vmdk_descriptor_set(VmdkDescriptor *desc, const char *key, const char *value,
     return true;
 }
 
+char **
+vmdk_descriptor_list_keys(const VmdkDescriptor *desc)
+{
+    GPtrArray *keys = g_ptr_array_new();
+
+    for (unsigned i = 0; i < desc->lines->len; i++) {
+        const DescLine *line = g_ptr_array_index(desc->lines, i);
+
+        if (line->key && find_key(desc, line->key) == line)
+            g_ptr_array_add(keys, g_strdup(line->key));
+    }
+    g_ptr_array_add(keys, NULL);
+    return (char **) g_ptr_array_free(keys, FALSE);
+}
+
 void
 vmdk_descriptor_remove(VmdkDescriptor *desc, const char *key)
 {
@@ -478,22 +493,65 @@ vmdk_descriptor_extent(const VmdkDescriptor *desc, unsigned i)
     return &line->extent;
 }
 
+static bool
+check_extent_file(const VmdkExtentLine *extent, GError **error)
+{
+    return !extent->file || vmdk_descriptor_can_hold(extent->file) ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "%s: a VMDK descriptor cannot hold a file name with a "
+                    "quote or line break in it",
+                    extent->file);
+}
+
+/* @tail: what follows the offset, copied; NULL = nothing. */
+static void
+line_set_extent(DescLine *line, const VmdkExtentLine *extent, const char *tail)
+{
+    g_autofree char *text = vmdk_extent_line_format(extent);
+    char *file = g_strdup(extent->file), *ids = g_strdup(tail);
+
+    vmdk_extent_line_clear(&line->extent);
+    g_free(line->text);
+    line->extent = *extent;
+    line->extent.file = file;
+    line->extent.tail = ids;
+    line->text =
+        ids ? g_strconcat(text, " ", ids, NULL) : g_steal_pointer(&text);
+}
+
+bool
+vmdk_descriptor_set_extent(VmdkDescriptor *desc, unsigned i,
+                           const VmdkExtentLine *extent, GError **error)
+{
+    DescLine *line = g_ptr_array_index(desc->extents, i);
+    g_autofree char *tail = g_strdup(line->extent.tail);
+
+    if (!check_extent_file(extent, error))
+        return false;
+    line_set_extent(line, extent, tail);
+    return true;
+}
+
+void
+vmdk_descriptor_remove_extent(VmdkDescriptor *desc, unsigned i)
+{
+    gpointer line = g_ptr_array_index(desc->extents, i);
+
+    g_ptr_array_remove_index(desc->extents, i);
+    g_ptr_array_remove(desc->lines, line);
+}
+
 bool
 vmdk_descriptor_add_extent(VmdkDescriptor *desc, const VmdkExtentLine *extent,
                            GError **error)
 {
     DescLine *line;
 
-    if (extent->file && !vmdk_descriptor_can_hold(extent->file))
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "%s: a VMDK descriptor cannot hold a file name with a "
-                        "quote or line break in it",
-                        extent->file);
+    if (!check_extent_file(extent, error))
+        return false;
     line = g_new0(DescLine, 1);
     line->kind = LINE_EXTENT;
-    line->extent = *extent;
-    line->extent.file = g_strdup(extent->file);
-    line->text = vmdk_extent_line_format(extent);
+    line_set_extent(line, extent, extent->tail);
     g_ptr_array_insert(desc->lines, (int) place_for(desc, LINE_EXTENT), line);
     g_ptr_array_add(desc->extents, line);
     return true;

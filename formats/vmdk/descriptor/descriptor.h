@@ -39,6 +39,7 @@ typedef struct VmdkExtentLine {
     uint64_t sectors;        /* > 0 */
     char *file;              /* NULL = none */
     uint64_t offset_sectors; /* 0 if it is not there */
+    char *tail; /* the two quoted values behind the offset; NULL = none */
 } VmdkExtentLine;
 
 const char *vmdk_access_name(VmdkAccess access);
@@ -94,6 +95,15 @@ const VmdkExtentLine *vmdk_descriptor_extent(const VmdkDescriptor *desc,
  * LF in it. */
 bool vmdk_descriptor_add_extent(VmdkDescriptor *desc,
                                 const VmdkExtentLine *line, GError **error);
+
+/* In the place of line @i; what stands behind the offset in it is kept.  The
+ * errors of adding. */
+bool vmdk_descriptor_set_extent(VmdkDescriptor *desc, unsigned i,
+                                const VmdkExtentLine *line, GError **error);
+void vmdk_descriptor_remove_extent(VmdkDescriptor *desc, unsigned i);
+
+/* Names of all keys, each once, in the order of the text; g_strfreev. */
+char **vmdk_descriptor_list_keys(const VmdkDescriptor *desc);
 
 /* A quote, CR or LF in @text: nothing that a descriptor can hold. */
 bool vmdk_descriptor_can_hold(const char *text);

@@ -127,16 +127,18 @@ take_quoted(const char **p)
 /* What may follow a file name: nothing, or OFFSET, or OFFSET and the two
  * quoted values that Windows hosts write for physical disks. */
 static bool
-parse_rest(const char *p, uint64_t *offset)
+parse_rest(const char *p, uint64_t *offset, const char **tail)
 {
     const char *word;
     size_t len = take_word(&p, &word);
 
     *offset = 0;
+    *tail = p;
     if (!len)
         return true;
     if (!parse_number(word, len, offset))
         return false;
+    *tail = skip_blanks(p);
     if (*skip_blanks(p) && !take_quoted(&p))
         return false;
     if (*skip_blanks(p) && !take_quoted(&p))
@@ -150,8 +152,12 @@ parse_file(const char *p, VmdkExtentLine *line)
 {
     for (const char *end = strchr(p + 1, '"'); end;
          end = strchr(end + 1, '"')) {
-        if (!parse_rest(end + 1, &line->offset_sectors))
+        const char *tail;
+
+        if (!parse_rest(end + 1, &line->offset_sectors, &tail))
             continue;
+        if (*tail)
+            line->tail = g_strchomp(g_strdup(tail));
         if (end > p + 1)
             line->file = g_strndup(p + 1, (gsize) (end - p - 1));
         return true;
@@ -209,6 +215,7 @@ void
 vmdk_extent_line_clear(VmdkExtentLine *line)
 {
     g_clear_pointer(&line->file, g_free);
+    g_clear_pointer(&line->tail, g_free);
 }
 
 char *
@@ -221,7 +228,7 @@ vmdk_extent_line_format(const VmdkExtentLine *line)
                     vmdk_extent_type_name(line->type));
     if (line->file)
         g_string_append_printf(text, " \"%s\"", line->file);
-    if (line->type == VMDK_TYPE_FLAT)
+    if (line->type == VMDK_TYPE_FLAT || line->offset_sectors)
         g_string_append_printf(text, " %" G_GUINT64_FORMAT,
                                line->offset_sectors);
     return g_string_free(g_steal_pointer(&text), FALSE);
