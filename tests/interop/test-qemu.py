@@ -17,11 +17,14 @@ from model import Model  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
-from tools import (DISK_IO, KINDS, VDISK_IMG, Failed,  # noqa: E402
+from tools import (DISK_IO, KINDS, VDISK_IMG, VMFS_KINDS,  # noqa: E402
+                   Failed,
                    qemu_img, run, scratch, vdisk_img, working_engines,
                    write_with_qemu, write_with_vdisk)
 
 WRITABLE = [kind for kind in KINDS if kind != "streamOptimized"]
+# What qemu-img reads, and writes to, but does not make.
+OURS_ONLY = list(VMFS_KINDS)
 # No whole number of 64 KiB grains, and more than one grain table (32 MiB).
 SIZE = (40 << 20) + 5 * 512
 WRITES = 60
@@ -206,6 +209,9 @@ def main():
                   qemu_reads_ours, kind, 20 + seed)
         suite.add("both write in turn: " + kind,
                   goes_on_where_qemu_stopped, kind, 40 + seed)
+    for seed, kind in enumerate(OURS_ONLY):
+        suite.add("qemu and libvmdk read what we wrote: " + kind,
+                  qemu_reads_ours, kind, 80 + seed)
     for seed, option in enumerate(("zeroed_grain=on", "adapter_type=lsilogic",
                                    "compat6=on", "hwversion=17")):
         suite.add("reads what qemu wrote with " + option, reads_qemus_image,
@@ -219,7 +225,7 @@ def main():
     suite.add("a chain of 30 links reads a run once",
               chain_reads_a_run_once, 30)
     suite.add("convert -B leaves the parent's data out", rebased_by_convert)
-    for kind in KINDS:
+    for kind in (*KINDS, *OURS_ONLY):
         suite.add("info agrees with qemu-img: " + kind, agrees_on_info, kind)
     suite.run()
 

@@ -32,6 +32,8 @@ DISK_IO = os.environ.get(
 
 KINDS = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
          "twoGbMaxExtentFlat", "streamOptimized")
+# As on ESXi's datastores; to other readers they are one.
+VMFS_KINDS = ("vmfs", "vmfsThin", "vmfsEagerZeroedThick")
 
 
 class Failed(AssertionError):

@@ -174,6 +174,60 @@ test_split_disks_name_their_extents(TestCo *t)
     g_assert_cmpuint(test_file_size(last), ==, 2 * MIB);
 }
 
+/* What ESXi has on its datastores: one text for all three kinds. */
+static void
+test_vmfs_disks_name_one_flat_file(TestCo *t)
+{
+    static const char *const kinds[] = {"subformat=vmfs", "subformat=vmfsThin",
+                                        "subformat=vmfsEagerZeroedThick"};
+    static const char *const lines[] = {
+        "\ncreateType=\"vmfs\"\n",
+        "\n# Extent description\nRW 8192 VMFS \"d-flat.vmdk\"\n", NULL};
+    static const char thin[] = "\nddb.thinProvisioned = \"1\"\n";
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *text = descriptor_of(t, kinds[i], 4 * MIB);
+        g_autofree char *path = test_co_path(t, "d-flat.vmdk");
+
+        assert_lines(text, lines);
+        g_assert_cmpint(strstr(text, thin) != NULL, ==, i == 1);
+        g_assert_cmpuint(test_file_size(path), ==, 4 * MIB);
+        if (i == 2)
+            g_assert_cmpuint(test_file_allocated(path), >=, 4 * MIB);
+        else
+            g_assert_cmpuint(test_file_allocated(path), <, 4 * MIB);
+    }
+}
+
+static void
+test_vmfs_disks_are_allocated_as_asked(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "d-flat.vmdk");
+
+    vmdk_test_create(t, "d.vmdk", 4 * MIB,
+                     "subformat=vmfs,preallocation=falloc");
+    g_assert_cmpuint(test_file_allocated(path), >=, 4 * MIB);
+    vmdk_test_create(t, "d.vmdk", 4 * MIB,
+                     "subformat=vmfsEagerZeroedThick,preallocation=full");
+    g_assert_cmpuint(test_file_allocated(path), >=, 4 * MIB);
+}
+
+static void
+test_vmfs_disks_keep_what_is_written(TestCo *t)
+{
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 4 * MIB, "subformat=vmfsThin");
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, MIB + 512, 70000, 1);
+    test_co_close(node);
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    test_co_assert_zero(node, 0, MIB + 512);
+    test_co_assert_pattern(node, MIB + 512, 70000, 1);
+    vmdk_test_assert_sound(node, false);
+    test_co_close(node);
+}
+
 static void
 test_options_reach_the_descriptor(TestCo *t)
 {
@@ -288,6 +342,12 @@ test_what_makes_no_sense_is_refused(TestCo *t)
         {"adapter_type=foo", MIB, VD_ERROR_INVALID_ARGUMENT, "adapter_type"},
         {"subformat=monolithicFlat,zeroed_grain=on", MIB,
          VD_ERROR_INVALID_ARGUMENT, "Flat image can't enable zeroed grain"},
+        {"subformat=vmfs,zeroed_grain=on", MIB, VD_ERROR_INVALID_ARGUMENT,
+         "Flat image can't enable zeroed grain"},
+        {"subformat=vmfsThin,preallocation=full", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "preallocation=off"},
+        {"subformat=vmfsEagerZeroedThick,preallocation=falloc", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "preallocation=full"},
         {"compat6=on,hwversion=7", MIB, VD_ERROR_INVALID_ARGUMENT, "compat6"},
         {"hwversion=x", MIB, VD_ERROR_INVALID_ARGUMENT, "hwversion"},
         {"preallocation=full", MIB, VD_ERROR_INVALID_ARGUMENT, "flat"},
@@ -320,9 +380,9 @@ test_what_makes_no_sense_is_refused(TestCo *t)
 static void
 test_flat_and_stream_have_no_parent(TestCo *t)
 {
-    static const char *const options[] = {"subformat=monolithicFlat",
-                                          "subformat=twoGbMaxExtentFlat",
-                                          "subformat=streamOptimized"};
+    static const char *const options[] = {
+        "subformat=monolithicFlat", "subformat=twoGbMaxExtentFlat",
+        "subformat=vmfs", "subformat=streamOptimized"};
 
     vmdk_test_create(t, "base.vmdk", MIB, "");
     for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
@@ -400,6 +460,9 @@ main(int argc, char **argv)
     ADD("sparse-descriptor", test_descriptor_of_a_sparse_disk);
     ADD("export-descriptor", test_descriptor_of_an_export);
     ADD("split-names", test_split_disks_name_their_extents);
+    ADD("vmfs-files", test_vmfs_disks_name_one_flat_file);
+    ADD("vmfs-allocation", test_vmfs_disks_are_allocated_as_asked);
+    ADD("vmfs-written", test_vmfs_disks_keep_what_is_written);
     ADD("options", test_options_reach_the_descriptor);
     ADD("compat6", test_compat6);
     ADD("rounding", test_sizes_are_rounded_up_to_sectors);

@@ -61,6 +61,52 @@ test_all_lines_count(TestCo *t)
     test_co_close(node);
 }
 
+/* Every word that files are known to have there, and none of them known. */
+static void
+test_create_type_is_hearsay(TestCo *t)
+{
+    static const char *const words[] = {
+        "monolithicSparse",
+        "twoGbMaxExtentSparse",
+        "2GbMaxExtentSparse",
+        "monolithicFlat",
+        "twoGbMaxExtentFlat",
+        "2GbMaxExtentFlat",
+        "streamOptimized",
+        "vmfs",
+        "vmfsThin",
+        "vmfsPreallocated",
+        "vmfsEagerZeroedThick",
+        "vmfsThick",
+        "vmfsSparse",
+        "seSparse",
+        "vmfsSeSparse",
+        "vsanSparse",
+        "vmfsRawDeviceMap",
+        "vmfsRDM",
+        "vmfsPassthroughRawDeviceMap",
+        "vmfsRDMP",
+        "vmfsRaw",
+        "fullDevice",
+        "partitionedDevice",
+        "custom",
+        "whatever comes next",
+    };
+
+    write_raw(t, "a.raw", 4096, 1);
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *text = g_strdup_printf(
+            HEAD "createType=\"%s\"\nRW 8 VMFS \"a.raw\"\n", words[i]);
+        VdNode *node;
+
+        write_text(t, "d.vmdk", text);
+        node = vmdk_test_open(t, "d.vmdk", 0);
+        g_assert_cmpuint(vd_node_size(node), ==, 4096);
+        assert_bytes(node, 0, 0, 4096, 1);
+        test_co_close(node);
+    }
+}
+
 static void
 assert_write(VdNode *node, uint64_t off, bool ok)
 {
@@ -472,6 +518,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(path, fn) test_co_add("/vmdk/open/" path, fn)
     ADD("all-lines-count", test_all_lines_count);
+    ADD("create-types", test_create_type_is_hearsay);
     ADD("access-words", test_access_words_are_obeyed);
     ADD("names", test_names_in_other_forms);
     ADD("odd-descriptor-written", test_odd_descriptor_survives_the_first_write);

@@ -172,11 +172,19 @@ data_path(const VmdkNew *new, unsigned index)
 {
     VmdkNameKind kind = VMDK_NAME_SPLIT_SPARSE;
 
-    if (new->subformat == VMDK_SUB_MONOLITHIC_FLAT)
-        kind = VMDK_NAME_FLAT;
-    else if (new->subformat == VMDK_SUB_SPLIT_FLAT)
+    if (new->subformat == VMDK_SUB_SPLIT_FLAT)
         kind = VMDK_NAME_SPLIT_FLAT;
+    else if (vmdk_new_is_flat(new))
+        kind = VMDK_NAME_FLAT;
     return vmdk_name_extent(new->path, kind, index);
+}
+
+static VmdkExtentType
+data_type(const VmdkNew *new)
+{
+    if (vmdk_new_is_vmfs(new))
+        return VMDK_TYPE_VMFS;
+    return vmdk_new_is_flat(new) ? VMDK_TYPE_FLAT : VMDK_TYPE_SPARSE;
 }
 
 static bool
@@ -184,7 +192,7 @@ add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
 {
     g_autofree char *name = g_path_get_basename(path);
     VmdkExtentLine line = {
-        .type = vmdk_new_is_flat(c->new) ? VMDK_TYPE_FLAT : VMDK_TYPE_SPARSE,
+        .type = data_type(c->new),
         .sectors = sectors,
         .file = name,
     };

@@ -12,9 +12,12 @@ typedef enum VmdkSubformat {
     VMDK_SUB_SPLIT_SPARSE,
     VMDK_SUB_SPLIT_FLAT,
     VMDK_SUB_STREAM,
+    VMDK_SUB_VMFS,       /* flat, as on ESXi's datastores */
+    VMDK_SUB_VMFS_THIN,  /* the same, says that it is thin */
+    VMDK_SUB_VMFS_EAGER, /* the same, all of it allocated and zeroed */
 } VmdkSubformat;
 
-/* createType of each. */
+/* Values of the option. */
 extern const char *const vmdk_subformat_names[];
 
 typedef struct VmdkNew {
@@ -32,10 +35,18 @@ typedef struct VmdkNew {
 } VmdkNew;
 
 static inline bool
+vmdk_new_is_vmfs(const VmdkNew *new)
+{
+    return new->subformat == VMDK_SUB_VMFS ||
+           new->subformat == VMDK_SUB_VMFS_THIN ||
+           new->subformat == VMDK_SUB_VMFS_EAGER;
+}
+
+static inline bool
 vmdk_new_is_flat(const VmdkNew *new)
 {
     return new->subformat == VMDK_SUB_MONOLITHIC_FLAT ||
-           new->subformat == VMDK_SUB_SPLIT_FLAT;
+           new->subformat == VMDK_SUB_SPLIT_FLAT || vmdk_new_is_vmfs(new);
 }
 
 static inline bool

@@ -21,14 +21,21 @@ set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
     return vmdk_descriptor_set(desc, key, text, error);
 }
 
+/* The three of VMFS differ in how they are allocated, not in what they are. */
+static const char *
+create_type(const VmdkNew *new)
+{
+    return vmdk_subformat_names[vmdk_new_is_vmfs(new) ? VMDK_SUB_VMFS
+                                                      : new->subformat];
+}
+
 static bool
 set_header(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 {
     vmdk_descriptor_set_cid(desc, "CID", new->cid);
     vmdk_descriptor_set_cid(desc, "parentCID", new->parent_cid);
     return vmdk_descriptor_set(desc, "isNativeSnapshot", "no", error) &&
-           vmdk_descriptor_set(desc, "createType",
-                               vmdk_subformat_names[new->subformat], error) &&
+           vmdk_descriptor_set(desc, "createType", create_type(new), error) &&
            (!new->parent_hint || vmdk_descriptor_set(desc, "parentFileNameHint",
                                                      new->parent_hint, error));
 }
@@ -69,6 +76,8 @@ set_data_base(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
                                 error)) &&
            set_geometry(new, desc, error) &&
            vmdk_descriptor_set(desc, "ddb.longContentID", long_cid, error) &&
+           (new->subformat != VMDK_SUB_VMFS_THIN ||
+            vmdk_descriptor_set(desc, "ddb.thinProvisioned", "1", error)) &&
            (!new->tools_version ||
             vmdk_descriptor_set(desc, "ddb.toolsVersion", new->tools_version,
                                 error)) &&

@@ -22,8 +22,9 @@ static const char *const adapter_names[] = {"ide", "buslogic", "lsilogic",
                                             "legacyESX", NULL};
 static const char *const prealloc_names[] = {"off", "falloc", "full", NULL};
 const char *const vmdk_subformat_names[] = {
-    "monolithicSparse",   "monolithicFlat",  "twoGbMaxExtentSparse",
-    "twoGbMaxExtentFlat", "streamOptimized", NULL};
+    "monolithicSparse",   "monolithicFlat",       "twoGbMaxExtentSparse",
+    "twoGbMaxExtentFlat", "streamOptimized",      "vmfs",
+    "vmfsThin",           "vmfsEagerZeroedThick", NULL};
 
 const VdOptionSpec vmdk_create_options[] = {
     {"adapter_type", VD_OPTION_ENUM, NULL,
@@ -54,8 +55,9 @@ const VdOptionSpec vmdk_create_options[] = {
      "Size of the extents of split images (default: 2047 MiB)", NULL},
     {"subformat", VD_OPTION_ENUM, NULL,
      "VMDK flat extent format, can be one of monolithicSparse (default), "
-     "monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat or "
-     "streamOptimized",
+     "monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, "
+     "streamOptimized, or, as on ESXi's datastores, vmfs, vmfsThin or "
+     "vmfsEagerZeroedThick",
      vmdk_subformat_names},
     {"toolsversion", VD_OPTION_STRING, NULL,
      "VMware guest tools version (default: 2147483647)", NULL},
@@ -69,6 +71,25 @@ const VdOptionSpec vmdk_create_options[] = {
 /* -- taking
  * ------------------------------------------------------------------------ */
 
+/* Two kinds say by their names how they are allocated. */
+static bool
+settle_vmfs_prealloc(VmdkNew *new, bool given, GError **error)
+{
+    VdPrealloc wanted = new->subformat == VMDK_SUB_VMFS_EAGER ? VD_PREALLOC_FULL
+                                                              : VD_PREALLOC_OFF;
+
+    if (new->subformat != VMDK_SUB_VMFS_THIN &&new->subformat !=
+        VMDK_SUB_VMFS_EAGER)
+        return true;
+    if (given && new->prealloc != wanted)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "subformat=%s means preallocation=%s",
+                        vmdk_subformat_names[new->subformat],
+                        wanted == VD_PREALLOC_OFF ? "off" : "full");
+    new->prealloc = wanted;
+    return true;
+}
+
 static bool
 take_words(VmdkNew *new, VdOptions *opts, GError **error)
 {
@@ -76,6 +97,7 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
     static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
                                            VD_PREALLOC_FULL};
     bool has_adapter = vd_options_peek(opts, "adapter_type") != NULL;
+    bool has_prealloc = vd_options_peek(opts, "preallocation") != NULL;
 
     if (!vd_options_take_enum(opts, "adapter_type", adapter_names, &adapter,
                               error) ||
@@ -90,7 +112,7 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
         new->adapter = g_strdup("lsilogic"); /* what importers expect */
     else
         new->adapter = g_strdup(adapter_names[adapter]);
-    return true;
+    return settle_vmfs_prealloc(new, has_prealloc, error);
 }
 
 bool
