@@ -162,6 +162,13 @@ sparse_co_read_tables(Check *c, uint32_t sector, size_t len, const char *what)
 }
 
 static void
+skip_grains(Check *c, uint64_t n_tables)
+{
+    c->grains_left -=
+        MIN(c->grains_left, n_tables * c->e->sparse->tables->gtes_per_gt);
+}
+
+static void
 sparse_co_check_window(Check *c, uint32_t index, uint32_t n)
 {
     const VmdkTables *tables = c->e->sparse->tables;
@@ -178,16 +185,21 @@ sparse_co_check_window(Check *c, uint32_t index, uint32_t n)
             check_table(
                 c, index + i, (const uint32_t *) (void *) (raw + i * size),
                 other ? (const uint32_t *) (void *) (other + i * size) : NULL);
-        c->grains_left -= MIN(c->grains_left, tables->gtes_per_gt);
+        skip_grains(c, 1);
     }
 }
 
 static void
 sparse_co_check_tables(Check *c)
 {
-    const VmdkTables *tables = c->e->sparse->tables;
+    VmdkTables *tables = c->e->sparse->tables;
 
     for (uint32_t i = 0, n; i < tables->n_gts; i += n) {
+        n = vmdk_tables_co_count_hole(tables, i, true);
+        if (n) {
+            skip_grains(c, n);
+            continue;
+        }
         n = 1;
         if (tables->gd[i] > VMDK_GTE_ZERO && tables->gd[i] != VMDK_GTE_BAD) {
             n = window_length(tables, i);
@@ -197,7 +209,7 @@ sparse_co_check_tables(Check *c)
         if (tables->gd[i] == VMDK_GTE_BAD)
             FIND(c, CORRUPTION, tables->hdr.gd_sector,
                  "directory entry %u names no place in the file", i);
-        c->grains_left -= MIN(c->grains_left, tables->gtes_per_gt);
+        skip_grains(c, 1);
     }
 }
 

@@ -17,8 +17,6 @@
 
 #include "block/open.h"
 
-#define NEIGHBOURS_MAX (1u << 16) /* tables that are looked at as one */
-
 /* End of the highest grain of table @index; CORRUPT if its entries cannot be
  * trusted. */
 static bool
@@ -47,45 +45,14 @@ sparse_co_table_end(VmdkExtent *e, uint32_t index, uint64_t *end_sector,
     return true;
 }
 
-/* How many tables from @index on lie behind one another. */
-static uint32_t
-neighbours(const VmdkTables *tables, uint32_t index)
-{
-    uint32_t n = 1;
-
-    while (n < NEIGHBOURS_MAX && index + n < tables->n_gts &&
-           tables->gd[index + n] ==
-               tables->gd[index + n - 1] + tables->gt_sectors)
-        n++;
-    return n;
-}
-
-/* How many tables from @index on are a hole of the file: empty, without being
- * read.  What is wrong here is found when a table is read. */
-static uint32_t
-sparse_co_skip_hole(VmdkExtent *e, uint32_t index)
-{
-    const VmdkTables *tables = e->sparse->tables;
-    uint64_t bytes = (uint64_t) tables->gt_sectors * VMDK_SECTOR;
-    uint64_t off = (uint64_t) tables->gd[index] * VMDK_SECTOR;
-    VdRun run;
-
-    if (tables->slot[index] || tables->gd[index] <= VMDK_GTE_ZERO ||
-        tables->gd[index] == VMDK_GTE_BAD ||
-        !vd_node_co_map(e->file, off, neighbours(tables, index) * bytes,
-                        VD_WANT_ZERO, &run, NULL) ||
-        run.kind != VD_RUN_ZERO)
-        return 0;
-    return (uint32_t) (run.len / bytes);
-}
-
 static bool
 sparse_co_scan_tables(VmdkExtent *e, uint64_t *end_sector, GError **error)
 {
-    const VmdkTables *tables = e->sparse->tables;
+    VmdkTables *tables = e->sparse->tables;
 
     for (uint32_t i = 0; i < tables->n_gts;) {
-        uint32_t hole = sparse_co_skip_hole(e, i);
+        uint32_t hole =
+            tables->slot[i] ? 0 : vmdk_tables_co_count_hole(tables, i, false);
 
         if (!hole && !sparse_co_table_end(e, i, end_sector, error))
             return false;

@@ -18,6 +18,20 @@ successor(const VmdkSparse *sp, uint64_t entry)
     return entry > VMDK_GTE_ZERO ? entry + sp->grain_sectors : entry;
 }
 
+/* Where the tables without entries end that the one of @pos begins, as far as
+ * that is known without looking at each. */
+static uint64_t
+empty_end(const VmdkSparse *sp, uint64_t pos)
+{
+    const VmdkTables *tables = sp->tables;
+    uint32_t index = vmdk_sparse_table_of(sp, pos);
+    uint64_t next = index + UINT64_C(1);
+
+    if (!tables->slot[index])
+        next = (uint64_t) tables->hole_first + tables->hole_n;
+    return next << sp->table_shift;
+}
+
 /* How far the run that has reached @pos with @wanted as its next entry goes
  * on, below @end. */
 static uint64_t
@@ -34,7 +48,7 @@ extend(const VmdkSparse *sp, uint64_t pos, uint64_t end, uint64_t wanted)
         if (table == sp->tables->empty) {
             if (wanted != VMDK_GTE_ABSENT)
                 return pos;
-            pos = stop;
+            pos = MIN(end, empty_end(sp, pos));
             continue;
         }
         for (i = vmdk_sparse_entry_of(sp, pos); pos < stop; i++) {

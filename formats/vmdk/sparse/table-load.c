@@ -335,7 +335,9 @@ vmdk_tables_co_get(VmdkTables *tables, uint32_t index, GError **error)
             tables->slot[index] = tables->empty;
         else if (tables->gd[index] == VMDK_GTE_ZERO)
             install_zero_marks(tables, index);
-        else if (!table_co_load_window(tables, index, error))
+        else if (!vmdk_tables_co_note_hole(tables, index) &&
+                 !tables->slot[index] && !find_load(tables, index) &&
+                 !table_co_load_window(tables, index, error))
             return NULL;
     }
     return table;

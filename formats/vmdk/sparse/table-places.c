@@ -9,7 +9,9 @@
  */
 #include "formats/vmdk/sparse/tables.h"
 
-#include <stdlib.h>
+/* 128 MiB of them: what a directory of the largest size can make of a disk
+ * that is not laid out in order. */
+#define MAX_RANGES (8u << 20)
 
 typedef struct {
     uint64_t first, last; /* sectors, last included */
@@ -89,48 +91,64 @@ vmdk_tables_hits_meta(const VmdkTables *tables, uint64_t first, uint64_t last)
 
 /* -- metadata on metadata -------------------------------------------------- */
 
-static size_t
-collect(const VmdkTables *tables, MetaRange *all)
+/* Tables that lie behind one another become one range, so that the millions of
+ * a large disk are a few. */
+static void
+collect_table(GArray *all, uint64_t sector, uint64_t n, guint *open)
+{
+    MetaRange range = {sector, sector + n - 1};
+    MetaRange *last = &g_array_index(all, MetaRange, *open);
+
+    if (*open && last->last + 1 == sector) {
+        last->last = range.last;
+        return;
+    }
+    *open = all->len;
+    g_array_append_val(all, range);
+}
+
+static GArray *
+collect(const VmdkTables *tables)
 {
     const VmdkHeader *hdr = &tables->hdr;
     uint64_t gd_last = vmdk_header_gd_sectors(hdr) - 1;
-    size_t n = 0;
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(MetaRange));
+    guint first = 0, second = 0; /* ranges that may be continued; 0 = none */
+    MetaRange fixed[] = {
+        {0, 0},
+        {hdr->gd_sector, hdr->gd_sector + gd_last},
+        {hdr->desc_sector, hdr->desc_sector + hdr->desc_sectors - 1},
+        {hdr->rgd_sector, hdr->rgd_sector + gd_last},
+    };
 
-    all[n++] = (MetaRange){0, 0};
+    g_array_append_vals(all, fixed, 2);
     if (hdr->desc_sectors)
-        all[n++] = (MetaRange){hdr->desc_sector,
-                               hdr->desc_sector + hdr->desc_sectors - 1};
-    all[n++] = (MetaRange){hdr->gd_sector, hdr->gd_sector + gd_last};
+        g_array_append_val(all, fixed[2]);
     if (tables->rgd && hdr->rgd_sector != hdr->gd_sector)
-        all[n++] = (MetaRange){hdr->rgd_sector, hdr->rgd_sector + gd_last};
-    for (uint32_t i = 0; i < tables->n_gts; i++) {
-        uint64_t last = tables->gt_sectors - 1;
-
+        g_array_append_val(all, fixed[3]);
+    for (uint32_t i = 0; i < tables->n_gts && all->len < MAX_RANGES; i++) {
         if (is_placed(tables->gd[i]))
-            all[n++] =
-                (MetaRange){tables->gd[i], (uint64_t) tables->gd[i] + last};
+            collect_table(all, tables->gd[i], tables->gt_sectors, &first);
         if (has_second(tables, i))
-            all[n++] =
-                (MetaRange){tables->rgd[i], (uint64_t) tables->rgd[i] + last};
+            collect_table(all, tables->rgd[i], tables->gt_sectors, &second);
     }
-    return n;
+    return all;
 }
 
 bool
 vmdk_tables_check_apart(const VmdkTables *tables, GError **error)
 {
     const char *name = vd_node_name(tables->file);
-    size_t max = 4 + 2 * (size_t) tables->n_gts, n;
-    g_autofree MetaRange *all = g_try_new(MetaRange, max);
+    g_autoptr(GArray) ranges = collect(tables);
+    const MetaRange *all = (const MetaRange *) (void *) ranges->data;
 
-    if (!all)
-        return vd_throw(error, VD_ERROR_NO_MEMORY,
-                        "%s: no memory to compare the places of %u grain "
-                        "tables",
-                        name, tables->n_gts);
-    n = collect(tables, all);
-    qsort(all, n, sizeof(MetaRange), compare_ranges);
-    for (size_t i = 1; i < n; i++)
+    if (ranges->len >= MAX_RANGES)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: the grain tables lie in more than %u pieces; the "
+                        "image can only be read",
+                        name, MAX_RANGES);
+    g_array_sort(ranges, compare_ranges);
+    for (guint i = 1; i < ranges->len; i++)
         if (all[i].first <= all[i - 1].last)
             return vd_throw(error, VD_ERROR_CORRUPT,
                             "%s: directories, grain tables or descriptor lie "

@@ -209,6 +209,17 @@ vmdk_tables_free(VmdkTables *tables)
 /* -- changing
  * ------------------------------------------------------------------ */
 
+/* Whoever writes upwards goes on behind @index. */
+static void
+shorten_hole(VmdkTables *tables, uint32_t index)
+{
+    uint32_t end = tables->hole_first + tables->hole_n;
+
+    vmdk_tables_forget_hole(tables);
+    tables->hole_first = index + 1;
+    tables->hole_n = end - tables->hole_first;
+}
+
 /* In place of the constant table a real one. */
 static VmdkTable *
 materialise(VmdkTables *tables, uint32_t index)
@@ -218,6 +229,8 @@ materialise(VmdkTables *tables, uint32_t index)
 
     memset(table->gte, 0, tables->gtes_per_gt * sizeof(uint32_t));
     tables->slot[index] = table;
+    if (index - tables->hole_first < tables->hole_n)
+        shorten_hole(tables, index);
     return table;
 }
 

@@ -52,6 +52,10 @@ struct VmdkTables {
     GArray *meta;     /* sorted ranges: metadata among the data */
     GQueue loads;     /* of TableLoad: in flight */
     uint32_t ahead, ahead_next;
+    /* Tables [hole_first, hole_first + hole_n) are known to be a hole of the
+     * file: empty, though their slots do not say so.  @hole_changes: what was
+     * asked before it changed is no longer true. */
+    uint32_t hole_first, hole_n, hole_changes;
     VmdkTableStats stats;
 };
 
@@ -67,7 +71,10 @@ vmdk_tables_peek(VmdkTables *tables, uint32_t index)
 {
     VmdkTable *table = tables->slot[index];
 
-    if (table && !table->referenced)
+    if (!table)
+        return index - tables->hole_first < tables->hole_n ? tables->empty
+                                                           : NULL;
+    if (!table->referenced)
         table->referenced = true;
     return table;
 }
@@ -107,6 +114,16 @@ typedef bool (*VmdkBarrier)(void *arg, GError **error);
  * time. */
 bool vmdk_tables_co_write(VmdkTables *tables, VmdkBarrier barrier, void *arg,
                           GError **error);
+
+/* table-hole.c */
+/* How many tables from @index on are a hole of the file (in both copies, if
+ * @both), so that all their entries are 0; nothing is read.  0 = not known. */
+uint32_t vmdk_tables_co_count_hole(VmdkTables *tables, uint32_t index,
+                                   bool both);
+/* Note the hole that @index lies in; false if it lies in none. */
+bool vmdk_tables_co_note_hole(VmdkTables *tables, uint32_t index);
+/* Tables are going to be where a hole was. */
+void vmdk_tables_forget_hole(VmdkTables *tables);
 
 /* -- inside (tables*.c) ------------------------------------------------------
  */
