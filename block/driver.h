@@ -181,6 +181,15 @@ struct VdDriver {
     GVariant *(*describe)(VdNode *node);
     /* Allocated bytes of this node itself; NULL: sum over the children. */
     int64_t (*co_allocated_size)(VdNode *node);
+    /* Keys and values that the image carries for programs: NULL ops = none.
+     * get: NULL = not in this link; belongs to the node, until the next set.
+     * list: keys of this link in order; g_strfreev.  set: add or replace, NULL
+     * @value removes (NOT_FOUND if it is not there); durable when done, old
+     * or new after a crash; a failure changes nothing. */
+    const char *(*get_meta)(VdNode *node, const char *key);
+    char **(*list_meta)(VdNode *node);
+    bool (*co_set_meta)(VdNode *node, const char *key, const char *value,
+                        GError **error);
     /* NOT_SUPPORTED for a repair or profile that the format does not have. */
     bool (*co_check)(VdNode *node, const VdCheckParams *params,
                      VdCheckResult *result, GError **error);

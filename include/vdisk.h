@@ -258,6 +258,26 @@ VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
 VD_PUBLIC void vd_info_free(VdInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
 
+/* Metadata: what an image carries for the programs that use it.  VMDK: the
+ * disk data base, keys without "ddb." ("adapterType", "uuid", ...); their case
+ * does not matter.  Other formats have none.
+ *
+ * get and list look into the link on top first, then up the chain, as far as
+ * that was opened: get gives the first value found, NULL if there is none
+ * (g_free it); list gives each key once, those of the top first (g_strfreev;
+ * never NULL). */
+VD_PUBLIC char *vd_disk_get_meta(VdDisk *disk, const char *key);
+VD_PUBLIC char **vd_disk_list_meta(VdDisk *disk);
+/* Add or replace in the link on top; an empty @value is one, NULL removes the
+ * key (NOT_FOUND if this link does not have it).  Durable when done; a failure
+ * or crash leaves the old value or the new one.  The contents count as
+ * unchanged: children stay valid.  VD_OPEN_RDWR is needed, and VD_OPEN_NO_IO
+ * and VD_OPEN_NO_PARENT suffice.
+ * Errors: READ_ONLY; INVALID_ARGUMENT for a key or value that the format cannot
+ * hold; NO_SPACE if the image has no room for it; NOT_SUPPORTED. */
+VD_PUBLIC bool vd_disk_set_meta(VdDisk *disk, const char *key,
+                                const char *value, GError **error);
+
 typedef struct VdStats {
     uint64_t reads, read_bytes, writes, written_bytes, flushes;
     uint64_t zeroes, zeroed_bytes, discards, discarded_bytes, maps;

@@ -281,5 +281,8 @@ const VdDriver vd_vmdk_driver = {
     .co_append = vmdk_co_append,
     .get_info = vmdk_get_info,
     .describe = vmdk_describe,
+    .get_meta = vmdk_get_meta,
+    .list_meta = vmdk_list_meta,
+    .co_set_meta = vmdk_co_set_meta,
     .co_check = vmdk_co_check,
 };

@@ -66,6 +66,17 @@ extern const VdOptionSpec vmdk_create_options[];
 bool vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec,
                     GError **error);
 
+/* -- meta.c
+ * -------------------------------------------------------------------- */
+const char *vmdk_get_meta(VdNode *node, const char *key);
+char **vmdk_list_meta(VdNode *node);
+bool vmdk_co_set_meta(VdNode *node, const char *key, const char *value,
+                      GError **error);
+/* Put @desc (taken over) in the place of s->desc, on disk first: a failure
+ * leaves both as they were.  Waits for desc_lock. */
+bool vmdk_co_replace_descriptor(VmdkState *s, VmdkDescriptor *desc,
+                                GError **error);
+
 /* -- check.c, info.c
  * ------------------------------------------------------------ */
 bool vmdk_co_check(VdNode *node, const VdCheckParams *params,

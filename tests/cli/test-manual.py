@@ -74,7 +74,8 @@ def main():
     def _():
         same(help_options(), pod_options()["Standard options"], "standard")
 
-    for name in ("check", "compare", "convert", "create", "info", "map"):
+    for name in ("check", "compare", "convert", "create", "info", "map",
+                 "meta"):
         suite.add("options of " + name, check_command, name)
 
     @suite.case("the page has the usual sections in the usual order")

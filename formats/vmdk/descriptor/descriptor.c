@@ -154,6 +154,30 @@ vmdk_descriptor_new(void)
     return desc;
 }
 
+static DescLine *
+line_copy(const DescLine *line)
+{
+    DescLine *copy = g_new(DescLine, 1);
+
+    *copy = *line;
+    copy->text = g_strdup(line->text);
+    copy->key = g_strdup(line->key);
+    copy->value = g_strdup(line->value);
+    copy->extent.file = g_strdup(line->extent.file);
+    copy->extent.tail = g_strdup(line->extent.tail);
+    return copy;
+}
+
+VmdkDescriptor *
+vmdk_descriptor_copy(const VmdkDescriptor *desc)
+{
+    VmdkDescriptor *copy = descriptor_new_empty();
+
+    for (unsigned i = 0; i < desc->lines->len; i++)
+        add_line(copy, line_copy(g_ptr_array_index(desc->lines, i)));
+    return copy;
+}
+
 /* -- parsing ----------------------------------------------------------------
  */
 

@@ -64,6 +64,7 @@ VmdkDescriptor *vmdk_descriptor_new(void);
 VmdkDescriptor *vmdk_descriptor_parse(const char *text, size_t len,
                                       const char *name, GError **error);
 void vmdk_descriptor_free(VmdkDescriptor *desc);
+VmdkDescriptor *vmdk_descriptor_copy(const VmdkDescriptor *desc);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmdkDescriptor, vmdk_descriptor_free)
 
 /* The whole text, NUL-terminated; *len without the NUL. */

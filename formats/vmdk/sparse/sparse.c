@@ -111,6 +111,15 @@ sparse_co_check_unclean(VmdkExtent *e, GError **error)
     return ok && sparse_co_renew_stale(e, stale, error);
 }
 
+/* With only headers wanted nothing is written to extents, whatever becomes of
+ * the descriptor. */
+static bool
+is_written_to(const VmdkExtent *e)
+{
+    return e->access == VMDK_ACCESS_RW && vd_node_is_writable(e->state->node) &&
+           !(vd_node_flags(e->state->node) & VD_OPEN_NO_IO);
+}
+
 /* What would make writing do harm. */
 static bool
 sparse_co_check_writable(VmdkExtent *e, GError **error)
@@ -137,8 +146,7 @@ static bool
 sparse_co_open_tables(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    bool writable =
-        e->access == VMDK_ACCESS_RW && vd_node_is_writable(e->state->node);
+    bool writable = is_written_to(e);
 
     sp->grain_bytes = vmdk_header_grain_bytes(&sp->hdr);
     sp->grain_shift = log2_of(sp->grain_bytes);
@@ -169,8 +177,7 @@ vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error)
         !settle_size(e, line_sectors, error))
         return false;
     compressed = (e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) != 0;
-    if (compressed && e->access == VMDK_ACCESS_RW &&
-        vd_node_is_writable(e->state->node))
+    if (compressed && is_written_to(e))
         return vd_throw(error, VD_ERROR_READ_ONLY,
                         "%s: a streamOptimized extent cannot be written in "
                         "place; convert it",

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/meta.c - keys and values that an image carries: look-ups go up the chain,
+ * changes concern the link on top.
+ *
+ * Concurrency: no state of its own.
+ */
+#include "api/disk.h"
+
+typedef struct {
+    VdDisk *disk;
+    const char *key, *value;
+    char *found;
+    GPtrArray *keys;
+} MetaCall;
+
+static bool
+meta_co_get(void *arg, GError **error)
+{
+    MetaCall *call = arg;
+    const char *value = NULL;
+
+    for (VdNode *link = call->disk->node; link != NULL && value == NULL;
+         link = vd_node_parent(link)) {
+        const VdDriver *drv = vd_node_driver(link);
+
+        if (drv->get_meta != NULL)
+            value = drv->get_meta(link, call->key);
+    }
+    call->found = g_strdup(value);
+    return true;
+}
+
+char *
+vd_disk_get_meta(VdDisk *disk, const char *key)
+{
+    MetaCall call = {.disk = disk, .key = key};
+
+    if (!vd_context_run(disk->ctx, meta_co_get, &call, NULL))
+        return NULL;
+    return call.found;
+}
+
+static gboolean
+meta_same_key(gconstpointer a, gconstpointer b)
+{
+    return g_ascii_strcasecmp(a, b) == 0;
+}
+
+static void
+meta_add_keys(GPtrArray *keys, VdNode *link)
+{
+    const VdDriver *drv = vd_node_driver(link);
+    g_auto(GStrv) own = drv->list_meta ? drv->list_meta(link) : NULL;
+
+    for (unsigned i = 0; own != NULL && own[i] != NULL; i++)
+        if (!g_ptr_array_find_with_equal_func(keys, own[i], meta_same_key,
+                                              NULL))
+            g_ptr_array_add(keys, g_strdup(own[i]));
+}
+
+static bool
+meta_co_list(void *arg, GError **error)
+{
+    MetaCall *call = arg;
+
+    for (VdNode *link = call->disk->node; link != NULL;
+         link = vd_node_parent(link))
+        meta_add_keys(call->keys, link);
+    return true;
+}
+
+char **
+vd_disk_list_meta(VdDisk *disk)
+{
+    MetaCall call = {.disk = disk, .keys = g_ptr_array_new()};
+
+    (void) vd_context_run(disk->ctx, meta_co_list, &call, NULL);
+    g_ptr_array_add(call.keys, NULL);
+    return (char **) g_ptr_array_free(call.keys, FALSE);
+}
+
+static bool
+meta_co_set(void *arg, GError **error)
+{
+    MetaCall *call = arg;
+    VdNode *node = call->disk->node;
+    bool ok;
+
+    vd_disk_enter(call->disk);
+    ok = vd_node_driver(node)->co_set_meta(node, call->key, call->value, error);
+    vd_disk_leave(call->disk);
+    return ok;
+}
+
+bool
+vd_disk_set_meta(VdDisk *disk, const char *key, const char *value,
+                 GError **error)
+{
+    MetaCall call = {.disk = disk, .key = key, .value = value};
+
+    if (vd_node_driver(disk->node)->co_set_meta == NULL)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "image format '%s' has no metadata",
+                        vd_disk_format(disk));
+    if (!vd_node_is_writable(disk->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY, "%s: is open read-only",
+                        vd_node_name(disk->node));
+    return vd_context_run(disk->ctx, meta_co_set, &call, error);
+}
