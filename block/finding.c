@@ -6,6 +6,7 @@ static const char *const finding_kinds[] = {
     [VD_FINDING_CORRUPTION] = "corruption",
     [VD_FINDING_LEAK] = "leak",
     [VD_FINDING_ERROR] = "error",
+    [VD_FINDING_BREACH] = "breach",
     [VD_FINDING_NOTE] = "note",
 };
 
@@ -17,6 +18,7 @@ finding_free(void *data)
     g_free(finding->kind);
     g_free(finding->file);
     g_free(finding->detail);
+    g_free(finding->rule);
     g_free(finding);
 }
 
@@ -35,14 +37,16 @@ finding_count(VdCheckResult *result, VdFindingKind kind)
         result->leaks++;
     else if (kind == VD_FINDING_ERROR)
         result->check_errors++;
+    else if (kind == VD_FINDING_BREACH)
+        result->breaches++;
 }
 
-void
-vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
-               uint64_t offset, const char *format, ...)
+static void G_GNUC_PRINTF(6, 0)
+    finding_add(VdCheckResult *result, VdFindingKind kind, const char *rule,
+                const char *file, uint64_t offset, const char *format,
+                va_list ap)
 {
     VdFinding *finding;
-    va_list ap;
 
     finding_count(result, kind);
     if (!result->findings)
@@ -54,8 +58,29 @@ vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
     finding->kind = g_strdup(finding_kinds[kind]);
     finding->file = g_strdup(file);
     finding->offset = offset;
-    va_start(ap, format);
+    finding->rule = g_strdup(rule);
     finding->detail = g_strdup_vprintf(format, ap);
-    va_end(ap);
     g_ptr_array_add(result->findings, finding);
+}
+
+void
+vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
+               uint64_t offset, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    finding_add(result, kind, NULL, file, offset, format, ap);
+    va_end(ap);
+}
+
+void
+vd_finding_add_rule(VdCheckResult *result, VdFindingKind kind, const char *rule,
+                    const char *file, uint64_t offset, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    finding_add(result, kind, rule, file, offset, format, ap);
+    va_end(ap);
 }

@@ -8,6 +8,7 @@ typedef enum VdFindingKind {
     VD_FINDING_CORRUPTION, /* data are wrong, or writing would make them so */
     VD_FINDING_LEAK,       /* space that nothing uses */
     VD_FINDING_ERROR,      /* could not be looked at */
+    VD_FINDING_BREACH,     /* of a rule of a profile */
     VD_FINDING_NOTE,       /* reads well, but others may refuse it; counts as
                                 nothing */
 } VdFindingKind;
@@ -20,3 +21,7 @@ GPtrArray *vd_findings_new(void);
 void vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
                     uint64_t offset, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
+/* The same, with the id of a profile's rule. */
+void vd_finding_add_rule(VdCheckResult *result, VdFindingKind kind,
+                         const char *rule, const char *file, uint64_t offset,
+                         const char *format, ...) G_GNUC_PRINTF(6, 7);

@@ -289,11 +289,13 @@ VD_PUBLIC void vd_disk_get_stats(const VdDisk *disk, VdStats *stats);
 /* -- check ---------------------------------------------------------------- */
 
 typedef struct VdFinding {
-    char *kind; /* "corruption", "leak", "error"; "note": reads well, but
-                   other products may refuse it; counted nowhere */
+    char *kind; /* "corruption", "leak", "error"; "breach": of a rule of the
+                   profile that was asked for; "note": reads well, but other
+                   products may refuse it; counted nowhere */
     char *file;
     uint64_t offset;
     char *detail;
+    char *rule; /* its id, "eos-missing"; NULL = no rule of a profile */
 } VdFinding;
 
 typedef struct VdCheckResult {
@@ -301,6 +303,7 @@ typedef struct VdCheckResult {
     uint64_t corruptions_fixed, leaks_fixed;
     uint64_t total_clusters, allocated_clusters, fragmented_clusters;
     uint64_t compressed_clusters, image_end_offset;
+    uint64_t breaches;     /* of the profile's rules */
     unsigned max_findings; /* in: how many to keep; 0 = 100 */
     GPtrArray *findings;   /* of VdFinding; made by the call */
 } VdCheckResult;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/cmd-check.c - vdisk-img check: is an image consistent?
  *
- * Exit codes: 0 yes, 1 the check failed, 2 corrupt, 3 leaks only, 63 the
+ * Exit codes: 0 yes, 1 the check failed, 2 corrupt or not as the profile wants
+ * it, 3 leaks only, 63 the
  * format has no check (or, with -r, no repair).
  *
  * Concurrency: main thread only.
@@ -16,7 +17,7 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 
-enum { OPT_MAX_FINDINGS = OPT_PRIVATE };
+enum { OPT_MAX_FINDINGS = OPT_PRIVATE, OPT_PROFILE };
 
 enum {
     CHECK_CLEAN = 0,
@@ -32,6 +33,8 @@ static const CmdOption check_options[] = {
     CMD_ROW_SOURCE_CACHE,
     {OPT_MAX_FINDINGS, "max-findings", "N",
      "how many findings to list; default 100"},
+    {OPT_PROFILE, "profile", "NAME",
+     "further rules: esxi-import, for streamOptimized files"},
     CMD_ROW_QUIET,
     CMD_ROW_FORCE_SHARE,
     CMD_ROWS_COMMON,
@@ -44,15 +47,16 @@ findings_print(const VdCheckResult *r)
 {
     for (unsigned i = 0; r->findings && i < r->findings->len; i++) {
         const VdFinding *f = r->findings->pdata[i];
-        printf("%s: %s: offset %" PRIu64 ": %s\n", f->kind,
-               f->file ? f->file : "?", f->offset, f->detail);
+        printf("%s: %s: offset %" PRIu64 ": %s%s%s\n", f->kind,
+               f->file ? f->file : "?", f->offset, f->rule ? f->rule : "",
+               f->rule ? ": " : "", f->detail);
     }
 }
 
 static void
 counts_print(const VdCheckResult *r)
 {
-    if (!r->corruptions && !r->leaks && !r->check_errors) {
+    if (!r->corruptions && !r->leaks && !r->check_errors && !r->breaches) {
         puts("No errors were found on the image.");
         return;
     }
@@ -65,6 +69,8 @@ counts_print(const VdCheckResult *r)
         printf("\n%" PRIu64 " leaked clusters were found on the image.\n"
                "This means waste of disk space, but no harm to data.\n",
                r->leaks);
+    if (r->breaches)
+        printf("\n%" PRIu64 " rules of the profile are broken.\n", r->breaches);
     if (r->check_errors)
         printf("\n%" PRIu64
                " internal errors have occurred during the check.\n",
@@ -104,6 +110,8 @@ finding_to_variant(const VdFinding *f)
     if (f->file)
         json_add_string(&object, "extent", f->file);
     json_add_uint(&object, "offset", f->offset);
+    if (f->rule)
+        json_add_string(&object, "rule", f->rule);
     json_add_string(&object, "detail", f->detail);
     return g_variant_builder_end(&object);
 }
@@ -140,6 +148,7 @@ check_print_json(const VdCheckResult *r, const char *name, const char *format)
         {"leaks-fixed", r->leaks_fixed},
         {"allocated-clusters", r->allocated_clusters},
         {"fragmented-clusters", r->fragmented_clusters},
+        {"breaches", r->breaches},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(counts); i++)
@@ -159,15 +168,15 @@ result_status(const VdCheckResult *r)
 {
     if (r->check_errors)
         return CHECK_FAILED;
-    if (r->corruptions)
+    if (r->corruptions || r->breaches)
         return CHECK_CORRUPT;
     return r->leaks ? CHECK_LEAKS : CHECK_CLEAN;
 }
 
 static int
-check_fail(const char *name, const GError *error)
+check_fail(const char *name, const char *profile, const GError *error)
 {
-    if (g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED)) {
+    if (!profile && g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED)) {
         out_failure(name, error, "This image format does not support checks");
         return CHECK_UNSUPPORTED;
     }
@@ -177,14 +186,15 @@ check_fail(const char *name, const GError *error)
 
 static int
 check_disk(VdDisk *disk, const CommonOptions *common, const char *name,
-           unsigned max_findings)
+           const char *profile, unsigned max_findings)
 {
     g_autoptr(GError) error = NULL;
+    VdCheckParams params = {.profile = profile};
     VdCheckResult result = {.max_findings = max_findings};
     int status;
 
-    if (!vd_disk_check(disk, NULL, &result, &error)) {
-        status = check_fail(name, error);
+    if (!vd_disk_check(disk, &params, &result, &error)) {
+        status = check_fail(name, profile, error);
     } else {
         status = result_status(&result);
         if (common->json)
@@ -198,7 +208,7 @@ check_disk(VdDisk *disk, const CommonOptions *common, const char *name,
 
 static int
 check_run(const CommonOptions *common, const char *name, VdOpenFlags cache,
-          unsigned max_findings)
+          const char *profile, unsigned max_findings)
 {
     VdContext *ctx = image_context_new(common);
     int status = CHECK_FAILED;
@@ -209,7 +219,7 @@ check_run(const CommonOptions *common, const char *name, VdOpenFlags cache,
     ImageSpec spec = image_spec(common, name, cache | VD_OPEN_CHECK);
     VdDisk *disk = image_open(ctx, &spec);
     if (disk)
-        status = check_disk(disk, common, name, max_findings);
+        status = check_disk(disk, common, name, profile, max_findings);
     if (disk && common->stats)
         image_print_stats(disk, name);
     image_close_quietly(disk);
@@ -223,6 +233,7 @@ cmd_check_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
     VdOpenFlags cache = 0;
+    const char *profile = NULL;
     unsigned max_findings = 0;
     int code;
 
@@ -230,6 +241,8 @@ cmd_check_run(const Command *command, int argc, char **argv)
         const char *arg = opts_arg(parser);
         if (code == 'T' && !opts_parse_cache("source cache", arg, &cache))
             return command->usage_status;
+        if (code == OPT_PROFILE)
+            profile = arg;
         if (code == OPT_MAX_FINDINGS &&
             !opts_parse_number(arg, 1, 1000000, &max_findings))
             return opts_fail(parser, "Invalid number of findings: %s", arg);
@@ -239,7 +252,7 @@ cmd_check_run(const Command *command, int argc, char **argv)
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
     return check_run(opts_common(parser), opts_operands(parser)[0], cache,
-                     max_findings);
+                     profile, max_findings);
 }
 
 const Command cmd_check = {

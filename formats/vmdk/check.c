@@ -7,6 +7,8 @@
 #include "block/finding.h"
 #include "formats/vmdk/sparse/sparse.h"
 
+#include <string.h>
+
 static void
 check_cid(const VmdkState *s, const char *key, VdCheckResult *result)
 {
@@ -49,9 +51,22 @@ check_capacity(const VmdkState *s, unsigned i, VdCheckResult *result)
                        header, line);
 }
 
+/* "esxi-import" is about streams; anything else breaks it as a whole. */
 static bool
-check_co_extent(const VmdkState *s, unsigned i, VdCheckResult *result,
-                GError **error)
+check_co_profile(VmdkExtent *e, VdCheckResult *result, GError **error)
+{
+    if (e->ops == &vmdk_stream_ops)
+        return vmdk_stream_co_lint(e->file, &e->sparse->hdr, result, error);
+    vd_finding_add_rule(result, VD_FINDING_BREACH, "stream",
+                        e->path ? e->path : vd_node_name(e->state->file), 0,
+                        "%s extent, want a streamOptimized one",
+                        vmdk_extent_type_name(e->type));
+    return !e->ops->co_check || e->ops->co_check(e, result, error);
+}
+
+static bool
+check_co_extent(const VmdkState *s, unsigned i, const char *profile,
+                VdCheckResult *result, GError **error)
 {
     VmdkExtent *e = &s->extents[i];
 
@@ -65,7 +80,19 @@ check_co_extent(const VmdkState *s, unsigned i, VdCheckResult *result,
         check_flat(e, result);
     if (e->sparse)
         check_capacity(s, i, result);
+    if (profile)
+        return check_co_profile(e, result, error);
     return !e->ops->co_check || e->ops->co_check(e, result, error);
+}
+
+static bool
+check_profile(const VdNode *node, const char *profile, GError **error)
+{
+    return !profile || strcmp(profile, "esxi-import") == 0 ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: no profile \"%s\" for VMDK images; there is "
+                    "\"esxi-import\"",
+                    vd_node_name(node), profile);
 }
 
 bool
@@ -74,7 +101,9 @@ vmdk_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
 {
     const VmdkState *s = vd_node_state(node);
 
-    if (params->repair || params->profile)
+    if (!check_profile(node, params->profile, error))
+        return false;
+    if (params->repair)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: VMDK images cannot be repaired",
                         vd_node_name(node));
@@ -89,7 +118,7 @@ vmdk_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
         vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file), 0,
                        "%s", s->parent_problem);
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (!check_co_extent(s, i, result, error))
+        if (!check_co_extent(s, i, params->profile, result, error))
             return false;
     return true;
 }

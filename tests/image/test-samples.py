@@ -97,6 +97,8 @@ def writes_back(subject, kind):
             target = os.path.join(tmp, "out.vmdk")
             vdisk_img("convert", "-O", "vmdk", "-o", "subformat=" + kind,
                       source, target, engine=engine)
+            if kind == "streamOptimized":
+                vdisk_img("check", "-q", "--profile=esxi-import", target)
             expect(read_with_vdisk(target, engine), wanted, "vdisk-img")
             expect(read_with_qemu(target), wanted, "qemu-img")
             if LONG or size <= GIB:

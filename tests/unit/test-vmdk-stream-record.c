@@ -166,13 +166,13 @@ test_bad_zlib_is_not_tried_raw(void)
                                    0x01, 0x00, 0x00, 0xff, 0xff};
     g_autofree uint8_t *out = g_malloc(STREAM_GRAIN);
     g_autoptr(GError) error = NULL;
-    size_t n = STREAM_GRAIN;
+    size_t n = STREAM_GRAIN, used;
 
     g_assert_true(
         vd_codec_inflate(VD_CODEC_RAW, data, sizeof(data), out, &n, NULL));
     g_assert_cmpuint(n, ==, 1);
-    g_assert_false(
-        vmdk_record_inflate(data, sizeof(data), out, STREAM_GRAIN, &error));
+    g_assert_false(vmdk_record_inflate(data, sizeof(data), out, STREAM_GRAIN,
+                                       &used, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
 }
 

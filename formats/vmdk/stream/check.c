@@ -16,6 +16,7 @@
 
 #include "block/open.h"
 #include "block/finding.h"
+#include "formats/vmdk/stream/lint.h"
 #include "formats/vmdk/stream/reader.h"
 
 #define CHECK_BATCH 8                    /* records inflated together ... */
@@ -26,6 +27,7 @@ typedef struct {
     const VmdkHeader *hdr;
     VdCheckResult *result;
     VmdkStreamLedger *ledger;
+    VmdkLint *lint; /* the importers' rules, too; NULL = not asked for */
     VmdkStreamReader *reader; /* inflates, and loads single records */
     const char *name;
     uint64_t size;
@@ -36,7 +38,7 @@ typedef struct {
     size_t win_len;
 
     VmdkInflateJob jobs[CHECK_BATCH];
-    uint64_t job_at[CHECK_BATCH];
+    uint64_t job_at[CHECK_BATCH], job_lba[CHECK_BATCH];
     unsigned n_jobs;
     uint8_t *scratch; /* a grain for each job */
 
@@ -48,6 +50,22 @@ static void
 note(StreamCheck *c, VdFindingKind kind, uint64_t at, const char *text)
 {
     vd_finding_add(c->result, kind, c->name, at, "%s", text);
+}
+
+/* What reads well but importers mind: a broken rule for who asked for these. */
+static void G_GNUC_PRINTF(4, 5)
+    mind(StreamCheck *c, const char *rule, uint64_t at, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    text = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    if (c->lint)
+        vmdk_lint_break(c->lint, rule, at, "%s", text);
+    else
+        note(c, VD_FINDING_NOTE, at, text);
 }
 
 /* -- inflating ----------------------------------------------------------------
@@ -62,6 +80,9 @@ check_co_flush_jobs(StreamCheck *c)
             note(c, VD_FINDING_CORRUPTION, c->job_at[i],
                  c->jobs[i].error->message);
             g_clear_error(&c->jobs[i].error);
+        } else if (c->lint && c->job_lba[i] < c->hdr->capacity_sectors) {
+            vmdk_lint_grain(c->lint, c->job_at[i], c->job_lba[i],
+                            c->jobs[i].used);
         }
     c->n_jobs = 0;
 }
@@ -72,6 +93,7 @@ check_co_add_job(StreamCheck *c, const VmdkRecord *rec)
     const uint8_t *raw = c->win.data + (c->at - c->win_at);
 
     c->job_at[c->n_jobs] = c->at;
+    c->job_lba[c->n_jobs] = rec->value;
     c->jobs[c->n_jobs] = (VmdkInflateJob){
         .src = raw + rec->head_bytes,
         .src_len = rec->data_bytes,
@@ -105,11 +127,10 @@ check_order(StreamCheck *c, const VmdkRecord *rec)
 {
     if (rec->value < c->next_lba && !c->unordered) {
         c->unordered = true;
-        vd_finding_add(c->result, VD_FINDING_NOTE, c->name, c->at,
-                       "grain of sector %" PRIu64
-                       " behind those up to sector %" PRIu64
-                       ": importers want them in ascending order",
-                       rec->value, c->next_lba);
+        mind(c, "record-order", c->at,
+             "grain of sector %" PRIu64 " behind those up to sector %" PRIu64
+             ": importers want them in ascending order",
+             rec->value, c->next_lba);
     }
     c->next_lba = MAX(c->next_lba, rec->value + c->hdr->grain_sectors);
 }
@@ -143,6 +164,7 @@ check_co_record(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
 {
     uint64_t max = vmdk_record_max_data(c->hdr);
     uint64_t need = (uint64_t) rec->head_bytes + rec->data_bytes;
+    uint64_t span = vmdk_record_span(c->hdr, rec);
 
     *go = rec->data_bytes <= max && need <= c->size - c->at;
     if (!*go) {
@@ -152,8 +174,11 @@ check_co_record(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
                        rec->data_bytes, max, c->size);
         return true;
     }
-    if (!check_co_window(c, need, error) || !check_co_place(c, rec, error))
+    if (!check_co_window(c, span, error) || !check_co_place(c, rec, error))
         return false;
+    if (c->lint)
+        vmdk_lint_record(c->lint, c->at, rec, c->win.data + (c->at - c->win_at),
+                         MIN(span, c->size - c->at));
     check_co_add_job(c, rec);
     return true;
 }
@@ -162,6 +187,10 @@ static bool
 check_co_marker(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
 {
     *go = false;
+    if (c->lint &&
+        !vmdk_lint_co_marker(c->lint, c->at, rec,
+                             c->win.data + (c->at - c->win_at), error))
+        return false;
     if (rec->marker == VMDK_MARKER_EOS) {
         c->ended = true;
         c->at += VMDK_SECTOR;
@@ -232,7 +261,7 @@ check_co_end(StreamCheck *c, GError **error)
 
     c->result->image_end_offset = MIN(c->at, c->size);
     if (!c->ended) {
-        note(c, VD_FINDING_NOTE, c->at,
+        mind(c, "eos-missing", c->at,
              "no end-of-stream marker: importers want one");
         return true;
     }
@@ -240,11 +269,16 @@ check_co_end(StreamCheck *c, GError **error)
         return true;
     if (!check_co_zero_rest(c, &zero, error))
         return false;
-    vd_finding_add(c->result, zero ? VD_FINDING_NOTE : VD_FINDING_LEAK, c->name,
-                   c->at, "%" PRIu64 " bytes%s behind the end-of-stream marker",
-                   c->size - c->at,
-                   zero ? " of zeroes, which importers do not want,"
-                        : " that nothing uses");
+    if (zero || c->lint)
+        mind(c, "eos-tail", c->at,
+             "%" PRIu64 " bytes%s, which importers do not want, behind the "
+             "end-of-stream marker",
+             c->size - c->at, zero ? " of zeroes" : "");
+    if (!zero)
+        vd_finding_add(c->result, VD_FINDING_LEAK, c->name, c->at,
+                       "%" PRIu64 " bytes that nothing uses behind the "
+                       "end-of-stream marker",
+                       c->size - c->at);
     return true;
 }
 
@@ -263,6 +297,8 @@ check_co_entry(void *opaque, uint64_t grain, uint64_t sector, GError **error)
         return vd_throw(error, VD_ERROR_CANCELLED, "%s: check cancelled",
                         c->name);
     c->result->allocated_clusters++;
+    if (c->lint)
+        vmdk_lint_stray(c->lint, at, grain);
     if (!vmdk_stream_co_load(c->reader, at, c->scratch, &lba, &next, &local)) {
         note(c, VD_FINDING_CORRUPTION, at, local->message);
         g_clear_error(&local);
@@ -304,20 +340,49 @@ check_co_clear(StreamCheck *c)
     g_free(c->scratch);
 }
 
-bool
-vmdk_stream_co_check(VdNode *file, const VmdkHeader *hdr, VdCheckResult *result,
-                     GError **error)
+static bool
+check_co_all(StreamCheck *c, GError **error)
+{
+    if (c->lint && !vmdk_lint_co_front(c->lint, error))
+        return false;
+    if ((c->hdr->flags & VMDK_FLAG_MARKERS) &&
+        (!check_co_walk(c, error) || !check_co_end(c, error)))
+        return false;
+    return vmdk_stream_ledger_co_rest(c->ledger, check_co_entry, c, error) &&
+           (!c->lint || vmdk_lint_co_tables(c->lint, error));
+}
+
+static bool
+check_co_stream(VdNode *file, const VmdkHeader *hdr, VmdkLint *lint,
+                VdCheckResult *result, GError **error)
 {
     g_autofree StreamCheck *c = g_new0(StreamCheck, 1);
     bool ok;
 
     check_init(c, file, hdr, result);
+    c->lint = lint;
     result->total_clusters += hdr->capacity_sectors / hdr->grain_sectors +
                               (hdr->capacity_sectors % hdr->grain_sectors != 0);
-    ok = !(hdr->flags & VMDK_FLAG_MARKERS) ||
-         (check_co_walk(c, error) && check_co_end(c, error));
-    ok = ok && vmdk_stream_ledger_co_rest(c->ledger, check_co_entry, c, error);
+    ok = check_co_all(c, error);
     result->compressed_clusters = result->allocated_clusters;
     check_co_clear(c);
+    return ok;
+}
+
+bool
+vmdk_stream_co_check(VdNode *file, const VmdkHeader *hdr, VdCheckResult *result,
+                     GError **error)
+{
+    return check_co_stream(file, hdr, NULL, result, error);
+}
+
+bool
+vmdk_stream_co_lint(VdNode *file, const VmdkHeader *hdr, VdCheckResult *result,
+                    GError **error)
+{
+    VmdkLint *lint = vmdk_lint_new(file, hdr, result);
+    bool ok = check_co_stream(file, hdr, lint, result, error);
+
+    vmdk_lint_free(lint);
     return ok;
 }

@@ -25,7 +25,7 @@ batch_run(void *opaque)
         VmdkInflateJob *job = batch->jobs[i];
 
         (void) vmdk_record_inflate(job->src, job->src_len, job->dst,
-                                   job->grain_bytes, &job->error);
+                                   job->grain_bytes, &job->used, &job->error);
     }
 }
 

@@ -19,6 +19,7 @@ typedef struct VmdkInflateJob {
     size_t src_len;
     uint8_t *dst; /* one grain */
     size_t grain_bytes;
+    size_t used;   /* out: of the grain; the rest is zero */
     GError *error; /* out: NULL = good */
     bool done;
 } VmdkInflateJob;

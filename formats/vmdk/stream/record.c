@@ -73,8 +73,8 @@ vmdk_record_span(const VmdkHeader *hdr, const VmdkRecord *rec)
     return (1 + rec->value) * VMDK_SECTOR;
 }
 
-static bool
-has_zlib_header(const uint8_t *data, size_t len)
+bool
+vmdk_record_has_zlib(const uint8_t *data, size_t len)
 {
     return len >= 2 && (data[0] & 0x0f) == 8 &&
            (data[0] << 8 | data[1]) % 31 == 0;
@@ -82,18 +82,19 @@ has_zlib_header(const uint8_t *data, size_t len)
 
 bool
 vmdk_record_inflate(const uint8_t *data, size_t len, uint8_t *dst,
-                    size_t grain_bytes, GError **error)
+                    size_t grain_bytes, size_t *used, GError **error)
 {
     /* The specification says raw deflate, every product writes zlib.  What
      * has a zlib header is never tried raw: a stream with a wrong checksum
      * must not come back as good data. */
     VdCodecFrame frame =
-        has_zlib_header(data, len) ? VD_CODEC_ZLIB : VD_CODEC_RAW;
+        vmdk_record_has_zlib(data, len) ? VD_CODEC_ZLIB : VD_CODEC_RAW;
     size_t out = grain_bytes;
 
     if (!vd_codec_inflate(frame, data, len, dst, &out, error))
         return false;
     memset(dst + out, 0, grain_bytes - out);
+    *used = out;
     return true;
 }
 

@@ -42,9 +42,11 @@ uint64_t vmdk_record_max_data(const VmdkHeader *hdr);
 uint64_t vmdk_record_span(const VmdkHeader *hdr, const VmdkRecord *rec);
 
 /* Inflate @data to exactly one grain at @dst; what the stream lacks is zero.
- * Any thread. */
+ * *@used: how much it had.  Any thread. */
 bool vmdk_record_inflate(const uint8_t *data, size_t len, uint8_t *dst,
-                         size_t grain_bytes, GError **error);
+                         size_t grain_bytes, size_t *used, GError **error);
+/* Do data start as zlib's (RFC 1950) do?  Else they are raw deflate. */
+bool vmdk_record_has_zlib(const uint8_t *data, size_t len);
 
 /* A whole marker sector. */
 void vmdk_marker_encode(uint8_t raw[VMDK_SECTOR], VmdkMarker type,

@@ -65,3 +65,6 @@ bool vmdk_stream_co_append(VmdkStreamWriter *writer, const VdAppend *append,
  * end-of-stream, trailing bytes.  Adds findings to @result. */
 bool vmdk_stream_co_check(VdNode *file, const VmdkHeader *hdr,
                           VdCheckResult *result, GError **error);
+/* The same, and by the rules of the profile "esxi-import" (lint.h). */
+bool vmdk_stream_co_lint(VdNode *file, const VmdkHeader *hdr,
+                         VdCheckResult *result, GError **error);
