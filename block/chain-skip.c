@@ -73,6 +73,12 @@ vd_chain_skip_free(VdChainSkip *skip)
     g_free(skip);
 }
 
+void
+vd_chain_forget(VdNode *top)
+{
+    vd_chain_skip_free(g_steal_pointer(&top->skip));
+}
+
 bool
 vd_chain_skip_covers(VdNode *top, uint64_t off, uint64_t len)
 {

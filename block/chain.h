@@ -36,5 +36,9 @@ bool vd_chain_co_resolve_leaf(VdChainRun *run, unsigned want, GError **error);
 bool vd_chain_co_read_run(const VdChainRun *run, uint64_t off,
                           const VioVec *dst, GError **error);
 
+/* What was remembered about the links below @top no longer holds: data moves
+ * between them. */
+void vd_chain_forget(VdNode *top);
+
 /* Links below @node, itself included. */
 unsigned vd_chain_depth(const VdNode *node);

@@ -82,6 +82,32 @@ typedef struct VdAppend {
     void *placed_arg;
 } VdAppend;
 
+/* -- changing chains --------------------------------------------------------
+ */
+
+/* What a link is opened for, besides reading.  Content ids are how children
+ * notice that their parent has changed. */
+typedef enum VdChainRole {
+    VD_CHAIN_TOP,  /* what it shows stays, while what is below it changes:
+                      writes leave its content id alone, and zeroes are stored
+                      even where no parent shows through (yet) */
+    VD_CHAIN_BASE, /* it takes over what links above it hold: its content id
+                      changes at the end (co_chain_end) and not before */
+} VdChainRole;
+
+/* What a child knows about its parent. */
+typedef struct VdParentRef {
+    const char *name; /* as stored; NULL = as it is; "" = has none */
+    VdNode *parent;   /* the content id to remember is that of this one, opened
+                         by whatever means; NULL = as it is */
+    const char
+        *coming;   /* an id that the parent will have soon, to be accepted
+                      beside the other; NULL = none, and none is any more */
+    bool must_fit; /* PARENT_MISMATCH if the child remembers another id */
+    bool renew;    /* what the child shows changes with this: it gets a new
+                      content id of its own */
+} VdParentRef;
+
 /* -- creating -------------------------------------------------------------- */
 
 typedef struct VdCreateSpec {
@@ -193,6 +219,21 @@ struct VdDriver {
     /* NOT_SUPPORTED for a repair or profile that the format does not have. */
     bool (*co_check)(VdNode *node, const VdCheckParams *params,
                      VdCheckResult *result, GError **error);
+
+    /* Chains, for vd_commit(), vd_rebase(), vd_attach().  begin: before the
+     * first change; BASE: *coming is the content id that it will have (g_free).
+     * end: it has it, durably; what was written before is durable already. */
+    bool (*co_chain_begin)(VdNode *node, VdChainRole role, char **coming,
+                           GError **error);
+    bool (*co_chain_end)(VdNode *node, const char *coming, GError **error);
+    /* The reference to the parent in one step, durable: before or after. */
+    bool (*co_set_parent)(VdNode *node, const VdParentRef *ref, GError **error);
+    /* This link no longer determines anything and its files are small again.
+     * What cannot be let go of stays. */
+    bool (*co_make_empty)(VdNode *node, GError **error);
+    /* Paths (char *) of images that have this one, as it is, as their parent,
+     * as far as can be found out cheaply. */
+    bool (*co_find_children)(VdNode *node, GPtrArray **paths, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -7,6 +7,7 @@
 
 #include "block/open.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define FILE_PREFIX "file:"
@@ -51,4 +52,64 @@ vd_path_combine(const char *base, const char *child)
     if (vd_name_kind(child, NULL) != VD_NAME_PATH)
         return g_strconcat("./", child, NULL);
     return g_strdup(child);
+}
+
+/* The directory of @path and the name in it; the directory with all links
+ * resolved, also those of the file itself. */
+static char *
+resolve_place(const char *path, char **name)
+{
+    char *real, *dir;
+
+    path = vd_name_strip_file(path);
+    if (vd_name_kind(path, NULL) != VD_NAME_PATH)
+        return NULL;
+    real = realpath(path, NULL);
+    if (!real)
+        return NULL;
+    dir = g_path_get_dirname(real);
+    *name = g_path_get_basename(real);
+    free(real);
+    return dir;
+}
+
+/* Length of the directory that @a and @b lie in together, without a slash at
+ * its end: 0 is the root. */
+static size_t
+common_length(const char *a, const char *b)
+{
+    size_t i = 0, common = 0;
+
+    for (;; i++) {
+        bool end_a = a[i] == '\0' || a[i] == '/';
+        bool end_b = b[i] == '\0' || b[i] == '/';
+
+        if (end_a && end_b)
+            common = i;
+        if (a[i] != b[i] || !a[i])
+            return common;
+    }
+}
+
+char *
+vd_path_relative(const char *base, const char *path)
+{
+    g_autofree char *base_name = NULL, *name = NULL;
+    g_autofree char *from = resolve_place(base, &base_name);
+    g_autofree char *to = from ? resolve_place(path, &name) : NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    size_t common;
+
+    if (!to)
+        return NULL;
+    common = common_length(from, to);
+    if (common == 0 && strcmp(from, to) != 0)
+        return g_build_filename(to, name, NULL);
+    for (const char *p = from + common; *p; p++)
+        if (*p == '/')
+            g_string_append(text, "../");
+    if (to[common] == '/' && to[common + 1])
+        g_string_append_printf(text, "%s/", to + common + 1);
+    g_string_append(text, name);
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }

@@ -7,9 +7,12 @@
 
 #include "block/chain-skip.h"
 
+#include "block/name.h"
 #include "block/open.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static void
 edge_free(gpointer data)
@@ -190,6 +193,24 @@ const VdEnv *
 vd_node_env(const VdNode *node)
 {
     return node->env;
+}
+
+bool
+vd_node_is_file_at(const VdNode *node, const char *path)
+{
+    const VdFileId *id = &node->file_id;
+    struct stat st;
+
+    return id->known && stat(vd_name_strip_file(path), &st) == 0 &&
+           st.st_ino == id->ino &&
+           ((uint64_t) major(st.st_dev) << 32 | minor(st.st_dev)) == id->dev;
+}
+
+bool
+vd_node_is_same_file(const VdNode *a, const VdNode *b)
+{
+    return a->file_id.known && b->file_id.known &&
+           a->file_id.dev == b->file_id.dev && a->file_id.ino == b->file_id.ino;
 }
 
 const VdStats *

@@ -65,5 +65,10 @@ VdNode *vd_node_child(const VdNode *node, const char *edge);
 VdNode *vd_node_parent(const VdNode *node);
 const VdEnv *vd_node_env(const VdNode *node);
 
+/* Whether @path is the file that @node was opened from (device and inode).
+ * Blocks for a look-up of the file system. */
+bool vd_node_is_file_at(const VdNode *node, const char *path);
+bool vd_node_is_same_file(const VdNode *a, const VdNode *b);
+
 /* Counters of the door (block/rw.c); for leaves these are device requests. */
 const VdStats *vd_node_stats(const VdNode *node);

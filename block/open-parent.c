@@ -14,8 +14,8 @@
 
 #include <string.h>
 
-/* A parent is read by its child and written by nobody; a check is of one
- * image. */
+/* A parent is read by its child and written by nobody, but for the one link
+ * that takes over what others hold (vd_commit); a check is of one image. */
 #define NOT_FOR_PARENTS                                                        \
     (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |      \
      VD_OPEN_CHECK)
@@ -46,6 +46,16 @@ check_parent(const VdNode *node, const char *name, GError **error)
                                      error);
 }
 
+static VdOpenFlags
+parent_flags(const VdNode *node)
+{
+    VdOpenFlags flags = (node->flags & ~NOT_FOR_PARENTS) | VD_OPEN_STRICT_LOCK;
+
+    if (node->link + 1 == node->env->writable_link)
+        flags |= VD_OPEN_RDWR | VD_OPEN_UNMAP;
+    return flags;
+}
+
 VdNode *
 vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
                        GError **error)
@@ -59,7 +69,7 @@ vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
                 .link = node->link + 1,
                 .name = name,
                 .format = format,
-                .flags = (node->flags & ~NOT_FOR_PARENTS) | VD_OPEN_STRICT_LOCK,
+                .flags = parent_flags(node),
             },
     };
 

@@ -15,6 +15,8 @@ struct VdEnv {
     void *warn_opaque;
     const char *const *allow_paths; /* see VdContextParams */
     bool allow_any_path, contain_parents;
+    unsigned writable_link; /* this link of the chain (1 = the first parent) is
+                               opened for writing, too; 0 = none */
 };
 
 /* Open the node that @name (path, SCHEME:..., json:{...}) and @opts describe.
@@ -47,6 +49,11 @@ bool vd_node_co_close(VdNode *node, GError **error);
 /* @child as named in the image @base (path of the naming file): absolute stays,
  * else relative to the directory of @base.  Free with g_free. */
 char *vd_path_combine(const char *base, const char *child);
+/* The other way round: @path as the image @base is to name it.  Relative to the
+ * directory of @base if both have one below the root in common, else absolute;
+ * symbolic links are resolved.  NULL if either is no path or its directory does
+ * not exist.  Free with g_free. */
+char *vd_path_relative(const char *base, const char *path);
 
 /* Does the policy let an image at @base reach the extent file @path?  Inside
  * the directory of @base (symlinks resolved), or an allowed directory.
