@@ -184,6 +184,78 @@ data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
     return true;
 }
 
+static bool
+data_co_write_span(VdCopy *c, const VdSpan *span, const uint8_t *buf)
+{
+    return c->params.sparse_size > 0
+               ? data_co_write_sparse(c, span, buf)
+               : data_co_write(c, span->off, buf, span->len);
+}
+
+/* -- only what differs -------------------------------------------------------
+ */
+
+static bool
+data_co_read_against(VdCopy *c, const VdSpan *span, uint8_t *buf)
+{
+    const VdDisk *against = c->choice.against;
+    uint64_t size = against != NULL ? vd_disk_size(against) : 0;
+    size_t have = span->off < size ? MIN(span->len, size - span->off) : 0;
+    GError *error = NULL;
+
+    memset(buf + have, 0, span->len - have);
+    if (have == 0 ||
+        vd_node_co_pread(against->node, span->off, buf, have, &error))
+        return true;
+    vd_copy_fail(c, span->off, "reading", error);
+    return false;
+}
+
+/* How many bytes from @pos on are all equal, or in units that all differ. */
+static size_t
+data_like_stretch(const VdCopy *c, const uint8_t *a, const uint8_t *b,
+                  size_t len, bool *equal)
+{
+    size_t n = 0;
+
+    while (n < len) {
+        size_t part = MIN(len - n, c->unit);
+        bool same = memcmp(a + n, b + n, part) == 0;
+
+        if (n == 0)
+            *equal = same;
+        else if (same != *equal)
+            break;
+        n += part;
+    }
+    return n;
+}
+
+/* Whole units: @span begins at one. */
+static bool
+data_co_write_different(VdCopy *c, const VdSpan *span, const uint8_t *buf)
+{
+    uint8_t *other = vio_co_buffer_get(c->loop, span->len);
+    bool ok = data_co_read_against(c, span, other);
+
+    for (size_t pos = 0, n; ok && pos < span->len; pos += n) {
+        bool equal = false;
+
+        n = data_like_stretch(c, buf + pos, other + pos, span->len - pos,
+                              &equal);
+        if (!equal) {
+            VdSpan part = {.off = span->off + pos, .len = n};
+
+            ok = data_co_write_span(c, &part, buf + pos);
+        }
+    }
+    vio_buffer_put(c->loop, other, span->len);
+    return ok;
+}
+
+/* -- items -------------------------------------------------------------------
+ */
+
 bool
 vd_copy_co_data_item(void *arg, GError **error)
 {
@@ -193,9 +265,8 @@ vd_copy_co_data_item(void *arg, GError **error)
     uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
 
     if (!vd_copy_stopped(c, span->off) && vd_copy_co_read(c, span, buf)) {
-        bool ok = c->params.sparse_size > 0
-                      ? data_co_write_sparse(c, span, buf)
-                      : data_co_write(c, span->off, buf, span->len);
+        bool ok = c->choice.fill_holes ? data_co_write_different(c, span, buf)
+                                       : data_co_write_span(c, span, buf);
 
         if (ok && span->kind == VD_SPAN_DATA)
             c->meter.now.done += span->len;

@@ -175,15 +175,67 @@ plan_co_entry(VdCopy *c, const VdCopySource *src, uint64_t off,
     return false;
 }
 
+/* What the target will stand on at @off, if it is rebased. */
+static bool
+plan_co_against(VdCopy *c, uint64_t off, uint64_t len, VdMapEntry *there)
+{
+    const VdDisk *against = c->choice.against;
+    uint64_t size = against != NULL ? vd_disk_size(against) : 0;
+    GError *error = NULL;
+
+    *there = (VdMapEntry){.off = off, .len = len, .flags = VD_MAP_ZERO};
+    if (off >= size || vd_map_co_entry(against->node, off, MIN(len, size - off),
+                                       there, &error))
+        return true;
+    vd_copy_fail(c, off, "reading block status", error);
+    return false;
+}
+
+/* Both show the same bytes there, without reading them. */
+static bool
+plan_proves_equal(const VdCopy *c, const VdMapEntry *here,
+                  const VdMapEntry *there)
+{
+    const unsigned stored = VD_MAP_DATA | VD_MAP_OFFSET;
+
+    if (c->choice.common_depth > 0 && here->depth >= c->choice.common_depth)
+        return true;
+    if ((here->flags & VD_MAP_ZERO) || (there->flags & VD_MAP_ZERO))
+        return here->flags & there->flags & VD_MAP_ZERO;
+    return (here->flags & there->flags & stored) == stored &&
+           here->host_offset == there->host_offset &&
+           g_strcmp0(here->host_file, there->host_file) == 0;
+}
+
+/* Is this stretch to be copied?  May shorten it. */
+static bool
+plan_co_choose(VdCopy *c, VdMapEntry *entry, bool *wanted)
+{
+    VdMapEntry there;
+
+    *wanted = c->params.skip_depth == 0 || entry->depth < c->params.skip_depth;
+    if (!c->choice.fill_holes)
+        return true;
+    *wanted = entry->depth > 0 || !(entry->flags & VD_MAP_PRESENT);
+    if (!*wanted)
+        return true; /* no hole */
+    if (!plan_co_against(c, entry->off, entry->len, &there))
+        return false;
+    entry->len = MIN(entry->len, there.len);
+    *wanted = !plan_proves_equal(c, entry, &there);
+    return true;
+}
+
 static void
-plan_co_take_entry(VdCopy *c, const VdCopySource *src, const VdMapEntry *entry)
+plan_co_take_entry(VdCopy *c, const VdCopySource *src, const VdMapEntry *entry,
+                   bool wanted)
 {
     uint64_t off = src->start + entry->off;
     uint64_t end = off + entry->len;
     bool every_record = c->append && c->params.sparse_size == 0;
 
-    if (c->params.skip_depth > 0 && entry->depth >= c->params.skip_depth)
-        ; /* the target's parent has it */
+    if (!wanted)
+        ; /* the target has it, or gets it from its parent */
     else if ((entry->flags & VD_MAP_ZERO) && !every_record)
         plan_co_zero(c, off, end);
     else
@@ -199,11 +251,13 @@ plan_co_source(VdCopy *c, const VdCopySource *src)
 
     for (uint64_t off = 0; off < src->size;) {
         VdMapEntry entry = {0};
+        bool wanted;
 
         if (plan->stop || !vd_copy_check_cancel(c) ||
-            !plan_co_entry(c, src, off, &entry))
+            !plan_co_entry(c, src, off, &entry) ||
+            !plan_co_choose(c, &entry, &wanted))
             return false;
-        plan_co_take_entry(c, src, &entry);
+        plan_co_take_entry(c, src, &entry, wanted);
         off += entry.len;
         if (++runs % PLAN_BREATHER == 0) {
             plan_report(c);

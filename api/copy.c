@@ -125,10 +125,8 @@ copy_co_dispatch(VdCopy *c)
 }
 
 static bool
-copy_co_run(void *arg, GError **error)
+copy_co_run(VdCopy *c, GError **error)
 {
-    VdCopy *c = arg;
-
     for (unsigned i = 0; i < c->n_sources; i++)
         vd_disk_enter(c->sources[i].disk);
     vd_disk_enter(c->target);
@@ -161,7 +159,7 @@ copy_check_disk(const VdCopy *c, const VdDisk *disk, GError **error)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "source and target of a copy belong to different "
                         "contexts");
-    if (disk == c->target)
+    if (disk == c->target && !c->choice.fill_holes)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "source and target of a copy are the same disk");
     return true;
@@ -283,10 +281,13 @@ copy_set_data_shape(VdCopy *c, uint64_t cluster)
     while (c->item_bytes < sparse)
         c->item_bytes *= 2;
     c->unit = usable ? MAX(cluster, COPY_SMALLEST_UNIT) : COPY_SMALLEST_UNIT;
+    if (c->choice.fill_holes)
+        c->unit = usable ? cluster : COPY_BLOCK; /* what is there stays */
     c->zero_block = usable ? cluster : COPY_BLOCK;
     if (!usable && sparse > 0 && sparse < COPY_BLOCK)
         c->zero_block = COPY_SECTOR;
-    c->depth = copy_clamp_depth(c, wish, c->item_bytes);
+    c->depth = copy_clamp_depth(
+        c, wish, c->choice.fill_holes ? 2 * c->item_bytes : c->item_bytes);
 }
 
 static bool
@@ -309,17 +310,47 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
 }
 
 bool
-vd_copy(VdDisk *const *sources, unsigned n_sources, VdDisk *target,
-        const VdCopyParams *params, VdCopyResult *result, GError **error)
+vd_copy_co_disks(VdDisk *const *sources, unsigned n_sources, VdDisk *target,
+                 const VdCopyParams *params, const VdCopyChoice *choice,
+                 VdCopyResult *result, GError **error)
 {
     VdCopy copy = {
         .ctx = target->ctx, .loop = target->ctx->loop, .target = target};
-    bool ok = copy_set_up(&copy, sources, n_sources, params, error) &&
-              vd_context_run(copy.ctx, copy_co_run, &copy, error);
+    bool ok;
 
+    if (choice != NULL)
+        copy.choice = *choice;
+    ok = copy_set_up(&copy, sources, n_sources, params, error) &&
+         copy_co_run(&copy, error);
     if (ok && result != NULL)
         *result = copy.result;
     vio_turnstile_clear(&copy.order);
     g_free(copy.sources);
     return ok;
+}
+
+typedef struct {
+    VdDisk *const *sources;
+    unsigned n_sources;
+    VdDisk *target;
+    const VdCopyParams *params;
+    VdCopyResult *result;
+} CopyCall;
+
+static bool
+copy_co_call(void *arg, GError **error)
+{
+    CopyCall *call = arg;
+
+    return vd_copy_co_disks(call->sources, call->n_sources, call->target,
+                            call->params, NULL, call->result, error);
+}
+
+bool
+vd_copy(VdDisk *const *sources, unsigned n_sources, VdDisk *target,
+        const VdCopyParams *params, VdCopyResult *result, GError **error)
+{
+    CopyCall call = {sources, n_sources, target, params, result};
+
+    return vd_context_run(target->ctx, copy_co_call, &call, error);
 }

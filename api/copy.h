@@ -49,6 +49,17 @@ typedef struct VdPlan {
     bool running, stop;
 } VdPlan;
 
+/* What is worth copying, if it is not everything (vd_copy_co_disks). */
+typedef struct VdCopyChoice {
+    /* Rebase: fill the holes of the target's top link with what its chain has
+     * there, wherever @against would show something else.  Source and target
+     * are the same disk then. */
+    bool fill_holes;
+    VdDisk *against;       /* NULL = zeroes */
+    unsigned common_depth; /* links from this depth on are those of @against;
+                              0 = none is */
+} VdCopyChoice;
+
 typedef struct VdCopy {
     VdContext *ctx;
     VioLoop *loop;
@@ -57,6 +68,7 @@ typedef struct VdCopy {
     VdDisk *target;
     const VdDriver *target_driver;
     VdCopyParams params;
+    VdCopyChoice choice;
     uint64_t total; /* bytes of the target that the sources cover */
 
     bool append;         /* records, in order */
@@ -84,6 +96,12 @@ typedef struct VdCopyItem {
 
 /* -- copy.c ------------------------------------------------------------------
  */
+
+/* vd_copy() inside of a coroutine. */
+bool vd_copy_co_disks(VdDisk *const *sources, unsigned n_sources,
+                      VdDisk *target, const VdCopyParams *params,
+                      const VdCopyChoice *choice, VdCopyResult *result,
+                      GError **error);
 
 /* Takes @error over.  @doing: "reading", "writing", ... */
 void vd_copy_fail(VdCopy *c, uint64_t off, const char *doing, GError *error);

@@ -8,24 +8,51 @@
 
 #include <string.h>
 
-VdDisk *
-vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
-                VdOptions *opts, VdOpenFlags flags, VdTransaction *tx,
-                GError **error)
+/* Frees @opts. */
+static VdDisk *
+disk_co_open_node(VdDisk *disk, const char *format, VdOptions *opts,
+                  VdOpenFlags flags, GError **error)
+{
+    disk->node = vd_co_open(&disk->env, disk->name, format, opts, flags, error);
+    if (disk->node != NULL)
+        return disk;
+    vd_context_drop_env(disk->ctx, &disk->env);
+    g_free(disk->name);
+    g_free(disk);
+    return NULL;
+}
+
+static VdDisk *
+disk_new(VdContext *ctx, const char *name)
 {
     VdDisk *disk = g_new0(VdDisk, 1);
 
     disk->ctx = ctx;
     disk->name = g_strdup(name);
     vd_context_adopt_env(ctx, &disk->env);
+    return disk;
+}
+
+VdDisk *
+vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
+                VdOptions *opts, VdOpenFlags flags, VdTransaction *tx,
+                GError **error)
+{
+    VdDisk *disk = disk_new(ctx, name);
+
     disk->env.tx = tx;
-    disk->node = vd_co_open(&disk->env, name, format, opts, flags, error);
-    if (disk->node != NULL)
-        return disk;
-    vd_context_drop_env(ctx, &disk->env);
-    g_free(disk->name);
-    g_free(disk);
-    return NULL;
+    return disk_co_open_node(disk, format, opts, flags, error);
+}
+
+VdDisk *
+vd_disk_co_open_chain(VdContext *ctx, const char *name, const char *format,
+                      VdOptions *opts, VdOpenFlags flags, unsigned link,
+                      GError **error)
+{
+    VdDisk *disk = disk_new(ctx, name);
+
+    disk->env.writable_link = link;
+    return disk_co_open_node(disk, format, opts, flags, error);
 }
 
 bool
@@ -65,16 +92,15 @@ typedef struct {
     VdDisk *disk;
 } OpenCall;
 
-static VdOptions *
-disk_open_options(const OpenCall *call, GError **error)
+VdOptions *
+vd_disk_parse_options(const char *name, const char *text, VdOpenFlags flags,
+                      GError **error)
 {
     g_autoptr(VdOptions) opts = vd_options_new();
 
-    if ((call->flags & VD_OPEN_IMAGE_OPTS) &&
-        !vd_options_parse(opts, call->name, error))
+    if ((flags & VD_OPEN_IMAGE_OPTS) && !vd_options_parse(opts, name, error))
         return NULL;
-    if (call->options != NULL && call->options[0] != '\0' &&
-        !vd_options_parse(opts, call->options, error))
+    if (text != NULL && text[0] != '\0' && !vd_options_parse(opts, text, error))
         return NULL;
     return g_steal_pointer(&opts);
 }
@@ -84,7 +110,8 @@ disk_co_open_call(void *arg, GError **error)
 {
     OpenCall *call = arg;
     bool by_opts = call->flags & VD_OPEN_IMAGE_OPTS;
-    VdOptions *opts = disk_open_options(call, error);
+    VdOptions *opts =
+        vd_disk_parse_options(call->name, call->options, call->flags, error);
 
     if (opts == NULL)
         return false;

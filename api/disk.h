@@ -19,6 +19,14 @@ struct VdDisk {
 VdDisk *vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
                         VdOptions *opts, VdOpenFlags flags, VdTransaction *tx,
                         GError **error);
+/* The same with link @link (1 = the first parent) of its chain open for
+ * writing. */
+VdDisk *vd_disk_co_open_chain(VdContext *ctx, const char *name,
+                              const char *format, VdOptions *opts,
+                              VdOpenFlags flags, unsigned link, GError **error);
+/* NULL after a failure; @text may be NULL. */
+VdOptions *vd_disk_parse_options(const char *name, const char *text,
+                                 VdOpenFlags flags, GError **error);
 /* Wait for requests in flight, then close; frees in any case. */
 bool vd_disk_co_close(VdDisk *disk, GError **error);
 
