@@ -9,6 +9,7 @@
  * Concurrency: the state is read before the worker starts and not meanwhile.
  */
 #include "formats/vmdk/children.h"
+#include "formats/vmdk/chain.h"
 #include "formats/vmdk/descriptor/names.h"
 
 #include "io/fd.h"
@@ -116,7 +117,9 @@ is_child(const Search *search, const char *path)
     const char *hint =
         desc ? vmdk_descriptor_get(desc, "parentFileNameHint") : NULL;
 
-    return hint && vmdk_descriptor_cid(desc, "parentCID") == search->cid &&
+    return hint &&
+           (vmdk_descriptor_cid(desc, "parentCID") == search->cid ||
+            vmdk_descriptor_cid(desc, VMDK_KEY_COMING) == search->cid) &&
            hint_leads_to(search, path, hint);
 }
 

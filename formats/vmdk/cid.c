@@ -2,13 +2,16 @@
 /* formats/vmdk/cid.c - what a disk has to note before its contents change.
  *
  * Once per opening, before the first change is acknowledged: a new content id,
- * by which children notice that their parent is not what it was, and the end
- * of change tracking, whose file nobody would bring up to date.
+ * by which children notice that their parent is not what it was (those that can
+ * be found are named in a warning), and the end of change tracking, whose file
+ * nobody would bring up to date.
  *
  * A disk that is just being created needs neither: nobody knows its content id.
  *
  * Concurrency: the first writer does it, others wait for him.
  */
+#include "formats/vmdk/chain.h"
+#include "formats/vmdk/children.h"
 #include "formats/vmdk/descriptor/ids.h"
 #include "formats/vmdk/sparse/sparse.h"
 
@@ -36,8 +39,8 @@ cid_co_lower_header_versions(VmdkState *s, GError **error)
     return true;
 }
 
-static bool
-cid_co_drop_change_tracking(VmdkState *s, GError **error)
+bool
+vmdk_cid_co_end_tracking(VmdkState *s, bool *changed, GError **error)
 {
     const char *path = vmdk_descriptor_get(s->desc, "changeTrackPath");
 
@@ -53,17 +56,40 @@ cid_co_drop_change_tracking(VmdkState *s, GError **error)
                  vd_node_name(s->file), path);
     if (!cid_co_lower_header_versions(s, error))
         return false;
+    *changed = true;
     vmdk_descriptor_remove(s->desc, "changeTrackPath");
     return vmdk_descriptor_set(s->desc, "version", "1", error);
+}
+
+/* Nobody tells a parent who its children are, so whoever writes to one learns
+ * of them here. */
+static void
+cid_co_warn_children(VmdkState *s)
+{
+    g_autoptr(GPtrArray) paths = NULL;
+    g_autofree char *names = NULL;
+
+    if (!vmdk_children_co_find(s, &paths, NULL) || !paths->len)
+        return;
+    g_ptr_array_add(paths, NULL);
+    names = g_strjoinv(", ", (char **) paths->pdata);
+    vd_node_warn(s->node,
+                 "%s: is the parent of %s; it is being changed, and will no "
+                 "longer fit",
+                 vd_node_name(s->file), names);
 }
 
 static bool
 cid_co_note_change_locked(VmdkState *s, GError **error)
 {
+    bool changed;
+
     if (s->modified)
         return true;
-    if (!cid_co_drop_change_tracking(s, error))
+    cid_co_warn_children(s);
+    if (!vmdk_cid_co_end_tracking(s, &changed, error))
         return false;
+    vmdk_chain_settle(s);
     vmdk_ids_renew(s->desc, false);
     if (!vmdk_descriptor_co_store(s, error))
         return vd_prefix(error, "changing the content id: ");

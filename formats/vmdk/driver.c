@@ -12,6 +12,7 @@
  * is the extents' business.
  */
 #include "formats/vmdk/driver.h"
+#include "formats/vmdk/chain.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include <string.h>
@@ -285,4 +286,9 @@ const VdDriver vd_vmdk_driver = {
     .list_meta = vmdk_list_meta,
     .co_set_meta = vmdk_co_set_meta,
     .co_check = vmdk_co_check,
+    .co_chain_begin = vmdk_co_chain_begin,
+    .co_chain_end = vmdk_co_chain_end,
+    .co_set_parent = vmdk_co_set_parent,
+    .co_make_empty = vmdk_co_make_empty,
+    .co_find_children = vmdk_co_find_children,
 };

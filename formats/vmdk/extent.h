@@ -30,6 +30,8 @@ typedef struct VmdkExtentOps {
     /* After the last flush: mark clean. */
     bool (*co_finish)(VmdkExtent *e, GError **error);
     bool (*co_check)(VmdkExtent *e, VdCheckResult *result, GError **error);
+    /* It determines nothing any more; NULL: that cannot be said. */
+    bool (*co_make_empty)(VmdkExtent *e, GError **error);
     void (*free)(VmdkExtent *e);
 } VmdkExtentOps;
 

@@ -6,6 +6,7 @@
  *
  * Concurrency: open and close only.
  */
+#include "formats/vmdk/chain.h"
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/sparse/sparse.h"
 
@@ -167,13 +168,14 @@ check_encryption(VmdkState *s, GError **error)
 static bool
 take_descriptor(VmdkState *s, GError **error)
 {
-    s->cid = s->parent_cid = VMDK_CID_NONE;
+    s->cid = s->parent_cid = s->coming_cid = VMDK_CID_NONE;
     if (!s->desc)
         return true;
     if (!check_version(s, error) || !check_encryption(s, error))
         return false;
     s->cid = vmdk_descriptor_cid(s->desc, "CID");
     s->parent_cid = vmdk_descriptor_cid(s->desc, "parentCID");
+    s->coming_cid = vmdk_descriptor_cid(s->desc, VMDK_KEY_COMING);
     if (!g_ascii_strcasecmp(
             vmdk_descriptor_get(s->desc, "isNativeSnapshot")
                 ? vmdk_descriptor_get(s->desc, "isNativeSnapshot")

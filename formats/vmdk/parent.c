@@ -14,6 +14,7 @@
  *
  * Concurrency: open only.
  */
+#include "formats/vmdk/chain.h"
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/state.h"
@@ -49,13 +50,21 @@ parent_cid(VdNode *parent, uint32_t *cid)
     return true;
 }
 
+/* While a commit's note stands, its parent may be on either side of it. */
+static bool
+is_wanted(const VmdkState *s, uint32_t cid)
+{
+    return cid == s->parent_cid ||
+           (s->coming_cid != VMDK_CID_NONE && cid == s->coming_cid);
+}
+
 static TryResult
 parent_co_accept_or_drop(Search *search, VdNode *parent, const char *path)
 {
     VmdkState *s = search->s;
     uint32_t cid = 0;
 
-    if (parent_cid(parent, &cid) && cid == s->parent_cid)
+    if (parent_cid(parent, &cid) && is_wanted(s, cid))
         return TRY_FITS;
     if ((vd_node_flags(s->node) & VD_OPEN_IGNORE_CID) &&
         !vd_node_is_writable(s->node)) {
@@ -245,4 +254,50 @@ vmdk_parent_co_open(VmdkState *s, VdOptions *opts, GError **error)
     }
     return parent_co_search(s, override, dirs, &problem) ||
            parent_keep_problem(s, problem, error);
+}
+
+/* -- repair -----------------------------------------------------------------
+ */
+
+/* The content id of the image at @path; false: that is no VMDK with one. */
+static bool
+parent_co_peek(const VmdkState *s, const char *path, uint32_t *cid)
+{
+    VdNode *node = vd_co_open(vd_node_env(s->node), path, "vmdk", NULL,
+                              VD_OPEN_NO_PARENT | VD_OPEN_NO_IO, NULL);
+    bool ok = node && parent_cid(node, cid) && *cid != VMDK_CID_NONE;
+
+    if (node)
+        (void) vd_node_co_close(node, NULL); /* read-only: nothing to lose */
+    return ok;
+}
+
+bool
+vmdk_parent_co_take_cid(VmdkState *s, uint32_t *old, uint32_t *now,
+                        GError **error)
+{
+    g_autoptr(GPtrArray) places = places_new(s, NULL, NULL);
+    uint32_t cid = s->parent_cid, before = s->parent_cid;
+    bool found = false, ok = true;
+
+    for (guint i = 0; i < places->len && !found; i++)
+        found = parent_co_peek(s, places->pdata[i], &cid);
+    if (!found)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: no parent whose content id could be taken over",
+                        vd_node_name(s->file));
+    if (cid != before || s->coming_cid != VMDK_CID_NONE) {
+        vio_co_mutex_lock(&s->desc_lock);
+        s->parent_cid = cid;
+        s->coming_cid = VMDK_CID_NONE;
+        vmdk_descriptor_set_cid(s->desc, "parentCID", cid);
+        vmdk_descriptor_remove(s->desc, VMDK_KEY_COMING);
+        ok = vmdk_descriptor_co_store(s, error);
+        vio_co_mutex_unlock(&s->desc_lock);
+    }
+    if (ok && old)
+        *old = before;
+    if (ok && now)
+        *now = cid;
+    return ok;
 }

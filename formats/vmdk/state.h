@@ -16,7 +16,11 @@ struct VmdkState {
     VmdkHeader header;    /* of @file; embedded and bare only */
     bool has_header;
     uint32_t cid, parent_cid;
-    char *parent_path; /* where it is, if it was not opened; NULL = unknown */
+    uint32_t coming_cid; /* of a parent that is being committed to (chain.h);
+                            VMDK_CID_NONE = none */
+    bool stores_zeroes;  /* there will be another parent: whole grains of zeroes
+                            are worth storing */
+    char *parent_path;   /* where it is, if it was not opened; NULL = unknown */
     char *parent_problem; /* why it is not open, for a check; NULL = none */
     bool encrypted;
     bool keep_cbt; /* option: rather do not write */
@@ -50,10 +54,24 @@ vmdk_has_parent(const VmdkState *s)
     return s->parent_cid != VMDK_CID_NONE;
 }
 
+/* Whether zeroes have to be stored to be seen. */
+static inline bool
+vmdk_must_store_zeroes(const VmdkState *s)
+{
+    return vmdk_has_parent(s) || s->stores_zeroes;
+}
+/* For a repair: remember the content id that the parent has now, whatever it
+ * is.  *@old and *@now (may be NULL): both; equal if nothing was to be done. */
+bool vmdk_parent_co_take_cid(VmdkState *s, uint32_t *old, uint32_t *now,
+                             GError **error);
+
 /* -- cid.c
  * --------------------------------------------------------------------- */
 /* To be called before every change of the contents; does something once. */
 bool vmdk_co_note_change(VmdkState *s, GError **error);
+/* Change tracking ends, as nobody would bring its file up to date.  *changed:
+ * the descriptor is to be stored.  desc_lock is held. */
+bool vmdk_cid_co_end_tracking(VmdkState *s, bool *changed, GError **error);
 
 /* -- descriptor/store.c
  * --------------------------------------------------------- */

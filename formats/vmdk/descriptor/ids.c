@@ -78,18 +78,25 @@ vmdk_uuid_is_valid(const char *text)
 }
 
 void
-vmdk_ids_renew(VmdkDescriptor *desc, bool always)
+vmdk_ids_set(VmdkDescriptor *desc, uint32_t cid, bool always)
 {
     char long_cid[VMDK_LONG_CID_CHARS + 1];
-    uint32_t cid;
 
-    do
-        cid = vmdk_cid_new();
-    while (cid == vmdk_descriptor_cid(desc, "CID"));
     vmdk_descriptor_set_cid(desc, "CID", cid);
     if (!always && !vmdk_descriptor_get(desc, "ddb.longContentID"))
         return;
     vmdk_long_cid_new(cid, long_cid);
     /* Digits always fit. */
     (void) vmdk_descriptor_set(desc, "ddb.longContentID", long_cid, NULL);
+}
+
+void
+vmdk_ids_renew(VmdkDescriptor *desc, bool always)
+{
+    uint32_t cid;
+
+    do
+        cid = vmdk_cid_new();
+    while (cid == vmdk_descriptor_cid(desc, "CID"));
+    vmdk_ids_set(desc, cid, always);
 }

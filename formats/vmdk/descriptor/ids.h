@@ -19,6 +19,8 @@ void vmdk_uuid_new(char text[VMDK_UUID_CHARS + 1]);
 /* Whether @text has the form of a descriptor's uuid. */
 bool vmdk_uuid_is_valid(const char *text);
 
+/* Give @desc this content id; longContentID follows as below. */
+void vmdk_ids_set(VmdkDescriptor *desc, uint32_t cid, bool always);
 /* Give @desc a new content id; longContentID follows if @desc has one or
  * @always. */
 void vmdk_ids_renew(VmdkDescriptor *desc, bool always);

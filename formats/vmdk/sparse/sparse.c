@@ -212,5 +212,6 @@ const VmdkExtentOps vmdk_sparse_ops = {
     .co_flush = vmdk_sparse_co_flush,
     .co_finish = vmdk_sparse_co_finish,
     .co_check = vmdk_sparse_co_check,
+    .co_make_empty = vmdk_sparse_co_make_empty,
     .free = vmdk_sparse_free,
 };

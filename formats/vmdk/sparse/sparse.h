@@ -76,6 +76,9 @@ bool vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
 bool vmdk_sparse_co_flush(VmdkExtent *e, GError **error);
 bool vmdk_sparse_co_finish(VmdkExtent *e, GError **error);
 
+/* empty.c */
+bool vmdk_sparse_co_make_empty(VmdkExtent *e, GError **error);
+
 /* check.c */
 /* @stale (may be NULL): gets the numbers (uint32_t) of tables whose copies
  * differ, which are then no findings. */

@@ -70,6 +70,39 @@ vmdk_tables_note_meta(VmdkTables *tables)
     g_array_sort(tables->meta, compare_ranges);
 }
 
+static const MetaRange *
+meta_range(const VmdkTables *tables, unsigned i)
+{
+    return &g_array_index(tables->meta, MetaRange, i);
+}
+
+/* Those are sorted by where they begin, and lie apart in what can be written.
+ */
+uint64_t
+vmdk_tables_meta_end(const VmdkTables *tables)
+{
+    unsigned n = tables->meta->len;
+
+    return MAX(tables->hdr.overhead_sectors,
+               n ? meta_range(tables, n - 1)->last + 1 : 0);
+}
+
+bool
+vmdk_tables_gap(const VmdkTables *tables, unsigned i, uint64_t *first,
+                uint64_t *n)
+{
+    uint64_t from = tables->hdr.overhead_sectors, to;
+
+    if (i >= tables->meta->len)
+        return false;
+    if (i)
+        from = MAX(from, meta_range(tables, i - 1)->last + 1);
+    to = meta_range(tables, i)->first;
+    *first = from;
+    *n = to > from ? to - from : 0;
+    return true;
+}
+
 /* Of ranges that lie on one another some may be missed; then nothing is written
  * anyway. */
 bool

@@ -135,6 +135,12 @@ bool vmdk_tables_sift(VmdkTables *tables, uint32_t index, uint32_t *raw,
                       const uint32_t *other, bool *damaged);
 /* table-places.c: note metadata that lie among the grains. */
 void vmdk_tables_note_meta(VmdkTables *tables);
+/* The sector behind the last piece of metadata. */
+uint64_t vmdk_tables_meta_end(const VmdkTables *tables);
+/* Stretch number @i between the front metadata and pieces that lie among the
+ * grains: *n sectors (maybe 0) from *first on.  False: there is no such. */
+bool vmdk_tables_gap(const VmdkTables *tables, unsigned i, uint64_t *first,
+                     uint64_t *n);
 /* Does a grain in sectors [first, last] touch such? */
 bool vmdk_tables_hits_meta(const VmdkTables *tables, uint64_t first,
                            uint64_t last);

@@ -24,7 +24,7 @@
 static bool
 given_up_entry(const VmdkExtent *e, uint32_t *entry)
 {
-    if (!vmdk_has_parent(e->state))
+    if (!vmdk_must_store_zeroes(e->state))
         *entry = VMDK_GTE_ABSENT;
     else if (e->sparse->tables->zero_gte)
         *entry = VMDK_GTE_ZERO;
@@ -90,7 +90,7 @@ sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
     case VD_RUN_ZERO:
         return true;
     case VD_RUN_PARENT:
-        return !vmdk_has_parent(e->state) ||
+        return !vmdk_must_store_zeroes(e->state) ||
                sparse_co_mark_zero(e, off, run->len, error);
     case VD_RUN_DATA:
         if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry))
@@ -174,7 +174,7 @@ sparse_co_zero_piece(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
         if (!vmdk_sparse_co_lookup(e, off, part, &run, error))
             return false;
         if (run.kind == VD_RUN_DATA ||
-            (run.kind == VD_RUN_PARENT && vmdk_has_parent(e->state))) {
+            (run.kind == VD_RUN_PARENT && vmdk_must_store_zeroes(e->state))) {
             src = vio_vec_slice(&src, 0, (size_t) run.len);
             if (!vmdk_sparse_co_write(e, off, &src, error))
                 return false;
