@@ -456,6 +456,45 @@ VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, bool strict,
                           VdProgressFunc progress, void *progress_opaque,
                           VdCompareResult *result, GError **error);
 
+/* -- chains ---------------------------------------------------------------- */
+
+/* An image by its name: what vd_disk_open() takes. */
+typedef struct VdImageRef {
+    const char *name;
+    const char *format;  /* NULL = probe */
+    const char *options; /* "k=v,k=v"; NULL = none */
+    VdOpenFlags flags;
+} VdImageRef;
+
+typedef struct VdCommitParams {
+    VdImageRef image; /* opened for writing by the call */
+    const char *base; /* the link of its chain that takes over what those above
+                         it hold: as the chain names it, or the path of its
+                         file; NULL = the parent */
+    bool keep_top;    /* the image keeps what it holds; implied by base */
+    unsigned depth;   /* requests in flight; 0 = chosen */
+    uint64_t rate_limit; /* bytes/s written; 0 = none */
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdCommitParams;
+
+typedef struct VdCommitResult {
+    uint64_t bytes_written, bytes_zero;
+    uint64_t grown_from; /* size of the base before; 0 = it did not grow */
+} VdCommitResult;
+
+/* Merge what the links above the base determine into the base.  The image shows
+ * the same at every moment, also after a failure, and can be used afterwards;
+ * with a base further down it stands on that from then on.  The links between
+ * and other children of the base become invalid; those that are known are named
+ * in warnings.  Durable when it returns (unless VD_OPEN_NO_FLUSH).
+ *
+ * Errors: INVALID_ARGUMENT without a parent, NOT_FOUND if the base is no link
+ * of the chain, IN_USE if anybody uses the image, the base or another child of
+ * it, NOT_SUPPORTED for formats that cannot.  @result may be NULL. */
+VD_PUBLIC bool vd_commit(VdContext *ctx, const VdCommitParams *params,
+                         VdCommitResult *result, GError **error);
+
 /* "0.1.0" */
 VD_PUBLIC const char *vd_version(void);
 /* "engines: uring, threads; codecs: ..." */

@@ -55,6 +55,16 @@ image_spec(const CommonOptions *common, const char *name, unsigned flags)
     };
 }
 
+VdImageRef
+image_ref(const ImageSpec *spec)
+{
+    unsigned flags = spec->flags | (spec->image_opts ? VD_OPEN_IMAGE_OPTS : 0);
+
+    return (VdImageRef){.name = spec->name,
+                        .format = spec->format,
+                        .flags = (VdOpenFlags) flags};
+}
+
 VdDisk *
 image_open(VdContext *ctx, const ImageSpec *spec)
 {

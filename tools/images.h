@@ -19,6 +19,9 @@ VdContext *image_context_new(const CommonOptions *common);
 ImageSpec image_spec(const CommonOptions *common, const char *name,
                      unsigned flags);
 
+/* The same for functions that open images themselves. */
+VdImageRef image_ref(const ImageSpec *spec);
+
 /* NULL after "Could not open 'NAME': reason". */
 VdDisk *image_open(VdContext *ctx, const ImageSpec *spec);
 /* False after a message. */

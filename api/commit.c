@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/commit.c - what a link of a chain holds goes into a link below it.
+ *
+ *   top  ->  between ...  ->  base  ->  ...
+ *
+ * The order, so that the top shows the same at every moment, whoever fails:
+ *
+ *   the top notes the content id that its parent will have
+ *   the base grows, and takes over what the links above it determine
+ *   flush of the base
+ *   if there are links between: the top names the base as its parent
+ *   the base gets that content id
+ *   the top forgets the old one
+ *   the top is emptied (unless it is to be kept)
+ *
+ * All of it can be done again after an interruption.  What other children of
+ * the base and the links between show is no longer what it was; they are named
+ * in a warning, and nobody may have them open: they would hold the base.
+ *
+ * Concurrency: one coroutine; the copy inside is parallel.
+ */
+#include "api/copy.h"
+#include "api/chain.h"
+
+#include <inttypes.h>
+
+typedef struct {
+    VdContext *ctx;
+    const VdCommitParams *params;
+    VdCommitResult result;
+    unsigned depth; /* of the base */
+    VdDisk *disk;
+    VdNode *top, *base;
+    char *coming;
+    bool noted, decided; /* the note is there; the base may have the new id */
+} Commit;
+
+/* -- who is who -------------------------------------------------------------
+ */
+
+static bool
+link_is_named(const Commit *c, const VdNode *link, const char *name)
+{
+    g_autofree char *beside = vd_path_combine(c->params->image.name, name);
+
+    return g_strcmp0(vd_node_name(link), name) == 0 ||
+           vd_node_is_file_at(link, name) || vd_node_is_file_at(link, beside);
+}
+
+static bool
+throw_no_base(const Commit *c, GError **error)
+{
+    return vd_throw(error, VD_ERROR_NOT_FOUND,
+                    "Did not find '%s' in the backing chain of '%s'",
+                    c->params->base, c->params->image.name);
+}
+
+/* How far down the base is, from a look at the chain that changes nothing. */
+static bool
+commit_co_find_base(Commit *c, GError **error)
+{
+    const VdCommitParams *p = c->params;
+    unsigned depth = 0;
+    VdDisk *disk;
+
+    c->depth = 1;
+    if (p->base == NULL)
+        return true;
+    disk = vd_chain_co_open_image(c->ctx, &p->image, 0, 0, error);
+    if (disk == NULL)
+        return false;
+    for (const VdNode *n = disk->node; n != NULL; n = vd_node_parent(n)) {
+        if (depth > 0 && link_is_named(c, n, p->base))
+            break;
+        depth++;
+    }
+    c->depth = depth;
+    if (depth > vd_chain_last_depth(disk->node))
+        c->depth = 0;
+    (void) vd_disk_co_close(disk, NULL); /* read-only: nothing to lose */
+    return c->depth > 0 || throw_no_base(c, error);
+}
+
+static bool
+check_driver(const VdNode *link, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(link);
+
+    if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL)
+        return true;
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: images of format '%s' cannot be committed",
+                    vd_node_name(link), drv->name);
+}
+
+static bool
+commit_co_open(Commit *c, GError **error)
+{
+    const VdCommitParams *p = c->params;
+
+    c->disk = vd_chain_co_open_image(c->ctx, &p->image, VD_OPEN_RDWR, c->depth,
+                                     error);
+    if (c->disk == NULL)
+        return false;
+    c->top = c->base = c->disk->node;
+    if (!check_driver(c->top, error))
+        return false;
+    if (vd_node_parent(c->top) == NULL)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Image does not have a backing file");
+    for (unsigned i = 0; i < c->depth; i++) {
+        c->base = vd_node_parent(c->base);
+        if (c->base == NULL)
+            return throw_no_base(c, error);
+    }
+    return check_driver(c->base, error);
+}
+
+/* -- who suffers ------------------------------------------------------------
+ */
+
+static VdNode *
+link_above_base(const Commit *c)
+{
+    VdNode *link = c->top;
+
+    while (vd_node_parent(link) != c->base)
+        link = vd_node_parent(link);
+    return link;
+}
+
+static void
+warn_between(const Commit *c)
+{
+    for (const VdNode *n = vd_node_parent(c->top); n != c->base;
+         n = vd_node_parent(n))
+        vd_context_warn(c->ctx,
+                        "%s: lies between the image and the base, and will not "
+                        "be valid any more",
+                        vd_node_name(n));
+}
+
+static bool
+commit_co_warn_children(const Commit *c, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(c->base);
+    const VdNode *above = link_above_base(c);
+    g_autoptr(GPtrArray) paths = NULL;
+
+    if (drv->co_find_children == NULL)
+        return true;
+    if (!drv->co_find_children(c->base, &paths, error))
+        return false;
+    for (unsigned i = 0; i < paths->len; i++) {
+        const char *path = g_ptr_array_index(paths, i);
+
+        if (!vd_node_is_file_at(above, path) &&
+            !vd_node_is_file_at(c->top, path))
+            vd_context_warn(c->ctx,
+                            "%s: is another child of %s, and will not be valid "
+                            "any more",
+                            path, vd_node_name(c->base));
+    }
+    return true;
+}
+
+/* -- the steps --------------------------------------------------------------
+ */
+
+static bool
+commit_co_set_parent(Commit *c, const VdParentRef *ref, GError **error)
+{
+    return vd_node_driver(c->top)->co_set_parent(c->top, ref, error);
+}
+
+/* The present parent was accepted at open, by this id or by that of an earlier
+ * commit; so this is a good moment to have it clear. */
+static bool
+commit_co_note(Commit *c, GError **error)
+{
+    VdParentRef ref = {.parent = vd_node_parent(c->top), .coming = c->coming};
+
+    c->noted = commit_co_set_parent(c, &ref, error);
+    return c->noted;
+}
+
+/* Bytes behind the end of the base are zero for the links above; what is below
+ * the base must not shine through when it is longer. */
+static bool
+commit_co_grow(Commit *c, GError **error)
+{
+    uint64_t now = vd_node_size(c->base), wanted = vd_node_size(c->top);
+    const VdNode *below = vd_node_parent(c->base);
+
+    if (now >= wanted)
+        return true;
+    if (below != NULL && vd_node_size(below) > now)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: has %" PRIu64 " bytes and would have to grow to "
+                        "%" PRIu64 ", where the longer parent %s would show",
+                        vd_node_name(c->base), now, wanted,
+                        vd_node_name(below));
+    if (!vd_node_co_truncate(c->base, wanted, VD_PREALLOC_OFF, error))
+        return vd_prefix(error, "growing the base: ");
+    c->result.grown_from = now;
+    return true;
+}
+
+static bool
+commit_co_copy(Commit *c, GError **error)
+{
+    VdCopyParams params = {
+        .sparse_size = UINT64_MAX,
+        .skip_depth = c->depth,
+        .rate_limit = c->params->rate_limit,
+        .depth = c->params->depth,
+        .progress = c->params->progress,
+        .progress_opaque = c->params->progress_opaque,
+    };
+    VdCopyResult copied;
+    VdDisk base = {.ctx = c->ctx, .node = c->base, .env = c->disk->env};
+    bool ok;
+
+    vd_chain_forget(c->top);
+    ok = vd_copy_co_disks(&c->disk, 1, &base, &params, NULL, &copied, error);
+    vd_chain_forget(c->top);
+    if (!ok || !vd_node_co_flush(c->base, error))
+        return false;
+    c->result.bytes_written = copied.bytes_written;
+    c->result.bytes_zero = copied.bytes_zero;
+    return true;
+}
+
+/* From now on the links between are not needed. */
+static bool
+commit_co_step_over(Commit *c, GError **error)
+{
+    g_autofree char *name = NULL;
+    VdParentRef ref = {.parent = c->base, .coming = c->coming};
+
+    if (c->depth == 1)
+        return true;
+    name = vd_path_relative(vd_node_name(c->top), vd_node_name(c->base));
+    if (name == NULL)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: cannot name %s as its parent",
+                        vd_node_name(c->top), vd_node_name(c->base));
+    ref.name = name;
+    return commit_co_set_parent(c, &ref, error);
+}
+
+static bool
+commit_co_decide(Commit *c, GError **error)
+{
+    VdParentRef ref = {.parent = c->base};
+
+    c->decided = true;
+    return vd_node_driver(c->base)->co_chain_end(c->base, c->coming, error) &&
+           commit_co_set_parent(c, &ref, error);
+}
+
+static bool
+commit_co_empty(Commit *c, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(c->top);
+
+    if (c->params->keep_top || c->params->base != NULL ||
+        drv->co_make_empty == NULL)
+        return true;
+    return drv->co_make_empty(c->top, error) ||
+           vd_prefix(error, "committed, but the image is not emptied: ");
+}
+
+static bool
+commit_co_steps(Commit *c, GError **error)
+{
+    const VdDriver *top = vd_node_driver(c->top);
+    const VdDriver *base = vd_node_driver(c->base);
+
+    return commit_co_warn_children(c, error) &&
+           base->co_chain_begin(c->base, VD_CHAIN_BASE, &c->coming, error) &&
+           top->co_chain_begin(c->top, VD_CHAIN_TOP, NULL, error) &&
+           commit_co_note(c, error) && commit_co_grow(c, error) &&
+           commit_co_copy(c, error) && commit_co_step_over(c, error) &&
+           commit_co_decide(c, error) && commit_co_empty(c, error);
+}
+
+/* Before the base has a new content id the note can go again; if not it does no
+ * harm. */
+static void
+commit_co_take_back(Commit *c)
+{
+    VdParentRef ref = {.parent = vd_node_parent(c->top)};
+
+    if (c->noted && !c->decided)
+        (void) commit_co_set_parent(c, &ref,
+                                    NULL); /* the first failure counts */
+}
+
+static bool
+commit_co_run(void *arg, GError **error)
+{
+    Commit *c = arg;
+    bool ok = commit_co_find_base(c, error) && commit_co_open(c, error);
+
+    if (ok) {
+        warn_between(c);
+        ok = commit_co_steps(c, error);
+        if (!ok)
+            commit_co_take_back(c);
+    }
+    if (c->disk != NULL)
+        ok = vd_disk_co_close(c->disk, ok ? error : NULL) && ok;
+    g_free(c->coming);
+    return ok;
+}
+
+bool
+vd_commit(VdContext *ctx, const VdCommitParams *params, VdCommitResult *result,
+          GError **error)
+{
+    Commit commit = {.ctx = ctx, .params = params};
+    bool ok = vd_context_run(ctx, commit_co_run, &commit, error);
+
+    if (ok && result != NULL)
+        *result = commit.result;
+    return ok;
+}

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-chains - commit and rebase: words, exit codes, what becomes of files."""
+import json
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
+                     run_link)
+from tap import Suite  # noqa: E402
+from tools import Failed, disk_io  # noqa: E402
+
+MIB = 1 << 20
+
+
+class Stage:
+    """A directory of images and a link to the program."""
+
+    def __init__(self):
+        self.root = tempfile.TemporaryDirectory(prefix="vdisk-test-chains-")
+        self.link = link_vdisk_img(self.root.name)
+        self.directory = tempfile.mkdtemp(dir=self.root.name)
+        make_images(self.directory)
+
+    def path(self, name=""):
+        return os.path.join(self.directory, name)
+
+
+STAGE = Stage()
+
+
+def img(*args, code=0):
+    result = run_link(STAGE.link, list(args), STAGE.path())
+    assert_equal(code, result.code, str(result))
+    return result
+
+
+def content(name):
+    img("convert", "-O", "raw", name, "out.raw")
+    with open(STAGE.path("out.raw"), "rb") as f:
+        return f.read()
+
+
+def overlay(name, parent, off, byte):
+    """A child of @parent with a MiB of its own."""
+    img("create", "-q", "-f", "vmdk", "-b", parent, "-F", "vmdk", name)
+    with open(STAGE.path("data.raw"), "wb") as f:
+        f.write(bytes([byte]) * MIB)
+    disk_io(STAGE.path(name), "write", off, STAGE.path("data.raw"))
+
+
+def said(result, text):
+    if text not in result.stdout + result.stderr:
+        raise Failed("no %r in %s" % (text, result))
+
+
+def size_of(name):
+    return os.path.getsize(STAGE.path(name))
+
+
+def commit_cases(suite):
+    @suite.case("commit empties the image, which shows the same")
+    def _():
+        overlay("m.vmdk", "a.vmdk", 3 * MIB, 7)
+        before, full = content("m.vmdk"), size_of("m.vmdk")
+        said(img("commit", "m.vmdk"), b"Image committed.\n")
+        assert_equal(True, content("m.vmdk") == before, "top")
+        assert_equal(True, content("a.vmdk") == before, "base")
+        if size_of("m.vmdk") >= full:
+            raise Failed("%d bytes, %d before" % (size_of("m.vmdk"), full))
+
+    @suite.case("commit -d keeps what the image holds, -q says nothing")
+    def _():
+        overlay("d.vmdk", "a.vmdk", 5 * MIB, 9)
+        full = size_of("d.vmdk")
+        result = img("commit", "-d", "-q", "d.vmdk")
+        assert_equal(b"", result.stdout, "stdout")
+        assert_equal(full, size_of("d.vmdk"), "size")
+
+    @suite.case("commit -b goes further down and takes the middle out")
+    def _():
+        overlay("one.vmdk", "a.vmdk", MIB, 1)
+        overlay("two.vmdk", "one.vmdk", 2 * MIB, 2)
+        before = content("two.vmdk")
+        said(img("commit", "-b", "a.vmdk", "two.vmdk"), b"one.vmdk")
+        assert_equal(True, content("two.vmdk") == before, "top")
+        assert_equal(True, content("a.vmdk") == before, "base")
+        info = json.loads(img("info", "--output=json", "two.vmdk").stdout)
+        assert_equal("a.vmdk", info["backing-filename"], "parent")
+        said(img("info", "--backing-chain", "one.vmdk"), b"one.vmdk")
+        said(img("convert", "-O", "raw", "one.vmdk", "x.raw", code=1),
+             b"content id")
+
+    @suite.case("commit --output=json is one document")
+    def _():
+        overlay("j.vmdk", "a.vmdk", MIB, 3)
+        document = json.loads(img("commit", "--output=json", "j.vmdk").stdout)
+        assert_equal(MIB, document["bytes-written"], str(document))
+
+    @suite.case("commit -p ends at a hundred percent")
+    def _():
+        overlay("p.vmdk", "a.vmdk", MIB, 4)
+        said(img("commit", "-p", "p.vmdk"), b"(100.00/100%)")
+
+    @suite.case("commit says what is wrong")
+    def _():
+        overlay("w.vmdk", "a.vmdk", MIB, 5)
+        said(img("commit", "a.vmdk", code=1),
+             b"qemu-img: Image does not have a backing file\n")
+        said(img("commit", "-b", "nobody", "w.vmdk", code=1),
+             b"Did not find 'nobody' in the backing chain of 'w.vmdk'\n")
+        said(img("commit", "nothing.vmdk", code=1),
+             b"qemu-img: Could not open 'nothing.vmdk': ")
+        said(img("commit", code=1), b"Expecting one image file name")
+
+
+def main():
+    suite = Suite()
+    commit_cases(suite)
+    suite.run()
+
+
+main()

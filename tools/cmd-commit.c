@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/cmd-commit.c - vdisk-img commit: a link's contents into its parent, or
+ * into a link further down.
+ *
+ * Concurrency: main thread only.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tools/commands.h"
+#include "tools/images.h"
+#include "tools/json.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+#define COMMIT_PROGRESS_STEP 1
+
+static const CmdOption commit_options[] = {
+    CMD_ROW_FORMAT,
+    CMD_ROW_IMAGE_OPTS,
+    {'t', "cache", "MODE",
+     "none, writeback (default), writethrough, directsync or unsafe"},
+    {'b', "base", "BASE",
+     "commit into this link of the chain, not the parent; implies -d"},
+    {'d', "drop", NULL, "do not empty the image afterwards"},
+    {'r', "rate-limit", "RATE", "bytes a second, at most"},
+    CMD_ROW_PROGRESS,
+    CMD_ROW_QUIET,
+    CMD_ROWS_COMMON,
+};
+
+typedef struct {
+    const CommonOptions *common;
+    const char *name;
+    VdOpenFlags cache;
+    VdCommitParams params;
+} CommitJob;
+
+static void
+commit_print(const CommitJob *job, const VdCommitResult *result)
+{
+    g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+
+    if (job->common->json) {
+        json_add_uint(&object, "bytes-written", result->bytes_written);
+        json_add_uint(&object, "bytes-zero", result->bytes_zero);
+        json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    } else if (!job->common->quiet) {
+        puts("Image committed.");
+    }
+}
+
+static int
+commit_in(CommitJob *job, VdContext *ctx)
+{
+    g_autoptr(GError) error = NULL;
+    ImageSpec spec = image_spec(job->common, job->name, job->cache);
+    Progress *progress =
+        progress_begin(job->common->progress, COMMIT_PROGRESS_STEP);
+    VdCommitResult result = {0};
+    bool ok;
+
+    job->params.image = image_ref(&spec);
+    job->params.progress = progress_update;
+    job->params.progress_opaque = progress;
+    ok = vd_commit(ctx, &job->params, &result, &error);
+    progress_end(progress, ok);
+    if (ok)
+        commit_print(job, &result);
+    else
+        out_failure(job->name, error, "%s", error->message);
+    return ok ? 0 : 1;
+}
+
+static int
+commit_run(CommitJob *job)
+{
+    VdContext *ctx = image_context_new(job->common);
+    int status;
+
+    if (!ctx)
+        return 1;
+    signals_watch(ctx);
+    status = commit_in(job, ctx);
+    signals_watch(NULL);
+    vd_context_free(ctx);
+    return status;
+}
+
+static bool
+commit_take(CommitJob *job, int code, const char *arg)
+{
+    switch (code) {
+    case 't':
+        return opts_parse_cache("cache", arg, &job->cache);
+    case 'b':
+        job->params.base = arg;
+        return true;
+    case 'r':
+        return opts_parse_size("rate limit", arg, &job->params.rate_limit);
+    default:
+        job->params.keep_top = true;
+        return true;
+    }
+}
+
+static int
+cmd_commit_run(const Command *command, int argc, char **argv)
+{
+    g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
+    CommitJob job = {.common = opts_common(parser)};
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!commit_take(&job, code, opts_arg(parser)))
+            return command->usage_status;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    if (opts_n_operands(parser) != 1)
+        return opts_fail_try(parser, "Expecting one image file name");
+    if (job.common->image_opts && job.common->format)
+        return opts_fail(parser,
+                         "--image-opts and --format are mutually exclusive");
+    job.name = opts_operands(parser)[0];
+    return commit_run(&job);
+}
+
+const Command cmd_commit = {
+    .name = "commit",
+    .summary = "merge an image into its parent",
+    .operands = "FILE",
+    .options = commit_options,
+    .usage_status = 1,
+    .run = cmd_commit_run,
+};
