@@ -6,6 +6,7 @@
 #pragma once
 
 #include "block/driver.h"
+#include "block/epoch.h"
 #include "block/track.h"
 
 /* First bytes that formats are recognised by. */
@@ -39,6 +40,7 @@ struct VdNode {
     struct VdChainSkip *skip; /* made by the first small read */
     VdTrackList writes;       /* in flight */
     uint64_t write_gen;       /* counts writes that have ended */
+    VdEpochs *epochs;         /* of the whole graph: own_epochs of its top */
 
     uint64_t flushed_gen; /* value of write_gen that is on disk */
     bool flushing;
@@ -47,6 +49,7 @@ struct VdNode {
 
     VdStats stats;
     VdStats *leaf_stats; /* of the top of the graph: counts device requests */
+    VdEpochs own_epochs;
 
     const VdEnv *env;
     char *name;

@@ -35,6 +35,7 @@ vd_node_new(const VdEnv *env, VdNode *owner, VdOpenFlags flags)
     node->limits.mem_align = 1;
     node->edges = g_ptr_array_new_with_free_func(edge_free);
     node->leaf_stats = owner ? owner->leaf_stats : &node->stats;
+    node->epochs = owner ? owner->epochs : &node->own_epochs;
     return node;
 }
 

@@ -61,6 +61,14 @@ void vd_node_set_write_flags(VdNode *node, VdReqFlags data, VdReqFlags zeroes);
 void vd_node_warn(const VdNode *node, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
+/* The present epoch of the graph, which moves on here as far as it can.  What
+ * no look-up has given any more since epoch n is not in use by any request once
+ * this is n + 2 (block/epoch.h). */
+uint64_t vd_node_epoch(VdNode *node);
+/* Wait until all requests that have begun before are over; not from inside a
+ * request. */
+void vd_node_co_settle(VdNode *node);
+
 VdNode *vd_node_child(const VdNode *node, const char *edge);
 VdNode *vd_node_parent(const VdNode *node);
 const VdEnv *vd_node_env(const VdNode *node);

@@ -80,6 +80,7 @@ bool vd_align_co_write(VdNode *node, uint64_t off, const VioVec *src,
  * tracked. */
 typedef struct VdChange {
     VdTracked tracked;
+    unsigned epoch;
     VdReqFlags flags; /* with what the node's mode adds */
     bool need_flush;  /* FUA that the driver could not do: flush at the end */
 } VdChange;

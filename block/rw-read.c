@@ -51,22 +51,34 @@ vd_read_co_aligned(VdNode *node, uint64_t off, const VioVec *dst,
     return read_co_driver(node, off, dst, error);
 }
 
+static bool
+read_co_any(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
+{
+    if (vd_needs_bounce(node, off, dst))
+        return vd_align_co_read(node, off, dst, error);
+    return vd_read_co_aligned(node, off, dst, error);
+}
+
 bool
 vd_node_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
+    unsigned epoch;
+    bool ok;
+
     if (!vd_check_range(node, "read", off, dst->len, error))
         return false;
     if (dst->len == 0)
         return true;
     VIO_TRACE("block.read", "%s off=%" PRIu64 " len=%zu", node->name, off,
               dst->len);
-    if (!vd_node_is_leaf(node)) { /* leaves count what the driver gets */
-        node->stats.reads++;
-        node->stats.read_bytes += dst->len;
-    }
-    if (vd_needs_bounce(node, off, dst))
-        return vd_align_co_read(node, off, dst, error);
-    return vd_read_co_aligned(node, off, dst, error);
+    if (vd_node_is_leaf(node)) /* counts what the driver gets */
+        return read_co_any(node, off, dst, error);
+    node->stats.reads++;
+    node->stats.read_bytes += dst->len;
+    epoch = vd_epoch_enter(node->epochs);
+    ok = read_co_any(node, off, dst, error);
+    vd_epoch_leave(node->epochs, epoch);
+    return ok;
 }
 
 bool

@@ -47,12 +47,15 @@ vd_change_co_begin(VdNode *node, VdChange *change, VdChangeKind kind,
         change->flags |= VD_REQ_FUA;
     change->need_flush = false;
     vd_track_co_begin(&node->writes, &change->tracked, off, end, serialising);
+    /* Whoever waits for its turn has not looked anything up yet. */
+    change->epoch = vd_epoch_enter(node->epochs);
 }
 
 bool
 vd_change_co_end(VdNode *node, VdChange *change, bool ok, GError **error)
 {
     node->write_gen++; /* after a failure too: something may have arrived */
+    vd_epoch_leave(node->epochs, change->epoch);
     vd_track_end(&node->writes, &change->tracked);
     if (!ok || !change->need_flush)
         return ok;
