@@ -7,9 +7,8 @@
  * A new grain would come to lie just where a lost one was, and one day both
  * entries would name it; so such an extent gets none.
  *
- * To know that all tables are read, once, when the first new grain is wanted:
- * 64 KiB for a GiB of disk, less what is a hole.  A disk that is just being
- * created is known to be whole.
+ * To know that all tables are read, once, when the first new grain is wanted
+ * (survey.c).  A disk that is just being created is known to be whole.
  *
  * Concurrency: one finds it, others wait for him.
  */
@@ -17,47 +16,19 @@
 
 #include "block/open.h"
 
-/* End of the highest grain of table @index; CORRUPT if its entries cannot be
- * trusted. */
+/* @arg: end of the highest grain, in sectors. */
 static bool
-sparse_co_table_end(VmdkExtent *e, uint32_t index, uint64_t *end_sector,
-                    GError **error)
+table_end(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+          GError **error)
 {
-    VmdkSparse *sp = e->sparse;
-    const VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
-    uint64_t grains = (e->len + sp->grain_bytes - 1) >> sp->grain_shift;
-    uint64_t n = grains - MIN(grains, (uint64_t) index * sp->hdr.gtes_per_gt);
+    uint64_t *end_sector = arg;
     uint32_t highest = 0;
 
-    if (!table || table == sp->tables->empty)
-        return table != NULL;
-    if (table->damaged)
-        return vd_throw(error, VD_ERROR_CORRUPT,
-                        "%s: grain table %u at sector %u has entries that name "
-                        "no place in the file: it may have been cut off, and "
-                        "gets no new grains; check the image",
-                        vd_node_name(e->file), index, sp->tables->gd[index]);
-    n = MIN(n, sp->hdr.gtes_per_gt);
-    for (uint64_t i = 0; i < n; i++)
-        highest = MAX(highest, vmdk_table_entry(table, (uint32_t) i));
+    for (uint32_t i = 0; i < n; i++)
+        highest = MAX(highest, vmdk_table_entry(table, i));
     if (highest > VMDK_GTE_ZERO)
-        *end_sector = MAX(*end_sector, highest + sp->hdr.grain_sectors);
-    return true;
-}
-
-static bool
-sparse_co_scan_tables(VmdkExtent *e, uint64_t *end_sector, GError **error)
-{
-    VmdkTables *tables = e->sparse->tables;
-
-    for (uint32_t i = 0; i < tables->n_gts;) {
-        uint32_t hole =
-            tables->slot[i] ? 0 : vmdk_tables_co_count_hole(tables, i, false);
-
-        if (!hole && !sparse_co_table_end(e, i, end_sector, error))
-            return false;
-        i += MAX(hole, 1);
-    }
+        *end_sector =
+            MAX(*end_sector, (uint64_t) highest + e->sparse->grain_sectors);
     return true;
 }
 
@@ -69,7 +40,7 @@ sparse_co_find_end_locked(VmdkExtent *e, GError **error)
     uint64_t end = sp->hdr.overhead_sectors;
 
     if (!vd_node_env(e->state->node)->tx &&
-        !sparse_co_scan_tables(e, &end, error))
+        !vmdk_sparse_co_walk(e, table_end, &end, error))
         return false;
     end = MAX(end * VMDK_SECTOR, size);
     sp->next = (end + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);

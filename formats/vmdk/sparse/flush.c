@@ -3,8 +3,9 @@
  *
  *   flush:   data - barrier - tables, redundant tables
  *            [ - barrier - redundant directory - barrier - directory ]
- *            [ - barrier - punch what was given up ]
- *   finish:  flush - full length of the file - barrier - clean mark
+ *            [ - barrier - punch what was given up, once no request knows it ]
+ *   finish:  flush - cut off what is free at the end, or give the last grain
+ *            its full length - barrier - clean mark
  *
  * The last barrier of a flush is the caller's: vd_node_co_flush() of the disk
  * goes on to the files.  So a flush costs two, whatever was written; a barrier
@@ -24,39 +25,22 @@ sparse_co_barrier(void *arg, GError **error)
     return vd_node_co_flush(e->file, error);
 }
 
-/* Their entries are durable: the space may go.  Only advice; a file that cannot
- * do it keeps the space. */
-static bool
-sparse_co_punch(VmdkExtent *e, const GArray *freed, GError **error)
-{
-    for (unsigned i = 0; i < freed->len; i++) {
-        VmdkRange range = g_array_index(freed, VmdkRange, i);
-        uint64_t size = vd_node_size(e->file);
-
-        if (range.off >= size)
-            continue;
-        range.len = MIN(range.len, size - range.off);
-        if (!vd_node_co_discard(e->file, range.off, range.len, error))
-            return false;
-    }
-    return true;
-}
-
 static bool
 sparse_co_flush_locked(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     g_autoptr(GArray) freed = sp->freed;
-    bool ok;
 
     /* Taken together with the tables that let go of them. */
     sp->freed = g_array_new(FALSE, FALSE, sizeof(VmdkRange));
-    ok = vmdk_tables_co_write(sp->tables, sparse_co_barrier, e, error);
-    if (ok && freed->len)
-        ok = sparse_co_barrier(e, error) && sparse_co_punch(e, freed, error);
-    else if (freed->len)
+    if (!vmdk_tables_co_write(sp->tables, sparse_co_barrier, e, error) ||
+        (freed->len && !sparse_co_barrier(e, error))) {
         g_array_append_vals(sp->freed, freed->data, freed->len);
-    return ok;
+        return false;
+    }
+    vmdk_sparse_rest(e, freed);
+    vmdk_sparse_co_release(e);
+    return true;
 }
 
 static bool
@@ -98,7 +82,7 @@ vmdk_sparse_co_finish(VmdkExtent *e, GError **error)
 
     if (is_untouched(sp))
         return true;
-    if (!vmdk_sparse_co_flush(e, error) ||
+    if (!vmdk_sparse_co_flush(e, error) || !vmdk_sparse_co_trim(e, error) ||
         !sparse_co_complete_last_grain(e, error) ||
         !sparse_co_barrier(e, error))
         return false;

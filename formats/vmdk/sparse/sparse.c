@@ -160,6 +160,8 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     sp->grain_sectors = (uint32_t) sp->hdr.grain_sectors;
     sp->allocating = vio_range_lock_new();
     sp->freed = g_array_new(FALSE, FALSE, sizeof(VmdkRange));
+    sp->resting = g_array_new(FALSE, FALSE, sizeof(VmdkRange));
+    sp->free = vmdk_places_new();
     if (sp->hdr.unclean && !writable)
         vd_node_warn(e->state->node, "%s: was not closed cleanly",
                      vd_node_name(e->file));
@@ -201,6 +203,8 @@ vmdk_sparse_free(VmdkExtent *e)
     g_clear_pointer(&sp->tables, vmdk_tables_free);
     g_clear_pointer(&sp->allocating, vio_range_lock_free);
     g_clear_pointer(&sp->freed, g_array_unref);
+    g_clear_pointer(&sp->resting, g_array_unref);
+    g_clear_pointer(&sp->free, vmdk_places_free);
     g_free(sp);
 }
 

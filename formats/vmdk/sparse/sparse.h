@@ -3,11 +3,27 @@
 #pragma once
 
 #include "formats/vmdk/state.h"
+#include "formats/vmdk/sparse/places.h"
 #include "formats/vmdk/sparse/tables.h"
 
+/* Bytes of the file that were given up. */
 typedef struct VmdkRange {
     uint64_t off, len;
+    uint64_t epoch; /* resting: in which the last request may have begun that
+                       knows it */
 } VmdkRange;
+
+/* Bytes of the file for new grains. */
+typedef struct VmdkPlace {
+    uint64_t off, len;
+    bool hole; /* reads as zeroes */
+} VmdkPlace;
+
+typedef enum VmdkGivingUp {
+    VMDK_GIVING_UP_UNKNOWN,
+    VMDK_GIVING_UP_YES,
+    VMDK_GIVING_UP_NO, /* grains share places */
+} VmdkGivingUp;
 
 struct VmdkSparse {
     /* All that a look-up needs, in one cache line: a read of a long chain looks
@@ -29,9 +45,13 @@ struct VmdkSparse {
     VioRangeLock *allocating; /* extent ranges whose grains are being placed,
                                  dropped or marked; exclusive only */
     VioCoMutex flush_lock;
-    bool marked;   /* the unclean flag is in the file, by us */
-    GArray *freed; /* of VmdkRange: to be punched once their entries
-                      are durable */
+    bool marked; /* the unclean flag is in the file, by us */
+
+    /* Places that were given up (space.c). */
+    VmdkGivingUp giving_up;
+    GArray *freed;    /* of VmdkRange: entries not durable yet */
+    GArray *resting;  /* of VmdkRange: requests may be on their way there */
+    VmdkPlaces *free; /* may be used again */
     VmdkStreamReader *reader;
 };
 
@@ -48,15 +68,51 @@ bool vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len,
 bool vmdk_sparse_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
                         GError **error);
 
-/* write.c, end.c */
-bool vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
-                          GError **error);
-/* Give [off, off + len), which has no grains, new ones whose contents are the
- * file's hole, that is zeroes.  Whole grains, range locked by the caller. */
-bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
-                                  GError **error);
+/* survey.c */
+/* For each table that has entries, in order, the first @n of which belong to
+ * the disk; CORRUPT at one that cannot be trusted. */
+typedef bool (*VmdkTableFunc)(VmdkExtent *e, const VmdkTable *table, uint32_t n,
+                              void *arg, GError **error);
+bool vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg,
+                         GError **error);
+/* The places of all grains; CORRUPT if not each has one of its own. */
+bool vmdk_sparse_co_survey(VmdkExtent *e, VmdkPlaces *used, GError **error);
+
+/* end.c */
 /* Before the first new place: where it is. */
 bool vmdk_sparse_co_find_end(VmdkExtent *e, GError **error);
+
+/* space.c */
+/* Space for new grains: up to @bytes, a multiple of the grain size, after
+ * vmdk_sparse_co_find_end(). */
+bool vmdk_sparse_reserve(VmdkExtent *e, uint64_t bytes, VmdkPlace *place,
+                         GError **error);
+/* The same behind all others, and all of it. */
+bool vmdk_sparse_reserve_new(VmdkExtent *e, uint64_t bytes, VmdkPlace *place,
+                             GError **error);
+/* It has not come to be used; no request knows it. */
+void vmdk_sparse_unreserve(VmdkExtent *e, const VmdkPlace *place);
+/* So that it reads as zeroes, as far as the file reaches. */
+bool vmdk_sparse_co_make_zero(VmdkExtent *e, const VmdkPlace *place,
+                              GError **error);
+/* Asked before vmdk_sparse_give_up(): false if it would do harm. */
+bool vmdk_sparse_co_may_give_up(VmdkExtent *e);
+/* The entries in memory no longer name these bytes of the file: whole grains */
+void vmdk_sparse_give_up(VmdkExtent *e, uint64_t off, uint64_t len);
+/* Entries that let go of @freed are durable.  flush_lock is held. */
+void vmdk_sparse_rest(VmdkExtent *e, const GArray *freed);
+/* What no request can know any more becomes free.  flush_lock is held. */
+void vmdk_sparse_co_release(VmdkExtent *e);
+/* Cut off what is free at the end of the file; nobody may be using it. */
+bool vmdk_sparse_co_trim(VmdkExtent *e, GError **error);
+
+/* write.c */
+bool vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
+                          GError **error);
+/* Give [off, off + len), which has no grains, new ones that are zeroes.  Whole
+ * grains, range locked by the caller. */
+bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
+                                  GError **error);
 /* Grains whose table has entries that point into metadata are not written.
  * For a run that a look-up has just given. */
 bool vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,

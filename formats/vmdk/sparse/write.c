@@ -4,16 +4,16 @@
  * Grains that exist are written in place, with no lock at all.  For grains
  * that do not:
  *
- *   lock the grains - look again - make sure of the tables - reserve the file
- *   range of the whole run at once - one data write - set the entries - unlock
+ *   lock the grains - look again - make sure of the tables - reserve a place
+ *   for the whole run at once - one data write - set the entries - unlock
  *
  * The entries stay in memory until a flush (flush.c), so a crash leaks
  * grains but never shows one that was not written.  Requests for different
  * grains never wait for one another.
  *
- * New places lie behind the end of the file, where it is a hole: zeroes need no
- * writing, only bytes of the parent do.  A place is never used twice while the
- * image is open, so a hole stays one.
+ * Where places come from is told in space.c: those that were given up before,
+ * else behind the end of the file, where it is a hole and zeroes need no
+ * writing, only bytes of the parent do.
  *
  * Concurrency: one loop; the range lock is the only lock held over a yield.
  */
@@ -25,9 +25,6 @@
 #define RUNS_IN_FLIGHT 16
 #define FILL_MAX (1u << 20) /* bytes of a parent that are read in one piece */
 #define UNCLEAN_BYTE 72
-
-/* Highest place that an entry can name, in bytes. */
-#define PLACE_LIMIT ((uint64_t) UINT32_MAX * VMDK_SECTOR)
 
 static uint64_t
 round_down(const VmdkSparse *sp, uint64_t off)
@@ -88,39 +85,22 @@ vmdk_sparse_co_relieve(VmdkExtent *e, GError **error)
     return true;
 }
 
-/* -- places
+/* -- tables
  * --------------------------------------------------------------------- */
-
-/* @bytes of the file, a multiple of the grain size, for good. */
-static bool
-reserve(VmdkExtent *e, uint64_t bytes, uint64_t *place, GError **error)
-{
-    VmdkSparse *sp = e->sparse;
-
-    if (sp->next > PLACE_LIMIT || bytes > PLACE_LIMIT - sp->next)
-        return vd_throw(error, VD_ERROR_NO_SPACE,
-                        "%s: %" G_GUINT64_FORMAT " more bytes behind "
-                        "%" G_GUINT64_FORMAT
-                        " would exceed the 2 TiB that a sparse extent's file "
-                        "may have",
-                        vd_node_name(e->file), bytes, sp->next);
-    *place = sp->next;
-    sp->next += bytes;
-    sp->grown = true;
-    return true;
-}
 
 /* A table that the directory lacks. */
 static bool
 place_table(VmdkExtent *e, uint32_t index, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    uint64_t copies = sp->tables->rgd ? 2 : 1, place = 0;
+    uint64_t copies = sp->tables->rgd ? 2 : 1;
+    VmdkPlace place;
 
-    if (!reserve(e, round_up(sp, copies * sp->tables->gt_sectors * VMDK_SECTOR),
-                 &place, error))
+    if (!vmdk_sparse_reserve_new(
+            e, round_up(sp, copies * sp->tables->gt_sectors * VMDK_SECTOR),
+            &place, error))
         return false;
-    vmdk_tables_place(sp->tables, index, (uint32_t) (place / VMDK_SECTOR));
+    vmdk_tables_place(sp->tables, index, (uint32_t) (place.off / VMDK_SECTOR));
     return true;
 }
 
@@ -144,45 +124,58 @@ sparse_co_prepare_tables(VmdkExtent *e, uint64_t off, uint64_t len,
     return true;
 }
 
-/* Entries of the grains in [off, off + len), whole grains, from @place on. */
+/* Entries of the grains from @off on: those that @place is for. */
 static bool
-sparse_co_set_entries(VmdkExtent *e, uint64_t off, uint64_t len, uint64_t place,
+sparse_co_set_entries(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
                       GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    uint32_t sector = (uint32_t) (place / VMDK_SECTOR);
+    uint32_t sector = (uint32_t) (place->off / VMDK_SECTOR);
 
-    while (len) {
-        uint64_t part = MIN(len, vmdk_sparse_table_rest(sp, off));
+    for (uint64_t len = place->len, part; len; off += part, len -= part) {
         VmdkTable *table = vmdk_tables_co_get_rw(
             sp->tables, vmdk_sparse_table_of(sp, off), error);
         uint32_t i = vmdk_sparse_entry_of(sp, off);
 
         if (!table)
             return false;
+        part = MIN(len, vmdk_sparse_table_rest(sp, off));
         for (uint64_t n = part >> sp->grain_shift; n; n--, i++) {
             vmdk_tables_set(table, i, sector);
             sector += (uint32_t) sp->hdr.grain_sectors;
         }
-        off += part;
-        len -= part;
     }
     return true;
+}
+
+/* One sector at the end of a hole, so that the file reaches this far. */
+static bool
+sparse_co_put_zeroes(VmdkExtent *e, const VmdkPlace *place, GError **error)
+{
+    static const uint8_t zeroes[VMDK_SECTOR];
+    bool ok = vmdk_sparse_co_make_zero(e, place, error) &&
+              vd_node_co_pwrite(e->file, place->off + place->len - VMDK_SECTOR,
+                                zeroes, VMDK_SECTOR, error);
+
+    if (!ok)
+        vmdk_sparse_unreserve(e, place);
+    return ok;
 }
 
 bool
 vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
                              GError **error)
 {
-    static const uint8_t zeroes[VMDK_SECTOR];
-    uint64_t place = 0;
+    VmdkPlace place;
 
-    /* One sector at the end, so that the file reaches this far. */
-    return sparse_co_prepare_tables(e, off, len, error) &&
-           reserve(e, len, &place, error) &&
-           vd_node_co_pwrite(e->file, place + len - VMDK_SECTOR, zeroes,
-                             VMDK_SECTOR, error) &&
-           sparse_co_set_entries(e, off, len, place, error);
+    if (!sparse_co_prepare_tables(e, off, len, error))
+        return false;
+    for (uint64_t done = 0; done < len; done += place.len)
+        if (!vmdk_sparse_reserve(e, len - done, &place, error) ||
+            !sparse_co_put_zeroes(e, &place, error) ||
+            !sparse_co_set_entries(e, off + done, &place, error))
+            return false;
+    return true;
 }
 
 /* -- bytes around a request
@@ -286,27 +279,46 @@ sparse_co_write_filled(VmdkExtent *e, uint64_t at, const VioVec *src,
 /* -- allocating
  * --------------------------------------------------------------------- */
 
-/* Data and entries for @src at @off; none of its grains exists, all of them
- * are locked. */
+/* @src to its @place.  What neither it nor the parent fills is zero there. */
+static bool
+sparse_co_put(VmdkExtent *e, uint64_t off, const VioVec *src,
+              const VmdkPlace *place, bool from_parent, GError **error)
+{
+    const VmdkSparse *sp = e->sparse;
+    uint64_t skip = off - round_down(sp, off), end = off + src->len;
+    bool fills = !skip && (src->len == place->len || end == e->len);
+    Fill fill = {0};
+    bool ok =
+        (fills || vmdk_sparse_co_make_zero(e, place, error)) &&
+        (!from_parent || sparse_co_fill_from_parent(
+                             e, off, src->len, place->off, &fill, error)) &&
+        sparse_co_write_filled(e, place->off + skip, src, &fill, error);
+
+    fill_clear(&fill);
+    return ok;
+}
+
+/* Data and entries for the beginning of @src at @off, as much as there is a
+ * place for; none of its grains exists, all of them are locked. */
 static bool
 sparse_co_allocate(VmdkExtent *e, uint64_t off, const VioVec *src,
-                   bool from_parent, GError **error)
+                   bool from_parent, size_t *done, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     uint64_t first = round_down(sp, off);
     uint64_t len = round_up(sp, off + src->len) - first;
-    uint64_t place = 0;
-    Fill fill = {0};
-    bool ok;
+    VmdkPlace place;
+    VioVec part;
 
     if (!sparse_co_prepare_tables(e, off, src->len, error) ||
-        !reserve(e, len, &place, error))
+        !vmdk_sparse_reserve(e, len, &place, error))
         return false;
-    ok = (!from_parent ||
-          sparse_co_fill_from_parent(e, off, src->len, place, &fill, error)) &&
-         sparse_co_write_filled(e, place + (off - first), src, &fill, error);
-    fill_clear(&fill);
-    return ok && sparse_co_set_entries(e, first, len, place, error);
+    *done = (size_t) MIN(src->len, first + place.len - off);
+    part = vio_vec_slice(src, 0, *done);
+    if (sparse_co_put(e, off, &part, &place, from_parent, error))
+        return sparse_co_set_entries(e, first, &place, error);
+    vmdk_sparse_unreserve(e, &place);
+    return false;
 }
 
 /* The first part of @src that lacks grains; *done = 0 if another request has
@@ -327,10 +339,10 @@ sparse_co_allocate_some(VmdkExtent *e, uint64_t off, const VioVec *src,
     if (ok && run.kind != VD_RUN_DATA) {
         VioVec part = vio_vec_slice(src, 0, (size_t) run.len);
 
-        *done = part.len;
-        ok = sparse_co_allocate(
-            e, off, &part,
-            run.kind == VD_RUN_PARENT && vmdk_has_parent(e->state), error);
+        ok = sparse_co_allocate(e, off, &part,
+                                run.kind == VD_RUN_PARENT &&
+                                    vmdk_has_parent(e->state),
+                                done, error);
     }
     vio_range_unlock(sp->allocating, range);
     return ok;

@@ -8,10 +8,8 @@
  *   present           entry 0 if it may    mark if it may       in place
  *                     be given up, else in place
  *
- * "In place" leaves it to the file below, which may punch a hole.  A grain that
- * was given up is punched once its entry is durable, and never used again
- * while the image is open: requests that looked it up before may still be on
- * their way.
+ * "In place" leaves it to the file below, which may punch a hole.  What becomes
+ * of a place that was given up is told in space.c.
  *
  * Concurrency: whole grains are locked while their entries change.
  */
@@ -68,14 +66,12 @@ static bool
 sparse_co_give_up(VmdkExtent *e, uint64_t off, const VdRun *run, uint32_t entry,
                   GError **error)
 {
-    VmdkSparse *sp = e->sparse;
-    VmdkRange range = {.off = run->child_off,
-                       .len = (run->len + sp->grain_bytes - 1) &
-                              ~(sp->grain_bytes - 1)};
+    uint64_t grain = e->sparse->grain_bytes;
 
     if (!sparse_co_set_all(e, off, run->len, entry, error))
         return false;
-    g_array_append_val(sp->freed, range);
+    vmdk_sparse_give_up(e, run->child_off,
+                        (run->len + grain - 1) & ~(grain - 1));
     return true;
 }
 
@@ -93,7 +89,8 @@ sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
         return !vmdk_must_store_zeroes(e->state) ||
                sparse_co_mark_zero(e, off, run->len, error);
     case VD_RUN_DATA:
-        if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry))
+        if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry) &&
+            vmdk_sparse_co_may_give_up(e))
             return sparse_co_give_up(e, off, run, entry, error);
         return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
                vd_node_co_write_zeroes(e->file, run->child_off, run->len,
@@ -110,7 +107,8 @@ sparse_co_discard_run(VmdkExtent *e, uint64_t off, const VdRun *run,
 {
     uint32_t entry;
 
-    if (run->kind != VD_RUN_DATA || !given_up_entry(e, &entry))
+    if (run->kind != VD_RUN_DATA || !given_up_entry(e, &entry) ||
+        !vmdk_sparse_co_may_give_up(e))
         return true;
     return sparse_co_give_up(e, off, run, entry, error);
 }

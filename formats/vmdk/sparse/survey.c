@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/sparse/survey.c - which places of an extent's file are in use?
+ *
+ * Reads all tables, less what is a hole of the file: 64 KiB for a GiB of disk.
+ *
+ * Concurrency: entries that others change meanwhile may or may not be seen.
+ */
+#include "formats/vmdk/sparse/sparse.h"
+
+/* -- walking ----------------------------------------------------------------
+ */
+
+/* Entries of table @index that belong to the disk. */
+static uint32_t
+entries_of(const VmdkExtent *e, uint32_t index)
+{
+    const VmdkSparse *sp = e->sparse;
+    uint64_t grains = (e->len + sp->grain_bytes - 1) >> sp->grain_shift;
+    uint64_t before = (uint64_t) index * sp->hdr.gtes_per_gt;
+
+    return (uint32_t) MIN(grains - MIN(grains, before), sp->hdr.gtes_per_gt);
+}
+
+static bool
+sparse_co_visit(VmdkExtent *e, uint32_t index, VmdkTableFunc fn, void *arg,
+                GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    const VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
+
+    if (!table || table == sp->tables->empty)
+        return table != NULL;
+    if (table->damaged)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: grain table %u at sector %u has entries that name "
+                        "no place in the file: it may have been cut off, and "
+                        "gets no new grains; check the image",
+                        vd_node_name(e->file), index, sp->tables->gd[index]);
+    return fn(e, table, entries_of(e, index), arg, error);
+}
+
+bool
+vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg, GError **error)
+{
+    VmdkTables *tables = e->sparse->tables;
+
+    for (uint32_t i = 0; i < tables->n_gts;) {
+        uint32_t hole =
+            tables->slot[i] ? 0 : vmdk_tables_co_count_hole(tables, i, false);
+
+        if (!hole && !sparse_co_visit(e, i, fn, arg, error))
+            return false;
+        i += MAX(hole, 1);
+    }
+    return true;
+}
+
+/* -- places -----------------------------------------------------------------
+ */
+
+/* How many entries from @i on name places behind one another. */
+static uint32_t
+run_of_entries(const VmdkTable *table, uint32_t i, uint32_t n, uint32_t step)
+{
+    uint32_t first = vmdk_table_entry(table, i), len = 1;
+
+    while (i + len < n && vmdk_table_entry(table, i + len) ==
+                              (uint64_t) first + (uint64_t) len * step)
+        len++;
+    return len;
+}
+
+static bool
+survey_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+             GError **error)
+{
+    uint32_t grain = e->sparse->grain_sectors;
+    VmdkPlaces *used = arg;
+
+    for (uint32_t i = 0, len; i < n; i += len) {
+        uint32_t entry = vmdk_table_entry(table, i);
+
+        len = 1;
+        if (entry <= VMDK_GTE_ZERO)
+            continue;
+        len = run_of_entries(table, i, n, grain);
+        if (entry % grain || !vmdk_places_add(used, entry / grain, len))
+            return vd_throw(error, VD_ERROR_CORRUPT,
+                            "%s: grain table %u at sector %u names places that "
+                            "other entries name too, or that are no multiple "
+                            "of the grain size; check the image",
+                            vd_node_name(e->file), table->index,
+                            e->sparse->tables->gd[table->index]);
+    }
+    return true;
+}
+
+bool
+vmdk_sparse_co_survey(VmdkExtent *e, VmdkPlaces *used, GError **error)
+{
+    return vmdk_sparse_co_walk(e, survey_table, used, error);
+}
