@@ -6,6 +6,10 @@
  * at a time be placed and is released as soon as its place is known, so the
  * write of one overlaps with the placing of the next.
  *
+ * Where the source has whole units as records of the very kind that the target
+ * takes, these are handed over as they are; only the other units of an item are
+ * read and encoded.
+ *
  * An item takes one buffer, input in front and records behind.  Tickets are
  * given out in the order in which buffers are asked for, so the item whose turn
  * it is always has one.
@@ -14,9 +18,12 @@
  */
 #include "api/copy.h"
 
+#include "block/chain.h"
 #include "io/buffer.h"
 #include "io/offload.h"
 #include "io/zero.h"
+
+#include <string.h>
 
 typedef struct {
     const VdCopyItem *item;
@@ -24,8 +31,11 @@ typedef struct {
     size_t out_len;
     VdRecord *records;
     size_t n_records;
-    uint64_t zero; /* bytes of units that were left out */
-    uint64_t at;   /* unit being encoded: where a failure was */
+    size_t *handed; /* unit of the item -> bytes of its record, which is at the
+                       unit's place in @out; 0 = to be encoded.  NULL = all
+                       are */
+    uint64_t zero;  /* bytes of units that were left out */
+    uint64_t at;    /* unit being encoded: where a failure was */
     GError *error;
     bool released;
 } StreamBatch;
@@ -33,14 +43,37 @@ typedef struct {
 /* -- on a worker -------------------------------------------------------------
  */
 
+static void
+stream_add_record(StreamBatch *batch, uint64_t off, size_t len)
+{
+    batch->records[batch->n_records++] = (VdRecord){.off = off, .len = len};
+    batch->out_len += len;
+}
+
+/* From its own place in @out to behind the records that are there: never
+ * further back, since no record is longer than that place. */
+static void
+stream_close_up(StreamBatch *batch, size_t pos, size_t index)
+{
+    const VdDriver *drv = batch->item->copy->target_driver;
+
+    memmove(batch->out + batch->out_len, batch->out + index * drv->encode_bound,
+            batch->handed[index]);
+    stream_add_record(batch, batch->item->span.off + pos, batch->handed[index]);
+}
+
 static bool
 stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
 {
     VdCopy *c = batch->item->copy;
     const VdDriver *drv = c->target_driver;
     uint64_t off = batch->item->span.off + pos;
-    size_t used = drv->encode_bound;
+    size_t used = drv->encode_bound, index = pos / drv->encode_unit;
 
+    if (batch->handed && batch->handed[index] > 0) {
+        stream_close_up(batch, pos, index);
+        return true;
+    }
     if (c->params.sparse_size > 0 && vio_is_zero(batch->in + pos, len)) {
         batch->zero += len;
         return true;
@@ -49,8 +82,7 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
     if (!drv->encode(c->target->node, off, batch->in + pos, len,
                      batch->out + batch->out_len, &used, &batch->error))
         return false;
-    batch->records[batch->n_records++] = (VdRecord){.off = off, .len = used};
-    batch->out_len += used;
+    stream_add_record(batch, off, used);
     return true;
 }
 
@@ -65,6 +97,93 @@ stream_encode(void *opaque)
 
     for (size_t pos = 0; ok && pos < len; pos += unit)
         ok = stream_encode_unit(batch, pos, MIN(unit, len - pos));
+}
+
+/* -- records as they are -----------------------------------------------------
+ */
+
+void
+vd_copy_set_records(VdCopy *c)
+{
+    const VdDriver *drv = c->target_driver;
+
+    /* A record knows its place in the disk, so the disks must begin together;
+     * and what cannot be read is found out only by decoding it. */
+    if (drv->record_format && c->n_sources == 1 && !c->params.salvage &&
+        !c->params.recode)
+        c->records = drv->record_format(c->target->node);
+}
+
+/* Does @run hand over all that the target wants of the unit at @off?  Behind
+ * the end of a shorter source a record may have anything. */
+static bool
+stream_is_record(const VdCopy *c, uint64_t off, uint64_t len,
+                 const VdChainRun *run)
+{
+    const VdDriver *drv = run->link ? vd_node_driver(run->link) : NULL;
+    uint64_t unit = c->target_driver->encode_unit;
+
+    return run->run.kind == VD_RUN_ENCODED && run->run.len >= len &&
+           (len == unit || off + len == vd_disk_size(c->target)) &&
+           drv->record_format && drv->co_read_record &&
+           g_strcmp0(drv->record_format(run->link), c->records) == 0;
+}
+
+/* *@used 0: the unit is to be encoded. */
+static bool
+stream_co_hand_over(VdCopy *c, uint64_t off, uint64_t len, uint8_t *dst,
+                    size_t *used, GError **error)
+{
+    VdNode *source = c->sources[0].disk->node;
+    VdChainRun run;
+
+    *used = 0;
+    len = MIN(len, c->sources[0].size - off);
+    if (!vd_chain_co_map(source, off, len, VD_WANT_DEFAULT, &run, error))
+        return false;
+    if (!stream_is_record(c, off, len, &run))
+        return true;
+    *used = c->target_driver->encode_bound;
+    if (!vd_node_driver(run.link)->co_read_record(run.link, off, &run.run, dst,
+                                                  used, error))
+        return false;
+    c->result.bytes_read += *used;
+    return true;
+}
+
+static bool
+stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
+{
+    VdCopy *c = batch->item->copy;
+    const VdDriver *drv = c->target_driver;
+    size_t index = pos / drv->encode_unit;
+    VdSpan unit = {.off = batch->item->span.off + pos,
+                   .len = len,
+                   .kind = batch->item->span.kind};
+    GError *error = NULL;
+
+    if (unit.kind == VD_SPAN_DATA &&
+        !stream_co_hand_over(c, unit.off, len,
+                             batch->out + index * drv->encode_bound,
+                             &batch->handed[index], &error)) {
+        vd_copy_fail(c, unit.off, "reading", error);
+        return false;
+    }
+    return batch->handed[index] > 0 ||
+           vd_copy_co_read(c, &unit, batch->in + pos);
+}
+
+/* Unit by unit: records where there are any, else bytes. */
+static bool
+stream_co_take(StreamBatch *batch)
+{
+    size_t unit = batch->item->copy->target_driver->encode_unit;
+    size_t len = batch->item->span.len;
+    bool ok = true;
+
+    for (size_t pos = 0; ok && pos < len; pos += unit)
+        ok = stream_co_take_unit(batch, pos, MIN(unit, len - pos));
+    return ok;
 }
 
 /* -- on the loop -------------------------------------------------------------
@@ -85,7 +204,9 @@ stream_co_prepare(StreamBatch *batch)
     VdCopy *c = batch->item->copy;
     const VdSpan *span = &batch->item->span;
 
-    if (vd_copy_stopped(c, span->off) || !vd_copy_co_read(c, span, batch->in))
+    if (vd_copy_stopped(c, span->off) ||
+        !(batch->handed ? stream_co_take(batch)
+                        : vd_copy_co_read(c, span, batch->in)))
         return false;
     vio_co_offload(c->loop, stream_encode, batch);
     if (batch->error == NULL)
@@ -133,10 +254,13 @@ vd_copy_co_stream_item(void *arg, GError **error)
     size_t room = c->item_bytes + c->out_room;
     uint8_t *buf = vio_co_buffer_get(c->loop, room);
     g_autofree VdRecord *records = g_new(VdRecord, c->item_bytes / unit);
+    g_autofree size_t *handed =
+        c->records ? g_new0(size_t, c->item_bytes / unit) : NULL;
     StreamBatch batch = {.item = item,
                          .in = buf,
                          .out = buf + c->item_bytes,
-                         .records = records};
+                         .records = records,
+                         .handed = handed};
     bool ready = stream_co_prepare(&batch);
 
     vio_turnstile_co_enter(&c->order, item->ticket);

@@ -300,10 +300,12 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
         !copy_set_sources(c, sources, n_sources, error) ||
         !copy_set_mode(c, &cluster, error))
         return false;
-    if (c->append)
+    if (c->append) {
         copy_set_append_shape(c);
-    else
+        vd_copy_set_records(c);
+    } else {
         copy_set_data_shape(c, cluster);
+    }
     vd_meter_init(&c->meter, c->loop, c->params.progress,
                   c->params.progress_opaque);
     return true;

@@ -72,6 +72,8 @@ typedef struct VdCopy {
     uint64_t total; /* bytes of the target that the sources cover */
 
     bool append;         /* records, in order */
+    const char *records; /* what the target's are; NULL = none is handed over
+                            as it is */
     uint64_t unit;       /* spans of data are rounded outward to it */
     uint64_t item_bytes; /* largest item; a multiple of unit */
     size_t zero_block;   /* zero detection looks at whole blocks of this */
@@ -129,5 +131,7 @@ bool vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf);
 bool vd_copy_co_data_item(void *arg, GError **error);
 bool vd_copy_co_zero_item(void *arg, GError **error);
 bool vd_copy_co_stream_item(void *arg, GError **error);
+/* Records of sources go to the target as they are? */
+void vd_copy_set_records(VdCopy *c);
 /* Tables and tail of an append-only target. */
 void vd_copy_co_stream_end(VdCopy *c);

@@ -202,6 +202,18 @@ struct VdDriver {
                    void *dst, size_t *dst_len, GError **error);
     bool (*co_append)(VdNode *node, const VdAppend *append, GError **error);
 
+    /* What one record of this node is (codec, unit of guest bytes), by a name
+     * that is the same for every node whose records are the same; NULL = there
+     * are none.  A copy between two nodes of one name hands records over as
+     * they are. */
+    const char *(*record_format)(VdNode *node);
+    /* The record behind the ENCODED @run that co_map gave for exactly @off, the
+     * first byte of a unit, as co_append takes it.  *dst_len is in: room
+     * (encode_bound), out: used; 0 = sound, but not to be handed over: decode
+     * it.  CORRUPT if it is not the record of @off, or cannot be one. */
+    bool (*co_read_record)(VdNode *node, uint64_t off, const VdRun *run,
+                           void *dst, size_t *dst_len, GError **error);
+
     void (*get_info)(VdNode *node, VdNodeInfo *info);
     /* The format-specific object: a floating a{sv}, keys in output order. */
     GVariant *(*describe)(VdNode *node);

@@ -416,6 +416,8 @@ typedef struct VdCopyParams {
     unsigned depth;       /* requests in flight; 0 = chosen by the engine;
                              bounded by the context's buffers */
     uint64_t rate_limit;  /* bytes/s of target writes; 0 = none */
+    bool recode;          /* encode everything anew, even records that could be
+                             handed over as they are */
     unsigned skip_depth;  /* keep what links from this depth on provide out
                              of the copy (target has them as its parent); 0 =
                              copy the whole chain */

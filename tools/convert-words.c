@@ -119,6 +119,8 @@ settle_modes(ConvertWords *w)
 
     if (!g_strcmp0(optlist_peek(job->list, "subformat"), "streamOptimized"))
         job->copy.compress = true;
+    /* Who names a level wants it for everything. */
+    job->copy.recode = optlist_peek(job->list, "compress_level") != NULL;
     if (!w->sync_given && !g_strcmp0(w->cache, "unsafe"))
         job->no_sync = true;
     /* One a sector, told to somebody who wants to hear nothing. */

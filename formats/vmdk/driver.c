@@ -258,6 +258,38 @@ vmdk_co_append(VdNode *node, const VdAppend *append, GError **error)
     return true;
 }
 
+/* Both the new stream and the one that is read: 64 KiB to a zlib stream behind
+ * its place in the disk. */
+static const char *
+vmdk_record_format(VdNode *node)
+{
+    const VmdkState *s = vd_node_state(node);
+    const VmdkHeader *hdr;
+
+    if (s->writer)
+        hdr = &s->header;
+    else if (s->n_extents == 1 && s->extents[0].ops == &vmdk_stream_ops)
+        hdr = &s->extents[0].sparse->hdr;
+    else
+        return NULL;
+    return (hdr->flags & VMDK_FLAG_MARKERS) &&
+                   hdr->grain_sectors == VMDK_GRAIN_SECTORS
+               ? "vmdk zlib 65536"
+               : NULL;
+}
+
+static bool
+vmdk_co_read_record(VdNode *node, uint64_t off, const VdRun *run, void *dst,
+                    size_t *dst_len, GError **error)
+{
+    const VmdkState *s = vd_node_state(node);
+    const VmdkSparse *sp = s->extents[0].sparse;
+
+    return vmdk_stream_co_read_record(sp->reader, run->child_off,
+                                      off >> sp->grain_shift, dst, dst_len,
+                                      error);
+}
+
 const VdDriver vd_vmdk_driver = {
     VD_DRIVER_HEADER,
     .name = "vmdk",
@@ -280,6 +312,8 @@ const VdDriver vd_vmdk_driver = {
     .encode_bound = 129 * VMDK_SECTOR,
     .encode = vmdk_encode,
     .co_append = vmdk_co_append,
+    .record_format = vmdk_record_format,
+    .co_read_record = vmdk_co_read_record,
     .get_info = vmdk_get_info,
     .describe = vmdk_describe,
     .get_meta = vmdk_get_meta,

@@ -31,6 +31,7 @@ typedef struct VmdkNew {
     VdPrealloc prealloc;
     int level; /* of deflate */
     uint32_t cid, parent_cid;
+    bool cid_given;
     const char *parent_hint; /* NULL = no parent */
 } VmdkNew;
 

@@ -69,7 +69,10 @@ set_data_base(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 {
     char long_cid[VMDK_LONG_CID_CHARS + 1];
 
-    vmdk_long_cid_new(new->cid, long_cid);
+    if (new->cid_given) /* who asks for one asks for the same bytes again */
+        vmdk_long_cid_derive(new->cid, long_cid);
+    else
+        vmdk_long_cid_new(new->cid, long_cid);
     return vmdk_descriptor_set(desc, "ddb.adapterType", new->adapter, error) &&
            (!new->description ||
             vmdk_descriptor_set(desc, "ddb.comment", new->description,

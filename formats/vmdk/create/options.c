@@ -221,6 +221,7 @@ take_ids(VmdkNew *new, VdOptions *opts, GError **error)
         (!g_ascii_string_to_unsigned(cid, 16, 0, UINT32_MAX - 2, &value, NULL)))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "content_id must be a hex number below fffffffe");
+    new->cid_given = cid != NULL;
     if (cid)
         new->cid = (uint32_t) value;
     if (new->uuid && !vmdk_uuid_is_valid(new->uuid))

@@ -46,6 +46,16 @@ vmdk_long_cid_new(uint32_t cid, char text[VMDK_LONG_CID_CHARS + 1])
 }
 
 void
+vmdk_long_cid_derive(uint32_t cid, char text[VMDK_LONG_CID_CHARS + 1])
+{
+    g_autofree char *seed = g_strdup_printf("content id %08x", cid);
+    g_autofree char *hash =
+        g_compute_checksum_for_string(G_CHECKSUM_SHA256, seed, -1);
+
+    g_snprintf(text, VMDK_LONG_CID_CHARS + 1, "%.24s%08x", hash, cid);
+}
+
+void
 vmdk_uuid_new(char text[VMDK_UUID_CHARS + 1])
 {
     uint8_t raw[16];

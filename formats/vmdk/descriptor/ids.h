@@ -12,6 +12,8 @@ uint32_t vmdk_cid_new(void);
 
 /* 32 hex digits: three random words, then @cid. */
 void vmdk_long_cid_new(uint32_t cid, char text[VMDK_LONG_CID_CHARS + 1]);
+/* The same, but always the same for one @cid. */
+void vmdk_long_cid_derive(uint32_t cid, char text[VMDK_LONG_CID_CHARS + 1]);
 
 /* "60 00 C2 9x ... -...": an NAA-6 name with VMware's prefix. */
 void vmdk_uuid_new(char text[VMDK_UUID_CHARS + 1]);

@@ -76,10 +76,16 @@ record_check(const VmdkStreamReader *reader, uint64_t record,
     return true;
 }
 
-/* @buf gets the whole record; *@rec says what it is. */
-static bool
-record_co_read(VmdkStreamReader *reader, uint64_t record,
-               const VmdkStreamBuffer *buf, VmdkRecord *rec, GError **error)
+size_t
+vmdk_stream_record_room(const VmdkStreamReader *reader)
+{
+    return VMDK_RECORD_HEAD_MAX + vmdk_record_max_data(&reader->hdr);
+}
+
+bool
+vmdk_stream_co_load_record(VmdkStreamReader *reader, uint64_t record,
+                           const VmdkStreamBuffer *buf, VmdkRecord *rec,
+                           GError **error)
 {
     const char *name = vd_node_name(reader->file);
     uint64_t size = vd_node_size(reader->file);
@@ -127,13 +133,13 @@ bool
 vmdk_stream_co_load(VmdkStreamReader *reader, uint64_t record, uint8_t *dst,
                     uint64_t *lba, uint64_t *next, GError **error)
 {
-    size_t room = VMDK_RECORD_HEAD_MAX + vmdk_record_max_data(&reader->hdr);
+    size_t room = vmdk_stream_record_room(reader);
     VmdkStreamBuffer buf;
     VmdkRecord rec;
     bool ok;
 
     vmdk_stream_buffer_get(reader, room, &buf);
-    ok = record_co_read(reader, record, &buf, &rec, error) &&
+    ok = vmdk_stream_co_load_record(reader, record, &buf, &rec, error) &&
          record_co_inflate(reader, record, buf.data, &rec, dst, error);
     vmdk_stream_buffer_put(reader, &buf);
     if (!ok)

@@ -9,6 +9,7 @@
  * coroutine at a time.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "formats/vmdk/stream/reader.h"
 
@@ -133,4 +134,45 @@ vmdk_stream_co_read(VmdkStreamReader *reader, uint64_t record, uint64_t grain,
     if (whole && !vmdk_stream_cache_find(reader, record))
         return read_co_direct(reader, record, grain, whole, error);
     return read_co_cached(reader, record, grain, skip, dst, error);
+}
+
+/* -- records as they are -----------------------------------------------------
+ */
+
+/* What the writer would have written, from what was read. */
+static void
+copy_record(const VmdkHeader *hdr, const uint8_t *raw, const VmdkRecord *rec,
+            uint8_t *dst, size_t *len)
+{
+    size_t used = (size_t) rec->head_bytes + rec->data_bytes;
+    uint64_t span = vmdk_record_span(hdr, rec);
+
+    if (span > *len ||
+        !vmdk_record_has_zlib(raw + rec->head_bytes, rec->data_bytes)) {
+        *len = 0;
+        return;
+    }
+    memcpy(dst, raw, used);
+    memset(dst + used, 0, (size_t) span - used);
+    *len = (size_t) span;
+}
+
+bool
+vmdk_stream_co_read_record(VmdkStreamReader *reader, uint64_t record,
+                           uint64_t grain, void *dst, size_t *len,
+                           GError **error)
+{
+    VmdkStreamBuffer buf;
+    VmdkRecord rec;
+    bool ok;
+
+    vmdk_stream_buffer_get(reader, vmdk_stream_record_room(reader), &buf);
+    ok = vmdk_stream_co_load_record(reader, record, &buf, &rec, error) &&
+         check_lba(reader, record, rec.value, grain, error);
+    if (ok) {
+        vmdk_stream_learn(reader, vmdk_record_span(&reader->hdr, &rec));
+        copy_record(&reader->hdr, buf.data, &rec, dst, len);
+    }
+    vmdk_stream_buffer_put(reader, &buf);
+    return ok;
 }

@@ -82,6 +82,13 @@ void vmdk_stream_buffer_get(const VmdkStreamReader *reader, size_t len,
 void vmdk_stream_buffer_put(const VmdkStreamReader *reader,
                             VmdkStreamBuffer *buf);
 
+/* Read the whole record at byte @record of the file to @buf, which has room for
+ * any; *@rec says what it is, and that it lies inside the file is checked. */
+bool vmdk_stream_co_load_record(VmdkStreamReader *reader, uint64_t record,
+                                const VmdkStreamBuffer *buf, VmdkRecord *rec,
+                                GError **error);
+/* Room that any record needs. */
+size_t vmdk_stream_record_room(const VmdkStreamReader *reader);
 /* Read the record at byte @record of the file and inflate it to @dst.  @lba is
  * what the record says, @next the byte behind it. */
 bool vmdk_stream_co_load(VmdkStreamReader *reader, uint64_t record,

@@ -32,6 +32,14 @@ bool vmdk_stream_co_read(VmdkStreamReader *reader, uint64_t record,
                          uint64_t grain, size_t skip, const VioVec *dst,
                          GError **error);
 
+/* The record of grain number @grain at byte @record, its compressed bytes as
+ * they are, zero-padded, in at most *@len bytes; 0 = it has to be recoded (raw
+ * deflate, or longer than what we write).  Looked at are the place in the disk,
+ * the length and the zlib header; the data are not inflated. */
+bool vmdk_stream_co_read_record(VmdkStreamReader *reader, uint64_t record,
+                                uint64_t grain, void *dst, size_t *len,
+                                GError **error);
+
 /* -- writing --------------------------------------------------------------- */
 
 /* Room that encode needs for one record. */
