@@ -39,9 +39,9 @@ static void
 check_capacity(const VmdkState *s, unsigned i, VdCheckResult *result)
 {
     const VmdkExtent *e = &s->extents[i];
-    uint64_t line, header = e->sparse->hdr.capacity_sectors;
+    uint64_t line, header = e->capacity_sectors;
 
-    if (!s->desc)
+    if (!s->desc || !header)
         return;
     line = vmdk_descriptor_extent(s->desc, i)->sectors;
     if (line > header)
@@ -78,8 +78,7 @@ check_co_extent(const VmdkState *s, unsigned i, const char *profile,
     }
     if (e->ops == &vmdk_flat_ops)
         check_flat(e, result);
-    if (e->sparse)
-        check_capacity(s, i, result);
+    check_capacity(s, i, result);
     if (profile)
         return check_co_profile(e, result, error);
     return !e->ops->co_check || e->ops->co_check(e, result, error);

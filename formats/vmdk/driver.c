@@ -6,13 +6,16 @@
  *
  * Options: extents.N.* and file.* (children); parent=PATH,
  * parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than end change
- * tracking; compress_level=N of a new stream that is opened to be filled.
+ * tracking; force-dirty=on: read seSparse extents as their tables are, whose
+ * journal nobody has replayed; compress_level=N of a new stream that is opened
+ * to be filled.
  *
  * Concurrency: requests overlap freely; what they must not do at the same time
  * is the extents' business.
  */
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/chain.h"
+#include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include <string.h>
@@ -22,11 +25,9 @@
 static int
 vmdk_probe(const uint8_t *head, size_t len, uint64_t size, const char *filename)
 {
-    static const uint8_t sesparse[8] = {0xbe, 0xba, 0xfe, 0xca};
-
     if (len >= 4 && (!memcmp(head, "KDMV", 4) || !memcmp(head, "COWD", 4)))
         return PROBE_SURE;
-    if (len >= sizeof(sesparse) && !memcmp(head, sesparse, sizeof(sesparse)))
+    if (vmdk_se_header_is_magic(head, len))
         return PROBE_SURE;
     if (len >= VMDK_HEADER_BYTES && vmdk_header_is_unfinished(head))
         return PROBE_SURE;

@@ -8,6 +8,7 @@
  * Concurrency: open and close only; vmdk_extent_at() never yields.
  */
 #include "formats/vmdk/descriptor/names.h"
+#include "formats/vmdk/sesparse/sesparse.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
@@ -26,6 +27,62 @@ vmdk_extent_at(const VmdkState *s, uint64_t off)
             hi = mid - 1;
     }
     return &s->extents[lo];
+}
+
+uint64_t
+vmdk_extent_grain_bytes(const VmdkExtent *e)
+{
+    if (e->sesparse)
+        return VMDK_SE_GRAIN_BYTES;
+    return e->sparse ? e->sparse->grain_bytes : 0;
+}
+
+bool
+vmdk_extent_is_unclean(const VmdkExtent *e)
+{
+    return (e->sparse && e->sparse->hdr.unclean) ||
+           (e->sesparse && e->sesparse->vol.replay);
+}
+
+/* The descriptor's word on the size counts if it is not above the header's. */
+bool
+vmdk_extent_settle_size(VmdkExtent *e, uint64_t capacity_sectors,
+                        uint64_t line_sectors, GError **error)
+{
+    uint64_t sectors = capacity_sectors;
+
+    e->capacity_sectors = capacity_sectors;
+    if (line_sectors > sectors)
+        vd_node_warn(e->state->node,
+                     "%s: the descriptor says %" G_GUINT64_FORMAT
+                     " sectors, the extent has %" G_GUINT64_FORMAT,
+                     vd_node_name(e->file), line_sectors, sectors);
+    if (line_sectors && line_sectors < sectors)
+        sectors = line_sectors;
+    if (sectors > VD_MAX_SIZE / VMDK_SECTOR)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: capacity of %" G_GUINT64_FORMAT
+                        " sectors, at most %" G_GUINT64_FORMAT,
+                        vd_node_name(e->file), sectors,
+                        (uint64_t) VD_MAX_SIZE / VMDK_SECTOR);
+    e->len = sectors * VMDK_SECTOR;
+    return true;
+}
+
+bool
+vmdk_extent_co_read_parent(VmdkExtent *e, uint64_t off, uint8_t *buf,
+                           size_t len, GError **error)
+{
+    VdNode *parent = vd_node_parent(e->state->node);
+    struct iovec iov;
+    VioVec dst = vio_vec_from_buf(&iov, buf, len);
+
+    if (!parent)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: byte %" G_GUINT64_FORMAT
+                        " comes from the parent, which is not open",
+                        vd_node_name(e->state->node), e->start + off);
+    return vd_node_co_preadv_eof(parent, e->start + off, &dst, error);
 }
 
 /* -- kinds
@@ -51,7 +108,8 @@ static bool
 type_is_known(VmdkExtentType type)
 {
     return type == VMDK_TYPE_FLAT || type == VMDK_TYPE_VMFS ||
-           type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_ZERO;
+           type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_SESPARSE ||
+           type == VMDK_TYPE_ZERO;
 }
 
 static bool
@@ -91,6 +149,8 @@ extent_co_setup_extent(VmdkExtent *e, const VmdkExtentLine *line,
     }
     if (e->type == VMDK_TYPE_SPARSE)
         return vmdk_sparse_co_open(e, line->sectors, error);
+    if (e->type == VMDK_TYPE_SESPARSE)
+        return vmdk_sesparse_co_open(e, line->sectors, error);
     return setup_flat(e, line, error);
 }
 
@@ -255,8 +315,10 @@ extent_co_open_bare(VmdkState *s, GError **error)
     *e = (VmdkExtent){.state = s,
                       .file = s->file,
                       .access = VMDK_ACCESS_RDONLY,
-                      .type = VMDK_TYPE_SPARSE};
-    return vmdk_sparse_co_open(e, 0, error);
+                      .type = s->bare_sesparse ? VMDK_TYPE_SESPARSE
+                                               : VMDK_TYPE_SPARSE};
+    return s->bare_sesparse ? vmdk_sesparse_co_open(e, 0, error)
+                            : vmdk_sparse_co_open(e, 0, error);
 }
 
 bool
@@ -277,6 +339,7 @@ vmdk_extents_free(VmdkState *s)
 {
     for (unsigned i = 0; i < s->n_extents; i++) {
         vmdk_sparse_free(&s->extents[i]);
+        vmdk_sesparse_free(&s->extents[i]);
         g_free(s->extents[i].path);
     }
     g_clear_pointer(&s->extents, g_free);

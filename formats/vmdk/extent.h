@@ -13,6 +13,7 @@
 typedef struct VmdkState VmdkState;
 typedef struct VmdkExtent VmdkExtent;
 typedef struct VmdkSparse VmdkSparse;
+typedef struct VmdkSeSparse VmdkSeSparse;
 
 typedef struct VmdkExtentOps {
     bool (*co_map)(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
@@ -44,7 +45,9 @@ struct VmdkExtent {
     VmdkAccess access;
     VmdkExtentType type;
     VmdkSparse *sparse;
-    char *path; /* as opened; NULL = none */
+    VmdkSeSparse *sesparse;
+    uint64_t capacity_sectors; /* as the file's own header says; 0 = none */
+    char *path;                /* as opened; NULL = none */
 };
 
 /* flat.c: bytes as they are. */
@@ -61,6 +64,20 @@ extern const VmdkExtentOps vmdk_stream_ops;
 
 /* The extent that holds @off. */
 VmdkExtent *vmdk_extent_at(const VmdkState *s, uint64_t off);
+
+/* The unit of allocation in bytes; 0 = there is none. */
+uint64_t vmdk_extent_grain_bytes(const VmdkExtent *e);
+bool vmdk_extent_is_unclean(const VmdkExtent *e);
+
+/* e->len, of a header that says @capacity_sectors (> 0) and a line that says
+ * @line_sectors, 0 = there is none.  LIMIT. */
+bool vmdk_extent_settle_size(VmdkExtent *e, uint64_t capacity_sectors,
+                             uint64_t line_sectors, GError **error);
+
+/* Bytes of the parent for a grain that is written in part; zeroes behind its
+ * end.  NOT_FOUND if the parent is not open. */
+bool vmdk_extent_co_read_parent(VmdkExtent *e, uint64_t off, uint8_t *buf,
+                                size_t len, GError **error);
 
 /* Open what the extent lines of the descriptor (or the bare header) name. */
 bool vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error);

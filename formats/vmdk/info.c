@@ -16,13 +16,13 @@ cluster_size(const VmdkState *s)
     if (s->writer)
         return vmdk_header_grain_bytes(&s->header);
     for (unsigned i = 0; i < s->n_extents; i++) {
-        const VmdkSparse *sp = s->extents[i].sparse;
+        uint64_t grain = vmdk_extent_grain_bytes(&s->extents[i]);
 
-        if (!sp)
+        if (!grain)
             continue;
-        if (size && size != sp->grain_bytes)
+        if (size && size != grain)
             return 0;
-        size = sp->grain_bytes;
+        size = grain;
     }
     return size;
 }
@@ -37,7 +37,7 @@ static bool
 any_unclean(const VmdkState *s)
 {
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (s->extents[i].sparse && s->extents[i].sparse->hdr.unclean)
+        if (vmdk_extent_is_unclean(&s->extents[i]))
             return true;
     return false;
 }
@@ -109,8 +109,8 @@ describe_extent(const VmdkExtent *e)
     add_uint(&dict, "virtual-size", e->len);
     add_string(&dict, "filename",
                e->path ? e->path : (e->file ? vd_node_name(e->file) : NULL));
-    if (e->sparse && e->sparse->grain_bytes)
-        add_uint(&dict, "cluster-size", e->sparse->grain_bytes);
+    if (vmdk_extent_grain_bytes(e))
+        add_uint(&dict, "cluster-size", vmdk_extent_grain_bytes(e));
     add_string(&dict, "format", vmdk_extent_type_name(e->type));
     add_string(&dict, "access", vmdk_access_name(e->access));
     if (e->file_off)

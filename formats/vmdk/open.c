@@ -8,6 +8,7 @@
  */
 #include "formats/vmdk/chain.h"
 #include "formats/vmdk/create/create.h"
+#include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
@@ -91,7 +92,6 @@ typedef struct {
 
 static const KnownMagic known_magics[] = {
     {"COWD", 4, "a COWD extent (vmfsSparse)"},
-    {"\xbe\xba\xfe\xca\0\0\0\0", 8, "a seSparse extent"},
 };
 
 static bool
@@ -121,6 +121,9 @@ open_co_load_what_it_is(VmdkState *s, GError **error)
         return false;
     if (!refuse_known(s, head, error))
         return false;
+    s->bare_sesparse = vmdk_se_header_is_magic(head, len);
+    if (s->bare_sesparse)
+        return true;
     if (memcmp(head, "KDMV", 4))
         return open_co_load_descriptor(s, 0, size, error);
     if (len < sizeof(head))
@@ -220,8 +223,7 @@ largest_grain(const VmdkState *s)
     uint64_t grain = 0;
 
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (s->extents[i].sparse)
-            grain = MAX(grain, s->extents[i].sparse->grain_bytes);
+        grain = MAX(grain, vmdk_extent_grain_bytes(&s->extents[i]));
     return grain;
 }
 
@@ -259,6 +261,7 @@ vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
                                     vd_node_flags(node), error);
     if (!s->file ||
         !vd_options_take_bool(opts, "keep-cbt", &s->keep_cbt, error) ||
+        !vd_options_take_bool(opts, "force-dirty", &s->force_dirty, error) ||
         !open_co_disk(s, opts, error)) {
         vmdk_co_close(node);
         return false;

@@ -15,6 +15,7 @@ struct VmdkState {
     VmdkDescriptor *desc; /* NULL: a bare extent */
     VmdkHeader header;    /* of @file; embedded and bare only */
     bool has_header;
+    bool bare_sesparse; /* @file is a seSparse extent */
     uint32_t cid, parent_cid;
     uint32_t coming_cid; /* of a parent that is being committed to (chain.h);
                             VMDK_CID_NONE = none */
@@ -23,7 +24,8 @@ struct VmdkState {
     char *parent_path;   /* where it is, if it was not opened; NULL = unknown */
     char *parent_problem; /* why it is not open, for a check; NULL = none */
     bool encrypted;
-    bool keep_cbt; /* option: rather do not write */
+    bool keep_cbt;    /* option: rather do not write */
+    bool force_dirty; /* option: read extents whose journal needs replaying */
 
     VmdkExtent *extents;
     unsigned n_extents;

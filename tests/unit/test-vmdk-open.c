@@ -395,7 +395,8 @@ test_what_cannot_be_opened_is_refused(TestCo *t)
         {HEAD "RW 1 SPARSE \"missing\"\n", VD_ERROR_NOT_FOUND},
         {HEAD "RW 1 SPARSE \"d.vmdk\"\n", VD_ERROR_CORRUPT},
         {HEAD "RW 8 VMFSSPARSE \"x\"\n", VD_ERROR_NOT_SUPPORTED},
-        {HEAD "RW 8 SESPARSE \"x\"\n", VD_ERROR_NOT_SUPPORTED},
+        {HEAD "RW 8 SESPARSE \"x\"\n", VD_ERROR_NOT_FOUND},
+        {HEAD "RW 8 SESPARSE \"d.vmdk\"\n", VD_ERROR_CORRUPT},
         {HEAD "RW 8 VMFSRDM \"x\"\n", VD_ERROR_NOT_SUPPORTED},
         {HEAD "RW 8 VSANSPARSE \"x\"\n", VD_ERROR_NOT_SUPPORTED},
         {HEAD "RW 18446744073709551615 ZERO\n", VD_ERROR_LIMIT},
@@ -416,7 +417,7 @@ test_what_cannot_be_opened_is_refused(TestCo *t)
         vmdk_test_assert_refused(t, "d.vmdk", 0, cases[i].code);
     }
     vmdk_test_write_file(t, "s.vmdk", "\xbe\xba\xfe\xca\0\0\0\0", 8);
-    vmdk_test_assert_refused(t, "s.vmdk", 0, VD_ERROR_NOT_SUPPORTED);
+    vmdk_test_assert_refused(t, "s.vmdk", 0, VD_ERROR_CORRUPT);
 }
 
 static void

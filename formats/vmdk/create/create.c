@@ -9,6 +9,7 @@
  */
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/descriptor/names.h"
+#include "formats/vmdk/sesparse/sesparse.h"
 
 #include "block/open.h"
 
@@ -176,6 +177,8 @@ data_path(const VmdkNew *new, unsigned index)
         kind = VMDK_NAME_SPLIT_FLAT;
     else if (vmdk_new_is_flat(new))
         kind = VMDK_NAME_FLAT;
+    else if (new->subformat == VMDK_SUB_SESPARSE)
+        kind = VMDK_NAME_SESPARSE;
     return vmdk_name_extent(new->path, kind, index);
 }
 
@@ -184,6 +187,8 @@ data_type(const VmdkNew *new)
 {
     if (vmdk_new_is_vmfs(new))
         return VMDK_TYPE_VMFS;
+    if (new->subformat == VMDK_SUB_SESPARSE)
+        return VMDK_TYPE_SESPARSE;
     return vmdk_new_is_flat(new) ? VMDK_TYPE_FLAT : VMDK_TYPE_SPARSE;
 }
 
@@ -206,23 +211,32 @@ add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
 }
 
 static bool
+create_co_fill_data_file(const VmdkNew *new, VdNode *file, uint64_t sectors,
+                         GError **error)
+{
+    VmdkHeader hdr;
+
+    if (vmdk_new_is_flat(new))
+        return true;
+    if (new->subformat == VMDK_SUB_SESPARSE)
+        return vmdk_sesparse_co_create(file, sectors, error);
+    hdr = sparse_header(new, sectors, false);
+    return create_co_write_sparse(file, &hdr, error);
+}
+
+static bool
 create_co_data_file(Creation *c, const char *path, uint64_t sectors,
                     GError **error)
 {
     const VmdkNew *new = c->new;
-    bool flat = vmdk_new_is_flat(new), ok = true;
-    VdNode *file =
-        vd_tx_co_file(c->tx, c->env, path, flat ? sectors * VMDK_SECTOR : 0,
-                      new->prealloc, error);
+    VdNode *file = vd_tx_co_file(
+        c->tx, c->env, path, vmdk_new_is_flat(new) ? sectors * VMDK_SECTOR : 0,
+        new->prealloc, error);
 
-    if (!file)
-        return false;
-    if (!flat) {
-        VmdkHeader hdr = sparse_header(new, sectors, false);
-
-        ok = create_co_write_sparse(file, &hdr, error);
-    }
-    return create_co_close_after(file, ok, error);
+    return file &&
+           create_co_close_after(
+               file, create_co_fill_data_file(new, file, sectors, error),
+               error);
 }
 
 static bool
@@ -268,7 +282,7 @@ create_co_with_data_files(Creation *c, GError **error)
 static bool
 create_co_files(Creation *c, GError **error)
 {
-    if (vmdk_new_is_flat(c->new) || vmdk_new_is_split(c->new))
+    if (vmdk_new_has_data_files(c->new))
         return create_co_with_data_files(c, error);
     return create_co_one_file(c, error);
 }
@@ -279,6 +293,20 @@ ask_for_level(VdOptions *reopen, int level)
     g_autofree char *text = g_strdup_printf("%d", level);
 
     vd_options_set(reopen, "compress_level", text);
+}
+
+/* Nobody shall take such a file for one that ESXi has made. */
+static void
+warn_about(const VmdkNew *new, const VdEnv *env)
+{
+    g_autofree char *text = NULL;
+
+    if (new->subformat != VMDK_SUB_SESPARSE || !env->warn)
+        return;
+    text = g_strdup_printf("%s: seSparse images are made for testing: not for "
+                           "ESXi, and read only once they are filled",
+                           new->path);
+    env->warn(text, env->warn_opaque);
 }
 
 bool
@@ -293,6 +321,7 @@ vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
     if (desc) {
         Creation c = {.tx = tx, .env = spec->env, .new = &new, .desc = desc};
 
+        warn_about(&new, spec->env);
         ok = create_co_files(&c, error);
     }
     if (ok && desc && spec->reopen && new.subformat == VMDK_SUB_STREAM)

@@ -15,6 +15,7 @@ typedef enum VmdkSubformat {
     VMDK_SUB_VMFS,       /* flat, as on ESXi's datastores */
     VMDK_SUB_VMFS_THIN,  /* the same, says that it is thin */
     VMDK_SUB_VMFS_EAGER, /* the same, all of it allocated and zeroed */
+    VMDK_SUB_SESPARSE,   /* for testing: filled once, then read only */
 } VmdkSubformat;
 
 /* Values of the option. */
@@ -48,6 +49,14 @@ vmdk_new_is_flat(const VmdkNew *new)
 {
     return new->subformat == VMDK_SUB_MONOLITHIC_FLAT ||
            new->subformat == VMDK_SUB_SPLIT_FLAT || vmdk_new_is_vmfs(new);
+}
+
+/* A text that names data files, in the place of one file with all in it. */
+static inline bool
+vmdk_new_has_data_files(const VmdkNew *new)
+{
+    return new->subformat != VMDK_SUB_MONOLITHIC_SPARSE &&new->subformat !=
+           VMDK_SUB_STREAM;
 }
 
 static inline bool

@@ -8,6 +8,7 @@
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/descriptor/ids.h"
+#include "formats/vmdk/sesparse/header.h"
 
 #include "formats/codec/codec.h"
 
@@ -21,10 +22,16 @@
 static const char *const adapter_names[] = {"ide", "buslogic", "lsilogic",
                                             "legacyESX", NULL};
 static const char *const prealloc_names[] = {"off", "falloc", "full", NULL};
-const char *const vmdk_subformat_names[] = {
-    "monolithicSparse",   "monolithicFlat",       "twoGbMaxExtentSparse",
-    "twoGbMaxExtentFlat", "streamOptimized",      "vmfs",
-    "vmfsThin",           "vmfsEagerZeroedThick", NULL};
+const char *const vmdk_subformat_names[] = {"monolithicSparse",
+                                            "monolithicFlat",
+                                            "twoGbMaxExtentSparse",
+                                            "twoGbMaxExtentFlat",
+                                            "streamOptimized",
+                                            "vmfs",
+                                            "vmfsThin",
+                                            "vmfsEagerZeroedThick",
+                                            "seSparse",
+                                            NULL};
 
 const VdOptionSpec vmdk_create_options[] = {
     {"adapter_type", VD_OPTION_ENUM, NULL,
@@ -57,7 +64,7 @@ const VdOptionSpec vmdk_create_options[] = {
      "VMDK flat extent format, can be one of monolithicSparse (default), "
      "monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, "
      "streamOptimized, or, as on ESXi's datastores, vmfs, vmfsThin or "
-     "vmfsEagerZeroedThick",
+     "vmfsEagerZeroedThick, or, for testing and not for ESXi, seSparse",
      vmdk_subformat_names},
     {"toolsversion", VD_OPTION_STRING, NULL,
      "VMware guest tools version (default: 2147483647)", NULL},
@@ -273,11 +280,19 @@ check_parent(VmdkNew *new, const VdCreateSpec *spec, GError **error)
     return true;
 }
 
+static uint64_t
+max_sectors(const VmdkNew *new)
+{
+    if (new->subformat == VMDK_SUB_SESPARSE)
+        return VMDK_SE_MAX_SECTORS;
+    return vmdk_new_is_flat(new) ? VD_MAX_SIZE / VMDK_SECTOR
+                                 : MAX_SPARSE_SECTORS;
+}
+
 static bool
 check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
 {
-    uint64_t max =
-        vmdk_new_is_flat(new) ? VD_MAX_SIZE / VMDK_SECTOR : MAX_SPARSE_SECTORS;
+    uint64_t max = max_sectors(new);
 
     new->sectors = spec->size / VMDK_SECTOR + !!(spec->size % VMDK_SECTOR);
     if (!new->sectors)
@@ -318,6 +333,13 @@ check_combination(const VmdkNew *new, GError **error)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "streamOptimized images have grains of 64 KiB and no "
                         "zeroed grains");
+    if (new->subformat == VMDK_SUB_SESPARSE &&
+        (new->zeroed_grain ||
+         (new->grain_sectors != VMDK_GRAIN_SECTORS &&new->grain_sectors !=
+          VMDK_SE_GRAIN_SECTORS)))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "seSparse images have grains of 4 KiB and need no "
+                        "zeroed_grain");
     return true;
 }
 

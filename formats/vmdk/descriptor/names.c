@@ -26,6 +26,8 @@ vmdk_name_extent(const char *path, VmdkNameKind kind, unsigned index)
 
     if (kind == VMDK_NAME_FLAT)
         return g_strdup_printf("%.*s-flat%s", (int) stem, path, suffix);
+    if (kind == VMDK_NAME_SESPARSE)
+        return g_strdup_printf("%.*s-sesparse%s", (int) stem, path, suffix);
     return g_strdup_printf("%.*s-%c%03u%s", (int) stem, path,
                            kind == VMDK_NAME_SPLIT_FLAT ? 'f' : 's', index,
                            suffix);

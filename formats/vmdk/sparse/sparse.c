@@ -29,7 +29,6 @@ sparse_co_read_header(VmdkExtent *e, GError **error)
     return vmdk_header_decode(sp->raw, name, &sp->hdr, error);
 }
 
-/* The descriptor's word on the size counts if it is not above the header's. */
 static bool
 settle_size(VmdkExtent *e, uint64_t line_sectors, GError **error)
 {
@@ -39,21 +38,7 @@ settle_size(VmdkExtent *e, uint64_t line_sectors, GError **error)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: a sparse extent with a capacity of 0",
                         vd_node_name(e->file));
-    if (line_sectors > capacity)
-        vd_node_warn(e->state->node,
-                     "%s: the descriptor says %" G_GUINT64_FORMAT
-                     " sectors, the extent has %" G_GUINT64_FORMAT,
-                     vd_node_name(e->file), line_sectors, capacity);
-    if (line_sectors && line_sectors < capacity)
-        capacity = line_sectors;
-    if (capacity > VD_MAX_SIZE / VMDK_SECTOR)
-        return vd_throw(error, VD_ERROR_LIMIT,
-                        "%s: capacity of %" G_GUINT64_FORMAT
-                        " sectors, at most %" G_GUINT64_FORMAT,
-                        vd_node_name(e->file), capacity,
-                        (uint64_t) VD_MAX_SIZE / VMDK_SECTOR);
-    e->len = capacity * VMDK_SECTOR;
-    return true;
+    return vmdk_extent_settle_size(e, capacity, line_sectors, error);
 }
 
 static bool

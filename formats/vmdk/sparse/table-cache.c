@@ -63,9 +63,9 @@ vmdk_table_cache_unref(VmdkTableCache *cache)
 }
 
 static size_t
-table_bytes(const VmdkTables *owner)
+table_bytes(const VmdkTable *table)
 {
-    return sizeof(VmdkTable) + owner->gtes_per_gt * sizeof(uint32_t);
+    return sizeof(VmdkTable) + table->bytes;
 }
 
 static void
@@ -98,7 +98,7 @@ vmdk_table_cache_drop(VmdkTableCache *cache, VmdkTable *table)
     g_assert(!table->pins);
     vmdk_table_mark(table, false);
     ring_remove(cache, table);
-    cache->bytes -= table_bytes(table->owner);
+    cache->bytes -= table_bytes(table);
     cache->n_tables--;
     g_free(table);
 }
@@ -106,15 +106,15 @@ vmdk_table_cache_drop(VmdkTableCache *cache, VmdkTable *table)
 void
 vmdk_table_mark(VmdkTable *table, bool dirty)
 {
-    VmdkTableCache *cache = table->owner->cache;
+    VmdkTableCache *cache = table->cache;
 
     if (table->dirty == dirty)
         return;
     table->dirty = dirty;
     if (dirty)
-        cache->dirty_bytes += table_bytes(table->owner);
+        cache->dirty_bytes += table_bytes(table);
     else
-        cache->dirty_bytes -= table_bytes(table->owner);
+        cache->dirty_bytes -= table_bytes(table);
 }
 
 /* Twice around the ring at most: the first round takes the bits away. */
@@ -133,23 +133,38 @@ make_room(VmdkTableCache *cache, size_t needed)
             table->referenced = false;
             continue;
         }
-        table->owner->slot[table->index] = NULL;
+        (*table->slots)[table->index] = NULL;
         vmdk_table_cache_drop(cache, table);
     }
+}
+
+VmdkTable *
+vmdk_table_cache_add_at(VmdkTableCache *cache, VmdkTable ***slots,
+                        uint32_t index, uint32_t bytes)
+{
+    VmdkTable *table;
+
+    make_room(cache, sizeof(VmdkTable) + bytes);
+    table = g_malloc(sizeof(VmdkTable) + bytes);
+    *table = (VmdkTable){.cache = cache,
+                         .slots = slots,
+                         .index = index,
+                         .bytes = bytes,
+                         .referenced = true};
+    ring_insert(cache, table);
+    cache->bytes += table_bytes(table);
+    cache->n_tables++;
+    return table;
 }
 
 VmdkTable *
 vmdk_table_cache_add(VmdkTableCache *cache, VmdkTables *owner, uint32_t index,
                      uint32_t entries)
 {
-    VmdkTable *table;
+    VmdkTable *table = vmdk_table_cache_add_at(
+        cache, &owner->slot, index, entries * (uint32_t) sizeof(uint32_t));
 
-    make_room(cache, table_bytes(owner));
-    table = g_malloc(sizeof(VmdkTable) + entries * sizeof(uint32_t));
-    *table = (VmdkTable){.owner = owner, .index = index, .referenced = true};
-    ring_insert(cache, table);
-    cache->bytes += table_bytes(owner);
-    cache->n_tables++;
+    table->owner = owner;
     return table;
 }
 

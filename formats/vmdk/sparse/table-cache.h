@@ -16,8 +16,11 @@ typedef struct VmdkTable VmdkTable;
 typedef struct VmdkTableCache VmdkTableCache;
 
 struct VmdkTable {
-    VmdkTables *owner;
+    VmdkTables *owner; /* NULL: a table of another kind */
+    VmdkTableCache *cache;
+    VmdkTable ***slots;     /* where the owner's pointers to its tables are */
     VmdkTable *next, *prev; /* ring of the cache */
+    uint32_t bytes;         /* of the entries */
     uint32_t index;         /* in the directory */
     bool referenced;        /* since the clock's hand passed */
     bool dirty;             /* differs from the file; stays in memory */
@@ -34,6 +37,10 @@ void vmdk_table_cache_unref(VmdkTableCache *cache);
  * to stay below the limit: their owner's slot becomes NULL. */
 VmdkTable *vmdk_table_cache_add(VmdkTableCache *cache, VmdkTables *owner,
                                 uint32_t index, uint32_t entries);
+/* The same for whoever has a slot per table: (*@slots)[@index] becomes NULL.
+ * @bytes: of all entries. */
+VmdkTable *vmdk_table_cache_add_at(VmdkTableCache *cache, VmdkTable ***slots,
+                                   uint32_t index, uint32_t bytes);
 void vmdk_table_cache_drop(VmdkTableCache *cache, VmdkTable *table);
 
 /* Mark @table and keep count. */

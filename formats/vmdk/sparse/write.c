@@ -194,22 +194,6 @@ fill_clear(Fill *fill)
     g_free(fill->tail);
 }
 
-static bool
-sparse_co_read_parent(VmdkExtent *e, uint64_t off, uint8_t *buf, size_t len,
-                      GError **error)
-{
-    VdNode *parent = vd_node_parent(e->state->node);
-    struct iovec iov;
-    VioVec dst = vio_vec_from_buf(&iov, buf, len);
-
-    if (!parent)
-        return vd_throw(error, VD_ERROR_NOT_FOUND,
-                        "%s: byte %" G_GUINT64_FORMAT
-                        " comes from the parent, which is not open",
-                        vd_node_name(e->state->node), e->start + off);
-    return vd_node_co_preadv_eof(parent, e->start + off, &dst, error);
-}
-
 /* One end: up to FILL_MAX into *buf, larger ones straight to the new place. */
 static bool
 sparse_co_fill_end(VmdkExtent *e, uint64_t off, size_t *len, uint64_t place,
@@ -222,7 +206,7 @@ sparse_co_fill_end(VmdkExtent *e, uint64_t off, size_t *len, uint64_t place,
         size_t part = MIN(left, FILL_MAX);
         g_autofree uint8_t *bytes = g_malloc(part);
 
-        if (!sparse_co_read_parent(e, off, bytes, part, error))
+        if (!vmdk_extent_co_read_parent(e, off, bytes, part, error))
             return false;
         if (vio_is_zero(bytes, part))
             g_clear_pointer(&bytes, g_free);
