@@ -228,6 +228,15 @@ struct VdDriver {
     char **(*list_meta)(VdNode *node);
     bool (*co_set_meta)(VdNode *node, const char *key, const char *value,
                         GError **error);
+    /* All files of this link, the one that names the others first, whether they
+     * exist or not; g_strfreev.  NULL op: the leaf's file. */
+    char **(*list_files)(VdNode *node);
+    /* Give the link (opened for its descriptor only, its first file held) the
+     * name @new_path; @flags: VdRenameFlags.  All steps go into @moves; after a
+     * failure they have been taken back.  NULL op: one file, whose name nobody
+     * stores. */
+    bool (*co_rename)(VdNode *node, const char *new_path, unsigned flags,
+                      VdMoves *moves, GError **error);
     /* NOT_SUPPORTED for a repair or profile that the format does not have. */
     bool (*co_check)(VdNode *node, const VdCheckParams *params,
                      VdCheckResult *result, GError **error);

@@ -19,6 +19,7 @@ typedef struct VdNode VdNode;
 typedef struct VdDriver VdDriver;
 typedef struct VdEnv VdEnv;
 typedef struct VdTransaction VdTransaction;
+typedef struct VdMoves VdMoves;
 
 typedef enum VdPrealloc {
     VD_PREALLOC_OFF,

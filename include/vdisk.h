@@ -133,6 +133,8 @@ typedef enum VdOpenFlags {
     VD_OPEN_STRICT_LOCK = 1 << 11, /* raw files too must not have a writer */
     VD_OPEN_IGNORE_CID = 1 << 12,  /* read-only recovery of broken chains */
     VD_OPEN_NO_LOCK = 1 << 13,
+    VD_OPEN_NO_EXTENTS = 1 << 14, /* with NO_IO: only the file that describes
+                                     the disk, none of its data files */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);
@@ -271,8 +273,8 @@ VD_PUBLIC char **vd_disk_list_meta(VdDisk *disk);
 /* Add or replace in the link on top; an empty @value is one, NULL removes the
  * key (NOT_FOUND if this link does not have it).  Durable when done; a failure
  * or crash leaves the old value or the new one.  The contents count as
- * unchanged: children stay valid.  VD_OPEN_RDWR is needed, and VD_OPEN_NO_IO
- * and VD_OPEN_NO_PARENT suffice.
+ * unchanged: children stay valid.  VD_OPEN_RDWR is needed, and VD_OPEN_NO_IO,
+ * NO_EXTENTS and NO_PARENT do no harm.
  * Errors: READ_ONLY; INVALID_ARGUMENT for a key or value that the format cannot
  * hold; NO_SPACE if the image has no room for it; NOT_SUPPORTED. */
 VD_PUBLIC bool vd_disk_set_meta(VdDisk *disk, const char *key,
@@ -386,6 +388,31 @@ VD_PUBLIC char **vd_format_list(void);
  * switches as on and off, commas doubled.  No I/O; g_free the result. */
 VD_PUBLIC char *vd_create_describe(const VdCreateParams *params,
                                    GError **error);
+
+/* -- names of images ------------------------------------------------------ */
+
+/* All files of the link on top, the one that names the others first, whether
+ * they exist or not; parents have their own.  Never NULL; g_strfreev. */
+VD_PUBLIC char **vd_disk_list_files(VdDisk *disk);
+
+typedef enum VdRenameFlags {
+    VD_RENAME_CHILDREN = 1 << 0, /* disks beside it that have it as their
+                                    parent name the new one from now on */
+    VD_RENAME_FORCE = 1 << 1,    /* although children are left without their
+                                    parent, or data files are missing */
+} VdRenameFlags;
+
+/* Give an image the name @new_path, which may be in another directory of the
+ * same file system: every file of the link; those called after the image (
+ * "x-flat.vmdk" of "x.vmdk") are called after the new name.  Relative names of
+ * parents are adjusted.  Nothing is overwritten.  A crash leaves the old name,
+ * the new one, or both; a failure leaves the old one.
+ * Errors: EXISTS; IN_USE; REFUSED if it has children (unless one of the flags
+ * is given), or is a link or a device; NOT_FOUND if a data file is missing;
+ * NOT_SUPPORTED if the file system cannot do it or is another one. */
+VD_PUBLIC bool vd_image_rename(VdContext *ctx, const char *old_path,
+                               const char *new_path, unsigned flags,
+                               GError **error);
 
 /* -- copying -------------------------------------------------------------- */
 

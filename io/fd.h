@@ -3,6 +3,9 @@
  * g_autofd). */
 #pragma once
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <unistd.h>
 
 static inline void
@@ -19,6 +22,23 @@ vio_fd_steal(int *fd)
 
     *fd = -1;
     return taken;
+}
+
+/* All of it; false with errno set. */
+static inline bool
+vio_write_all(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, bytes, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        bytes += n;
+        len -= (size_t) n;
+    }
+    return true;
 }
 
 #define VIO_AUTO_FD __attribute__((cleanup(vio_fd_cleanup))) int

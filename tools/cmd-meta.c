@@ -12,6 +12,7 @@
 #include "tools/output.h"
 
 #define META_USAGE 2
+#define META_DESCRIPTOR (VD_OPEN_NO_IO | VD_OPEN_NO_EXTENTS | VD_OPEN_NO_PARENT)
 
 enum { OPT_LINK = OPT_PRIVATE };
 
@@ -119,8 +120,8 @@ static unsigned
 meta_open_flags(const MetaAction *action, const MetaJob *job)
 {
     if (action->writes)
-        return VD_OPEN_RDWR | VD_OPEN_NO_IO | VD_OPEN_NO_PARENT;
-    return job->link ? VD_OPEN_NO_IO | VD_OPEN_NO_PARENT : 0;
+        return VD_OPEN_RDWR | META_DESCRIPTOR;
+    return job->link ? META_DESCRIPTOR : 0;
 }
 
 static bool

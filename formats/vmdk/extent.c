@@ -328,6 +328,8 @@ vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error)
         return extent_co_open_bare(s, error) && lay_out(s, error);
     if (!setup_lines(s, error))
         return false;
+    if (vd_node_flags(s->node) & VD_OPEN_NO_EXTENTS)
+        return lay_out(s, error);
     for (unsigned i = 0; i < s->n_extents; i++)
         if (!extent_co_open_extent(&s->extents[i], i, opts, error))
             return false;

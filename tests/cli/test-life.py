@@ -9,8 +9,8 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import assert_equal, make_images  # noqa: E402
-from tap import Suite  # noqa: E402
-from tools import (Failed, run, scratch, vdisk_img,  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
                    vdisk_img_fails)
 
 
@@ -108,9 +108,102 @@ def meta_cases(suite):
                    "No such file")
 
 
+# -- renaming ---------------------------------------------------------------
+
+def names(d):
+    return " ".join(sorted(n for n in os.listdir(d) if n.startswith("x")))
+
+
+def rename_cases(suite):
+    @suite.case("rename: all files of each kind, and qemu-img reads them")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.mkdir(os.path.join(d, "sub"))
+            for name, after in (("a", "x.vmdk"), ("s", "x.vmdk"),
+                                ("f", "x-f001.vmdk x.vmdk")):
+                vdisk_img("convert", "-O", "raw", name + ".vmdk",
+                          name + ".content", cwd=d)
+                if name == "a":
+                    os.unlink(os.path.join(d, "c.vmdk"))
+                vdisk_img("rename", name + ".vmdk", "x.vmdk", cwd=d)
+                assert_equal(after, names(d), name)
+                peer_compare(d, "x.vmdk", name + ".content")
+                vdisk_img("compare", "x.vmdk", name + ".content", cwd=d)
+                vdisk_img("rename", "x.vmdk", "sub/%s.vmdk" % name, cwd=d)
+                assert_equal("", names(d), name)
+                peer_compare(d, "sub/%s.vmdk" % name, name + ".content")
+
+    @suite.case("rename: raw")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            vdisk_img("rename", "a.raw", "x.raw", cwd=d)
+            assert_equal("x.raw", names(d), "raw")
+            expect(fails(d, 1, "rename", "x.raw", "b.raw"), "File exists")
+            assert_equal("x.raw", names(d), "raw")
+
+    @suite.case("rename: children are refused, follow, or are left behind")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            vdisk_img("convert", "-O", "raw", "c.vmdk", "content", cwd=d)
+            expect(fails(d, 1, "rename", "a.vmdk", "x.vmdk"), "c.vmdk")
+            assert_equal("", names(d), "refused")
+            vdisk_img("rename", "--update-children", "a.vmdk", "x.vmdk",
+                      cwd=d)
+            vdisk_img("compare", "c.vmdk", "content", cwd=d)
+            peer_compare(d, "c.vmdk", "content")
+            vdisk_img("rename", "--force", "x.vmdk", "a.vmdk", cwd=d)
+            expect(fails(d, 1, "map", "c.vmdk"), "not found")
+
+    @suite.case("rename: what is no file, is used, or is not there")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.symlink("a.vmdk", os.path.join(d, "link.vmdk"))
+            expect(fails(d, 1, "rename", "link.vmdk", "x.vmdk"),
+                   "symbolic link")
+            expect(fails(d, 1, "rename", "absent.vmdk", "x.vmdk"),
+                   "No such file")
+            expect(fails(d, 1, "rename", d, "x.vmdk"), "no regular file")
+            expect(fails(d, 1, "rename", "f.vmdk", "nbd://x"), "not the name")
+            expect(fails(d, 1, "rename", "f.vmdk", "no/x.vmdk"),
+                   "No such file")
+            fails(d, 2, "rename", "f.vmdk")
+            assert_equal("", names(d), "nothing")
+
+    @suite.case("rename: to another file system is refused with a hint")
+    def _():
+        with scratch() as d:
+            other = "/dev/shm"
+            if (not os.access(other, os.W_OK) or
+                    os.stat(other).st_dev == os.stat(d).st_dev):
+                raise Skip("there is no other file system to write to")
+            make_images(d)
+            target = os.path.join(other, os.path.basename(d) + ".vmdk")
+            expect(fails(d, 1, "rename", "f.vmdk", target),
+                   "another file system", "clone")
+            vdisk_img("compare", "f.vmdk", "a.vmdk", cwd=d)
+
+    @suite.case("rename: a directory that may not be written to")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.chmod(d, 0o555)
+            try:
+                result = run([VDISK_IMG, "rename", "f.vmdk", "x.vmdk"], cwd=d,
+                             obey_permissions=True)
+            finally:
+                os.chmod(d, 0o755)
+            assert_equal(1, result.code, str(result))
+            vdisk_img("compare", "f.vmdk", "a.vmdk", cwd=d)
+
+
 def main():
     suite = Suite()
     meta_cases(suite)
+    rename_cases(suite)
     suite.run()
 
 

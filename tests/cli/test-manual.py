@@ -75,7 +75,7 @@ def main():
         same(help_options(), pod_options()["Standard options"], "standard")
 
     for name in ("check", "compare", "convert", "create", "info", "map",
-                 "meta"):
+                 "meta", "rename"):
         suite.add("options of " + name, check_command, name)
 
     @suite.case("the page has the usual sections in the usual order")

@@ -144,6 +144,42 @@ test_renewed_ids_agree(void)
         g_str_has_suffix(vmdk_descriptor_get(desc, "ddb.longContentID"), cid));
 }
 
+static void
+assert_relative(const char *from, const char *path, const char *wanted)
+{
+    g_autofree char *name = vmdk_name_relative(from, path);
+
+    g_assert_cmpstr(name, ==, wanted);
+}
+
+static void
+test_relative_names(void)
+{
+    assert_relative("/a/b", "/a/b/x", "x");
+    assert_relative("/a/b", "/a/b/c/x", "c/x");
+    assert_relative("/a/b", "/a/x", "../x");
+    assert_relative("/a/b", "/a/bc/x", "../bc/x");
+    assert_relative("/a/bc", "/a/b/x", "../b/x");
+    assert_relative("/a/b/c", "/x", "../../../x");
+    assert_relative("/", "/a/x", "a/x");
+    assert_relative("/a", "/b/x", "../b/x");
+}
+
+static void
+test_stems(void)
+{
+    static const char *const pairs[][2] = {{"x.vmdk", "x"},
+                                           {"/a.b/x", "x"},
+                                           {"/a/x.y.vmdk", "x.y"},
+                                           {".hidden", ".hidden"}};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        g_autofree char *stem = vmdk_name_stem(pairs[i][0]);
+
+        g_assert_cmpstr(stem, ==, pairs[i][1]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -152,6 +188,8 @@ main(int argc, char **argv)
                     test_geometry_of_real_scsi_disks);
     g_test_add_func("/vmdk/geometry/borders", test_geometry_at_the_borders);
     g_test_add_func("/vmdk/names/extents", test_extent_names);
+    g_test_add_func("/vmdk/names/relative", test_relative_names);
+    g_test_add_func("/vmdk/names/stems", test_stems);
     g_test_add_func("/vmdk/names/local-form", test_stored_names_in_local_form);
     g_test_add_func("/vmdk/ids/cids", test_cids_differ_and_avoid_the_reserved);
     g_test_add_func("/vmdk/ids/long-cid", test_long_cid_ends_in_the_cid);

@@ -33,6 +33,41 @@ vmdk_name_extent(const char *path, VmdkNameKind kind, unsigned index)
                            suffix);
 }
 
+char *
+vmdk_name_stem(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t start = slash ? (size_t) (slash + 1 - path) : 0;
+
+    return g_strndup(path + start, stem_length(path) - start);
+}
+
+/* How much of both is the same, in whole components. */
+static size_t
+common_length(const char *from, const char *path)
+{
+    size_t common = 0, i = 0;
+
+    for (; from[i] && from[i] == path[i]; i++)
+        if (from[i] == '/')
+            common = i;
+    return !from[i] && path[i] == '/' ? i : common;
+}
+
+char *
+vmdk_name_relative(const char *from, const char *path)
+{
+    size_t common = common_length(from, path);
+    const char *rest = from + common;
+    GString *name = g_string_new(NULL);
+
+    for (; *rest; rest++)
+        if (*rest == '/' && rest[1])
+            g_string_append(name, "../");
+    g_string_append(name, path + common + (path[common] == '/'));
+    return g_string_free(name, FALSE);
+}
+
 static bool
 is_drive(const char *name)
 {

@@ -16,6 +16,14 @@ typedef enum VmdkNameKind {
 /* Path of data file number @index (from 1) beside the descriptor @path. */
 char *vmdk_name_extent(const char *path, VmdkNameKind kind, unsigned index);
 
+/* The last component of @path without its suffix: what data files are called
+ * after. */
+char *vmdk_name_stem(const char *path);
+
+/* The absolute @path as seen from the absolute directory @from: both without
+ * "." and "..". */
+char *vmdk_name_relative(const char *from, const char *path);
+
 /* A file name from a descriptor in the form of this system: backslashes become
  * slashes, "file:" goes.  NULL for names that are no paths ("json:...",
  * "nbd://..."). */

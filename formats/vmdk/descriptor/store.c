@@ -40,22 +40,6 @@ typedef struct {
 /* -- on a worker thread
  * --------------------------------------------------------- */
 
-static bool
-write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, text, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        text += n;
-        len -= (size_t) n;
-    }
-    return true;
-}
-
 /* Owner and mode of the file that is replaced. */
 static bool
 copy_owner(int fd, const struct stat *st)
@@ -86,7 +70,7 @@ fill_new_file(Replace *job, const char *temp, int fd, const struct stat *st)
         job->in_place = true; /* not ours to give away */
         return false;
     }
-    if (!write_all(fd, job->text, job->len) || fsync(fd))
+    if (!vio_write_all(fd, job->text, job->len) || fsync(fd))
         return vd_throw_errno(&job->error, errno, "%s: writing", temp);
     return !job->lock ||
            vd_image_lock(fd, VD_LOCK_WRITE, job->path, NULL, &job->error);
