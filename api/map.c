@@ -78,12 +78,14 @@ vd_map_co_entry(VdNode *node, uint64_t off, uint64_t len, VdMapEntry *entry,
 {
     VdChainRun found;
     VdMapEntry e = {.off = off};
+    unsigned epoch = vd_node_enter(node);
+    bool ok = vd_chain_co_map(node, off, len, VD_WANT_ZERO, &found, error) &&
+              map_co_describe(&found, &e, error);
 
-    if (!vd_chain_co_map(node, off, len, VD_WANT_ZERO, &found, error))
+    vd_node_leave(node, epoch);
+    if (!ok)
         return false;
     e.depth = found.depth;
-    if (!map_co_describe(&found, &e, error))
-        return false;
     e.len = found.run.len;
     *entry = e;
     return true;
@@ -96,13 +98,27 @@ typedef struct {
 } MapCall;
 
 static bool
+map_check_range(const MapCall *call, GError **error)
+{
+    uint64_t off = call->off, len = call->len, size = vd_disk_size(call->disk);
+
+    if (len != 0 && off < size && len <= size - off)
+        return true;
+    return vd_throw(error, VD_ERROR_OUT_OF_RANGE,
+                    "map of %" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
+                    " of a disk of %" G_GUINT64_FORMAT,
+                    len, off, size);
+}
+
+static bool
 map_co_call(void *arg, GError **error)
 {
     MapCall *call = arg;
     bool ok;
 
     vd_disk_enter(call->disk);
-    ok = vd_map_co_entry(call->disk->node, call->off, call->len, &call->entry,
+    ok = map_check_range(call, error) &&
+         vd_map_co_entry(call->disk->node, call->off, call->len, &call->entry,
                          error);
     vd_disk_leave(call->disk);
     return ok;
@@ -113,14 +129,7 @@ vd_disk_map(VdDisk *disk, uint64_t off, uint64_t len, VdMapEntry *entry,
             GError **error)
 {
     MapCall call = {.disk = disk, .off = off, .len = len};
-    uint64_t size = vd_disk_size(disk);
 
-    if (len == 0 || off >= size || len > size - off)
-        return vd_throw(error, VD_ERROR_OUT_OF_RANGE,
-                        "map of %" G_GUINT64_FORMAT
-                        " bytes at %" G_GUINT64_FORMAT
-                        " of a disk of %" G_GUINT64_FORMAT,
-                        len, off, size);
     if (!vd_context_run(disk->ctx, map_co_call, &call, error))
         return false;
     *entry = call.entry;

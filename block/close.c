@@ -23,6 +23,20 @@ close_co_children(VdNode *node, GError **error)
     return ok;
 }
 
+bool
+vd_node_co_close_child(VdNode *node, VdNode *child, GError **error)
+{
+    for (guint i = 0; i < node->edges->len; i++) {
+        VdEdge *edge = g_ptr_array_index(node->edges, i);
+
+        if (edge->node == child) {
+            g_ptr_array_remove_index(node->edges, i);
+            break;
+        }
+    }
+    return vd_node_co_close(child, error);
+}
+
 /* Without its parent. */
 static bool
 close_co_one(VdNode *node, GError **error)

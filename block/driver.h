@@ -122,6 +122,18 @@ typedef struct VdCreateSpec {
                           opened to be filled; NULL = nobody will */
 } VdCreateSpec;
 
+/* -- resizing -------------------------------------------------------------- */
+
+typedef struct VdResize {
+    uint64_t size;       /* bytes; the format may round up */
+    VdPrealloc prealloc; /* of what is added */
+    bool discard_tail;   /* cut off even what is allocated */
+    bool keep_geometry;  /* what the image says of cylinders stays */
+    void (*advance)(void *arg, uint64_t bytes); /* so much of what takes long
+                                                   is done; NULL = who cares */
+    void *arg;
+} VdResize;
+
 /* -- facts for info -------------------------------------------------------- */
 
 typedef struct VdNodeInfo {
@@ -190,6 +202,10 @@ struct VdDriver {
     bool (*co_flush_to_disk)(VdNode *node, GError **error);
     bool (*co_truncate)(VdNode *node, uint64_t size, VdPrealloc prealloc,
                         GError **error);
+    /* In the place of co_truncate, for formats that have more to hear and may
+     * move what they store: no change of the node is in flight meanwhile, and
+     * for reads there is vd_node_co_settle(). */
+    bool (*co_resize)(VdNode *node, const VdResize *how, GError **error);
     /* Leaf to leaf of the same driver; NOT_SUPPORTED = copy by buffers. */
     bool (*co_copy_range)(VdNode *src, uint64_t src_off, VdNode *dst,
                           uint64_t dst_off, uint64_t len, GError **error);

@@ -20,6 +20,18 @@ vd_node_epoch(VdNode *node)
     return epochs->now;
 }
 
+unsigned
+vd_node_enter(VdNode *node)
+{
+    return vd_epoch_enter(node->epochs);
+}
+
+void
+vd_node_leave(VdNode *node, unsigned parity)
+{
+    vd_epoch_leave(node->epochs, parity);
+}
+
 void
 vd_node_co_settle(VdNode *node)
 {

@@ -21,13 +21,6 @@ typedef struct VdEnv VdEnv;
 typedef struct VdTransaction VdTransaction;
 typedef struct VdMoves VdMoves;
 
-typedef enum VdPrealloc {
-    VD_PREALLOC_OFF,
-    VD_PREALLOC_METADATA,
-    VD_PREALLOC_FALLOC,
-    VD_PREALLOC_FULL,
-} VdPrealloc;
-
 /* Largest offset, length or size that the stack takes. */
 #define VD_MAX_SIZE (INT64_MAX & ~((INT64_C(1) << 30) - 1))
 /* Largest data request handed to a driver. */
@@ -66,6 +59,10 @@ void vd_node_warn(const VdNode *node, const char *format, ...)
  * no look-up has given any more since epoch n is not in use by any request once
  * this is n + 2 (block/epoch.h). */
 uint64_t vd_node_epoch(VdNode *node);
+/* For what works with answers of the map without being a read or write: it is
+ * a request between the two; leave gets what enter gave. */
+unsigned vd_node_enter(VdNode *node);
+void vd_node_leave(VdNode *node, unsigned parity);
 /* Wait until all requests that have begun before are over; not from inside a
  * request. */
 void vd_node_co_settle(VdNode *node);

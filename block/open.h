@@ -43,6 +43,10 @@ void vd_node_co_close_parent(VdNode *node);
 
 #define VD_MAX_CHAIN 256
 
+/* Close the child that open_child gave and let go of its edge, although @node
+ * stays open.  Nobody may use it any more. */
+bool vd_node_co_close_child(VdNode *node, VdNode *child, GError **error);
+
 /* Finish (write back; may fail), then close, top down; frees in any case. */
 bool vd_node_co_close(VdNode *node, GError **error);
 

@@ -97,6 +97,21 @@ vd_node_co_write_back(VdNode *node, GError **error)
            flush_co_children(node, write_back_co_child, error);
 }
 
+void
+vd_node_co_stop_flushes(VdNode *node)
+{
+    while (node->flushing)
+        vio_co_queue_wait(&node->flush_queue);
+    node->flushing = true;
+}
+
+void
+vd_node_allow_flushes(VdNode *node)
+{
+    node->flushing = false;
+    vio_co_queue_wake_one(&node->flush_queue);
+}
+
 bool
 vd_node_co_flush(VdNode *node, GError **error)
 {
@@ -106,13 +121,11 @@ vd_node_co_flush(VdNode *node, GError **error)
         return true;
     if (!vd_node_is_leaf(node))
         node->stats.flushes++;
+    vd_node_co_stop_flushes(node);
     if (node->flags & VD_OPEN_NO_FLUSH)
-        return vd_node_co_write_back(node, error);
-    while (node->flushing)
-        vio_co_queue_wait(&node->flush_queue);
-    node->flushing = true;
-    ok = flush_co_one(node, error);
-    node->flushing = false;
-    vio_co_queue_wake_one(&node->flush_queue);
+        ok = vd_node_co_write_back(node, error);
+    else
+        ok = flush_co_one(node, error);
+    vd_node_allow_flushes(node);
     return ok;
 }

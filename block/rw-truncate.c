@@ -2,14 +2,15 @@
 /* block/rw-truncate.c - changing the size.
  *
  * Concurrency: serialising over all that lies between the old size and the
- * new one and behind; writes that come meanwhile check their range again.
+ * new one and behind, or over everything if the driver may move what it
+ * stores; writes that come meanwhile check their range again.
  */
 #include "block/rw-internal.h"
 
 #include <inttypes.h>
 
 static bool
-check_truncate(const VdNode *node, uint64_t size, GError **error)
+check_resize(const VdNode *node, uint64_t size, GError **error)
 {
     if (!vd_node_is_writable(node))
         return vd_throw(error, VD_ERROR_READ_ONLY,
@@ -19,7 +20,7 @@ check_truncate(const VdNode *node, uint64_t size, GError **error)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: size %" PRIu64 " is above the maximum %" PRIu64,
                         vd_node_name(node), size, (uint64_t) VD_MAX_SIZE);
-    if (!node->driver->co_truncate)
+    if (!node->driver->co_truncate && !node->driver->co_resize)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "Image format driver does not support resize");
     return true;
@@ -39,36 +40,52 @@ truncate_co_hide_parent(VdNode *node, uint64_t old, GError **error)
 }
 
 static bool
-truncate_co_tracked(VdNode *node, uint64_t size, VdPrealloc prealloc,
-                    bool growing, GError **error)
+resize_co_driver(VdNode *node, const VdResize *how, GError **error)
+{
+    if (node->driver->co_resize)
+        return node->driver->co_resize(node, how, error);
+    return node->driver->co_truncate(node, how->size, how->prealloc, error);
+}
+
+static bool
+resize_co_tracked(VdNode *node, const VdResize *how, bool growing,
+                  GError **error)
 {
     uint64_t old = node->size;
 
     /* Others may have made it longer while we waited: who wants it longer does
      * not want it cut. */
-    if (growing && old >= size)
+    if (growing && old >= how->size)
         return true;
-    if (!node->driver->co_truncate(node, size, prealloc, error))
+    if (!resize_co_driver(node, how, error))
         return false;
-    if (size > old) /* a device keeps its size when less of it is wanted */
-        node->size = MAX(node->size, size);
+    if (how->size > old) /* a device keeps its size when less is wanted */
+        node->size = MAX(node->size, how->size);
     return truncate_co_hide_parent(node, old, error);
+}
+
+bool
+vd_node_co_resize(VdNode *node, const VdResize *how, GError **error)
+{
+    bool growing = how->size > node->size;
+    uint64_t from = node->driver->co_resize ? 0 : MIN(node->size, how->size);
+    VdTracked tracked;
+    bool ok;
+
+    if (!check_resize(node, how->size, error))
+        return false;
+    vd_track_co_begin(&node->writes, &tracked, from, UINT64_MAX, true);
+    ok = resize_co_tracked(node, how, growing, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
 }
 
 bool
 vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
                     GError **error)
 {
-    bool growing = size > node->size;
-    VdTracked tracked;
-    bool ok;
+    VdResize how = {.size = size, .prealloc = prealloc, .discard_tail = true};
 
-    if (!check_truncate(node, size, error))
-        return false;
-    vd_track_co_begin(&node->writes, &tracked, MIN(node->size, size),
-                      UINT64_MAX, true);
-    ok = truncate_co_tracked(node, size, prealloc, growing, error);
-    node->write_gen++;
-    vd_track_end(&node->writes, &tracked);
-    return ok;
+    return vd_node_co_resize(node, &how, error);
 }

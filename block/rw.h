@@ -27,10 +27,17 @@ bool vd_node_co_discard(VdNode *node, uint64_t off, uint64_t len,
 /* Everything acknowledged before is durable after.  Coalesced; a failure is
  * sticky.  With VD_OPEN_NO_FLUSH only metadata go to the OS. */
 bool vd_node_co_flush(VdNode *node, GError **error);
+/* No flush of @node is under way from stop to allow, so that its children may
+ * go; others wait. */
+void vd_node_co_stop_flushes(VdNode *node);
+void vd_node_allow_flushes(VdNode *node);
 /* Only the metadata of the driver to the files below (flush_to_os). */
 bool vd_node_co_write_back(VdNode *node, GError **error);
 bool vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
                          GError **error);
+/* The same with all that can be said about it; truncate cuts off whatever is
+ * behind the new end. */
+bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 
 /* A leaf file read beyond its end gives zeroes to formats: the part of @dst
  * behind the end of @node is zero-filled, the rest read. */

@@ -201,7 +201,7 @@ vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
 static bool
 sync_files(const VdTransaction *tx, GError **error)
 {
-    for (guint i = 0; tx->sync && i < tx->files->len; i++) {
+    for (guint i = 0; i < tx->files->len; i++) {
         if (!vd_tx_file_sync(tx_file(tx, i), error))
             return false;
     }
@@ -211,7 +211,7 @@ sync_files(const VdTransaction *tx, GError **error)
 static bool
 sync_directories(const VdTransaction *tx, GError **error)
 {
-    for (guint i = 0; tx->sync && i < tx->files->len; i++) {
+    for (guint i = 0; i < tx->files->len; i++) {
         const TxFile *file = tx_file(tx, i);
 
         if (file->state != TX_IN_PLACE &&
@@ -228,7 +228,22 @@ replace_all(VdTransaction *tx, GError **error)
         if (!vd_tx_file_replace(tx_file(tx, i - 1), error))
             return false;
     }
-    return sync_directories(tx, error);
+    return !tx->sync || sync_directories(tx, error);
+}
+
+static void
+sync_work(void *opaque)
+{
+    TxWork *work = opaque;
+
+    work->ok = sync_files(work->tx, &work->error) &&
+               sync_directories(work->tx, &work->error);
+}
+
+bool
+vd_tx_co_sync(VdTransaction *tx, GError **error)
+{
+    return tx_co_work(tx, sync_work, NULL, error);
 }
 
 static void
@@ -244,7 +259,7 @@ commit_work(void *opaque)
     TxWork *work = opaque;
     VdTransaction *tx = work->tx;
 
-    if (!sync_files(tx, &work->error))
+    if (tx->sync && !sync_files(tx, &work->error))
         return;
     if (!replace_all(tx, &work->error)) {
         put_all_back(tx);

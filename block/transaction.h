@@ -30,6 +30,10 @@ bool vd_tx_is_synced(const VdTransaction *tx);
 /* The path that holds the new bytes of @path: itself unless it is replaced. */
 const char *vd_tx_translate(const VdTransaction *tx, const char *path);
 
+/* All files and their directories durable, whatever sync says; commit and abort
+ * are both still possible. */
+bool vd_tx_co_sync(VdTransaction *tx, GError **error);
+
 /* Files (and directories if sync) durable, then the renames. */
 bool vd_tx_co_commit(VdTransaction *tx, GError **error);
 void vd_tx_co_abort(VdTransaction *tx);

@@ -332,6 +332,54 @@ VD_PUBLIC bool vd_disk_check(VdDisk *disk, const VdCheckParams *params,
                              VdCheckResult *result, GError **error);
 VD_PUBLIC void vd_check_result_clear(VdCheckResult *result);
 
+/* -- progress -------------------------------------------------------------- */
+
+typedef struct VdProgress {
+    uint64_t done, total; /* bytes of work: data that must be read; done only
+                             grows, total (an upper bound until everything has
+                             been looked at) only shrinks */
+    uint64_t zero;        /* bytes found or known to be zero so far */
+    const char *phase;    /* "copy", "tables", "resize" */
+} VdProgress;
+
+/* Called at most once a turn of the loop, and once at the end; on the thread
+ * that runs the context.  Must not call synchronous functions of the context,
+ * but may vd_context_cancel() it. */
+typedef void (*VdProgressFunc)(const VdProgress *progress, void *opaque);
+
+/* -- resizing ------------------------------------------------------------- */
+
+typedef enum VdPrealloc {
+    VD_PREALLOC_OFF,
+    VD_PREALLOC_METADATA, /* tables only: places are given, not filled */
+    VD_PREALLOC_FALLOC,   /* space is reserved */
+    VD_PREALLOC_FULL,     /* and zeroes written */
+} VdPrealloc;
+
+typedef struct VdResizeParams {
+    VdPrealloc prealloc;     /* of what is added; OFF unless the disk grows */
+    bool shrink;             /* smaller is what is meant */
+    bool discard_tail;       /* and even what is allocated there may go: formats
+                                without a map (raw, flat) need no such word */
+    bool update_geometry;    /* the cylinders that an image tells of follow */
+    VdProgressFunc progress; /* phase "resize"; NULL = nobody wants to know */
+    void *progress_opaque;
+} VdResizeParams;
+
+/* Makes the disk @size bytes long (rounded up to what the format stores); what
+ * is added reads as zeroes.  @params NULL: update_geometry, the rest 0.  The
+ * size that the disk has already is a success, and nothing is done.
+ *
+ * Durable when done.  After a failure or crash the disk is as it was, or has
+ * its new size.  Other requests may be in flight; those that reach behind a
+ * new end fail.
+ *
+ * Errors: REFUSED (smaller without @shrink or, for what is allocated, without
+ * @discard_tail; a disk with a parent or with children), NOT_SUPPORTED, LIMIT,
+ * INVALID_ARGUMENT, READ_ONLY. */
+VD_PUBLIC bool vd_disk_resize(VdDisk *disk, uint64_t size,
+                              const VdResizeParams *params, GError **error);
+
 /* -- creating ------------------------------------------------------------- */
 
 typedef struct VdCreateParams {
@@ -415,20 +463,6 @@ VD_PUBLIC bool vd_image_rename(VdContext *ctx, const char *old_path,
                                GError **error);
 
 /* -- copying -------------------------------------------------------------- */
-
-typedef struct VdProgress {
-    uint64_t done, total; /* bytes of work: data that must be read; done only
-                             grows, total (an upper bound until everything has
-                             been looked at) only shrinks */
-    uint64_t zero;        /* bytes found or known to be zero so far */
-    const char *phase;    /* "copy", "tables" */
-} VdProgress;
-
-/* Called at most once a turn of the loop, and once at the end; on the thread
- * that runs the context.  Must not call synchronous functions of the context,
- * but may vd_context_cancel() it. */
-
-typedef void (*VdProgressFunc)(const VdProgress *progress, void *opaque);
 
 typedef struct VdCopyParams {
     uint64_t sparse_size; /* zero runs of at least this (within one request

@@ -114,3 +114,10 @@ vmdk_co_note_change(VmdkState *s, GError **error)
     vio_co_mutex_unlock(&s->desc_lock);
     return ok;
 }
+
+bool
+vmdk_co_note_resize(VmdkState *s, GError **error)
+{
+    return !vmdk_descriptor_get(s->desc, "changeTrackPath") ||
+           vmdk_co_note_change(s, error);
+}

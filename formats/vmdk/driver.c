@@ -15,6 +15,7 @@
  */
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/chain.h"
+#include "formats/vmdk/resize/resize.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"
 
@@ -291,6 +292,19 @@ vmdk_co_read_record(VdNode *node, uint64_t off, const VdRun *run, void *dst,
                                       error);
 }
 
+static bool
+vmdk_co_check_alone(VdNode *node, const VdCheckParams *params,
+                    VdCheckResult *result, GError **error)
+{
+    VmdkState *s = vd_node_state(node);
+    bool ok;
+
+    vio_co_mutex_lock(&s->job_lock);
+    ok = vmdk_co_check(node, params, result, error);
+    vio_co_mutex_unlock(&s->job_lock);
+    return ok;
+}
+
 const VdDriver vd_vmdk_driver = {
     VD_DRIVER_HEADER,
     .name = "vmdk",
@@ -309,6 +323,7 @@ const VdDriver vd_vmdk_driver = {
     .co_write_zeroes = vmdk_co_write_zeroes,
     .co_discard = vmdk_co_discard,
     .co_flush_to_os = vmdk_co_flush_to_os,
+    .co_resize = vmdk_co_resize,
     .encode_unit = VMDK_GRAIN_SECTORS * VMDK_SECTOR,
     .encode_bound = 129 * VMDK_SECTOR,
     .encode = vmdk_encode,
@@ -322,7 +337,7 @@ const VdDriver vd_vmdk_driver = {
     .co_set_meta = vmdk_co_set_meta,
     .list_files = vmdk_list_files,
     .co_rename = vmdk_co_rename,
-    .co_check = vmdk_co_check,
+    .co_check = vmdk_co_check_alone,
     .co_chain_begin = vmdk_co_chain_begin,
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,

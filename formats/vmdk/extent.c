@@ -204,7 +204,7 @@ check_unshared(const VmdkExtent *e, unsigned index, GError **error)
 
     if (e->access != VMDK_ACCESS_RW || !vd_node_is_writable(s->node))
         return true;
-    for (unsigned i = 0; i < index && !shared; i++)
+    for (unsigned i = 0; i < MIN(index, s->n_extents) && !shared; i++)
         shared = s->extents[i].path && !strcmp(e->path, s->extents[i].path);
     return !shared || vd_throw(error, VD_ERROR_REFUSED,
                                "%s: is named twice by the disk, which can "
@@ -213,11 +213,10 @@ check_unshared(const VmdkExtent *e, unsigned index, GError **error)
 }
 
 static bool
-extent_co_open_extent(VmdkExtent *e, unsigned index, VdOptions *opts,
-                      GError **error)
+extent_co_open_extent(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
+                      VdOptions *opts, GError **error)
 {
     VmdkState *s = e->state;
-    const VmdkExtentLine *line = vmdk_descriptor_extent(s->desc, index);
     g_autoptr(GError) failure = NULL;
 
     if (!type_is_known(e->type))
@@ -263,6 +262,21 @@ lay_out(VmdkState *s, GError **error)
 }
 
 static bool
+extent_init(VmdkExtent *e, VmdkState *s, const VmdkExtentLine *line,
+            GError **error)
+{
+    if (line->sectors > VD_MAX_SIZE / VMDK_SECTOR)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: extent of %" G_GUINT64_FORMAT " sectors",
+                        vd_node_name(s->file), line->sectors);
+    *e = (VmdkExtent){.state = s,
+                      .access = line->access,
+                      .type = line->type,
+                      .len = line->sectors * VMDK_SECTOR};
+    return true;
+}
+
+static bool
 setup_lines(VmdkState *s, GError **error)
 {
     bool embedded = s->has_header && s->header.capacity_sectors;
@@ -277,14 +291,8 @@ setup_lines(VmdkState *s, GError **error)
         const VmdkExtentLine *line = vmdk_descriptor_extent(s->desc, i);
         VmdkExtent *e = &s->extents[i];
 
-        if (line->sectors > VD_MAX_SIZE / VMDK_SECTOR)
-            return vd_throw(error, VD_ERROR_LIMIT,
-                            "%s: extent of %" G_GUINT64_FORMAT " sectors",
-                            vd_node_name(s->file), line->sectors);
-        e->state = s;
-        e->access = line->access;
-        e->type = line->type;
-        e->len = line->sectors * VMDK_SECTOR;
+        if (!extent_init(e, s, line, error))
+            return false;
         /* An embedded descriptor describes the file it is in, whatever name
          * it gives: files get renamed. */
         if (embedded && e->type == VMDK_TYPE_SPARSE) {
@@ -331,19 +339,46 @@ vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error)
     if (vd_node_flags(s->node) & VD_OPEN_NO_EXTENTS)
         return lay_out(s, error);
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (!extent_co_open_extent(&s->extents[i], i, opts, error))
+        if (!extent_co_open_extent(&s->extents[i], i,
+                                   vmdk_descriptor_extent(s->desc, i), opts,
+                                   error))
             return false;
     return lay_out(s, error);
+}
+
+bool
+vmdk_extent_co_open_line(VmdkState *s, unsigned index,
+                         const VmdkExtentLine *line, VmdkExtent *e,
+                         GError **error)
+{
+    return extent_init(e, s, line, error) &&
+           extent_co_open_extent(e, index, line, NULL, error);
+}
+
+void
+vmdk_extents_replace(VmdkState *s, VmdkExtent *extents, unsigned n)
+{
+    if (!s->old_extents)
+        s->old_extents = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(s->old_extents, s->extents);
+    s->extents = extents;
+    s->n_extents = n;
+}
+
+void
+vmdk_extent_clear(VmdkExtent *e)
+{
+    vmdk_sparse_free(e);
+    vmdk_sesparse_free(e);
+    g_clear_pointer(&e->path, g_free);
 }
 
 void
 vmdk_extents_free(VmdkState *s)
 {
-    for (unsigned i = 0; i < s->n_extents; i++) {
-        vmdk_sparse_free(&s->extents[i]);
-        vmdk_sesparse_free(&s->extents[i]);
-        g_free(s->extents[i].path);
-    }
+    for (unsigned i = 0; i < s->n_extents; i++)
+        vmdk_extent_clear(&s->extents[i]);
     g_clear_pointer(&s->extents, g_free);
+    g_clear_pointer(&s->old_extents, g_ptr_array_unref);
     s->n_extents = 0;
 }

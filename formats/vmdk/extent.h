@@ -33,6 +33,18 @@ typedef struct VmdkExtentOps {
     bool (*co_check)(VmdkExtent *e, VdCheckResult *result, GError **error);
     /* It determines nothing any more; NULL: that cannot be said. */
     bool (*co_make_empty)(VmdkExtent *e, GError **error);
+    /* Room for @len bytes, whole sectors and more than now; what is added
+     * reads as zeroes.  Durable, and old or new after a crash; the caller
+     * changes e->len afterwards, or does not.  No change is in flight.  NULL:
+     * this kind cannot grow. */
+    bool (*co_grow)(VmdkExtent *e, uint64_t len, VdPrealloc prealloc,
+                    GError **error);
+    /* End of the last byte that takes up space of its own; NULL: there is no
+     * such thing, or none that anybody would have to be asked about. */
+    bool (*co_used_end)(VmdkExtent *e, uint64_t *end, GError **error);
+    /* Give back what lies behind e->len, which was more a moment ago and is so
+     * on disk already.  No request is in flight.  NULL: nothing to do. */
+    bool (*co_shrink)(VmdkExtent *e, GError **error);
     void (*free)(VmdkExtent *e);
 } VmdkExtentOps;
 
@@ -78,6 +90,18 @@ bool vmdk_extent_settle_size(VmdkExtent *e, uint64_t capacity_sectors,
  * end.  NOT_FOUND if the parent is not open. */
 bool vmdk_extent_co_read_parent(VmdkExtent *e, uint64_t off, uint8_t *buf,
                                 size_t len, GError **error);
+
+/* @line as extent number @index, which s->extents need not have yet: file and
+ * all.  What has been opened when it fails is e->file, for the caller to
+ * close. */
+bool vmdk_extent_co_open_line(VmdkState *s, unsigned index,
+                              const VmdkExtentLine *line, VmdkExtent *e,
+                              GError **error);
+/* What belongs to it but for the file. */
+void vmdk_extent_clear(VmdkExtent *e);
+/* Other extents in the place of s->extents; taken over.  The old array stays
+ * readable until the disk is closed, since requests look at it. */
+void vmdk_extents_replace(VmdkState *s, VmdkExtent *extents, unsigned n);
 
 /* Open what the extent lines of the descriptor (or the bare header) name. */
 bool vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error);

@@ -29,9 +29,12 @@ struct VmdkState {
 
     VmdkExtent *extents;
     unsigned n_extents;
+    GPtrArray *old_extents; /* arrays that s->extents once was; NULL = none */
 
     /* Before the first change: content id, change tracking (cid.c). */
     bool modified;
+    VioCoMutex job_lock;  /* jobs over the whole disk: checking, resizing;
+                             taken before desc_lock */
     VioCoMutex desc_lock; /* rewriting the descriptor */
     int desc_fd;          /* holds the lock of a replaced text file; -1 */
 
@@ -74,6 +77,8 @@ bool vmdk_co_note_change(VmdkState *s, GError **error);
 /* Change tracking ends, as nobody would bring its file up to date.  *changed:
  * the descriptor is to be stored.  desc_lock is held. */
 bool vmdk_cid_co_end_tracking(VmdkState *s, bool *changed, GError **error);
+/* To be called before the size changes: the same, if changes are tracked. */
+bool vmdk_co_note_resize(VmdkState *s, GError **error);
 
 /* -- descriptor/store.c
  * --------------------------------------------------------- */

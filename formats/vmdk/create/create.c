@@ -50,9 +50,14 @@ create_co_write_header(VdNode *file, const VmdkHeader *hdr, GError **error)
 }
 
 /* The tables are the hole between the directories and the first grain. */
-static bool
-create_co_write_sparse(VdNode *file, const VmdkHeader *hdr, GError **error)
+bool
+vmdk_new_co_sparse_file(VdNode *file, const VmdkHeader *hdr,
+                        VdPrealloc prealloc, GError **error)
 {
+    if (prealloc != VD_PREALLOC_OFF)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: only flat images can be preallocated",
+                        vd_node_name(file));
     return vd_node_co_truncate(file, hdr->overhead_sectors * VMDK_SECTOR,
                                VD_PREALLOC_OFF, error) &&
            create_co_write_directory(file, hdr, hdr->rgd_sector,
@@ -137,7 +142,7 @@ create_co_fill_one_file(Creation *c, VdNode *file, GError **error)
 
     if (new->subformat != VMDK_SUB_STREAM) {
         hdr = sparse_header(new, new->sectors, true);
-        return create_co_write_sparse(file, &hdr, error) &&
+        return vmdk_new_co_sparse_file(file, &hdr, new->prealloc, error) &&
                create_co_write_embedded(file, &hdr, c->desc, error);
     }
     vmdk_header_layout_stream(&hdr, new->sectors, false);
@@ -221,7 +226,7 @@ create_co_fill_data_file(const VmdkNew *new, VdNode *file, uint64_t sectors,
     if (new->subformat == VMDK_SUB_SESPARSE)
         return vmdk_sesparse_co_create(file, sectors, error);
     hdr = sparse_header(new, sectors, false);
-    return create_co_write_sparse(file, &hdr, error);
+    return vmdk_new_co_sparse_file(file, &hdr, new->prealloc, error);
 }
 
 static bool

@@ -6,6 +6,8 @@
 
 #include "block/transaction.h"
 
+#define VMDK_SPLIT_SECTORS 4192256 /* 2047 MiB: fits every file system */
+
 typedef enum VmdkSubformat {
     VMDK_SUB_MONOLITHIC_SPARSE,
     VMDK_SUB_MONOLITHIC_FLAT,
@@ -69,6 +71,11 @@ vmdk_new_is_split(const VmdkNew *new)
 /* options.c: take and check the options of @spec. */
 bool vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error);
 void vmdk_new_clear(VmdkNew *new);
+
+/* create.c: the sparse extent of @hdr in the empty @file, but for a descriptor
+ * inside. */
+bool vmdk_new_co_sparse_file(VdNode *file, const VmdkHeader *hdr,
+                             VdPrealloc prealloc, GError **error);
 
 /* descriptor.c: the text of the disk, but for its extents. */
 VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);

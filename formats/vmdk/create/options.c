@@ -14,7 +14,6 @@
 
 #include <string.h>
 
-#define SPLIT_SECTORS 4192256 /* 2047 MiB: fits every file system */
 #define MAX_SPARSE_SECTORS                                                     \
     ((uint64_t) VMDK_MAX_GD_ENTRIES * VMDK_GTES_PER_GT * VMDK_GRAIN_SECTORS)
 #define MAX_DESCRIPTION 1024
@@ -154,7 +153,7 @@ static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
     uint64_t grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, hint = 0, unused = 0;
-    uint64_t split = (uint64_t) SPLIT_SECTORS * VMDK_SECTOR;
+    uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR;
     bool nocow = false;
 
     /* The hints about the host's file system are about speed only; "size" has

@@ -7,17 +7,24 @@
 #include "formats/vmdk/descriptor/geometry.h"
 
 #include <glib.h>
+#include <stdbool.h>
 
 #define GIB_SECTORS (UINT64_C(1) << 21)
 
-static VmdkGeometry
-geometry_shape(const char *adapter, uint64_t sectors, uint64_t *max)
+#define MAX_CYLINDERS 65535
+#define MAX_IDE_CYLINDERS 16383
+
+static bool
+is_ide(const char *adapter)
 {
-    *max = 65535;
-    if (!g_ascii_strcasecmp(adapter, "ide")) {
-        *max = 16383;
+    return !g_ascii_strcasecmp(adapter, "ide");
+}
+
+static VmdkGeometry
+geometry_shape(const char *adapter, uint64_t sectors)
+{
+    if (is_ide(adapter))
         return (VmdkGeometry){.heads = 16, .sectors = 63};
-    }
     if (sectors < GIB_SECTORS)
         return (VmdkGeometry){.heads = 64, .sectors = 32};
     if (sectors < 2 * GIB_SECTORS)
@@ -25,13 +32,20 @@ geometry_shape(const char *adapter, uint64_t sectors, uint64_t *max)
     return (VmdkGeometry){.heads = 255, .sectors = 63};
 }
 
+uint64_t
+vmdk_geometry_cylinders(const char *adapter, const VmdkGeometry *geo,
+                        uint64_t capacity_sectors)
+{
+    uint64_t max = is_ide(adapter) ? MAX_IDE_CYLINDERS : MAX_CYLINDERS;
+
+    return CLAMP(capacity_sectors / geo->heads / geo->sectors, 1, max);
+}
+
 VmdkGeometry
 vmdk_geometry_for(const char *adapter, uint64_t capacity_sectors)
 {
-    uint64_t max;
-    VmdkGeometry geo = geometry_shape(adapter, capacity_sectors, &max);
+    VmdkGeometry geo = geometry_shape(adapter, capacity_sectors);
 
-    geo.cylinders = capacity_sectors / (geo.heads * geo.sectors);
-    geo.cylinders = CLAMP(geo.cylinders, 1, max);
+    geo.cylinders = vmdk_geometry_cylinders(adapter, &geo, capacity_sectors);
     return geo;
 }

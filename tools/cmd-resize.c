@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/cmd-resize.c - vdisk-img resize: a longer or shorter disk.
+ *
+ * The size is always the last word, since "-SIZE" looks like an option.
+ *
+ * Concurrency: main thread only.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/commands.h"
+#include "tools/images.h"
+#include "tools/json.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+enum {
+    OPT_PREALLOCATION = OPT_PRIVATE,
+    OPT_SHRINK,
+    OPT_DISCARD_TAIL,
+    OPT_KEEP_GEOMETRY
+};
+
+static const CmdOption resize_options[] = {
+    CMD_ROW_FORMAT,
+    CMD_ROW_IMAGE_OPTS,
+    {'t', "cache", "MODE",
+     "none, writeback (default), writethrough, directsync or unsafe"},
+    {OPT_PREALLOCATION, "preallocation", "MODE",
+     "of what is added: off (default), metadata, falloc or full"},
+    {OPT_SHRINK, "shrink", NULL, "a smaller size is what is meant"},
+    {OPT_DISCARD_TAIL, "discard-tail", NULL,
+     "with --shrink: cut off even what is allocated"},
+    {OPT_KEEP_GEOMETRY, "keep-geometry", NULL,
+     "leave the cylinders that the image tells of as they are"},
+    CMD_ROW_PROGRESS,
+    CMD_ROW_QUIET,
+    CMD_ROWS_COMMON,
+};
+
+typedef struct {
+    const CommonOptions *common;
+    const char *name, *size;
+    VdOpenFlags cache;
+    VdResizeParams params;
+} Resize;
+
+/* -- the size
+ * ---------------------------------------------------------------------- */
+
+/* "+SIZE" and "-SIZE" count from what there is. */
+static bool
+resize_target(const Resize *r, uint64_t now, uint64_t *size)
+{
+    bool relative = *r->size == '+' || *r->size == '-';
+    uint64_t value = 0;
+
+    if (!opts_parse_size("image size", r->size + relative, &value))
+        return false;
+    if (*r->size == '-')
+        *size = value < now ? now - value : 0;
+    else if (*r->size == '+')
+        *size = now + MIN(value, (uint64_t) INT64_MAX - now);
+    else
+        *size = value;
+    if (*size)
+        return true;
+    out_failure(r->name, NULL, "New image size must be positive");
+    return false;
+}
+
+static bool
+resize_check(const Resize *r, uint64_t now, uint64_t size)
+{
+    if (size <= now && r->params.prealloc != VD_PREALLOC_OFF) {
+        out_failure(r->name, NULL,
+                    "Preallocation can only be used for growing images");
+        return false;
+    }
+    if (size >= now || r->params.shrink)
+        return true;
+    out_failure(r->name, NULL,
+                "Use the --shrink option to perform a shrink operation.");
+    out_warning("Shrinking an image will delete all data beyond the shrunken "
+                "image's end. Before performing such an operation, make sure "
+                "there is no important data there.");
+    return false;
+}
+
+/* -- the work
+ * ---------------------------------------------------------------------- */
+
+static void
+resize_report(const Resize *r, const VdDisk *disk, uint64_t before)
+{
+    if (r->common->json) {
+        g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+
+        json_add_string(&object, "filename", r->name);
+        json_add_string(&object, "format", vd_disk_format(disk));
+        json_add_uint(&object, "previous-size", before);
+        json_add_uint(&object, "virtual-size", vd_disk_size(disk));
+        json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    } else if (!r->common->quiet) {
+        puts("Image resized.");
+    }
+}
+
+static bool
+resize_run(const Resize *r, VdDisk *disk, uint64_t size)
+{
+    g_autoptr(GError) error = NULL;
+    VdResizeParams params = r->params;
+    Progress *progress = progress_begin(r->common->progress, 1);
+    bool ok;
+
+    params.progress = progress_update;
+    params.progress_opaque = progress;
+    ok = vd_disk_resize(disk, size, &params, &error);
+    progress_end(progress, ok);
+    if (!ok)
+        out_failure(r->name, error, "%s", error->message);
+    return ok;
+}
+
+static bool
+resize_disk(const Resize *r, VdDisk *disk)
+{
+    uint64_t before = vd_disk_size(disk), size = 0;
+
+    if (!resize_target(r, before, &size) || !resize_check(r, before, size) ||
+        !resize_run(r, disk, size))
+        return false;
+    resize_report(r, disk, before);
+    return true;
+}
+
+static int
+resize_open_and_run(const Resize *r)
+{
+    VdContext *ctx = image_context_new(r->common);
+    bool ok = false;
+
+    if (!ctx)
+        return 1;
+    signals_watch(ctx);
+    ImageSpec spec = image_spec(r->common, r->name, VD_OPEN_RDWR | r->cache);
+    VdDisk *disk = image_open(ctx, &spec);
+    if (disk) {
+        ok = resize_disk(r, disk);
+        if (r->common->stats)
+            image_print_stats(disk, r->name);
+        ok = image_close(disk, r->name) && ok;
+    }
+    signals_watch(NULL);
+    vd_context_free(ctx);
+    return ok ? 0 : 1;
+}
+
+/* -- the command
+ * ------------------------------------------------------------------- */
+
+static bool
+parse_preallocation(const char *text, VdPrealloc *prealloc)
+{
+    static const char *const modes[] = {"off", "metadata", "falloc", "full"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(modes); i++)
+        if (!strcmp(text, modes[i])) {
+            *prealloc = (VdPrealloc) i;
+            return true;
+        }
+    out_error("Invalid preallocation mode '%s'", text);
+    return false;
+}
+
+/* True if @code was an option of ours and a good one. */
+static bool
+resize_take(Resize *r, int code, const char *arg)
+{
+    switch (code) {
+    case 't':
+        return opts_parse_cache("cache", arg, &r->cache);
+    case OPT_PREALLOCATION:
+        return parse_preallocation(arg, &r->params.prealloc);
+    case OPT_SHRINK:
+        r->params.shrink = true;
+        return true;
+    case OPT_DISCARD_TAIL:
+        r->params.discard_tail = true;
+        return true;
+    case OPT_KEEP_GEOMETRY:
+        r->params.update_geometry = false;
+        return true;
+    default:
+        g_assert_not_reached();
+    }
+}
+
+/* A last word like "-h" asks for something else than less. */
+static bool
+is_size_word(const char *word)
+{
+    return word[0] != '-' || g_ascii_isdigit(word[1]);
+}
+
+static int
+cmd_resize_run(const Command *command, int argc, char **argv)
+{
+    bool has_size = argc > 2 && is_size_word(argv[argc - 1]);
+    g_autoptr(OptParser) parser =
+        opts_begin(command, has_size ? argc - 1 : argc, argv);
+    Resize r = {.params = {.update_geometry = true}};
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!resize_take(&r, code, opts_arg(parser)))
+            return command->usage_status;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    if (!has_size || opts_n_operands(parser) != 1)
+        return opts_fail_try(parser, "Expecting image file name and size");
+    r.common = opts_common(parser);
+    r.name = opts_operands(parser)[0];
+    r.size = argv[argc - 1];
+    return resize_open_and_run(&r);
+}
+
+const Command cmd_resize = {
+    .name = "resize",
+    .summary = "make a disk longer or shorter",
+    .operands = "FILE [+|-]SIZE",
+    .options = resize_options,
+    .usage_status = 1,
+    .run = cmd_resize_run,
+};
