@@ -28,12 +28,12 @@ cid_co_lower_header_versions(VmdkState *s, GError **error)
         VmdkExtent *e = &s->extents[i];
         VmdkSparse *sp = e->sparse;
 
-        if (!sp || sp->hdr.version != CBT_VERSION ||
+        if (!sp || sp->hdr.cowd || sp->hdr.version != CBT_VERSION ||
             e->access != VMDK_ACCESS_RW)
             continue;
         sp->hdr.version = sp->tables->zero_gte ? 2 : 1;
         sp->raw[VERSION_BYTE] = (uint8_t) sp->hdr.version;
-        if (!vd_node_co_pwrite(e->file, 0, sp->raw, sizeof(sp->raw), error))
+        if (!vmdk_sparse_co_store_header(e, VERSION_BYTE, error))
             return false;
     }
     return true;

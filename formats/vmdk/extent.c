@@ -105,10 +105,16 @@ refuse_kind(const VmdkState *s, const VmdkExtentLine *line, GError **error)
 }
 
 static bool
+is_sparse(VmdkExtentType type)
+{
+    return type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_VMFSSPARSE;
+}
+
+static bool
 type_is_known(VmdkExtentType type)
 {
     return type == VMDK_TYPE_FLAT || type == VMDK_TYPE_VMFS ||
-           type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_SESPARSE ||
+           is_sparse(type) || type == VMDK_TYPE_SESPARSE ||
            type == VMDK_TYPE_ZERO;
 }
 
@@ -147,7 +153,7 @@ extent_co_setup_extent(VmdkExtent *e, const VmdkExtentLine *line,
         e->ops = &vmdk_zero_ops;
         return true;
     }
-    if (e->type == VMDK_TYPE_SPARSE)
+    if (is_sparse(e->type))
         return vmdk_sparse_co_open(e, line->sectors, error);
     if (e->type == VMDK_TYPE_SESPARSE)
         return vmdk_sesparse_co_open(e, line->sectors, error);
@@ -303,6 +309,31 @@ setup_lines(VmdkState *s, GError **error)
     return true;
 }
 
+static void
+warn_bare(const VmdkState *s)
+{
+    const char *name = vd_node_name(s->file);
+
+    if (s->header_parent)
+        vd_node_warn(s->node,
+                     "%s: is one extent of a disk; its header names %s as its "
+                     "parent, which is not looked at",
+                     name, s->header_parent);
+    else
+        vd_node_warn(s->node,
+                     "%s: is one extent of a disk; whether there is a parent "
+                     "is unknown",
+                     name);
+}
+
+static VmdkExtentType
+bare_type(const VmdkState *s)
+{
+    if (s->bare_sesparse)
+        return VMDK_TYPE_SESPARSE;
+    return s->header.cowd ? VMDK_TYPE_VMFSSPARSE : VMDK_TYPE_SPARSE;
+}
+
 /* An extent without any descriptor. */
 static bool
 extent_co_open_bare(VmdkState *s, GError **error)
@@ -314,17 +345,13 @@ extent_co_open_bare(VmdkState *s, GError **error)
                         "%s: is one extent of a disk; open the disk's "
                         "descriptor to write",
                         vd_node_name(s->file));
-    vd_node_warn(s->node,
-                 "%s: is one extent of a disk; whether there is a parent is "
-                 "unknown",
-                 vd_node_name(s->file));
+    warn_bare(s);
     s->n_extents = 1;
     e = s->extents = g_new0(VmdkExtent, 1);
     *e = (VmdkExtent){.state = s,
                       .file = s->file,
                       .access = VMDK_ACCESS_RDONLY,
-                      .type = s->bare_sesparse ? VMDK_TYPE_SESPARSE
-                                               : VMDK_TYPE_SPARSE};
+                      .type = bare_type(s)};
     return s->bare_sesparse ? vmdk_sesparse_co_open(e, 0, error)
                             : vmdk_sparse_co_open(e, 0, error);
 }

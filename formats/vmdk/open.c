@@ -2,7 +2,7 @@
 /* formats/vmdk/open.c - opening a VMDK: what is it, and what is it made of?
  *
  * The first bytes decide: a hosted sparse header (with or without a descriptor
- * inside), a descriptor, or something that we know by name only.
+ * inside), a COWD header, a descriptor, or something that we know by name only.
  *
  * Concurrency: open and close only.
  */
@@ -84,30 +84,34 @@ open_co_load_embedded(VmdkState *s, GError **error)
 /* -- what is it?
  * ------------------------------------------------------------------- */
 
-typedef struct {
-    const char magic[9];
-    unsigned len;
-    const char *what;
-} KnownMagic;
-
-static const KnownMagic known_magics[] = {
-    {"COWD", 4, "a COWD extent (vmfsSparse)"},
-};
-
 static bool
-refuse_known(const VmdkState *s, const uint8_t *head, GError **error)
+refuse_unfinished(const VmdkState *s, const uint8_t *head, GError **error)
 {
-    for (unsigned i = 0; i < G_N_ELEMENTS(known_magics); i++)
-        if (!memcmp(head, known_magics[i].magic, known_magics[i].len))
-            return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                            "%s: is %s, which is not supported",
-                            vd_node_name(s->file), known_magics[i].what);
     if (vmdk_header_is_unfinished(head))
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: is an unfinished streamOptimized image: whoever "
                         "wrote it was interrupted",
                         vd_node_name(s->file));
     return true;
+}
+
+/* A redo log without its descriptor. */
+static bool
+open_co_load_cowd(VmdkState *s, GError **error)
+{
+    uint8_t raw[VMDK_COWD_HEADER_BYTES];
+    uint64_t size = vd_node_size(s->file);
+
+    if (size < sizeof(raw))
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: cut off inside its header at byte "
+                        "%" G_GUINT64_FORMAT,
+                        vd_node_name(s->file), size);
+    if (!vd_node_co_pread(s->file, 0, raw, sizeof(raw), error))
+        return false;
+    s->has_header = true;
+    s->header_parent = vmdk_cowd_parent_name(raw);
+    return vmdk_cowd_decode(raw, vd_node_name(s->file), &s->header, error);
 }
 
 static bool
@@ -119,11 +123,13 @@ open_co_load_what_it_is(VmdkState *s, GError **error)
 
     if (!vd_node_co_pread(s->file, 0, head, len, error))
         return false;
-    if (!refuse_known(s, head, error))
+    if (!refuse_unfinished(s, head, error))
         return false;
     s->bare_sesparse = vmdk_se_header_is_magic(head, len);
     if (s->bare_sesparse)
         return true;
+    if (vmdk_cowd_is_magic(head))
+        return open_co_load_cowd(s, error);
     if (memcmp(head, "KDMV", 4))
         return open_co_load_descriptor(s, 0, size, error);
     if (len < sizeof(head))
@@ -279,6 +285,7 @@ vmdk_co_close(VdNode *node)
     g_clear_pointer(&s->writer, vmdk_stream_writer_free);
     g_clear_pointer(&s->desc, vmdk_descriptor_free);
     g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    g_clear_pointer(&s->header_parent, g_free);
     g_clear_pointer(&s->parent_path, g_free);
     g_clear_pointer(&s->parent_problem, g_free);
     if (s->desc_fd >= 0)

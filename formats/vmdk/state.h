@@ -15,7 +15,8 @@ struct VmdkState {
     VmdkDescriptor *desc; /* NULL: a bare extent */
     VmdkHeader header;    /* of @file; embedded and bare only */
     bool has_header;
-    bool bare_sesparse; /* @file is a seSparse extent */
+    bool bare_sesparse;  /* @file is a seSparse extent */
+    char *header_parent; /* what a bare COWD extent says; NULL = nothing */
     uint32_t cid, parent_cid;
     uint32_t coming_cid; /* of a parent that is being committed to (chain.h);
                             VMDK_CID_NONE = none */

@@ -160,6 +160,7 @@ crash_check(const TestCrashPoint *point, void *arg)
     t.dir = (char *) point->dir;
     node = vmdk_test_open(&t, s->name, 0);
     assert_contents(s, node, point->mark);
+    vmdk_test_assert_sound(node, true); /* even before anyone made it good */
     test_co_close(node);
     node = vmdk_test_open(&t, s->name, VD_OPEN_RDWR);
     test_co_write_pattern(node, MIB, 70000, 500);
@@ -268,6 +269,18 @@ test_crash_missing_tables(TestCo *t)
     replay_image(t, false, 16);
 }
 
+static void
+test_crash_vmfs_sparse(TestCo *t)
+{
+    replay(t, "subformat=vmfsSparse", false, 17);
+}
+
+static void
+test_crash_vmfs_sparse_child(TestCo *t)
+{
+    replay(t, "subformat=vmfsSparse,grain_size=4k", true, 18);
+}
+
 /* -- failing requests
  * -------------------------------------------------------------------- */
 
@@ -358,6 +371,18 @@ test_sweep_flat(TestCo *t)
     sweep(t, "subformat=twoGbMaxExtentSparse,split_size=3M", false, 23);
 }
 
+static void
+test_sweep_vmfs_sparse(TestCo *t)
+{
+    sweep(t, "subformat=vmfsSparse", false, 24);
+}
+
+static void
+test_sweep_vmfs_sparse_child(TestCo *t)
+{
+    sweep(t, "subformat=vmfsSparse", true, 25);
+}
+
 /* -- creating
  * -------------------------------------------------------------------------------
  */
@@ -411,6 +436,7 @@ test_failed_creation_leaves_nothing(TestCo *t)
         "subformat=twoGbMaxExtentSparse,split_size=2M",
         "subformat=twoGbMaxExtentFlat,split_size=2M",
         "subformat=streamOptimized",
+        "subformat=vmfsSparse",
     };
     static const TestOp ops[] = {TEST_OP_WRITE, TEST_OP_TRUNCATE, TEST_OP_OPEN};
     unsigned fired = 0;
@@ -441,9 +467,13 @@ main(int argc, char **argv)
     test_co_add("/vmdk/crash/zeroed-grain-child",
                 test_crash_zeroed_grain_child);
     test_co_add("/vmdk/crash/missing-tables", test_crash_missing_tables);
+    test_co_add("/vmdk/crash/vmfs-sparse", test_crash_vmfs_sparse);
+    test_co_add("/vmdk/crash/vmfs-sparse-child", test_crash_vmfs_sparse_child);
     test_co_add("/vmdk/fault/sparse", test_sweep_sparse);
     test_co_add("/vmdk/fault/child", test_sweep_child);
     test_co_add("/vmdk/fault/split", test_sweep_flat);
+    test_co_add("/vmdk/fault/vmfs-sparse", test_sweep_vmfs_sparse);
+    test_co_add("/vmdk/fault/vmfs-sparse-child", test_sweep_vmfs_sparse_child);
     test_co_add("/vmdk/fault/create", test_failed_creation_leaves_nothing);
     return g_test_run();
 }

@@ -36,16 +36,6 @@ assert_read_fails(VdNode *node, uint64_t off, VdErrorCode code)
     g_assert_error(error, VD_ERROR, (int) code);
 }
 
-static void
-assert_write_fails(VdNode *node, uint64_t off, VdErrorCode code)
-{
-    g_autoptr(GError) error = NULL;
-    char buf[512] = {1};
-
-    g_assert_false(vd_node_co_pwrite(node, off, buf, sizeof(buf), &error));
-    g_assert_error(error, VD_ERROR, (int) code);
-}
-
 static VdCheckResult
 check(TestCo *t)
 {
@@ -92,8 +82,8 @@ test_redundant_entry_stands_in(TestCo *t)
     g_assert_cmpuint(
         vmdk_test_state(node)->extents[0].sparse->tables->stats.redundant, ==,
         1);
-    assert_write_fails(node, GRAIN, VD_ERROR_CORRUPT);
-    assert_write_fails(node, 5 * MIB, VD_ERROR_CORRUPT);
+    vmdk_test_assert_write_fails(node, GRAIN, VD_ERROR_CORRUPT);
+    vmdk_test_assert_write_fails(node, 5 * MIB, VD_ERROR_CORRUPT);
     test_co_close(node);
     g_assert_cmpuint(check(t).corruptions, >=, 2);
 }
@@ -164,8 +154,8 @@ test_entry_into_metadata_is_never_written(TestCo *t)
     before = vmdk_test_read_file(t, "d.vmdk", &len);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_assert_pattern(node, 0, GRAIN, 1);
-    assert_write_fails(node, GRAIN, VD_ERROR_CORRUPT);
-    assert_write_fails(node, 0, VD_ERROR_CORRUPT);
+    vmdk_test_assert_write_fails(node, GRAIN, VD_ERROR_CORRUPT);
+    vmdk_test_assert_write_fails(node, 0, VD_ERROR_CORRUPT);
     test_co_close(node);
     after = vmdk_test_read_file(t, "d.vmdk", &len);
     g_assert_cmpmem(before + RGD_BYTE, 107 * 512, after + RGD_BYTE, 107 * 512);

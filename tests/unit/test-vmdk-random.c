@@ -244,6 +244,12 @@ test_split_flat(TestCo *t)
     run_kind(t, "subformat=twoGbMaxExtentFlat,split_size=3M", 6);
 }
 
+static void
+test_vmfs_sparse(TestCo *t)
+{
+    run_kind(t, "subformat=vmfsSparse", 10);
+}
+
 /* Half of the base has data. */
 static uint8_t *
 make_base(TestCo *t, const char *options)
@@ -291,6 +297,19 @@ test_split_child_over_flat(TestCo *t)
               "subformat=twoGbMaxExtentSparse,split_size=2M", 9);
 }
 
+static void
+test_vmfs_sparse_child(TestCo *t)
+{
+    run_child(t, "subformat=monolithicFlat", "subformat=vmfsSparse", 11);
+}
+
+static void
+test_vmfs_sparse_child_of_larger_grains(TestCo *t)
+{
+    run_child(t, "subformat=vmfsSparse", "subformat=vmfsSparse,grain_size=16k",
+              12);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -306,5 +325,9 @@ main(int argc, char **argv)
                 test_child_with_zeroed_grain);
     test_co_add("/vmdk/random/split-child-over-flat",
                 test_split_child_over_flat);
+    test_co_add("/vmdk/random/vmfs-sparse", test_vmfs_sparse);
+    test_co_add("/vmdk/random/vmfs-sparse-child", test_vmfs_sparse_child);
+    test_co_add("/vmdk/random/vmfs-sparse-child-of-larger-grains",
+                test_vmfs_sparse_child_of_larger_grains);
     return g_test_run();
 }

@@ -99,6 +99,16 @@ vmdk_test_assert_refused(TestCo *t, const char *name, VdOpenFlags flags,
 }
 
 void
+vmdk_test_assert_write_fails(VdNode *node, uint64_t off, VdErrorCode code)
+{
+    g_autoptr(GError) error = NULL;
+    char buf[512] = {1};
+
+    g_assert_false(vd_node_co_pwrite(node, off, buf, sizeof(buf), &error));
+    g_assert_error(error, VD_ERROR, (int) code);
+}
+
+void
 vmdk_test_assert_sound(VdNode *node, bool leaks_allowed)
 {
     VdCheckResult result = {.max_findings = 3};

@@ -30,6 +30,9 @@ VdNode *vmdk_test_try_open(TestCo *t, const char *name, VdOpenFlags flags,
 void vmdk_test_assert_refused(TestCo *t, const char *name, VdOpenFlags flags,
                               VdErrorCode code);
 
+/* Writing a sector of @node must fail like this. */
+void vmdk_test_assert_write_fails(VdNode *node, uint64_t off, VdErrorCode code);
+
 /* No corruptions, leaks or errors; for leaks to be there, say so. */
 void vmdk_test_assert_sound(VdNode *node, bool leaks_allowed);
 

@@ -10,6 +10,7 @@
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/sesparse/sesparse.h"
+#include "formats/vmdk/sparse/cowd-header.h"
 
 #include "block/open.h"
 
@@ -184,6 +185,8 @@ data_path(const VmdkNew *new, unsigned index)
         kind = VMDK_NAME_FLAT;
     else if (new->subformat == VMDK_SUB_SESPARSE)
         kind = VMDK_NAME_SESPARSE;
+    else if (new->subformat == VMDK_SUB_VMFS_SPARSE)
+        kind = VMDK_NAME_DELTA;
     return vmdk_name_extent(new->path, kind, index);
 }
 
@@ -194,6 +197,8 @@ data_type(const VmdkNew *new)
         return VMDK_TYPE_VMFS;
     if (new->subformat == VMDK_SUB_SESPARSE)
         return VMDK_TYPE_SESPARSE;
+    if (new->subformat == VMDK_SUB_VMFS_SPARSE)
+        return VMDK_TYPE_VMFSSPARSE;
     return vmdk_new_is_flat(new) ? VMDK_TYPE_FLAT : VMDK_TYPE_SPARSE;
 }
 
@@ -215,6 +220,21 @@ add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
     return vmdk_descriptor_add_extent(c->desc, &line, error);
 }
 
+/* Of a redo log there are a header and an empty directory; tables come as they
+ * are needed. */
+static bool
+create_co_write_cowd(VdNode *file, const VmdkNew *new, GError **error)
+{
+    uint8_t raw[VMDK_COWD_HEADER_BYTES];
+    VmdkHeader hdr;
+
+    vmdk_cowd_layout(&hdr, new->sectors, new->grain_sectors);
+    vmdk_cowd_encode(&hdr, raw);
+    return vd_node_co_truncate(file, (uint64_t) hdr.free_sector * VMDK_SECTOR,
+                               VD_PREALLOC_OFF, error) &&
+           vd_node_co_pwrite(file, 0, raw, sizeof(raw), error);
+}
+
 static bool
 create_co_fill_data_file(const VmdkNew *new, VdNode *file, uint64_t sectors,
                          GError **error)
@@ -223,6 +243,8 @@ create_co_fill_data_file(const VmdkNew *new, VdNode *file, uint64_t sectors,
 
     if (vmdk_new_is_flat(new))
         return true;
+    if (new->subformat == VMDK_SUB_VMFS_SPARSE)
+        return create_co_write_cowd(file, new, error);
     if (new->subformat == VMDK_SUB_SESPARSE)
         return vmdk_sesparse_co_create(file, sectors, error);
     hdr = sparse_header(new, sectors, false);

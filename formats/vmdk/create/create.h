@@ -14,10 +14,11 @@ typedef enum VmdkSubformat {
     VMDK_SUB_SPLIT_SPARSE,
     VMDK_SUB_SPLIT_FLAT,
     VMDK_SUB_STREAM,
-    VMDK_SUB_VMFS,       /* flat, as on ESXi's datastores */
-    VMDK_SUB_VMFS_THIN,  /* the same, says that it is thin */
-    VMDK_SUB_VMFS_EAGER, /* the same, all of it allocated and zeroed */
-    VMDK_SUB_SESPARSE,   /* for testing: filled once, then read only */
+    VMDK_SUB_VMFS,        /* flat, as on ESXi's datastores */
+    VMDK_SUB_VMFS_THIN,   /* the same, says that it is thin */
+    VMDK_SUB_VMFS_EAGER,  /* the same, all of it allocated and zeroed */
+    VMDK_SUB_VMFS_SPARSE, /* redo logs */
+    VMDK_SUB_SESPARSE,    /* for testing: filled once, then read only */
 } VmdkSubformat;
 
 /* Values of the option. */

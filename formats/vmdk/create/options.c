@@ -9,6 +9,7 @@
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/descriptor/ids.h"
 #include "formats/vmdk/sesparse/header.h"
+#include "formats/vmdk/sparse/cowd-header.h"
 
 #include "formats/codec/codec.h"
 
@@ -29,6 +30,7 @@ const char *const vmdk_subformat_names[] = {"monolithicSparse",
                                             "vmfs",
                                             "vmfsThin",
                                             "vmfsEagerZeroedThick",
+                                            "vmfsSparse",
                                             "seSparse",
                                             NULL};
 
@@ -49,7 +51,8 @@ const VdOptionSpec vmdk_create_options[] = {
     {"extent_size_hint", VD_OPTION_SIZE, NULL,
      "Extent size hint for the image file, 0 to disable", NULL},
     {"grain_size", VD_OPTION_SIZE, NULL,
-     "Allocation unit of sparse extents (default: 64 KiB)", NULL},
+     "Allocation unit of sparse extents (default: 64 KiB, of vmfsSparse 512)",
+     NULL},
     {"hwversion", VD_OPTION_STRING, NULL, "VMDK hardware version (default: 4)",
      NULL},
     {"nocow", VD_OPTION_BOOL, NULL,
@@ -62,8 +65,9 @@ const VdOptionSpec vmdk_create_options[] = {
     {"subformat", VD_OPTION_ENUM, NULL,
      "VMDK flat extent format, can be one of monolithicSparse (default), "
      "monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, "
-     "streamOptimized, or, as on ESXi's datastores, vmfs, vmfsThin or "
-     "vmfsEagerZeroedThick, or, for testing and not for ESXi, seSparse",
+     "streamOptimized, or, as on ESXi's datastores, vmfs, vmfsThin, "
+     "vmfsEagerZeroedThick or vmfsSparse, or, for testing and not for ESXi, "
+     "seSparse",
      vmdk_subformat_names},
     {"toolsversion", VD_OPTION_STRING, NULL,
      "VMware guest tools version (default: 2147483647)", NULL},
@@ -150,15 +154,32 @@ take_new_level(VmdkNew *new, VdOptions *opts, GError **error)
 }
 
 static bool
+take_grain(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    bool cowd = new->subformat == VMDK_SUB_VMFS_SPARSE;
+    uint64_t min = cowd ? VMDK_SECTOR : 4096, max = 1u << 20;
+    uint64_t grain = cowd ? min : VMDK_GRAIN_SECTORS * VMDK_SECTOR;
+
+    if (!vd_options_take_size(opts, "grain_size", &grain, error))
+        return false;
+    if (grain < min || grain > max || (grain & (grain - 1)))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "grain_size must be a power of two from %s to 1 MiB",
+                        cowd ? "512 bytes" : "4 KiB");
+    new->grain_sectors = grain / VMDK_SECTOR;
+    return true;
+}
+
+static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
-    uint64_t grain = VMDK_GRAIN_SECTORS * VMDK_SECTOR, hint = 0, unused = 0;
-    uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR;
+    uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR, hint = 0;
+    uint64_t unused = 0;
     bool nocow = false;
 
     /* The hints about the host's file system are about speed only; "size" has
      * been understood by whoever made the spec. */
-    if (!vd_options_take_size(opts, "grain_size", &grain, error) ||
+    if (!take_grain(new, opts, error) ||
         !vd_options_take_size(opts, "split_size", &split, error) ||
         !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
         !vd_options_take_size(opts, "size", &unused, error) ||
@@ -167,14 +188,9 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
                               error) ||
         !take_new_level(new, opts, error))
         return false;
-    if (grain < 4096 || grain > (1u << 20) || (grain & (grain - 1)))
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "grain_size must be a power of two from 4 KiB to "
-                        "1 MiB");
     if (!split || split % (1u << 20) || split > (UINT64_C(1) << 40))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "split_size must be a multiple of 1 MiB up to 1 TiB");
-    new->grain_sectors = grain / VMDK_SECTOR;
     new->split_sectors = split / VMDK_SECTOR;
     return true;
 }
@@ -284,6 +300,8 @@ max_sectors(const VmdkNew *new)
 {
     if (new->subformat == VMDK_SUB_SESPARSE)
         return VMDK_SE_MAX_SECTORS;
+    if (new->subformat == VMDK_SUB_VMFS_SPARSE)
+        return VMDK_COWD_MAX_SECTORS;
     return vmdk_new_is_flat(new) ? VD_MAX_SIZE / VMDK_SECTOR
                                  : MAX_SPARSE_SECTORS;
 }
@@ -297,6 +315,12 @@ check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
     if (!new->sectors)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "a vmdk image cannot have a size of 0");
+    if (new->sectors > max && max == VMDK_COWD_MAX_SECTORS)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "size of %" G_GUINT64_FORMAT
+                        " bytes is too large: a vmfsSparse image has less than "
+                        "2 TiB, at most %" G_GUINT64_FORMAT,
+                        spec->size, max * VMDK_SECTOR);
     if (new->sectors > max)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "size of %" G_GUINT64_FORMAT
@@ -324,6 +348,9 @@ check_combination(const VmdkNew *new, GError **error)
     if (vmdk_new_is_flat(new) && new->zeroed_grain)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Flat image can't enable zeroed grain");
+    if (new->subformat == VMDK_SUB_VMFS_SPARSE &&new->zeroed_grain)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "vmfsSparse images have no zeroed grains");
     if (!vmdk_new_is_flat(new) && new->prealloc != VD_PREALLOC_OFF)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "only flat images can be preallocated");

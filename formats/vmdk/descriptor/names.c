@@ -21,13 +21,17 @@ stem_length(const char *path)
 char *
 vmdk_name_extent(const char *path, VmdkNameKind kind, unsigned index)
 {
+    static const char *const ends[] = {
+        [VMDK_NAME_FLAT] = "flat",
+        [VMDK_NAME_SESPARSE] = "sesparse",
+        [VMDK_NAME_DELTA] = "delta",
+    };
     size_t stem = stem_length(path);
     const char *suffix = path + stem;
 
-    if (kind == VMDK_NAME_FLAT)
-        return g_strdup_printf("%.*s-flat%s", (int) stem, path, suffix);
-    if (kind == VMDK_NAME_SESPARSE)
-        return g_strdup_printf("%.*s-sesparse%s", (int) stem, path, suffix);
+    if (ends[kind])
+        return g_strdup_printf("%.*s-%s%s", (int) stem, path, ends[kind],
+                               suffix);
     return g_strdup_printf("%.*s-%c%03u%s", (int) stem, path,
                            kind == VMDK_NAME_SPLIT_FLAT ? 'f' : 's', index,
                            suffix);

@@ -11,6 +11,7 @@ typedef enum VmdkNameKind {
     VMDK_NAME_SPLIT_FLAT,   /* x-f001.vmdk */
     VMDK_NAME_SPLIT_SPARSE, /* x-s001.vmdk */
     VMDK_NAME_SESPARSE,     /* x-sesparse.vmdk */
+    VMDK_NAME_DELTA,        /* x-delta.vmdk */
 } VmdkNameKind;
 
 /* Path of data file number @index (from 1) beside the descriptor @path. */

@@ -3,7 +3,8 @@
  *
  * Reads both copies of every table past the cache and compares them; looks at
  * every entry that belongs to the disk; notes each grain in a bitmap, which
- * finds grains with two owners and grains with none.
+ * finds grains with two owners and grains with none.  The bitmap's unit is a
+ * grain, in a COWD extent, whose grains lie anywhere, a sector.
  *
  * Concurrency: nobody may write meanwhile.
  */
@@ -13,14 +14,15 @@
 #include <string.h>
 
 #define CHECK_WINDOW (1u << 20)               /* bytes of tables in one read */
-#define BITMAP_MAX (UINT64_C(256) << 20 << 3) /* grains: 256 MiB of bitmap */
+#define BITMAP_MAX (UINT64_C(512) << 20 << 3) /* slots: 512 MiB of bitmap */
 
 typedef struct {
     VmdkExtent *e;
     VdCheckResult *result;
     const char *name;
-    uint8_t *used;    /* bit per grain of the file */
+    uint8_t *used;    /* bit per unit of the file */
     uint64_t n_slots; /* bits */
+    uint64_t unit;    /* sectors */
     uint64_t file_sectors;
     uint64_t end;         /* highest sector in use */
     uint64_t grains_left; /* entries behind these do not matter */
@@ -45,18 +47,30 @@ test_and_set(Check *c, uint64_t slot)
     return was;
 }
 
+/* Was any of these sectors in use? */
+static bool
+take_sectors(Check *c, uint64_t sector, uint64_t sectors)
+{
+    uint64_t last = (sector + sectors - 1) / c->unit;
+    bool was = false;
+
+    for (uint64_t slot = sector / c->unit; slot <= last && slot < c->n_slots;
+         slot++)
+        was |= test_and_set(c, slot);
+    return was;
+}
+
 static void
 mark_grain(Check *c, uint32_t entry, uint64_t off)
 {
     uint64_t grain = c->e->sparse->hdr.grain_sectors;
 
-    if (entry % grain)
+    if (entry % c->unit)
         FIND(c, CORRUPTION, entry,
              "grain of byte %" G_GUINT64_FORMAT
              " starts at sector %u, no multiple of %" G_GUINT64_FORMAT,
              off, entry, grain);
-    else if (c->used && entry / grain < c->n_slots &&
-             test_and_set(c, entry / grain))
+    else if (take_sectors(c, entry, grain))
         FIND(c, CORRUPTION, entry,
              "grain at sector %u belongs to byte %" G_GUINT64_FORMAT
              " and to another place",
@@ -219,14 +233,9 @@ sparse_co_check_tables(Check *c)
 static void
 mark_table_space(Check *c, uint32_t sector, uint32_t sectors)
 {
-    uint64_t grain = c->e->sparse->hdr.grain_sectors;
-
     if (sector <= VMDK_GTE_ZERO || sector == VMDK_GTE_BAD)
         return;
-    for (uint64_t slot = sector / grain;
-         slot <= (sector + (uint64_t) sectors - 1) / grain && slot < c->n_slots;
-         slot++)
-        (void) test_and_set(c, slot);
+    (void) take_sectors(c, sector, sectors); /* check_directories() compares */
     c->end = MAX(c->end, (uint64_t) sector + sectors);
 }
 
@@ -235,8 +244,8 @@ report_leak(Check *c, uint64_t slot, uint64_t n)
 {
     if (!n)
         return;
-    FIND(c, LEAK, slot * c->e->sparse->hdr.grain_sectors,
-         "%" G_GUINT64_FORMAT " grains belong to nobody", n);
+    FIND(c, LEAK, slot * c->unit, "%" G_GUINT64_FORMAT " %s belong to nobody",
+         n, c->e->sparse->hdr.cowd ? "sectors" : "grains");
     c->result->leaks += n - 1;
 }
 
@@ -245,7 +254,11 @@ static void
 mark_tables(Check *c)
 {
     const VmdkTables *tables = c->e->sparse->tables;
+    const VmdkHeader *hdr = &tables->hdr;
 
+    if (hdr->cowd)
+        mark_table_space(c, (uint32_t) hdr->gd_sector,
+                         (uint32_t) vmdk_header_gd_sectors(hdr));
     for (uint32_t i = 0; i < tables->n_gts; i++) {
         mark_table_space(c, tables->gd[i], tables->gt_sectors);
         if (tables->rgd)
@@ -257,9 +270,9 @@ static void
 check_leaks(Check *c)
 {
     const VmdkSparse *sp = c->e->sparse;
-    uint64_t grain = sp->hdr.grain_sectors, run = 0, slot;
+    uint64_t run = 0, slot;
 
-    slot = (sp->hdr.overhead_sectors + grain - 1) / grain;
+    slot = (sp->hdr.overhead_sectors + c->unit - 1) / c->unit;
     for (; slot < c->n_slots; slot++) {
         if (!(c->used[slot >> 3] & (1u << (slot & 7)))) {
             run++;
@@ -269,6 +282,28 @@ check_leaks(Check *c)
         run = 0;
     }
     report_leak(c, slot - run, run);
+}
+
+/* What a COWD header says about free space.  Too high is what a crash leaves;
+ * too low makes other writers put grains where some are, while a writer of
+ * ours (@stale) looks for itself and mends it. */
+static void
+check_free_sector(Check *c)
+{
+    const VmdkHeader *hdr = &c->e->sparse->hdr;
+
+    if (!hdr->cowd)
+        return;
+    if (hdr->free_sector > c->file_sectors)
+        FIND(c, NOTE, 0,
+             "the first free sector is said to be %u, the file has "
+             "%" G_GUINT64_FORMAT,
+             hdr->free_sector, c->file_sectors);
+    else if (hdr->free_sector < c->end && !c->stale)
+        FIND(c, CORRUPTION, 0,
+             "the first free sector is said to be %u, but sectors up to "
+             "%" G_GUINT64_FORMAT " are in use",
+             hdr->free_sector, c->end);
 }
 
 /* -- the extent
@@ -281,7 +316,10 @@ check_directories(Check *c)
 
     g_autoptr(GError) overlap = NULL;
 
-    if (sp->tables->gd_damaged)
+    if (sp->tables->gd_damaged && !sp->hdr.rgd_sector)
+        FIND(c, CORRUPTION, sp->hdr.gd_sector,
+             "the grain directory names places outside");
+    else if (sp->tables->gd_damaged)
         FIND(c, CORRUPTION, sp->hdr.gd_sector,
              "the grain directory and its redundant copy at sector "
              "%" G_GUINT64_FORMAT " do not fit, or name places outside",
@@ -301,15 +339,14 @@ vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
     Check c = {.e = e,
                .result = result,
                .name = vd_node_name(e->file),
-               .n_slots = size >> sp->grain_shift,
+               .unit = sp->place_unit / VMDK_SECTOR,
                .file_sectors = (size + VMDK_SECTOR - 1) / VMDK_SECTOR,
                .end = sp->hdr.overhead_sectors,
                .grains_left = grains,
                .stale = stale};
 
     /* The last grain may be short. */
-    if (size & (sp->grain_bytes - 1))
-        c.n_slots++;
+    c.n_slots = (c.file_sectors + c.unit - 1) / c.unit;
     if (c.n_slots <= BITMAP_MAX)
         c.used = g_try_malloc0(c.n_slots / 8 + 1);
     if (!c.used)
@@ -321,6 +358,7 @@ vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
     mark_tables(&c);
     sparse_co_check_tables(&c);
     check_leaks(&c);
+    check_free_sector(&c);
     if (sp->hdr.unclean)
         FIND(&c, NOTE, 0, "the extent was not closed cleanly");
     result->image_end_offset =

@@ -69,11 +69,17 @@ sparse_co_give_back(VmdkExtent *e, GError **error)
                                 error))
             return false;
     }
-    sp->next = 0;
-    sp->grown = false;
     g_array_set_size(sp->freed, 0);
-    return size <= end ||
-           vd_node_co_truncate(e->file, end, VD_PREALLOC_OFF, error);
+    g_array_set_size(sp->resting, 0);
+    vmdk_places_free(sp->free);
+    sp->free = vmdk_places_new();
+    sp->grown = false;
+    sp->next = 0;
+    if (size > end &&
+        !vd_node_co_truncate(e->file, end, VD_PREALLOC_OFF, error))
+        return false;
+    sp->next = (end + sp->place_unit - 1) & ~(sp->place_unit - 1);
+    return true;
 }
 
 bool

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/sparse/end.c - where new grains of a sparse extent go.
  *
- * Behind the end of the file, and behind every grain that an entry names: the
- * last one may end behind the file.  An entry that names a place wholly behind
+ * Behind the end of the file, behind what a COWD header calls the first free
+ * sector, and behind every grain that an entry names: the last one may end
+ * behind the file.  An entry that names a place wholly behind
  * the end tells that the file was cut off (a copy that was interrupted, say).
  * A new grain would come to lie just where a lost one was, and one day both
  * entries would name it; so such an extent gets none.
@@ -37,13 +38,13 @@ sparse_co_find_end_locked(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     uint64_t size = vd_node_size(e->file);
-    uint64_t end = sp->hdr.overhead_sectors;
+    uint64_t end = MAX(sp->hdr.overhead_sectors, sp->hdr.free_sector);
 
     if (!vd_node_env(e->state->node)->tx &&
         !vmdk_sparse_co_walk(e, table_end, &end, error))
         return false;
     end = MAX(end * VMDK_SECTOR, size);
-    sp->next = (end + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
+    sp->next = (end + sp->place_unit - 1) & ~(sp->place_unit - 1);
     return true;
 }
 

@@ -4,6 +4,8 @@
  *   flush:   data - barrier - tables, redundant tables
  *            [ - barrier - redundant directory - barrier - directory ]
  *            [ - barrier - punch what was given up, once no request knows it ]
+ *            (COWD: every barrier has the header's "free sector" in front, if
+ *            it has moved)
  *   finish:  flush - cut off what is free at the end, or give the last grain
  *            its full length - barrier - clean mark
  *
@@ -15,14 +17,40 @@
  */
 #include "formats/vmdk/sparse/sparse.h"
 
-#define UNCLEAN_BYTE 72
+#include <string.h>
+
+bool
+vmdk_sparse_co_store_header(VmdkExtent *e, size_t byte, GError **error)
+{
+    size_t sector = byte / VMDK_SECTOR * VMDK_SECTOR;
+
+    return vd_node_co_pwrite(e->file, sector, e->sparse->raw + sector,
+                             VMDK_SECTOR, error);
+}
+
+bool
+vmdk_sparse_co_store_mark(VmdkExtent *e, bool unclean, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    size_t byte = sp->kind->unclean_byte;
+
+    memset(sp->raw + byte, 0, sp->kind->unclean_len);
+    sp->raw[byte] = unclean;
+    if (!vmdk_sparse_co_store_header(e, byte, error))
+        return vd_prefix(error, "%s: marking as %s: ", vd_node_name(e->file),
+                         unclean ? "open" : "closed");
+    sp->marked = unclean;
+    return true;
+}
 
 static bool
 sparse_co_barrier(void *arg, GError **error)
 {
     VmdkExtent *e = arg;
+    const VmdkSparseKind *kind = e->sparse->kind;
 
-    return vd_node_co_flush(e->file, error);
+    return (!kind->co_note_end || kind->co_note_end(e, error)) &&
+           vd_node_co_flush(e->file, error);
 }
 
 static bool
@@ -82,14 +110,8 @@ vmdk_sparse_co_finish(VmdkExtent *e, GError **error)
 
     if (is_untouched(sp))
         return true;
-    if (!vmdk_sparse_co_flush(e, error) || !vmdk_sparse_co_trim(e, error) ||
-        !sparse_co_complete_last_grain(e, error) ||
-        !sparse_co_barrier(e, error))
-        return false;
-    sp->raw[UNCLEAN_BYTE] = 0;
-    if (!vd_node_co_pwrite(e->file, 0, sp->raw, sizeof(sp->raw), error))
-        return vd_prefix(error,
-                         "%s: marking as closed: ", vd_node_name(e->file));
-    sp->marked = false;
-    return true;
+    return vmdk_sparse_co_flush(e, error) && vmdk_sparse_co_trim(e, error) &&
+           sparse_co_complete_last_grain(e, error) &&
+           sparse_co_barrier(e, error) &&
+           vmdk_sparse_co_store_mark(e, false, error);
 }

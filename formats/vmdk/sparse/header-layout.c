@@ -9,6 +9,8 @@
  */
 #include "formats/vmdk/sparse/header.h"
 
+#include "formats/vmdk/sparse/cowd-header.h"
+
 #include <inttypes.h>
 
 /* -- sizes and places ------------------------------------------------------ */
@@ -17,6 +19,12 @@ static uint64_t
 div_round_up(uint64_t n, uint64_t d)
 {
     return n / d + (n % d != 0);
+}
+
+uint64_t
+vmdk_header_sectors(const VmdkHeader *hdr)
+{
+    return hdr->cowd ? VMDK_COWD_HEADER_SECTORS : 1;
 }
 
 uint64_t
@@ -107,7 +115,7 @@ vmdk_header_check_file(const VmdkHeader *hdr, uint64_t file_bytes,
     uint64_t gd_sectors = vmdk_header_gd_sectors(hdr);
     bool has_gd = hdr->gd_sector != VMDK_GD_AT_END;
     const HeaderArea areas[] = {
-        {"header", 0, 1},
+        {"header", 0, vmdk_header_sectors(hdr)},
         {"descriptor", hdr->desc_sector, hdr->desc_sectors},
         {"directory", has_gd ? hdr->gd_sector : 0, has_gd ? gd_sectors : 0},
     };

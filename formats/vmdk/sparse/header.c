@@ -28,7 +28,7 @@ enum {
     OFF_RGD = 48,
     OFF_GD = 56,
     OFF_OVERHEAD = 64,
-    OFF_UNCLEAN = 72,
+    OFF_UNCLEAN = VMDK_HEADER_UNCLEAN_BYTE,
     OFF_NEWLINE = 73,
     OFF_COMPRESS = 77,
 };
@@ -233,7 +233,7 @@ bool
 vmdk_header_decode(const uint8_t raw[VMDK_HEADER_BYTES], const char *name,
                    VmdkHeader *hdr, GError **error)
 {
-    VmdkHeader h;
+    VmdkHeader h = {0};
 
     if (!check_magic(raw, name, error))
         return false;

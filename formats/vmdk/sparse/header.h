@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/sparse/header.h - the 512-byte header of a hosted sparse extent
- * (KDMV).
+ * (KDMV), and what it has in common with the one of a COWD extent.
  *
  * On-disk form and layout rules only; no I/O.  All fields are checked by
- * decode; callers may rely on what is said at each.
+ * decode; callers may rely on what is said at each.  cowd-header.h fills the
+ * same struct, so that grains and tables are the same to the rest.
  * Source: "Virtual Disk Format 5.0" (VMware), Hosted Sparse Extents.
  */
 #pragma once
@@ -12,6 +13,7 @@
 
 #define VMDK_SECTOR 512
 #define VMDK_HEADER_BYTES 512
+#define VMDK_HEADER_UNCLEAN_BYTE 72
 #define VMDK_GD_AT_END UINT64_MAX
 #define VMDK_GTES_PER_GT 512   /* what every real file has, and we write */
 #define VMDK_GRAIN_SECTORS 128 /* what we write */
@@ -43,6 +45,9 @@ typedef struct VmdkHeader {
     uint64_t overhead_sectors;
     bool unclean;
     uint16_t compress_algorithm; /* 0 or 1 */
+    bool cowd; /* grains and tables may lie at any sector; directory entry 1
+                  means zeroes */
+    uint32_t free_sector; /* COWD: says where new space begins; not checked */
 } VmdkHeader;
 
 /* @name goes into messages.  Errors: CORRUPT, NOT_SUPPORTED (version, flag,
@@ -62,6 +67,7 @@ bool vmdk_header_is_unfinished(const uint8_t raw[VMDK_HEADER_BYTES]);
 bool vmdk_header_check_file(const VmdkHeader *hdr, uint64_t file_bytes,
                             const char *name, GError **error);
 
+uint64_t vmdk_header_sectors(const VmdkHeader *hdr);     /* of the header */
 uint64_t vmdk_header_n_gts(const VmdkHeader *hdr);       /* directory entries */
 uint64_t vmdk_header_gt_coverage(const VmdkHeader *hdr); /* bytes per table */
 uint64_t vmdk_header_grain_bytes(const VmdkHeader *hdr);

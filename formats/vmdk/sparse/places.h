@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/sparse/places.h - a set of places of an extent's file.
  *
- * A place is as long as a grain and is told by its number: place n begins at
- * byte n * grain.  A bitmap in pages, so that what is empty costs nothing: at
- * most 4 MiB for the 2 TiB that a file of 64 KiB grains may have.
+ * A place is as long as a grain, in a COWD extent a sector, and is told by its
+ * number: place n begins at byte n * length.  A bitmap in pages, so that what
+ * is empty costs nothing: at most 4 MiB for the 2 TiB that a file of 64 KiB
+ * grains may have, 512 MiB if places are sectors.
  */
 #pragma once
 

@@ -52,13 +52,16 @@ vmdk_sparse_reserve(VmdkExtent *e, uint64_t bytes, VmdkPlace *place,
                     GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    uint64_t first = 0;
-    uint64_t n = vmdk_places_take(sp->free, bytes >> sp->grain_shift, &first);
+    uint64_t per_grain = sp->grain_bytes >> sp->place_shift, first = 0;
+    uint64_t n = vmdk_places_take(sp->free, bytes >> sp->place_shift, &first);
+    uint64_t rest = n % per_grain;
 
+    n -= rest;
+    (void) vmdk_places_add(sp->free, first + n, rest);
     if (!n)
         return vmdk_sparse_reserve_new(e, bytes, place, error);
-    *place = (VmdkPlace){.off = first << sp->grain_shift,
-                         .len = n << sp->grain_shift};
+    *place = (VmdkPlace){.off = first << sp->place_shift,
+                         .len = n << sp->place_shift};
     return true;
 }
 
@@ -67,8 +70,8 @@ vmdk_sparse_unreserve(VmdkExtent *e, const VmdkPlace *place)
 {
     VmdkSparse *sp = e->sparse;
 
-    (void) vmdk_places_add(sp->free, place->off >> sp->grain_shift,
-                           place->len >> sp->grain_shift);
+    (void) vmdk_places_add(sp->free, place->off >> sp->place_shift,
+                           place->len >> sp->place_shift);
 }
 
 bool
@@ -171,8 +174,8 @@ vmdk_sparse_co_release(VmdkExtent *e)
         if (range.epoch + 2 > now)
             break;
         sparse_co_punch(e, &range);
-        (void) vmdk_places_add(sp->free, range.off >> sp->grain_shift,
-                               range.len >> sp->grain_shift);
+        (void) vmdk_places_add(sp->free, range.off >> sp->place_shift,
+                               range.len >> sp->place_shift);
     }
     g_array_remove_range(sp->resting, 0, n);
 }
@@ -184,16 +187,16 @@ bool
 vmdk_sparse_co_trim(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    uint64_t end = sp->next >> sp->grain_shift, first = 0;
+    uint64_t end = sp->next >> sp->place_shift, first = 0;
     uint64_t n = vmdk_places_previous(sp->free, end, &first);
 
     if (!n || first + n != end)
         return true;
-    if (vd_node_size(e->file) > first << sp->grain_shift &&
-        !vd_node_co_truncate(e->file, first << sp->grain_shift, VD_PREALLOC_OFF,
+    if (vd_node_size(e->file) > first << sp->place_shift &&
+        !vd_node_co_truncate(e->file, first << sp->place_shift, VD_PREALLOC_OFF,
                              error))
         return false;
     vmdk_places_remove(sp->free, first, n);
-    sp->next = first << sp->grain_shift;
+    sp->next = first << sp->place_shift;
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/sparse/sparse.c - opening a hosted sparse extent.
+/* formats/vmdk/sparse/sparse.c - opening a sparse extent.
  *
- * Source: "Virtual Disk Format 5.0" (VMware), Hosted Sparse Extents.
+ * The first bytes tell which kind it is, whatever the descriptor says.
  *
  * Concurrency: open and close only.
  */
@@ -13,20 +13,30 @@ log2_of(uint64_t power_of_two)
     return (unsigned) __builtin_ctzll(power_of_two);
 }
 
+static const VmdkSparseKind hosted_kind = {
+    .header_bytes = VMDK_HEADER_BYTES,
+    .decode = vmdk_header_decode,
+    .unclean_byte = VMDK_HEADER_UNCLEAN_BYTE,
+    .unclean_len = 1,
+};
+
 static bool
 sparse_co_read_header(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     const char *name = vd_node_name(e->file);
+    uint64_t size = vd_node_size(e->file);
 
-    if (vd_node_size(e->file) < VMDK_HEADER_BYTES)
+    if (!vd_node_co_pread(e->file, 0, sp->raw, MIN(size, sizeof(sp->raw)),
+                          error))
+        return vd_prefix(error, "%s: reading sparse header: ", name);
+    sp->kind = vmdk_cowd_is_magic(sp->raw) ? &vmdk_cowd_kind : &hosted_kind;
+    if (size < sp->kind->header_bytes)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: %" G_GUINT64_FORMAT
                         " bytes are too few for a sparse extent",
-                        name, vd_node_size(e->file));
-    if (!vd_node_co_pread(e->file, 0, sp->raw, sizeof(sp->raw), error))
-        return vd_prefix(error, "%s: reading sparse header: ", name);
-    return vmdk_header_decode(sp->raw, name, &sp->hdr, error);
+                        name, size);
+    return sp->kind->decode(sp->raw, name, &sp->hdr, error);
 }
 
 static bool
@@ -142,6 +152,8 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     sp->slot = sp->tables->slot;
     sp->empty = sp->tables->empty;
     sp->entry_mask = sp->hdr.gtes_per_gt - 1;
+    sp->place_unit = sp->hdr.cowd ? VMDK_SECTOR : sp->grain_bytes;
+    sp->place_shift = log2_of(sp->place_unit);
     sp->grain_sectors = (uint32_t) sp->hdr.grain_sectors;
     sp->allocating = vio_range_lock_new();
     sp->freed = g_array_new(FALSE, FALSE, sizeof(VmdkRange));
@@ -153,23 +165,37 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     return !writable || sp->reader || sparse_co_check_writable(e, error);
 }
 
-bool
-vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error)
+/* Kinds that are only read. */
+static bool
+check_kind_is_writable(const VmdkExtent *e, GError **error)
 {
-    bool compressed;
+    const VmdkHeader *hdr = &e->sparse->hdr;
 
-    e->sparse = g_new0(VmdkSparse, 1);
-    e->ops = &vmdk_sparse_ops;
-    if (!sparse_co_read_header(e, error) ||
-        !settle_size(e, line_sectors, error))
-        return false;
-    compressed = (e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) != 0;
-    if (compressed && is_written_to(e))
+    if (!is_written_to(e))
+        return true;
+    if (hdr->flags & VMDK_FLAG_COMPRESSED)
         return vd_throw(error, VD_ERROR_READ_ONLY,
                         "%s: a streamOptimized extent cannot be written in "
                         "place; convert it",
                         vd_node_name(e->file));
-    if (compressed) {
+    if (vmdk_cowd_is_legacy(hdr))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: a COWD extent of version %u can only be read; "
+                        "convert it",
+                        vd_node_name(e->file), hdr->version);
+    return true;
+}
+
+bool
+vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error)
+{
+    e->sparse = g_new0(VmdkSparse, 1);
+    e->ops = &vmdk_sparse_ops;
+    if (!sparse_co_read_header(e, error) ||
+        !settle_size(e, line_sectors, error) ||
+        !check_kind_is_writable(e, error))
+        return false;
+    if (e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) {
         e->ops = &vmdk_stream_ops;
         if (!sparse_co_open_stream(e, error))
             return false;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/sparse/sparse.h - a hosted sparse extent (KDMV) at work. */
+/* formats/vmdk/sparse/sparse.h - a sparse extent at work: a hosted one (KDMV)
+ * or a redo log of ESXi (COWD). */
 #pragma once
 
 #include "formats/vmdk/state.h"
+#include "formats/vmdk/sparse/cowd-header.h"
 #include "formats/vmdk/sparse/places.h"
 #include "formats/vmdk/sparse/tables.h"
 
@@ -25,6 +27,17 @@ typedef enum VmdkGivingUp {
     VMDK_GIVING_UP_NO, /* grains share places */
 } VmdkGivingUp;
 
+/* What differs between the two kinds, beside what VmdkHeader says. */
+typedef struct VmdkSparseKind {
+    size_t header_bytes;
+    bool (*decode)(const uint8_t *raw, const char *name, VmdkHeader *hdr,
+                   GError **error);
+    size_t unclean_byte, unclean_len; /* the dirty mark, in the header */
+    /* Before tables are written that name new places: the header has to know
+     * of those.  The barrier follows.  NULL = it does not care. */
+    bool (*co_note_end)(VmdkExtent *e, GError **error);
+} VmdkSparseKind;
+
 struct VmdkSparse {
     /* All that a look-up needs, in one cache line: a read of a long chain looks
      * at every link's. */
@@ -36,8 +49,11 @@ struct VmdkSparse {
     uint32_t entry_mask;  /* entries per table - 1 */
     uint32_t grain_sectors;
 
+    const VmdkSparseKind *kind;
     VmdkHeader hdr;
-    uint8_t raw[VMDK_HEADER_BYTES]; /* header sector as in the file */
+    uint8_t raw[VMDK_COWD_HEADER_BYTES]; /* header as in the file */
+    uint64_t place_unit;  /* bytes: grains and tables start at multiples */
+    unsigned place_shift; /* log2 of that */
     VmdkTables *tables;
     uint64_t next;            /* file offset of the next new grain; 0 = not
                                  known yet */
@@ -54,6 +70,9 @@ struct VmdkSparse {
     VmdkPlaces *free; /* may be used again */
     VmdkStreamReader *reader;
 };
+
+/* cowd.c */
+extern const VmdkSparseKind vmdk_cowd_kind;
 
 /* Read header and directories of e->file.  @line_sectors: what the descriptor
  * says, 0 = it does not. */
@@ -129,6 +148,10 @@ bool vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
                             GError **error);
 
 /* flush.c */
+/* The sector of sp->raw that holds @byte, to the file. */
+bool vmdk_sparse_co_store_header(VmdkExtent *e, size_t byte, GError **error);
+/* Dirty mark or clean mark. */
+bool vmdk_sparse_co_store_mark(VmdkExtent *e, bool unclean, GError **error);
 bool vmdk_sparse_co_flush(VmdkExtent *e, GError **error);
 bool vmdk_sparse_co_finish(VmdkExtent *e, GError **error);
 

@@ -75,6 +75,7 @@ survey_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
              GError **error)
 {
     uint32_t grain = e->sparse->grain_sectors;
+    uint32_t unit = (uint32_t) (e->sparse->place_unit / VMDK_SECTOR);
     VmdkPlaces *used = arg;
 
     for (uint32_t i = 0, len; i < n; i += len) {
@@ -84,7 +85,8 @@ survey_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
         if (entry <= VMDK_GTE_ZERO)
             continue;
         len = run_of_entries(table, i, n, grain);
-        if (entry % grain || !vmdk_places_add(used, entry / grain, len))
+        if (entry % unit || !vmdk_places_add(used, entry / unit,
+                                             (uint64_t) len * (grain / unit)))
             return vd_throw(error, VD_ERROR_CORRUPT,
                             "%s: grain table %u at sector %u names places that "
                             "other entries name too, or that are no multiple "

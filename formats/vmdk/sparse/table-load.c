@@ -49,7 +49,8 @@ judge(const VmdkTables *tables, uint32_t e, uint64_t file_sectors)
     if (tables->meta->len &&
         vmdk_tables_hits_meta(tables, e, (uint64_t) e + hdr->grain_sectors - 1))
         return ENTRY_SUSPICIOUS;
-    return e & (hdr->grain_sectors - 1) ? ENTRY_MISALIGNED : ENTRY_GOOD;
+    return !hdr->cowd && (e & (hdr->grain_sectors - 1)) ? ENTRY_MISALIGNED
+                                                        : ENTRY_GOOD;
 }
 
 /* Entries of table @index that belong to the disk; those behind its end are

@@ -70,6 +70,15 @@ vmdk_tables_note_meta(VmdkTables *tables)
     g_array_sort(tables->meta, compare_ranges);
 }
 
+/* New tables lie behind all others, so that the order is kept. */
+void
+vmdk_tables_note_table(VmdkTables *tables, uint32_t index)
+{
+    note_range(tables, tables->gd[index], tables->gt_sectors);
+    if (has_second(tables, index))
+        note_range(tables, tables->rgd[index], tables->gt_sectors);
+}
+
 static const MetaRange *
 meta_range(const VmdkTables *tables, unsigned i)
 {
@@ -148,7 +157,7 @@ collect(const VmdkTables *tables)
     GArray *all = g_array_new(FALSE, FALSE, sizeof(MetaRange));
     guint first = 0, second = 0; /* ranges that may be continued; 0 = none */
     MetaRange fixed[] = {
-        {0, 0},
+        {0, vmdk_header_sectors(hdr) - 1},
         {hdr->gd_sector, hdr->gd_sector + gd_last},
         {hdr->desc_sector, hdr->desc_sector + hdr->desc_sectors - 1},
         {hdr->rgd_sector, hdr->rgd_sector + gd_last},

@@ -19,7 +19,7 @@
 static bool
 gde_is_good(const VmdkTables *tables, uint32_t e, uint64_t file_sectors)
 {
-    if (e == 0 || (e == VMDK_GTE_ZERO && tables->zero_gte))
+    if (e == 0 || (e == VMDK_GTE_ZERO && tables->zero_gde))
         return true;
     return e > 1 && (uint64_t) e + tables->gt_sectors <= file_sectors;
 }
@@ -169,6 +169,7 @@ vmdk_tables_co_open(VdNode *file, const VmdkHeader *hdr, GError **error)
     tables->gt_sectors = (uint32_t) vmdk_header_gt_sectors(hdr);
     tables->zero_gte =
         (hdr->flags & VMDK_FLAG_ZEROED_GTE) != 0 || hdr->version == 2;
+    tables->zero_gde = tables->zero_gte || hdr->cowd;
     tables->stream = (hdr->flags & VMDK_FLAG_COMPRESSED) != 0;
     tables->dirty = g_ptr_array_new();
     tables->empty = new_empty_table(tables);
@@ -277,9 +278,15 @@ vmdk_tables_place(VmdkTables *tables, uint32_t index, uint32_t sector)
     g_assert(vmdk_tables_is_missing(tables, index));
     if (!table || table == tables->empty)
         table = materialise(tables, index);
+    if (zeroes && !tables->zero_gte) {
+        /* No entry says so; without a parent an absent one reads the same. */
+        memset(table->gte, 0, tables->gtes_per_gt * sizeof(uint32_t));
+        zeroes = false;
+    }
     tables->gd[index] = sector;
     if (tables->rgd)
         tables->rgd[index] = sector + tables->gt_sectors;
+    vmdk_tables_note_table(tables, index);
     tables->gd_dirty = true;
     /* All of it has to reach the disk, entries or not. */
     for (uint32_t i = 0; i < tables->gtes_per_gt; i++)

@@ -43,6 +43,7 @@ struct VmdkTables {
     uint32_t n_gts, gtes_per_gt;
     uint32_t gt_sectors;
     bool zero_gte;    /* entry 1 means zeroes */
+    bool zero_gde;    /* directory entry 1 means a table of zeroes */
     bool stream;      /* entries name records: any sector */
     bool gd_damaged;  /* directories need repair: no writing */
     GError *gd_error; /* why a directory could not be read at all */
@@ -135,6 +136,7 @@ bool vmdk_tables_sift(VmdkTables *tables, uint32_t index, uint32_t *raw,
                       const uint32_t *other, bool *damaged);
 /* table-places.c: note metadata that lie among the grains. */
 void vmdk_tables_note_meta(VmdkTables *tables);
+void vmdk_tables_note_table(VmdkTables *tables, uint32_t index); /* a new one */
 /* The sector behind the last piece of metadata. */
 uint64_t vmdk_tables_meta_end(const VmdkTables *tables);
 /* Stretch number @i between the front metadata and pieces that lie among the

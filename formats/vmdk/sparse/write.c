@@ -24,7 +24,6 @@
 
 #define RUNS_IN_FLIGHT 16
 #define FILL_MAX (1u << 20) /* bytes of a parent that are read in one piece */
-#define UNCLEAN_BYTE 72
 
 static uint64_t
 round_down(const VmdkSparse *sp, uint64_t off)
@@ -41,20 +40,6 @@ round_up(const VmdkSparse *sp, uint64_t off)
 /* -- once
  * ---------------------------------------------------------------------- */
 
-static bool
-sparse_co_write_mark(VmdkExtent *e, GError **error)
-{
-    VmdkSparse *sp = e->sparse;
-
-    /* No barrier: what could go wrong are tables, and those are written
-     * behind one. */
-    sp->raw[UNCLEAN_BYTE] = 1;
-    if (!vd_node_co_pwrite(e->file, 0, sp->raw, sizeof(sp->raw), error))
-        return vd_prefix(error, "%s: marking as open: ", vd_node_name(e->file));
-    sp->marked = true;
-    return true;
-}
-
 bool
 vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error)
 {
@@ -64,7 +49,9 @@ vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error)
     if (G_LIKELY(sp->marked))
         return true;
     vio_co_mutex_lock(&sp->flush_lock);
-    ok = sp->marked || sparse_co_write_mark(e, error);
+    /* No barrier: what could go wrong are tables, and those are written
+     * behind one. */
+    ok = sp->marked || vmdk_sparse_co_store_mark(e, true, error);
     vio_co_mutex_unlock(&sp->flush_lock);
     return ok;
 }
@@ -88,17 +75,32 @@ vmdk_sparse_co_relieve(VmdkExtent *e, GError **error)
 /* -- tables
  * --------------------------------------------------------------------- */
 
+/* Directory entry 1 without entries that could say the same: above a parent a
+ * table in its place would have to name 4096 grains of zeroes. */
+static bool
+refuse_zero_table(const VmdkExtent *e, uint32_t index, GError **error)
+{
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: entry %u of the grain directory is 1 (zeroes), for "
+                    "which no grain table can stand above a parent; this part "
+                    "can only be read",
+                    vd_node_name(e->file), index);
+}
+
 /* A table that the directory lacks. */
 static bool
 place_table(VmdkExtent *e, uint32_t index, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     uint64_t copies = sp->tables->rgd ? 2 : 1;
+    uint64_t bytes = copies * sp->tables->gt_sectors * VMDK_SECTOR;
     VmdkPlace place;
 
-    if (!vmdk_sparse_reserve_new(
-            e, round_up(sp, copies * sp->tables->gt_sectors * VMDK_SECTOR),
-            &place, error))
+    if (sp->tables->gd[index] == VMDK_GTE_ZERO && !sp->tables->zero_gte &&
+        vmdk_has_parent(e->state))
+        return refuse_zero_table(e, index, error);
+    bytes = (bytes + sp->place_unit - 1) & ~(sp->place_unit - 1);
+    if (!vmdk_sparse_reserve_new(e, bytes, &place, error))
         return false;
     vmdk_tables_place(sp->tables, index, (uint32_t) (place.off / VMDK_SECTOR));
     return true;
