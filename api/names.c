@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* api/names.c - which files an image has, and giving them other names.
+/* api/names.c - which files an image has, and giving them other names or none.
  *
  * The file that names the others is held first, so that what is read in it
  * still stands when the others are held.
@@ -75,7 +75,10 @@ struct NamesCall {
     const char *new_path; /* rename */
     unsigned flags;
     VdMoves *moves;
-    VdNode *node; /* open for its descriptor only */
+    char *remains; /* unlink: the name under which it was left half removed */
+    VdNode *node;  /* open for its descriptor only */
+    bool (*hold)(NamesCall *call, GError **error);    /* on a worker */
+    bool (*co_node)(NamesCall *call, GError **error); /* what it is about */
     bool (*blocking)(NamesCall *call, GError **error);
     GError *error;
     bool ok;
@@ -144,6 +147,23 @@ names_co_open(NamesCall *call, GError **error)
     return disk;
 }
 
+static bool
+names_co_call(void *arg, GError **error)
+{
+    NamesCall *call = arg;
+    VdDisk *disk;
+    bool ok;
+
+    if (!names_co_work(call, call->hold, error))
+        return false;
+    disk = names_co_open(call, error);
+    if (disk == NULL)
+        return false;
+    ok = call->co_node(call, error);
+    (void) vd_disk_co_close(disk, NULL); /* was read only */
+    return ok;
+}
+
 /* -- renaming ----------------------------------------------------------------
  */
 
@@ -185,23 +205,6 @@ rename_co_node(NamesCall *call, GError **error)
     return names_co_work(call, rename_one_file, error);
 }
 
-static bool
-rename_co_call(void *arg, GError **error)
-{
-    NamesCall *call = arg;
-    VdDisk *disk;
-    bool ok;
-
-    if (!names_co_work(call, rename_hold, error))
-        return false;
-    disk = names_co_open(call, error);
-    if (disk == NULL)
-        return false;
-    ok = rename_co_node(call, error);
-    (void) vd_disk_co_close(disk, NULL); /* was read only */
-    return ok;
-}
-
 bool
 vd_image_rename(VdContext *ctx, const char *old_path, const char *new_path,
                 unsigned flags, GError **error)
@@ -211,11 +214,76 @@ vd_image_rename(VdContext *ctx, const char *old_path, const char *new_path,
                       .name = old_path,
                       .path = names_path(old_path, error),
                       .flags = flags,
-                      .moves = moves};
+                      .moves = moves,
+                      .hold = rename_hold,
+                      .co_node = rename_co_node};
 
     if (call.path == NULL)
         return false;
     call.new_path = names_path(new_path, error);
     return call.new_path != NULL &&
-           vd_context_run(ctx, rename_co_call, &call, error);
+           vd_context_run(ctx, names_co_call, &call, error);
+}
+
+/* -- removing ----------------------------------------------------------------
+ */
+
+/* Somebody was interrupted while removing it? */
+static bool
+unlink_find_remains(NamesCall *call)
+{
+    g_autofree char *remains = g_strconcat(call->path, VD_MOVES_REMOVING, NULL);
+    struct stat st;
+
+    if (lstat(call->path, &st) == 0 || errno != ENOENT ||
+        lstat(remains, &st) != 0)
+        return false;
+    call->remains = g_strconcat("file:", remains, NULL);
+    call->name = call->remains;
+    call->path = vd_name_strip_file(call->remains);
+    return true;
+}
+
+static bool
+unlink_hold(NamesCall *call, GError **error)
+{
+    (void) unlink_find_remains(call); /* either way there is something to do */
+    return names_check_kind(call, "removed", error) &&
+           vd_moves_hold(call->moves, call->path, error);
+}
+
+static bool
+unlink_one_file(NamesCall *call, GError **error)
+{
+    return vd_moves_unlink(call->moves, call->path, NULL, error) &&
+           vd_moves_sync(call->moves, error);
+}
+
+static bool
+unlink_co_node(NamesCall *call, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(call->node);
+
+    if (drv->co_unlink != NULL)
+        return drv->co_unlink(call->node, call->flags, call->moves, error);
+    return names_co_work(call, unlink_one_file, error);
+}
+
+bool
+vd_image_unlink(VdContext *ctx, const char *path, unsigned flags,
+                GError **error)
+{
+    g_autoptr(VdMoves) moves = vd_moves_new();
+    NamesCall call = {.ctx = ctx,
+                      .name = path,
+                      .path = names_path(path, error),
+                      .flags = flags,
+                      .moves = moves,
+                      .hold = unlink_hold,
+                      .co_node = unlink_co_node};
+    bool ok =
+        call.path != NULL && vd_context_run(ctx, names_co_call, &call, error);
+
+    g_free(call.remains);
+    return ok;
 }

@@ -253,6 +253,11 @@ struct VdDriver {
      * stores. */
     bool (*co_rename)(VdNode *node, const char *new_path, unsigned flags,
                       VdMoves *moves, GError **error);
+    /* Remove all files of the link, opened and held as for co_rename; @flags:
+     * VdUnlinkFlags.  After a failure all is as before, or removing it again
+     * finishes.  NULL op: the one file. */
+    bool (*co_unlink)(VdNode *node, unsigned flags, VdMoves *moves,
+                      GError **error);
     /* NOT_SUPPORTED for a repair or profile that the format does not have. */
     bool (*co_check)(VdNode *node, const VdCheckParams *params,
                      VdCheckResult *result, GError **error);

@@ -42,6 +42,9 @@ bool vd_moves_sync(VdMoves *moves, GError **error);
 
 void vd_moves_undo(VdMoves *moves);
 
+/* Behind the name of a descriptor whose files are being removed. */
+#define VD_MOVES_REMOVING ".removing"
+
 /* -- for tests --------------------------------------------------------------
  */
 

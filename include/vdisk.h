@@ -462,6 +462,20 @@ VD_PUBLIC bool vd_image_rename(VdContext *ctx, const char *old_path,
                                const char *new_path, unsigned flags,
                                GError **error);
 
+typedef enum VdUnlinkFlags {
+    VD_UNLINK_FORCE = 1 << 0, /* although it has children, or says of itself
+                                 that it is not to be deleted */
+} VdUnlinkFlags;
+
+/* Remove an image: every file of the link, with side files that it names; no
+ * parents, no devices.  Files must lie where the context allows extents.
+ * After a crash or a failure in the middle the image is whole, or gone but for
+ * remains that calling this again removes.
+ * Errors: NOT_FOUND; IN_USE; REFUSED: children, deletable = "false", a file
+ * that lies elsewhere, a link, a device. */
+VD_PUBLIC bool vd_image_unlink(VdContext *ctx, const char *path, unsigned flags,
+                               GError **error);
+
 /* -- copying -------------------------------------------------------------- */
 
 typedef struct VdCopyParams {

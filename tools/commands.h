@@ -5,4 +5,4 @@
 #include "tools/options.h"
 
 extern const Command cmd_check, cmd_commit, cmd_compare, cmd_convert,
-    cmd_create, cmd_info, cmd_map, cmd_meta, cmd_rename, cmd_resize;
+    cmd_create, cmd_info, cmd_map, cmd_meta, cmd_rename, cmd_resize, cmd_rm;

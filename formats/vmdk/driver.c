@@ -338,6 +338,7 @@ const VdDriver vd_vmdk_driver = {
     .list_files = vmdk_list_files,
     .co_rename = vmdk_co_rename,
     .co_check = vmdk_co_check_alone,
+    .co_unlink = vmdk_co_unlink,
     .co_chain_begin = vmdk_co_chain_begin,
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,

@@ -103,11 +103,13 @@ bool vmdk_co_set_meta(VdNode *node, const char *key, const char *value,
 bool vmdk_co_replace_descriptor(VmdkState *s, VmdkDescriptor *desc,
                                 GError **error);
 
-/* -- files.c, rename.c
+/* -- files.c, rename.c, unlink.c
  * -------------------------------------------------------------------- */
 char **vmdk_list_files(VdNode *node);
 bool vmdk_co_rename(VdNode *node, const char *new_path, unsigned flags,
                     VdMoves *moves, GError **error);
+bool vmdk_co_unlink(VdNode *node, unsigned flags, VdMoves *moves,
+                    GError **error);
 
 /* -- check.c, info.c
  * ------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -200,10 +201,87 @@ def rename_cases(suite):
             vdisk_img("compare", "f.vmdk", "a.vmdk", cwd=d)
 
 
+# -- removing ---------------------------------------------------------------
+
+def rm_cases(suite):
+    @suite.case("rm: all files of several images")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            vdisk_img("rm", "c.vmdk", "f.vmdk", "s.vmdk", "a.raw", cwd=d)
+            assert_equal(["a.vmdk", "b.raw"], sorted(os.listdir(d)), "files")
+
+    @suite.case("rm: goes on after a failure, and tells")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            err = fails(d, 1, "rm", "absent.vmdk", "a.vmdk", "f.vmdk")
+            expect(err, "absent.vmdk", "No such file", "c.vmdk")
+            assert_equal(["a.raw", "a.vmdk", "b.raw", "c.vmdk", "s.vmdk"],
+                         sorted(os.listdir(d)), "files")
+            out = vdisk_img("rm", "--force", "--output=json", "a.vmdk", cwd=d)
+            assert_equal(["a.vmdk"], json.loads(out)["removed"], "json")
+            fails(d, 2, "rm")
+
+    @suite.case("rm: remains of an interrupted run are removed")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.rename(os.path.join(d, "f.vmdk"),
+                      os.path.join(d, "f.vmdk.removing"))
+            vdisk_img("rm", "f.vmdk", cwd=d)
+            left = [n for n in os.listdir(d) if n.startswith("f")]
+            assert_equal([], left, "files")
+            expect(fails(d, 1, "rm", "f.vmdk"), "No such file")
+
+    @suite.case("rm: extents elsewhere need --allow-path, links are refused")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.mkdir(os.path.join(d, "sub"))
+            os.rename(os.path.join(d, "f-f001.vmdk"),
+                      os.path.join(d, "sub", "f-f001.vmdk"))
+            with open(os.path.join(d, "f.vmdk"), encoding="utf-8") as f:
+                text = f.read()
+            for where in (d, os.path.join(d, "other")):
+                os.makedirs(where, exist_ok=True)
+                with open(os.path.join(where, "f.vmdk"), "w",
+                          encoding="utf-8") as f:
+                    f.write(text.replace("f-f001", os.path.join(
+                        d, "sub", "f-f001")))
+            expect(fails(d, 1, "rm", "other/f.vmdk"), "may not refer to")
+            os.symlink("f.vmdk", os.path.join(d, "link.vmdk"))
+            expect(fails(d, 1, "rm", "link.vmdk"), "symbolic link")
+            vdisk_img("rm", "--allow-path", os.path.join(d, "sub"),
+                      "other/f.vmdk", cwd=d)
+            assert_equal([], os.listdir(os.path.join(d, "sub")), "sub")
+
+    @suite.case("rm: what qemu-io has open stays")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            program = shutil.which("qemu-io")
+            if not program:
+                raise Skip("qemu-io is not installed")
+            with subprocess.Popen([program, "-f", "vmdk", "a.vmdk"], cwd=d,
+                                  stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE) as user:
+                user.stdin.write(b"read 0 512\n")
+                user.stdin.flush()
+                while b"512" not in user.stdout.readline():
+                    pass
+                expect(fails(d, 1, "rm", "--force", "a.vmdk"), "lock")
+                expect(fails(d, 1, "rename", "--force", "a.vmdk", "x.vmdk"),
+                       "lock")
+                user.stdin.close()
+            vdisk_img("rm", "--force", "a.vmdk", cwd=d)
+
+
 def main():
     suite = Suite()
     meta_cases(suite)
     rename_cases(suite)
+    rm_cases(suite)
     suite.run()
 
 

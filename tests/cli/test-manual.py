@@ -74,8 +74,8 @@ def main():
     def _():
         same(help_options(), pod_options()["Standard options"], "standard")
 
-    for name in ("check", "compare", "convert", "create", "info", "map",
-                 "meta", "rename"):
+    for name in sorted(set(pod_options()) -
+                       {"Common options", "Standard options"}):
         suite.add("options of " + name, check_command, name)
 
     @suite.case("the page has the usual sections in the usual order")

@@ -3,8 +3,8 @@
  *
  * A hook in front of each step stands for a failure, or for the power going:
  * then what the directory held at that moment is looked at. */
-#include "block/moves.h"
 #include "tests/support/sweep.h"
+#include "tests/unit/moves-test.h"
 #include "tests/unit/vmdk-test.h"
 
 #include <errno.h>
@@ -14,9 +14,6 @@
 
 #define SIZE (4 * MIB)
 #define SEED 17
-#define FLAGS                                                                  \
-    (VD_OPEN_NO_IO | VD_OPEN_NO_EXTENTS | VD_OPEN_NO_PARENT | VD_OPEN_CHECK |  \
-     VD_OPEN_NO_LOCK)
 
 static bool
 try_rename(TestCo *t, const char *from, const char *to, unsigned flags,
@@ -30,7 +27,7 @@ try_rename(TestCo *t, const char *from, const char *to, unsigned flags,
 
     if (!vd_moves_hold(moves, old_path, error))
         return false;
-    node = vmdk_test_try_open(t, from, FLAGS, error);
+    node = vmdk_test_try_open(t, from, MOVES_TEST_FLAGS, error);
     if (!node)
         return false;
     ok = vd_vmdk_driver.co_rename(node, new_path, flags, moves, error);
@@ -57,33 +54,11 @@ assert_refused(TestCo *t, const char *from, const char *to, unsigned flags,
     g_assert_error(error, VD_ERROR, (int) code);
 }
 
-static int
-compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* All names of the directory, in order. */
-static char *
-names_in(const char *path)
-{
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-
-    g_assert_nonnull(dir);
-    while ((name = g_dir_read_name(dir)))
-        g_ptr_array_add(names, g_strdup(name));
-    g_ptr_array_sort(names, compare_names);
-    g_ptr_array_add(names, NULL);
-    return g_strjoinv(" ", (char **) names->pdata);
-}
-
 static void
 assert_names(TestCo *t, const char *sub, const char *wanted)
 {
     g_autofree char *dir = g_build_filename(t->dir, sub, NULL);
-    g_autofree char *names = names_in(dir);
+    g_autofree char *names = moves_test_names_in(dir);
 
     g_assert_cmpstr(names, ==, wanted);
 }
@@ -126,7 +101,7 @@ assert_filled(TestCo *t, const char *name, uint32_t seed)
 static char *
 hint_of(TestCo *t, const char *name)
 {
-    VdNode *node = vmdk_test_open(t, name, FLAGS);
+    VdNode *node = vmdk_test_open(t, name, MOVES_TEST_FLAGS);
     char *hint = g_strdup(
         vmdk_descriptor_get(vmdk_test_state(node)->desc, "parentFileNameHint"));
 
@@ -478,61 +453,25 @@ assert_one_is_whole(TestCo *t, const Job *job)
         assert_filled(t, "child.vmdk", SEED);
 }
 
-typedef struct {
-    char *from;      /* the directory that is changed */
-    GPtrArray *made; /* of char: copies of it */
-    unsigned count, fail_at;
-    int errnum;
-    bool unlinked, synced;
-} Hook;
-
-static char *
-copy_tree(const char *from)
-{
-    char *to = test_dir_new();
-    g_autofree char *source = g_strconcat(from, "/.", NULL);
-    char *argv[] = {(char *) "cp", (char *) "-a", source, to, NULL};
-    int status;
-
-    g_assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
-                               NULL, NULL, NULL, &status, NULL));
-    g_assert_cmpint(status, ==, 0);
-    return to;
-}
-
-/* What the power leaves if it goes now. */
-static int
-hook_copy(VdMoveKind kind, const char *path, void *opaque)
-{
-    Hook *hook = opaque;
-
-    g_ptr_array_add(hook->made, copy_tree(hook->from));
-    hook->synced |= kind == VD_MOVE_SYNC;
-    /* No old name goes before the new ones are durable. */
-    if (kind == VD_MOVE_UNLINK)
-        g_assert_true(hook->synced);
-    return 0;
-}
-
 static void
 crash_at_each_step(Job *job)
 {
-    Hook hook = {.from = job->t->dir, .made = g_ptr_array_new()};
+    MovesTest m;
 
     job_prepare(job);
-    vd_moves_set_hook(hook_copy, &hook);
+    moves_test_begin_copies(&m, job->t->dir);
     rename_disk(job->t, job->from, job->to, job->flags);
-    vd_moves_set_hook(NULL, NULL);
-    g_assert_cmpuint(hook.made->len, >=, 4);
-    for (unsigned i = 0; i < hook.made->len; i++) {
+    moves_test_end();
+    g_assert_cmpuint(m.made->len, >=, 4);
+    for (unsigned i = 0; i < m.made->len; i++) {
         TestCo t = *job->t;
 
-        t.dir = hook.made->pdata[i];
+        t.dir = m.made->pdata[i];
         g_test_message("%s: before step %u", job->from, i);
         assert_one_is_whole(&t, job);
         test_dir_remove(t.dir);
     }
-    g_ptr_array_unref(hook.made);
+    g_ptr_array_unref(m.made);
     assert_one_is_whole(job->t, job);
 }
 
@@ -547,31 +486,23 @@ test_a_crash_at_each_step(TestCo *t)
     }
 }
 
-static int
-hook_fail(VdMoveKind kind, const char *path, void *opaque)
-{
-    Hook *hook = opaque;
-
-    return hook->count++ == hook->fail_at ? hook->errnum : 0;
-}
-
 /* True if that step was there to fail. */
 static bool
 fail_at_step(Job *job, unsigned nth, int errnum)
 {
-    Hook hook = {.fail_at = nth, .errnum = errnum};
+    MovesTest m;
     g_autoptr(GError) error = NULL;
     g_autofree char *before = NULL, *after = NULL;
     bool ok;
 
     job_prepare(job);
-    before = names_in(job->t->dir);
-    vd_moves_set_hook(hook_fail, &hook);
+    before = moves_test_names_in(job->t->dir);
+    moves_test_begin_failure(&m, nth, errnum);
     ok = try_rename(job->t, job->from, job->to, job->flags, &error);
-    vd_moves_set_hook(NULL, NULL);
+    moves_test_end();
     if (!ok) {
         g_assert_cmpint(vd_error_to_errno(error), ==, errnum);
-        after = names_in(job->t->dir);
+        after = moves_test_names_in(job->t->dir);
         g_assert_cmpstr(after, ==, before);
         assert_names(job->t, "sub", "");
         g_assert_true(is_there(job->t, job->from));
@@ -579,7 +510,7 @@ fail_at_step(Job *job, unsigned nth, int errnum)
         g_assert_false(is_there(job->t, job->from));
     }
     assert_one_is_whole(job->t, job);
-    return hook.count > nth;
+    return m.count > nth;
 }
 
 static void
