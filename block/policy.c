@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* @path with all links resolved; a last component that does not exist is
  * kept as it is.  NULL if its directory does not exist.  Free with free(). */
@@ -76,11 +77,22 @@ is_beside(const char *real_path, const char *base)
     return is_in_directory(real_path, real_dir);
 }
 
+/* No device, pipe or socket: what does more than hold bytes of its own is never
+ * allowed just for where its name is. */
+static bool
+is_plain(const char *real_path)
+{
+    struct stat st;
+
+    return stat(real_path, &st) != 0 || S_ISREG(st.st_mode) ||
+           S_ISDIR(st.st_mode);
+}
+
 static bool
 is_allowed(const VdEnv *env, const char *real_path, const char *base)
 {
     if (base && vd_name_kind(base, NULL) == VD_NAME_PATH &&
-        is_beside(real_path, base))
+        is_plain(real_path) && is_beside(real_path, base))
         return true;
     for (unsigned i = 0; env->allow_paths && env->allow_paths[i]; i++) {
         if (is_in_directory(real_path, env->allow_paths[i]))
@@ -94,7 +106,7 @@ vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
                           GError **error)
 {
     char *real_path;
-    bool allowed;
+    bool allowed, plain;
 
     path = vd_name_strip_file(path);
     if (vd_name_kind(path, NULL) != VD_NAME_PATH)
@@ -104,13 +116,15 @@ vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
     real_path = resolve(path);
     allowed = real_path && is_allowed(env, real_path,
                                       base ? vd_name_strip_file(base) : NULL);
+    plain = !real_path || is_plain(real_path);
     free(real_path);
     if (allowed)
         return true;
-    return vd_throw(error, VD_ERROR_REFUSED,
-                    "%s: may not refer to '%s': outside the directory of the "
-                    "image",
-                    base ? base : "image", path);
+    return vd_throw(error, VD_ERROR_REFUSED, "%s: may not refer to '%s': %s",
+                    base ? base : "image", path,
+                    plain ? "outside the directory of the image"
+                          : "no plain file, and devices have to be allowed "
+                            "explicitly");
 }
 
 bool

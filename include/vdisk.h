@@ -77,7 +77,9 @@ typedef struct VdContextParams {
     VdWarnFunc warn;       /* NULL = warnings are dropped */
     void *warn_opaque;
     const char *const *allow_paths; /* further directories that extents may lie
-                                       in; NULL-terminated or NULL */
+                                       in, devices included (which are not
+                                       allowed otherwise, whatever directory
+                                       they are in); NULL-terminated or NULL */
     bool allow_any_path;            /* extents may lie anywhere */
     bool contain_parents;           /* parents too must stay inside */
 } VdContextParams;

@@ -4,11 +4,12 @@
  * Requests find their extents here; the rest is theirs (extent.h).  Nearly
  * always a request lies within one extent.
  *
- * Options: extents.N.* and file.* (children); parent=PATH,
- * parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than end change
- * tracking; force-dirty=on: read seSparse extents as their tables are, whose
- * journal nobody has replayed; compress_level=N of a new stream that is opened
- * to be filled.
+ * Options: extents.N.* and file.* (children; what extents.N.filename names is
+ * read in the place of line N's file, of a raw device mapping too);
+ * parent=PATH, parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than
+ * end change tracking; force-dirty=on: read seSparse extents as their tables
+ * are, whose journal nobody has replayed; compress_level=N of a new stream that
+ * is opened to be filled.
  *
  * Concurrency: requests overlap freely; what they must not do at the same time
  * is the extents' business.
@@ -91,10 +92,10 @@ static bool
 refuse_access(const VmdkExtent *e, GError **error)
 {
     return vd_throw(error, VD_ERROR_READ_ONLY,
-                    "%s: the extent at byte %" G_GUINT64_FORMAT
-                    " is marked %s in the descriptor",
+                    "%s: bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+                    " are marked %s in the descriptor",
                     vd_node_name(e->state->node), e->start,
-                    vmdk_access_name(e->access));
+                    e->start + e->len - 1, vmdk_access_name(e->access));
 }
 
 /* The part of [off, off + len) that lies in the first extent it touches; NULL

@@ -2,12 +2,11 @@
 /* formats/vmdk/extent.c - the extents of a disk: opening and finding them.
  *
  * The extent lines decide what a disk is made of; createType is hearsay.  Every
- * line counts, whatever its access word.  Files must lie where the policy
- * allows (vd_policy_check), since whoever made the image named them.
+ * line counts, whatever its access word.
  *
  * Concurrency: open and close only; vmdk_extent_at() never yields.
  */
-#include "formats/vmdk/descriptor/names.h"
+#include "formats/vmdk/extent-files.h"
 #include "formats/vmdk/sesparse/sesparse.h"
 #include "formats/vmdk/sparse/sparse.h"
 
@@ -94,8 +93,9 @@ refuse_kind(const VmdkState *s, const VmdkExtentLine *line, GError **error)
 {
     const char *why = "is not supported";
 
-    if (line->type == VMDK_TYPE_VMFSRDM || line->type == VMDK_TYPE_VMFSRAW)
-        why = "maps a raw device: its data are on a LUN, not in the file";
+    if (line->type == VMDK_TYPE_VMFSRDM)
+        why = "maps a raw device: its data are on a LUN, not in the file; an "
+              "option extents.N.filename can name that";
     else if (line->type == VMDK_TYPE_VSANSPARSE)
         why = "is an object on vSAN: there is no file to read";
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
@@ -110,12 +110,15 @@ is_sparse(VmdkExtentType type)
     return type == VMDK_TYPE_SPARSE || type == VMDK_TYPE_VMFSSPARSE;
 }
 
+/* The mapping file of a raw device holds no data; a file or device that the
+ * caller names instead does. */
 static bool
-type_is_known(VmdkExtentType type)
+type_is_known(VmdkExtentType type, unsigned index, const VdOptions *opts)
 {
     return type == VMDK_TYPE_FLAT || type == VMDK_TYPE_VMFS ||
            is_sparse(type) || type == VMDK_TYPE_SESPARSE ||
-           type == VMDK_TYPE_ZERO;
+           type == VMDK_TYPE_VMFSRAW || type == VMDK_TYPE_ZERO ||
+           (type == VMDK_TYPE_VMFSRDM && vmdk_extent_override(index, opts));
 }
 
 static bool
@@ -160,35 +163,8 @@ extent_co_setup_extent(VmdkExtent *e, const VmdkExtentLine *line,
     return setup_flat(e, line, error);
 }
 
-/* -- files
+/* -- one extent
  * ----------------------------------------------------------------------- */
-
-static VdOpenFlags
-file_flags(const VmdkExtent *e)
-{
-    VdOpenFlags flags = vd_node_flags(e->state->node);
-
-    return e->access == VMDK_ACCESS_RW ? flags : flags & ~VD_OPEN_RDWR;
-}
-
-/* The file at @path, unless the options name another one: then the caller's
- * word stands above the image's. */
-static bool
-extent_co_open_file(VmdkExtent *e, unsigned index, VdOptions *opts,
-                    GError **error)
-{
-    VmdkState *s = e->state;
-    g_autofree char *edge = g_strdup_printf("extents.%u", index);
-    g_autofree char *file_key = g_strdup_printf("%s.filename", edge);
-    bool overridden = opts && vd_options_peek(opts, file_key);
-
-    if (!overridden && !vd_policy_check(vd_node_env(s->node),
-                                        vd_node_name(s->file), e->path, error))
-        return false;
-    e->file = vd_node_co_open_child(s->node, edge, e->path, opts, file_flags(e),
-                                    error);
-    return e->file != NULL;
-}
 
 /* With only the headers wanted, what is not there is not missed. */
 static bool
@@ -200,24 +176,6 @@ tolerate_missing(const VmdkExtent *e, GError **error)
     return true;
 }
 
-/* Does another extent, or the descriptor, live in this file?  Two names of one
- * file are found by the file's lock. */
-static bool
-check_unshared(const VmdkExtent *e, unsigned index, GError **error)
-{
-    const VmdkState *s = e->state;
-    bool shared = !strcmp(e->path, vd_node_name(s->file));
-
-    if (e->access != VMDK_ACCESS_RW || !vd_node_is_writable(s->node))
-        return true;
-    for (unsigned i = 0; i < MIN(index, s->n_extents) && !shared; i++)
-        shared = s->extents[i].path && !strcmp(e->path, s->extents[i].path);
-    return !shared || vd_throw(error, VD_ERROR_REFUSED,
-                               "%s: is named twice by the disk, which can "
-                               "therefore only be read",
-                               e->path);
-}
-
 static bool
 extent_co_open_extent(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
                       VdOptions *opts, GError **error)
@@ -225,21 +183,15 @@ extent_co_open_extent(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
     VmdkState *s = e->state;
     g_autoptr(GError) failure = NULL;
 
-    if (!type_is_known(e->type))
+    if (!type_is_known(e->type, index, opts))
         return refuse_kind(s, line, &failure) ||
                tolerate_missing(e, &failure) ||
                (g_propagate_error(error, g_steal_pointer(&failure)), false);
-    if (needs_file(e) && !e->file) {
-        g_autofree char *name = g_strdelimit(g_strdup(line->file), "\\", '/');
-
-        e->path = vd_path_combine(vd_node_name(s->file), name);
-        if (!check_unshared(e, index, &failure) ||
-            !extent_co_open_file(e, index, opts, &failure)) {
-            if (tolerate_missing(e, &failure))
-                return true;
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return false;
-        }
+    if (e->path && !vmdk_extent_co_open_file(e, index, opts, &failure)) {
+        if (tolerate_missing(e, &failure))
+            return true;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return false;
     }
     return extent_co_setup_extent(e, line, error);
 }
@@ -282,8 +234,16 @@ extent_init(VmdkExtent *e, VmdkState *s, const VmdkExtentLine *line,
     return true;
 }
 
+static void
+note_file(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
+          const VdOptions *opts)
+{
+    if (needs_file(e) && type_is_known(e->type, index, opts))
+        vmdk_extent_note_file(e, index, line, opts);
+}
+
 static bool
-setup_lines(VmdkState *s, GError **error)
+setup_lines(VmdkState *s, const VdOptions *opts, GError **error)
 {
     bool embedded = s->has_header && s->header.capacity_sectors;
 
@@ -304,6 +264,8 @@ setup_lines(VmdkState *s, GError **error)
         if (embedded && e->type == VMDK_TYPE_SPARSE) {
             e->file = s->file;
             embedded = false;
+        } else {
+            note_file(e, i, line, opts);
         }
     }
     return true;
@@ -361,7 +323,7 @@ vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error)
 {
     if (!s->desc)
         return extent_co_open_bare(s, error) && lay_out(s, error);
-    if (!setup_lines(s, error))
+    if (!setup_lines(s, opts, error))
         return false;
     if (vd_node_flags(s->node) & VD_OPEN_NO_EXTENTS)
         return lay_out(s, error);
@@ -370,7 +332,7 @@ vmdk_extents_co_open(VmdkState *s, VdOptions *opts, GError **error)
                                    vmdk_descriptor_extent(s->desc, i), opts,
                                    error))
             return false;
-    return lay_out(s, error);
+    return vmdk_extents_check_apart(s, error) && lay_out(s, error);
 }
 
 bool
@@ -378,8 +340,14 @@ vmdk_extent_co_open_line(VmdkState *s, unsigned index,
                          const VmdkExtentLine *line, VmdkExtent *e,
                          GError **error)
 {
-    return extent_init(e, s, line, error) &&
-           extent_co_open_extent(e, index, line, NULL, error);
+    bool ok;
+
+    if (!extent_init(e, s, line, error))
+        return false;
+    note_file(e, index, line, NULL);
+    ok = extent_co_open_extent(e, index, line, NULL, error);
+    vmdk_extent_forget_files(s);
+    return ok;
 }
 
 void
@@ -407,5 +375,6 @@ vmdk_extents_free(VmdkState *s)
         vmdk_extent_clear(&s->extents[i]);
     g_clear_pointer(&s->extents, g_free);
     g_clear_pointer(&s->old_extents, g_ptr_array_unref);
+    vmdk_extent_forget_files(s);
     s->n_extents = 0;
 }

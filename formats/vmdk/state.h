@@ -31,6 +31,7 @@ struct VmdkState {
     VmdkExtent *extents;
     unsigned n_extents;
     GPtrArray *old_extents; /* arrays that s->extents once was; NULL = none */
+    GHashTable *file_uses;  /* of extent-files.c: by path */
 
     /* Before the first change: content id, change tracking (cid.c). */
     bool modified;

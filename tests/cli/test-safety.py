@@ -16,6 +16,7 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import MIB, assert_equal, make_images  # noqa: E402
+from loop import LoopDevice  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
@@ -187,23 +188,11 @@ class SmallFilesystem:
         subprocess.run(["umount", self.path], check=True)
 
 
-class LoopDevice:
-    """A block device of @size over a file; needs root."""
-
-    def __init__(self, directory, size):
-        backing = os.path.join(directory, "device")
-        make_noise(backing, size)
-        done = subprocess.run([need("losetup"), "-f", "--show", backing],
-                              capture_output=True, check=False)
-        if done.returncode != 0:
-            raise Skip("no loop device is to be had here")
-        self.path = done.stdout.decode().strip()
-
-    def __enter__(self):
-        return self.path
-
-    def __exit__(self, *exc):
-        subprocess.run(["losetup", "-d", self.path], check=True)
+def noisy_device(directory, size):
+    """A block device of @size, full of noise."""
+    backing = os.path.join(directory, "device")
+    make_noise(backing, size)
+    return LoopDevice(backing)
 
 
 def read_all(path, size):
@@ -565,7 +554,7 @@ def add_devices(suite):
         with scratch() as d:
             make_images(d)
             source = os.path.join(d, "a.raw")
-            with LoopDevice(d, 4 * MIB) as device:
+            with noisy_device(d, 4 * MIB) as device:
                 words = ["convert", "-f", "raw", "-O", "raw"]
                 text = vdisk_img_fails(*words, source, device)
                 if "a block device that is not empty" not in text:
@@ -581,7 +570,7 @@ def add_devices(suite):
     def _():
         with scratch() as d:
             make_images(d)
-            with LoopDevice(d, 4 * MIB) as device:
+            with noisy_device(d, 4 * MIB) as device:
                 user = os.open(device, os.O_RDONLY | os.O_EXCL)
                 try:
                     text = vdisk_img_fails("convert", "-O", "raw", "a.raw",
@@ -595,7 +584,7 @@ def add_devices(suite):
     def _():
         with scratch() as d:
             make_images(d)
-            with LoopDevice(d, 4 * MIB) as device:
+            with noisy_device(d, 4 * MIB) as device:
                 before = read_all(device, 4 * MIB)
                 text = vdisk_img_fails("convert", "--force", "-O", "raw",
                                        "a.vmdk", device, cwd=d)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/support/disk-io.c - do a list of things to an image, for tests.
  *
- *   disk-io [-ro] [-f FORMAT] IMAGE COMMAND...
+ *   disk-io [-ro] [-f FORMAT] [-a DIR] IMAGE COMMAND...
  *
- *   -r read-only; -o IMAGE is an option string, "driver=..."
+ *   -r read-only; -o IMAGE is an option string, "driver=..."; -a extents may
+ *   lie in DIR, too
  *
  *   write OFFSET FILE      the bytes of FILE
  *   together N, then N times OFFSET FILE: that many writes at once
@@ -209,22 +210,26 @@ main(int argc, char **argv)
     const char *format = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(VdContext) ctx = NULL;
+    const char *allow[2] = {NULL, NULL};
+    VdContextParams params = {.allow_paths = allow};
     int option;
 
-    while ((option = getopt(argc, argv, "+rof:")) != -1) {
+    while ((option = getopt(argc, argv, "+rof:a:")) != -1) {
         if (option == 'r')
             flags &= ~(VD_OPEN_RDWR | VD_OPEN_UNMAP);
         else if (option == 'o')
             flags |= VD_OPEN_IMAGE_OPTS;
         else if (option == 'f')
             format = optarg;
+        else if (option == 'a')
+            allow[0] = optarg;
         else
             return 2;
     }
     if (optind == argc)
         return 2;
 
-    ctx = vd_context_new(NULL, &error);
+    ctx = vd_context_new(&params, &error);
     if (ctx && run_all(ctx, argv[optind], format, (VdOpenFlags) flags,
                        argv + optind + 1, &error))
         return 0;

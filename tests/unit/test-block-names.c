@@ -182,6 +182,26 @@ test_allows_beside_the_target_of_a_link(Fixture *f, gconstpointer data)
     g_assert_no_error(error);
 }
 
+/* A pipe stands for devices, which take root to make. */
+static void
+test_devices_have_to_be_allowed(Fixture *f, gconstpointer data)
+{
+    g_autofree char *pipe = at(f, "in/pipe");
+    g_autofree char *link = at(f, "in/null");
+    g_autofree char *in = at(f, "in");
+    const char *const allow[] = {"/dev", in, NULL};
+
+    g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
+    g_assert_cmpint(symlink("/dev/null", link), ==, 0);
+    g_assert_false(allows(f, "pipe"));
+    g_assert_false(allows(f, "null"));
+    g_assert_false(allows(f, "/dev/null"));
+    f->env.allow_paths = allow;
+    g_assert_true(allows(f, "pipe"));
+    g_assert_true(allows(f, "null"));
+    g_assert_true(allows(f, "/dev/null"));
+}
+
 static void
 test_allowed_directories_are_allowed(Fixture *f, gconstpointer data)
 {
@@ -306,6 +326,7 @@ main(int argc, char **argv)
     TEST(refuses_outside);
     TEST(refuses_links_that_lead_out);
     TEST(allows_beside_the_target_of_a_link);
+    TEST(devices_have_to_be_allowed);
     TEST(allowed_directories_are_allowed);
     TEST(any_path_allows_all);
     TEST(refuses_other_than_paths);
