@@ -72,6 +72,7 @@ vmdk_extent_note_file(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
     FileUse *use;
 
     e->path = path_of(s, index, line, opts);
+    e->named_by_caller = vmdk_extent_override(index, opts) != NULL;
     if (!s->file_uses)
         s->file_uses =
             g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -177,6 +178,17 @@ list_pieces(const VmdkState *s)
     }
     g_ptr_array_sort(pieces, compare_places);
     return pieces;
+}
+
+bool
+vmdk_extents_share_files(const VmdkState *s)
+{
+    g_autoptr(GHashTable) files = g_hash_table_new(NULL, NULL);
+
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (s->extents[i].file && !g_hash_table_add(files, s->extents[i].file))
+            return true;
+    return false;
 }
 
 void

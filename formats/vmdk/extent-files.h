@@ -20,6 +20,10 @@ void vmdk_extent_forget_files(VmdkState *s);
 bool vmdk_extent_co_open_file(VmdkExtent *e, unsigned index, VdOptions *opts,
                               GError **error);
 
+/* Are several of them pieces of one file?  What is behind one is then not free,
+ * and the file not one extent's to remove. */
+bool vmdk_extents_share_files(const VmdkState *s);
+
 /* Raw extents of one file do not overlap, or nothing will be written: REFUSED.
  * After all have been opened; what was noted is forgotten. */
 bool vmdk_extents_check_apart(VmdkState *s, GError **error);

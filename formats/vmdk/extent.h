@@ -60,6 +60,7 @@ struct VmdkExtent {
     VmdkSeSparse *sesparse;
     uint64_t capacity_sectors; /* as the file's own header says; 0 = none */
     char *path;                /* as opened; NULL = none */
+    bool named_by_caller;      /* not the descriptor's word */
 };
 
 /* flat.c: bytes as they are. */

@@ -170,6 +170,31 @@ test_pieces_that_overlap_are_read_only(TestCo *t)
     test_co_close(vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR));
 }
 
+/* What is behind a piece is somebody else's. */
+static void
+test_pieces_are_not_resized(TestCo *t)
+{
+    static const uint64_t sizes[] = {64 * 512 + 4096, 60 * 512};
+    g_autofree char *after = NULL;
+    size_t len;
+
+    write_raw(t, "disk.raw", 56 * 512, 1);
+    write_raw(t, "d-pt.vmdk", 8 * 512, 2);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autoptr(GError) error = NULL;
+        VdNode *node;
+
+        write_text(t, "d.vmdk", PARTITIONED);
+        node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+        g_assert_false(
+            vd_node_co_truncate(node, sizes[i], VD_PREALLOC_OFF, &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
+        test_co_close(node);
+    }
+    after = vmdk_test_read_file(t, "disk.raw", &len);
+    g_assert_cmpuint(test_pattern_differs(after, len, 0, 1), ==, 56 * 512);
+}
+
 /* A piece at the end of a file that is longer than the disk. */
 static void
 test_flat_inside_a_bigger_file(TestCo *t)
@@ -438,6 +463,7 @@ main(int argc, char **argv)
 #define ADD(path, fn) test_co_add("/vmdk/custom/" path, fn)
     ADD("refusals", test_refusals_name_the_range);
     ADD("partitioned", test_partitioned_disk);
+    ADD("pieces-keep-size", test_pieces_are_not_resized);
     ADD("overlap", test_pieces_that_overlap_are_read_only);
     ADD("bigger-file", test_flat_inside_a_bigger_file);
     ADD("rdm", test_mapped_device_is_not_in_the_file);

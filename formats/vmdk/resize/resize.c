@@ -6,6 +6,7 @@
  */
 #include "formats/vmdk/resize/resize.h"
 #include "formats/vmdk/children.h"
+#include "formats/vmdk/extent-files.h"
 
 #include <inttypes.h>
 
@@ -39,6 +40,11 @@ check_kind(const VmdkState *s, GError **error)
             return vd_throw(error, VD_ERROR_NOT_FOUND,
                             "%s: extent %u is not open", vd_node_name(s->file),
                             i);
+    if (vmdk_extents_share_files(s))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: a disk with several extents in one file cannot be "
+                        "resized",
+                        vd_node_name(s->file));
     return true;
 }
 

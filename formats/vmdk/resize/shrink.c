@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* -- what would be lost
@@ -99,7 +100,10 @@ static void
 remove_main(void *opaque)
 {
     Removal *job = opaque;
+    struct stat st;
 
+    if (lstat(job->path, &st) || !S_ISREG(st.st_mode))
+        return; /* a device, or a link to one: never ours */
     job->errnum = unlink(job->path) ? errno : 0;
 }
 
@@ -108,7 +112,7 @@ remove_main(void *opaque)
 static bool
 is_own_file(const VmdkExtent *e)
 {
-    return e->path && (e->sparse || !e->file_off) &&
+    return e->path && !e->named_by_caller && (e->sparse || !e->file_off) &&
            !strcmp(vd_node_driver(e->file)->name, "file") &&
            e->access == VMDK_ACCESS_RW;
 }
