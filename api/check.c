@@ -6,6 +6,7 @@
 #include "api/disk.h"
 
 #include "block/finding.h"
+#include "block/registry.h"
 
 #define VD_DEFAULT_MAX_FINDINGS 100
 
@@ -62,4 +63,36 @@ vd_check_result_clear(VdCheckResult *result)
 {
     g_clear_pointer(&result->findings, g_ptr_array_unref);
     *result = (VdCheckResult){0};
+}
+
+/* -- streams -------------------------------------------------------------- */
+
+typedef struct {
+    VdContext *ctx;
+    const char *filename;
+    VdStreamRepair *result;
+} RepairCall;
+
+static bool
+repair_co_call(void *arg, GError **error)
+{
+    RepairCall *call = arg;
+    const VdDriver *driver = vd_registry_find("vmdk");
+    VdEnv env;
+    bool ok;
+
+    vd_context_adopt_env(call->ctx, &env);
+    ok = vd_context_check_cancel(call->ctx, error) &&
+         driver->co_repair_stream(&env, call->filename, call->result, error);
+    vd_context_drop_env(call->ctx, &env);
+    return ok;
+}
+
+bool
+vd_repair_stream(VdContext *ctx, const char *filename, VdStreamRepair *result,
+                 GError **error)
+{
+    RepairCall call = {.ctx = ctx, .filename = filename, .result = result};
+
+    return vd_context_run(ctx, repair_co_call, &call, error);
 }

@@ -261,6 +261,9 @@ struct VdDriver {
     /* NOT_SUPPORTED for a repair or profile that the format does not have. */
     bool (*co_check)(VdNode *node, const VdCheckParams *params,
                      VdCheckResult *result, GError **error);
+    /* vd_repair_stream(): by name, since the file may be beyond opening. */
+    bool (*co_repair_stream)(const VdEnv *env, const char *path,
+                             VdStreamRepair *result, GError **error);
 
     /* Chains, for vd_commit(), vd_rebase(), vd_attach().  begin: before the
      * first change; BASE: *coming is the content id that it will have (g_free).

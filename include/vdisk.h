@@ -317,8 +317,6 @@ typedef enum VdRepair {
     VD_REPAIR_ALL = 1 << 1,   /* whatever can be mended without losing more than
                                  is lost already, leaks included */
     VD_REPAIR_PARENT_CID = 1 << 2, /* take the parent as it is now */
-    VD_REPAIR_STREAM = 1 << 3,     /* what importers refuse in a
-                                      streamOptimized file */
 } VdRepair;
 
 typedef struct VdCheckParams {
@@ -381,6 +379,31 @@ typedef struct VdResizeParams {
  * INVALID_ARGUMENT, READ_ONLY. */
 VD_PUBLIC bool vd_disk_resize(VdDisk *disk, uint64_t size,
                               const VdResizeParams *params, GError **error);
+/* -- repairing streams ------------------------------------------------------
+ */
+
+typedef struct VdStreamRepair {
+    bool changed;    /* else it was good already */
+    bool rewritten;  /* into a new file that took its place; else in place */
+    bool cut;        /* the file ends too early: what is behind data_end of the
+                        disk has no data any more and reads as zeroes, unless it
+                        never had any */
+    uint64_t grains; /* compressed ones that are there */
+    uint64_t data_end; /* byte of the disk behind the last of them */
+    uint64_t lost;     /* grains that are known to be lost */
+} VdStreamRepair;
+
+/* Makes the streamOptimized VMDK @filename (a local path) pass the profile
+ * "esxi-import", its contents unchanged, whoever wrote it; also if it was cut
+ * off or its tables are lost and it cannot be opened.  What can be done in
+ * place is; otherwise the directory needs room for a second file.  The file is
+ * good, as before or as after, at every moment; twice does no harm.
+ *
+ * Errors: NOT_SUPPORTED (no such file, or grains of another size), REFUSED (it
+ * has a parent), CORRUPT (damaged grains, whose data would be lost), IN_USE;
+ * the file is then as it was. */
+VD_PUBLIC bool vd_repair_stream(VdContext *ctx, const char *filename,
+                                VdStreamRepair *result, GError **error);
 
 /* -- creating ------------------------------------------------------------- */
 

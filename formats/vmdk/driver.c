@@ -19,6 +19,7 @@
 #include "formats/vmdk/resize/resize.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"
+#include "formats/vmdk/stream/repair.h"
 
 #include <string.h>
 
@@ -340,6 +341,7 @@ const VdDriver vd_vmdk_driver = {
     .co_rename = vmdk_co_rename,
     .co_check = vmdk_co_check_alone,
     .co_unlink = vmdk_co_unlink,
+    .co_repair_stream = vmdk_stream_co_repair,
     .co_chain_begin = vmdk_co_chain_begin,
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,

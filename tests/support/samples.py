@@ -30,6 +30,7 @@ class Sample:
         column = "sha256 of raw content, or the expected error"
         self.expected = row[column]
         self.nz64k = row["nz64k digest of raw content"]
+        self.notes = row["notes"]
         self.agree = row["readers that agreed"]
 
     @property

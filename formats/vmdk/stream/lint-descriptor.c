@@ -29,13 +29,22 @@ lint_first_line(VmdkLint *lint, const char *text, uint64_t at)
                         "first line \"%.40s\", want \"" FIRST_LINE "\"", line);
 }
 
+static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Not of comments: VMware's title of the data base ends in one. */
 static void
 lint_blanks(VmdkLint *lint, const char *text, uint64_t at)
 {
-    for (const char *p = strchr(text, '\n'); p; p = strchr(p + 1, '\n'))
-        if (p > text && (p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\r')) {
+    const char *line = text, *end;
+
+    for (; (end = strchr(line, '\n')); line = end + 1)
+        if (*line != '#' && end > line && is_blank(end[-1])) {
             vmdk_lint_note(lint, "descriptor-blanks",
-                           at + (uint64_t) (p - text) - 1,
+                           at + (uint64_t) (end - text) - 1,
                            "a line ends in a blank or CR: vSphere does not "
                            "mind, some readers do");
             return;
