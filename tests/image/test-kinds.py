@@ -18,12 +18,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from digest import raw_nz64k  # noqa: E402
 from readers import expect, read_with_qemu, read_with_vdisk  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import KINDS, scratch, vdisk_img  # noqa: E402
+from tools import KINDS as HOSTED, scratch, vdisk_img  # noqa: E402
 
 GRAIN = 64 << 10
 TABLE = 512 * GRAIN
 SPLIT = 2047 << 20
 SIZE = 2 * SPLIT + 5 * TABLE + 3 * GRAIN + 7 * 512
+
+KINDS = (*HOSTED, "vmfsSparse")
 
 suite = Suite()
 

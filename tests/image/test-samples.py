@@ -11,6 +11,7 @@ VDISK_TEST_LONG=1 also hashes every zero of the huge ones, has libvmdk read
 them (it takes minutes), and writes with both engines from both sources.
 """
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -111,7 +112,7 @@ def assert_one_line(text, name):
         raise Failed("wanted one line that names %s: %r" % (name, text))
 
 
-def fails_clearly(unpack, command):
+def fails_clearly(unpack, command, missing):
     with scratch() as tmp, scratch() as out:
         image = unpack(tmp)
         target = os.path.join(out, "out.raw")
@@ -119,7 +120,7 @@ def fails_clearly(unpack, command):
                             target),
                 "map": ("map", "-f", "vmdk", "--output=json", image)}[command]
         text = vdisk_img_fails(*args, timeout=FAIL_SECONDS, memory=FAIL_MEMORY)
-        assert_one_line(text, os.path.basename(image))
+        assert_one_line(text, missing or os.path.basename(image))
         if os.listdir(out):
             raise Failed("left behind: %s" % os.listdir(out))
 
@@ -145,10 +146,16 @@ def last_case(case, subject):
     return name, run_and_remove, args
 
 
-def add_bad(suite, name, unpack):
+def add_bad(suite, name, unpack, missing=None):
+    """@missing: the file that the error has to name, if not the image."""
     for command in ("convert", "map"):
         suite.add("%s fails clearly (%s)" % (name, command),
-                  fails_clearly, unpack, command)
+                  fails_clearly, unpack, command, missing)
+
+
+def missing_extent(expected):
+    match = re.search(r"extent (\S+) is missing", expected)
+    return match and match[1]
 
 
 def add_ova(suite, sample):
@@ -169,7 +176,8 @@ def main():
     suite = Suite()
     for sample in samples.load("VMDK", "RAW"):
         if sample.must_fail:
-            add_bad(suite, sample.name, sample.unpack)
+            add_bad(suite, sample.name, sample.unpack,
+                    missing_extent(sample.expected))
         else:
             add_good(suite, Subject(sample.name, sample.size, sample.expected,
                                     sample.nz64k, sample.unpack))

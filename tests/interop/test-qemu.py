@@ -24,7 +24,7 @@ from tools import (DISK_IO, KINDS, VDISK_IMG, VMFS_KINDS,  # noqa: E402
 
 WRITABLE = [kind for kind in KINDS if kind != "streamOptimized"]
 # What qemu-img reads, and writes to, but does not make.
-OURS_ONLY = list(VMFS_KINDS)
+OURS_ONLY = [*VMFS_KINDS, "vmfsSparse"]
 # No whole number of 64 KiB grains, and more than one grain table (32 MiB).
 SIZE = (40 << 20) + 5 * 512
 WRITES = 60
@@ -141,6 +141,24 @@ def qemu_reads_our_sesparse_chain(links, seed):
         expect(read_with_qemu(top), model.content(), "qemu-img")
 
 
+def qemu_reads_pieces_of_our_redo_log():
+    """Across grains, tables, and what only the parent has."""
+    with scratch() as tmp:
+        top, model = our_chain(tmp, 2, 20, ("vmfs", "vmfsSparse"))
+        raw = path_in(tmp, "wanted.raw")
+        write_raw(model, raw)
+        qemu_img("compare", "-f", "raw", "-F", "vmdk", raw, top)
+        for table in range(1, SIZE // (2 << 20)):
+            offset = table * (2 << 20) - 1536
+            piece = path_in(tmp, "piece.raw")
+            qemu_img("dd", "-f", "vmdk", "-O", "raw", "bs=512", "count=%d"
+                     % (offset // 512 + 6), "skip=%d" % (offset // 512),
+                     "if=" + top, "of=" + piece)
+            with open(piece, "rb") as file:
+                if file.read() != model.data[offset:offset + 3072]:
+                    raise Failed("qemu-img dd reads other bytes at %d" % offset)
+
+
 def goes_on_where_qemu_stopped(kind, seed):
     """Both write to the same image in turn."""
     with scratch() as tmp:
@@ -155,23 +173,26 @@ def goes_on_where_qemu_stopped(kind, seed):
         expect(read_with_vdisk(image), model.content(), "vdisk-img")
 
 
-def our_chain(tmp, links, writes):
-    """A chain made and written by us: (top image, model of it)."""
+def our_chain(tmp, links, writes, kinds=("monolithicSparse",)):
+    """A chain made and written by us: (top image, model of it).  Links are of
+    these @kinds from the base on, the rest of the last one."""
     model, parent = None, None
     for link in range(links):
         model = Model(SIZE, 200 + link, model)
         image = path_in(tmp, "ours%d.vmdk" % link)
         backing = ["-b", parent, "-F", "vmdk"] if parent else []
         size = [] if parent else [SIZE]
-        vdisk_img("create", "-q", "-f", "vmdk", *backing, image, *size)
+        kind = "subformat=" + kinds[min(link, len(kinds) - 1)]
+        vdisk_img("create", "-q", "-f", "vmdk", "-o", kind, *backing, image,
+                  *size)
         write_with_vdisk(image, model.random_writes(tmp, writes))
         parent = image
     return parent, model
 
 
-def qemu_reads_our_chain(links):
+def qemu_reads_our_chain(links, *kinds):
     with scratch() as tmp:
-        top, model = our_chain(tmp, links, 8)
+        top, model = our_chain(tmp, links, 8, *kinds)
         assert_sound(top)
         expect(read_with_qemu(top), model.content(), "qemu-img")
         expect(read_with_vdisk(top), model.content(), "vdisk-img")
@@ -267,6 +288,14 @@ def main():
                   reads_qemus_chain, links)
         suite.add("qemu reads our chain of %d links" % links,
                   qemu_reads_our_chain, links)
+    for links in (2, 5):
+        suite.add("qemu reads %d of our redo logs over vmfs" % (links - 1),
+                  qemu_reads_our_chain, links, ("vmfs", "vmfsSparse"))
+    suite.add("qemu reads a redo log between hosted links",
+              qemu_reads_our_chain, 4,
+              ("monolithicSparse", "vmfsSparse", "twoGbMaxExtentSparse"))
+    suite.add("qemu reads pieces of our redo log",
+              qemu_reads_pieces_of_our_redo_log)
     suite.add("a chain of 30 links reads a run once",
               chain_reads_a_run_once, 30)
     suite.add("convert -B leaves the parent's data out", rebased_by_convert)
