@@ -196,17 +196,67 @@ chain_co_set_parent_locked(VmdkState *s, const VdParentRef *ref, GError **error)
     return vmdk_descriptor_co_store(s, error);
 }
 
+/* What the above changes in memory. */
+typedef struct {
+    uint32_t cid, parent_cid, coming_cid;
+    char *hint, *long_cid;
+} Saved;
+
+static Saved
+save(const VmdkState *s)
+{
+    return (Saved){
+        .cid = s->cid,
+        .parent_cid = s->parent_cid,
+        .coming_cid = s->coming_cid,
+        .hint = g_strdup(vmdk_descriptor_get(s->desc, "parentFileNameHint")),
+        .long_cid = g_strdup(vmdk_descriptor_get(s->desc, "ddb.longContentID")),
+    };
+}
+
+/* The values were in there before, so they fit. */
+static void
+restore_text(VmdkDescriptor *desc, const char *key, const char *value)
+{
+    if (value)
+        (void) vmdk_descriptor_set(desc, key, value, NULL);
+    else
+        vmdk_descriptor_remove(desc, key);
+}
+
+static void
+restore(VmdkState *s, const Saved *saved)
+{
+    s->cid = saved->cid;
+    s->parent_cid = saved->parent_cid;
+    s->coming_cid = saved->coming_cid;
+    vmdk_descriptor_set_cid(s->desc, "CID", s->cid);
+    vmdk_descriptor_set_cid(s->desc, "parentCID", s->parent_cid);
+    if (s->coming_cid == VMDK_CID_NONE)
+        vmdk_descriptor_remove(s->desc, VMDK_KEY_COMING);
+    else
+        vmdk_descriptor_set_cid(s->desc, VMDK_KEY_COMING, s->coming_cid);
+    restore_text(s->desc, "parentFileNameHint", saved->hint);
+    restore_text(s->desc, "ddb.longContentID", saved->long_cid);
+}
+
 bool
 vmdk_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error)
 {
     VmdkState *s = vd_node_state(node);
+    Saved saved;
     bool ok;
 
     if (!s->desc)
         return refuse_bare(s, error);
     vio_co_mutex_lock(&s->desc_lock);
+    saved = save(s);
     ok = chain_co_set_parent_locked(s, ref, error);
+    if (!ok)
+        restore(s, &saved);
     vio_co_mutex_unlock(&s->desc_lock);
+    g_free(saved.hint);
+    g_free(saved.long_cid);
     return ok;
 }
 

@@ -2,19 +2,19 @@
 /* formats/vmdk/descriptor/store.c - a changed descriptor back to where it came
  * from.
  *
- * Embedded: the whole text area in one write, then a flush: the data that the
- * new content id announces must not be on disk before it.  A file of its own: a
- * new file beside it, durable, locked as the old one, renamed over it; so that
- * a crash leaves the old text or the new one.  Where that would break something
- * (a symbolic link, further hard links, no local file) or does not matter
- * (nobody knows the image yet), in place.
+ * Durable in any case: the data that a new content id announces must not be on
+ * disk before it.  Embedded: see embedded.c.  A file of its own: a new file
+ * beside it, durable, locked as the old one, renamed over it; so that a crash
+ * leaves the old text or the new one.  Where that would break something (a
+ * symbolic link, further hard links, no local file) or does not matter (nobody
+ * knows the image yet), in place.
  *
  * After a rename our descriptor's lock protects a file without a name, so the
  * new one is locked before it gets its name, and kept open (desc_fd).
  *
  * Concurrency: under desc_lock.
  */
-#include "formats/vmdk/state.h"
+#include "formats/vmdk/descriptor/embedded.h"
 
 #include "block/image-lock.h"
 #include "block/open.h"
@@ -158,33 +158,14 @@ store_co_file(VmdkState *s, const char *text, size_t len, GError **error)
     return !job.error;
 }
 
-static bool
-store_co_embedded(VmdkState *s, const char *text, size_t len, GError **error)
-{
-    uint64_t area =
-        MIN(s->header.desc_sectors, VMDK_DESC_SECTORS) * VMDK_SECTOR;
-    g_autofree char *padded = g_malloc0(area);
-
-    while (len > area && text[len - 1] == '\n')
-        len--; /* an area that is full to the brim needs no line end */
-    if (len > area)
-        return vd_throw(error, VD_ERROR_NO_SPACE,
-                        "%s: the descriptor would need %zu bytes, there is "
-                        "room for %" G_GUINT64_FORMAT,
-                        vd_node_name(s->file), len, area);
-    memcpy(padded, text, len);
-    return vd_node_co_pwrite(s->file, s->header.desc_sector * VMDK_SECTOR,
-                             padded, area, error) &&
-           (vd_node_env(s->node)->tx || vd_node_co_flush(s->file, error));
-}
-
 bool
 vmdk_descriptor_co_store(VmdkState *s, GError **error)
 {
     size_t len;
     g_autofree char *text = vmdk_descriptor_text(s->desc, &len);
-    bool ok = s->has_header ? store_co_embedded(s, text, len, error)
-                            : store_co_file(s, text, len, error);
+    bool ok = s->has_header
+                  ? vmdk_descriptor_co_store_embedded(s, text, len, error)
+                  : store_co_file(s, text, len, error);
 
     return ok ||
            vd_prefix(error,
