@@ -135,12 +135,26 @@ data_co_zero(VdCopy *c, uint64_t off, uint64_t len)
     return false;
 }
 
-/* Zeroes that were found in data. */
+/* Zeroes that the target shows already, and will not for long, can be stored by
+ * whole units only, or as data. */
 static bool
-data_co_found_zero(VdCopy *c, uint64_t off, size_t len)
+data_is_storable_zero(const VdCopy *c, uint64_t off, size_t len)
+{
+    VdNode *node = c->target->node;
+    uint64_t unit = MAX(vd_node_limits(node)->zeroes_align, 1);
+
+    return off % unit == 0 &&
+           (len % unit == 0 || off + len == vd_node_size(node));
+}
+
+/* Zeroes that were found in data at @buf. */
+static bool
+data_co_found_zero(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
 {
     c->meter.now.zero += len;
     c->result.bytes_zero += len;
+    if (c->choice.fill_holes && !data_is_storable_zero(c, off, len))
+        return data_co_write(c, off, buf, len);
     return c->params.target_is_zero || data_co_zero(c, off, len);
 }
 
@@ -174,7 +188,7 @@ data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
     for (size_t pos = 0; pos < span->len;) {
         bool zero;
         size_t n = data_stretch(c, buf + pos, span->len - pos, min, &zero);
-        bool ok = zero ? data_co_found_zero(c, span->off + pos, n)
+        bool ok = zero ? data_co_found_zero(c, span->off + pos, buf + pos, n)
                        : data_co_write(c, span->off + pos, buf + pos, n);
 
         if (!ok)

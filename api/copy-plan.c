@@ -236,7 +236,8 @@ plan_co_take_entry(VdCopy *c, const VdCopySource *src, const VdMapEntry *entry,
 
     if (!wanted)
         ; /* the target has it, or gets it from its parent */
-    else if ((entry->flags & VD_MAP_ZERO) && !every_record)
+    else if ((entry->flags & VD_MAP_ZERO) && !every_record &&
+             !c->choice.fill_holes)
         plan_co_zero(c, off, end);
     else
         plan_co_data(c, off, end);

@@ -597,6 +597,44 @@ typedef struct VdCommitResult {
 VD_PUBLIC bool vd_commit(VdContext *ctx, const VdCommitParams *params,
                          VdCommitResult *result, GError **error);
 
+typedef enum VdRebaseFlags {
+    VD_REBASE_UNSAFE = 1 << 0,    /* only the reference: nothing is compared or
+                                     copied, no parent need exist */
+    VD_REBASE_UPDATE_ID = 1 << 1, /* unsafe: remember the content id that the
+                                     parent has now */
+    VD_REBASE_RELATIVE = 1 << 2, /* how the name is stored; neither: as given */
+    VD_REBASE_ABSOLUTE = 1 << 3,
+} VdRebaseFlags;
+
+typedef struct VdRebaseParams {
+    VdImageRef image;   /* opened for writing by the call */
+    const char *parent; /* relative names count from the image; "" or NULL = the
+                           image shall stand alone */
+    const char *parent_format; /* NULL = probe */
+    VdOpenFlags parent_flags;  /* how it is read: cache modes */
+    unsigned flags;            /* VdRebaseFlags */
+    unsigned depth;            /* requests in flight; 0 = chosen */
+    uint64_t rate_limit;       /* bytes/s written; 0 = none */
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdRebaseParams;
+
+typedef struct VdRebaseResult {
+    uint64_t bytes_written, bytes_zero; /* copied into the image */
+} VdRebaseResult;
+
+/* Give the image another parent.  Unless unsafe it shows the same at every
+ * moment, also after a failure: where the new parent shows something else than
+ * the old one, what the old one has is copied into the image before the
+ * reference is rewritten in one step.  Parents may be shorter than the image;
+ * behind their end is zero.  Durable when it returns.
+ *
+ * Errors: those of opening both chains, INVALID_ARGUMENT if the image would be
+ * its own parent, NOT_SUPPORTED for formats that cannot.  @result may be
+ * NULL. */
+VD_PUBLIC bool vd_rebase(VdContext *ctx, const VdRebaseParams *params,
+                         VdRebaseResult *result, GError **error);
+
 /* "0.1.0" */
 VD_PUBLIC const char *vd_version(void);
 /* "engines: uring, threads; codecs: ..." */

@@ -5,5 +5,5 @@
 #include "tools/options.h"
 
 extern const Command cmd_check, cmd_commit, cmd_compare, cmd_convert,
-    cmd_create, cmd_info, cmd_map, cmd_meta, cmd_rename, cmd_repair, cmd_resize,
-    cmd_rm;
+    cmd_create, cmd_info, cmd_map, cmd_meta, cmd_rebase, cmd_rename, cmd_repair,
+    cmd_resize, cmd_rm;

