@@ -93,19 +93,32 @@ sparse_in_file(const VmdkState *s)
     return NULL;
 }
 
+static bool
+embedded_co_write_header(VmdkState *s, uint8_t *raw, uint64_t sector,
+                         uint64_t n, GError **error)
+{
+    vmdk_put64(raw + DESC_SECTOR_BYTE, sector);
+    vmdk_put64(raw + DESC_SECTORS_BYTE, n);
+    return vd_node_co_pwrite(s->file, 0, raw, VMDK_HEADER_BYTES, error) &&
+           vd_node_co_flush(s->file, error);
+}
+
 /* From now on the text is at @sector. */
 static bool
 embedded_co_point(VmdkState *s, uint64_t sector, uint64_t n, GError **error)
 {
     VmdkSparse *sp = sparse_in_file(s);
+    uint8_t raw[VMDK_HEADER_BYTES];
     bool ok;
 
-    vio_co_mutex_lock(&sp->flush_lock);
-    vmdk_put64(sp->raw + DESC_SECTOR_BYTE, sector);
-    vmdk_put64(sp->raw + DESC_SECTORS_BYTE, n);
-    ok = vd_node_co_pwrite(s->file, 0, sp->raw, sizeof(sp->raw), error) &&
-         vd_node_co_flush(s->file, error);
-    vio_co_mutex_unlock(&sp->flush_lock);
+    if (sp) {
+        vio_co_mutex_lock(&sp->flush_lock);
+        ok = embedded_co_write_header(s, sp->raw, sector, n, error);
+        vio_co_mutex_unlock(&sp->flush_lock);
+    } else { /* extents were not opened: nobody else writes it */
+        ok = vd_node_co_pread(s->file, 0, raw, sizeof(raw), error) &&
+             embedded_co_write_header(s, raw, sector, n, error);
+    }
     if (ok) {
         s->header.desc_sector = sector;
         s->header.desc_sectors = n;
@@ -133,8 +146,7 @@ is_moved(const VmdkState *s)
 
     return hdr->desc_sector == 1 + HALF && hdr->desc_sectors == HALF &&
            hdr->gd_sector > 2 * HALF &&
-           (!hdr->rgd_sector || hdr->rgd_sector > 2 * HALF) &&
-           sparse_in_file(s);
+           (!hdr->rgd_sector || hdr->rgd_sector > 2 * HALF);
 }
 
 static bool
@@ -171,8 +183,7 @@ static bool
 fits_half(const VmdkState *s, const char *old, size_t len)
 {
     return s->header.desc_sector == 1 && s->header.desc_sectors == 2 * HALF &&
-           len < HALF * VMDK_SECTOR && strlen(old) < HALF * VMDK_SECTOR &&
-           sparse_in_file(s);
+           len < HALF * VMDK_SECTOR && strlen(old) < HALF * VMDK_SECTOR;
 }
 
 static bool
