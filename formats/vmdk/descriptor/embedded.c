@@ -99,13 +99,13 @@ embedded_co_write_header(VmdkState *s, uint8_t *raw, uint64_t sector,
 {
     vmdk_put64(raw + DESC_SECTOR_BYTE, sector);
     vmdk_put64(raw + DESC_SECTORS_BYTE, n);
-    return vd_node_co_pwrite(s->file, 0, raw, VMDK_HEADER_BYTES, error) &&
-           vd_node_co_flush(s->file, error);
+    return vd_node_co_pwrite(s->file, 0, raw, VMDK_HEADER_BYTES, error);
 }
 
-/* From now on the text is at @sector. */
+/* From now on the text is at @sector, once that is flushed. */
 static bool
-embedded_co_point(VmdkState *s, uint64_t sector, uint64_t n, GError **error)
+embedded_co_point_soon(VmdkState *s, uint64_t sector, uint64_t n,
+                       GError **error)
 {
     VmdkSparse *sp = sparse_in_file(s);
     uint8_t raw[VMDK_HEADER_BYTES];
@@ -127,14 +127,28 @@ embedded_co_point(VmdkState *s, uint64_t sector, uint64_t n, GError **error)
 }
 
 static bool
-embedded_co_write(VmdkState *s, uint64_t sector, uint64_t n, const char *text,
-                  size_t len, GError **error)
+embedded_co_point(VmdkState *s, uint64_t sector, uint64_t n, GError **error)
+{
+    return embedded_co_point_soon(s, sector, n, error) &&
+           vd_node_co_flush(s->file, error);
+}
+
+static bool
+embedded_co_write_soon(VmdkState *s, uint64_t sector, uint64_t n,
+                       const char *text, size_t len, GError **error)
 {
     g_autofree char *padded = g_malloc0(n * VMDK_SECTOR);
 
     memcpy(padded, text, len);
     return vd_node_co_pwrite(s->file, sector * VMDK_SECTOR, padded,
-                             n * VMDK_SECTOR, error) &&
+                             n * VMDK_SECTOR, error);
+}
+
+static bool
+embedded_co_write(VmdkState *s, uint64_t sector, uint64_t n, const char *text,
+                  size_t len, GError **error)
+{
+    return embedded_co_write_soon(s, sector, n, text, len, error) &&
            (vd_node_env(s->node)->tx || vd_node_co_flush(s->file, error));
 }
 
@@ -158,13 +172,25 @@ embedded_co_write_back(VmdkState *s, const char *text, size_t len,
            embedded_co_write(s, 1 + HALF, HALF, "", 0, error);
 }
 
-static bool
-embedded_co_write_by_halves(VmdkState *s, const char *text, size_t len,
-                            GError **error)
+/* After a failure: as it was, as far as that goes. */
+static void
+embedded_co_take_back(VmdkState *s, const char *old)
 {
-    return embedded_co_write(s, 1 + HALF, HALF, text, len, error) &&
-           embedded_co_point(s, 1 + HALF, HALF, error) &&
-           embedded_co_write_back(s, text, len, error);
+    (void) embedded_co_write_soon(s, 1, HALF, old, strlen(old), NULL);
+    (void) embedded_co_point_soon(s, 1, 2 * HALF, NULL);
+}
+
+static bool
+embedded_co_write_by_halves(VmdkState *s, const char *old, const char *text,
+                            size_t len, GError **error)
+{
+    bool ok = embedded_co_write(s, 1 + HALF, HALF, text, len, error) &&
+              embedded_co_point(s, 1 + HALF, HALF, error) &&
+              embedded_co_write_back(s, text, len, error);
+
+    if (!ok)
+        embedded_co_take_back(s, old);
+    return ok;
 }
 
 static char *
@@ -202,7 +228,7 @@ embedded_co_replace(VmdkState *s, uint64_t area, const char *text, size_t len,
         return embedded_co_write_back(s, text, len, error);
     if (different > 1 && !(strlen(old) == len && may_be_torn(old, text, len)) &&
         fits_half(s, old, len))
-        return embedded_co_write_by_halves(s, text, len, error);
+        return embedded_co_write_by_halves(s, old, text, len, error);
     return embedded_co_write(s, s->header.desc_sector, area / VMDK_SECTOR, text,
                              len, error);
 }
