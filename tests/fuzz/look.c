@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/fuzz/look.c - looking at an image of any bytes, through the whole
+ * stack.
+ */
+#include "tests/fuzz/look.h"
+#include "include/vdisk.h"
+
+#include <glib/gstdio.h>
+#include <stdlib.h>
+
+#define MAX_RUNS 256
+#define READ_BYTES 4096
+
+static char *directory;
+
+static void
+remove_directory(void)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = fuzz_look_path(name);
+
+        g_unlink(path);
+    }
+    g_rmdir(directory);
+}
+
+char *
+fuzz_look_path(const char *name)
+{
+    if (!directory) {
+        directory = g_dir_make_tmp("vdisk-fuzz-XXXXXX", NULL);
+        g_assert_nonnull(directory);
+        atexit(remove_directory);
+    }
+    return g_build_filename(directory, name, NULL);
+}
+
+void
+fuzz_look_write(const char *name, const void *data, size_t size)
+{
+    g_autofree char *path = fuzz_look_path(name);
+
+    g_assert_true(g_file_set_contents(path, data, (gssize) size, NULL));
+}
+
+static void
+read_at(VdDisk *disk, uint64_t off)
+{
+    uint8_t buf[READ_BYTES];
+    g_autoptr(GError) error = NULL;
+
+    if (off + READ_BYTES <= vd_disk_size(disk))
+        (void) vd_disk_pread(disk, buf, READ_BYTES, off, &error);
+}
+
+static void
+walk(VdDisk *disk)
+{
+    uint64_t off = 0, size = vd_disk_size(disk);
+
+    for (unsigned i = 0; i < MAX_RUNS && off < size; i++) {
+        VdMapEntry entry;
+
+        if (!vd_disk_map(disk, off, size - off, &entry, NULL))
+            return;
+        g_assert_cmpuint(entry.len, >, 0);
+        g_assert_cmpuint(entry.len, <=, size - off);
+        read_at(disk, off);
+        off += entry.len;
+    }
+}
+
+static void
+look_at(VdContext *ctx, const char *path)
+{
+    VdCheckResult result = {.max_findings = 4};
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk = vd_disk_open(ctx, path, "vmdk", NULL, VD_OPEN_CHECK, &error);
+
+    if (!disk) {
+        g_assert_nonnull(error);
+        return;
+    }
+    vd_info_free(vd_disk_get_info(disk, NULL));
+    walk(disk);
+    read_at(disk, vd_disk_size(disk) / 2 / 512 * 512);
+    (void) vd_disk_check(disk, NULL, &result, NULL);
+    vd_check_result_clear(&result);
+    (void) vd_disk_close(disk, NULL);
+}
+
+void
+fuzz_look_at(const char *name)
+{
+    VdContextParams params = {.engine = "threads", .workers = 1};
+    g_autofree char *path = fuzz_look_path(name);
+    g_autoptr(VdContext) ctx = vd_context_new(&params, NULL);
+
+    g_assert_nonnull(ctx);
+    look_at(ctx, path);
+}
