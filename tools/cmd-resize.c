@@ -145,7 +145,8 @@ resize_open_and_run(const Resize *r)
     if (!ctx)
         return 1;
     signals_watch(ctx);
-    ImageSpec spec = image_spec(r->common, r->name, VD_OPEN_RDWR | r->cache);
+    ImageSpec spec =
+        image_spec(r->common, r->name, VD_OPEN_RDWR | VD_OPEN_UNMAP | r->cache);
     VdDisk *disk = image_open(ctx, &spec);
     if (disk) {
         ok = resize_disk(r, disk);

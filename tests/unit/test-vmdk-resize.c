@@ -162,11 +162,13 @@ test_file_in_the_way_stays(TestCo *t)
 
     vmdk_test_create(t, "d.vmdk", 5 * MIB,
                      "subformat=twoGbMaxExtentFlat,split_size=2M");
-    vmdk_test_write_file(t, "d-f005.vmdk", "mine", 4);
-    assert_refused(t, "d.vmdk", 9 * MIB, VD_ERROR_EXISTS);
-    bytes = vmdk_test_read_file(t, "d-f005.vmdk", &len);
+    vmdk_test_write_file(t, "d-f004.vmdk", "mine", 4);
+    resize_name(t, "d.vmdk", 9 * MIB);
+    bytes = vmdk_test_read_file(t, "d-f004.vmdk", &len);
     g_assert_cmpmem(bytes, len, "mine", 4);
-    g_assert_false(exists(t, "d-f004.vmdk")); /* made before, and removed */
+    g_assert_true(exists(t, "d-f005.vmdk"));
+    g_assert_true(exists(t, "d-f006.vmdk"));
+    test_co_close(open_sound(t, "d.vmdk", 9 * MIB));
 }
 
 static void
@@ -258,6 +260,253 @@ test_equal_size_changes_nothing(TestCo *t)
     g_assert_cmpstr(before, ==, after);
 }
 
+/* -- sparse
+ * ---------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t sectors, rgd, rgt, gd, gt, overhead;
+} Layout;
+
+/* As the tables lie for whoever does not read the directory. */
+static void
+assert_layout(TestCo *t, const char *name, const Layout *want)
+{
+    VdNode *node = vmdk_test_open(t, name, 0);
+    const VmdkSparse *sp = vmdk_test_state(node)->extents[0].sparse;
+
+    g_assert_cmpuint(sp->hdr.capacity_sectors, ==, want->sectors);
+    g_assert_cmpuint(sp->hdr.rgd_sector, ==, want->rgd);
+    g_assert_cmpuint(sp->hdr.gd_sector, ==, want->gd);
+    g_assert_cmpuint(sp->hdr.overhead_sectors, ==, want->overhead);
+    for (uint32_t i = 0; i < sp->tables->n_gts; i++) {
+        g_assert_cmpuint(sp->tables->rgd[i], ==, want->rgt + 4 * i);
+        g_assert_cmpuint(sp->tables->gd[i], ==, want->gt + 4 * i);
+    }
+    test_co_close(node);
+}
+
+/* vmdk.md 18: what a disk made with that size would have. */
+static void
+test_sparse_layout_is_that_of_a_new_disk(TestCo *t)
+{
+    static const Layout steps[] = {
+        {20480, 21, 22, 26, 27, 128},
+        {2097152, 21, 22, 150, 151, 384},
+        {16777216, 21, 23, 1047, 1049, 2176},
+        {83886080, 21, 31, 5151, 5161, 10368},
+        {125829120, 21, 36, 7716, 7731, 15488},
+        {2147483648, 21, 277, 131349, 131605, 262784},
+        {4294967295, 21, 533, 262677, 263189, 525440},
+    };
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 10 * MIB, "");
+    fill(t, "d.vmdk", MIB, 5 * MIB + 512);
+    for (unsigned i = 0; i < G_N_ELEMENTS(steps); i++) {
+        resize_name(t, "d.vmdk", steps[i].sectors * 512);
+        assert_layout(t, "d.vmdk", &steps[i]);
+        node = open_sound(t, "d.vmdk", steps[i].sectors * 512);
+        test_co_assert_zero(node, 0, MIB);
+        test_co_assert_pattern(node, MIB, 5 * MIB + 512, SEED);
+        test_co_assert_zero(node, 6 * MIB + 512, 4 * MIB - 512);
+        test_co_close(node);
+    }
+}
+
+static void
+test_sparse_shrinks_to_its_data(TestCo *t)
+{
+    static const Layout small = {20480, 21, 22, 26, 27, 384};
+    g_autofree char *path = test_co_path(t, "d.vmdk");
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", GIB, "");
+    fill(t, "d.vmdk", 0, 6 * MIB);
+    assert_refused(t, "d.vmdk", 5 * MIB, VD_ERROR_REFUSED);
+    resize_name(t, "d.vmdk", 10 * MIB);
+    /* Grains stay where they are. */
+    assert_layout(t, "d.vmdk", &small);
+    node = open_sound(t, "d.vmdk", 10 * MIB);
+    test_co_assert_pattern(node, 0, 6 * MIB, SEED);
+    test_co_close(node);
+
+    resize_name(t, "d.vmdk", 2 * MIB + 512);
+    g_assert_cmpuint(test_file_size(path), ==, (384 + 33 * 128) * 512);
+    resize_name(t, "d.vmdk", 2 * GIB);
+    node = open_sound(t, "d.vmdk", 2 * GIB);
+    test_co_assert_pattern(node, 0, 2 * MIB + 512, SEED);
+    test_co_assert_zero(node, 2 * MIB + 512, 20 * MIB);
+    test_co_close(node);
+}
+
+/* Leftovers of other tools behind the end: entries, and bytes of the last
+ * grain. */
+static void
+test_leftovers_do_not_show(TestCo *t)
+{
+    uint8_t junk[65536];
+    VdNode *node;
+
+    memset(junk, 'x', sizeof(junk));
+    vmdk_test_create(t, "d.vmdk", 10 * MIB + 512, "");
+    fill(t, "d.vmdk", 0, 65536);
+    fill(t, "d.vmdk", 10 * MIB, 512);
+    /* Grain 0 is at sector 128, grain 160 behind it; entry 161 names 0's. */
+    vmdk_test_poke(t, "d.vmdk", 256 * 512 + 512, junk, sizeof(junk) - 512);
+    vmdk_test_poke32(t, "d.vmdk", 27 * 512 + 161 * 4, 128);
+    vmdk_test_poke32(t, "d.vmdk", 22 * 512 + 161 * 4, 128);
+    vmdk_test_poke32(t, "d.vmdk", 27 * 512 + 170 * 4, 0xfffffff0);
+    resize_name(t, "d.vmdk", 30 * MIB);
+    node = open_sound(t, "d.vmdk", 30 * MIB);
+    test_co_assert_pattern(node, 0, 65536, SEED);
+    test_co_assert_zero(node, 10 * MIB + 512, 20 * MIB - 512);
+    test_co_close(node);
+}
+
+static void
+test_split_sparse(TestCo *t)
+{
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", 5 * MIB,
+                     "subformat=twoGbMaxExtentSparse,split_size=2M");
+    fill(t, "d.vmdk", 0, 5 * MIB);
+    resize_name(t, "d.vmdk", 9 * MIB);
+    node = open_sound(t, "d.vmdk", 9 * MIB);
+    g_assert_cmpuint(vmdk_test_state(node)->n_extents, ==, 5);
+    test_co_assert_pattern(node, 0, 5 * MIB, SEED);
+    test_co_assert_zero(node, 5 * MIB, 4 * MIB);
+    test_co_close(node);
+
+    assert_refused(t, "d.vmdk", 3 * MIB, VD_ERROR_REFUSED);
+    resize_name(t, "d.vmdk", 3 * MIB);
+    node = open_sound(t, "d.vmdk", 3 * MIB);
+    test_co_assert_pattern(node, 0, 3 * MIB, SEED);
+    test_co_close(node);
+    g_assert_false(exists(t, "d-s003.vmdk"));
+}
+
+/* Tables of other shapes, and files that lack the second copy. */
+static void
+test_other_layouts_grow(TestCo *t)
+{
+    static const char *const options[] = {"grain_size=4k", "grain_size=1M",
+                                          "zeroed_grain=on"};
+    static const uint8_t plain = 1;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(options) + 1; i++) {
+        bool single = i == G_N_ELEMENTS(options);
+        VdNode *node;
+
+        test_dir_empty(t->dir);
+        vmdk_test_create(t, "d.vmdk", 10 * MIB, single ? "" : options[i]);
+        fill(t, "d.vmdk", 0, 5 * MIB);
+        if (single) /* flags without "redundant tables" */
+            vmdk_test_poke(t, "d.vmdk", 8, &plain, 1);
+        resize_name(t, "d.vmdk", GIB + 512);
+        node = open_sound(t, "d.vmdk", GIB + 512);
+        test_co_assert_pattern(node, 0, 5 * MIB, SEED);
+        test_co_assert_zero(node, 5 * MIB, 5 * MIB);
+        test_co_close(node);
+    }
+}
+
+static void
+test_random_sizes(TestCo *t)
+{
+    g_autoptr(GRand) rand = g_rand_new_with_seed(2026);
+    uint64_t size = MIB;
+
+    vmdk_test_create(t, "d.vmdk", size, "grain_size=4k");
+    fill(t, "d.vmdk", 0, size);
+    for (unsigned i = 0; i < 25; i++) {
+        uint64_t more = (uint64_t) g_rand_int_range(rand, 1, 40000) * 512;
+        VdNode *node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+        g_autoptr(GError) error = NULL;
+
+        test_co_assert_pattern(node, 0, MIN(size, 20 * MIB), SEED);
+        resize(node, size + more, false, &error);
+        g_assert_no_error(error);
+        test_co_assert_zero(node, size, more);
+        test_co_write_pattern(node, size, more, SEED);
+        test_co_close(node);
+        size += more;
+    }
+    test_co_close(open_sound(t, "d.vmdk", size));
+}
+
+static void
+test_limits_are_named(TestCo *t)
+{
+    vmdk_test_create(t, "d.vmdk", MIB, "");
+    assert_refused(t, "d.vmdk", (UINT64_C(1) << 50) + 512, VD_ERROR_LIMIT);
+}
+
+/* -- requests in flight
+ * ----------------------------------------------------------- */
+
+typedef struct {
+    VdNode *node;
+    uint64_t done;
+    bool stop;
+} Reader;
+
+static bool
+read_all_the_time(void *arg, GError **error)
+{
+    Reader *r = arg;
+
+    for (uint64_t off = 0; !r->stop; off = (off + 70000) % (8 * MIB)) {
+        test_co_assert_pattern(r->node, off, 70000, SEED);
+        r->done++;
+        vio_co_reschedule();
+    }
+    return true;
+}
+
+/* Behind what is read. */
+static bool
+write_all_the_time(void *arg, GError **error)
+{
+    Reader *r = arg;
+
+    for (unsigned i = 0; !r->stop; i++) {
+        uint64_t off = 9 * MIB + (uint64_t) (i * 7919 % 1500) * 512;
+
+        test_co_write_pattern(r->node, off, 3000, i);
+        test_co_assert_pattern(r->node, off, 3000, i);
+        r->done++;
+        vio_co_reschedule();
+    }
+    return true;
+}
+
+static void
+test_requests_in_flight(TestCo *t)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(8);
+    g_autoptr(GError) error = NULL;
+    Reader reader = {0}, writer = {0};
+
+    vmdk_test_create(t, "d.vmdk", 10 * MIB, "");
+    fill(t, "d.vmdk", 0, 9 * MIB);
+    reader.node = writer.node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    for (unsigned i = 0; i < 3; i++)
+        vio_co_group_spawn(group, read_all_the_time, &reader, NULL);
+    vio_co_group_spawn(group, write_all_the_time, &writer, NULL);
+    for (unsigned i = 1; i <= 8; i++) {
+        resize(reader.node, i % 4 ? i * GIB : 10 * MIB, true, &error);
+        g_assert_no_error(error);
+    }
+    reader.stop = writer.stop = true;
+    vio_co_group_join(group, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(reader.done, >, 10);
+    g_assert_cmpuint(writer.done, >, 3);
+    test_co_close(reader.node);
+    test_co_close(open_sound(t, "d.vmdk", 10 * MIB));
+}
+
 /* -- refusals
  * --------------------------------------------------------------------- */
 
@@ -293,6 +542,15 @@ main(int argc, char **argv)
     test_co_add("/vmdk/resize/at-once", test_new_area_can_be_used_at_once);
     test_co_add("/vmdk/resize/file-in-the-way", test_file_in_the_way_stays);
     test_co_add("/vmdk/resize/zero-extent", test_zero_extent_is_its_line);
+    test_co_add("/vmdk/resize/sparse-layout",
+                test_sparse_layout_is_that_of_a_new_disk);
+    test_co_add("/vmdk/resize/sparse-shrink", test_sparse_shrinks_to_its_data);
+    test_co_add("/vmdk/resize/leftovers", test_leftovers_do_not_show);
+    test_co_add("/vmdk/resize/split-sparse", test_split_sparse);
+    test_co_add("/vmdk/resize/other-layouts", test_other_layouts_grow);
+    test_co_add("/vmdk/resize/random-sizes", test_random_sizes);
+    test_co_add("/vmdk/resize/limits", test_limits_are_named);
+    test_co_add("/vmdk/resize/in-flight", test_requests_in_flight);
     test_co_add("/vmdk/resize/descriptor", test_descriptor_follows);
     test_co_add("/vmdk/resize/keep-geometry", test_geometry_can_be_kept);
     test_co_add("/vmdk/resize/equal", test_equal_size_changes_nothing);

@@ -9,6 +9,7 @@
  */
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/descriptor/names.h"
+#include "formats/vmdk/sparse/new-file.h"
 #include "formats/vmdk/sesparse/sesparse.h"
 #include "formats/vmdk/sparse/cowd-header.h"
 
@@ -25,48 +26,6 @@ typedef struct {
 
 /* -- pieces of a sparse extent
  * --------------------------------------------------- */
-
-typedef uint64_t (*TableSector)(const VmdkHeader *hdr, uint64_t i);
-
-static bool
-create_co_write_directory(VdNode *file, const VmdkHeader *hdr, uint64_t sector,
-                          TableSector table_sector, GError **error)
-{
-    uint64_t n = vmdk_header_n_gts(hdr);
-    g_autofree uint32_t *gd = g_new(uint32_t, n);
-
-    for (uint64_t i = 0; i < n; i++)
-        gd[i] = GUINT32_TO_LE((uint32_t) table_sector(hdr, i));
-    return vd_node_co_pwrite(file, sector * VMDK_SECTOR, gd,
-                             n * sizeof(uint32_t), error);
-}
-
-static bool
-create_co_write_header(VdNode *file, const VmdkHeader *hdr, GError **error)
-{
-    uint8_t raw[VMDK_HEADER_BYTES];
-
-    vmdk_header_encode(hdr, raw);
-    return vd_node_co_pwrite(file, 0, raw, sizeof(raw), error);
-}
-
-/* The tables are the hole between the directories and the first grain. */
-bool
-vmdk_new_co_sparse_file(VdNode *file, const VmdkHeader *hdr,
-                        VdPrealloc prealloc, GError **error)
-{
-    if (prealloc != VD_PREALLOC_OFF)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: only flat images can be preallocated",
-                        vd_node_name(file));
-    return vd_node_co_truncate(file, hdr->overhead_sectors * VMDK_SECTOR,
-                               VD_PREALLOC_OFF, error) &&
-           create_co_write_directory(file, hdr, hdr->rgd_sector,
-                                     vmdk_header_rgt_sector, error) &&
-           create_co_write_directory(file, hdr, hdr->gd_sector,
-                                     vmdk_header_gt_sector, error) &&
-           create_co_write_header(file, hdr, error);
-}
 
 static VmdkHeader
 sparse_header(const VmdkNew *new, uint64_t sectors, bool embedded)
@@ -143,7 +102,7 @@ create_co_fill_one_file(Creation *c, VdNode *file, GError **error)
 
     if (new->subformat != VMDK_SUB_STREAM) {
         hdr = sparse_header(new, new->sectors, true);
-        return vmdk_new_co_sparse_file(file, &hdr, new->prealloc, error) &&
+        return vmdk_layout_co_write_new(file, &hdr, new->prealloc, error) &&
                create_co_write_embedded(file, &hdr, c->desc, error);
     }
     vmdk_header_layout_stream(&hdr, new->sectors, false);
@@ -248,7 +207,7 @@ create_co_fill_data_file(const VmdkNew *new, VdNode *file, uint64_t sectors,
     if (new->subformat == VMDK_SUB_SESPARSE)
         return vmdk_sesparse_co_create(file, sectors, error);
     hdr = sparse_header(new, sectors, false);
-    return vmdk_new_co_sparse_file(file, &hdr, new->prealloc, error);
+    return vmdk_layout_co_write_new(file, &hdr, new->prealloc, error);
 }
 
 static bool

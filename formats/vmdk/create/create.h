@@ -73,11 +73,6 @@ vmdk_new_is_split(const VmdkNew *new)
 bool vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error);
 void vmdk_new_clear(VmdkNew *new);
 
-/* create.c: the sparse extent of @hdr in the empty @file, but for a descriptor
- * inside. */
-bool vmdk_new_co_sparse_file(VdNode *file, const VmdkHeader *hdr,
-                             VdPrealloc prealloc, GError **error);
-
 /* descriptor.c: the text of the disk, but for its extents. */
 VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);
 

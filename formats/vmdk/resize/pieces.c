@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/resize/pieces.c - further extents of a split disk.
  *
- * Their files are new: a file that is in the way is somebody else's, and stays.
+ * Their files are new: a file that is in the way may be somebody else's, and
+ * stays.
  *
  * Concurrency: as resize.c says.
  */
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/resize/resize.h"
+#include "formats/vmdk/sparse/new-file.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
 
 #include <string.h>
+
+/* Names in a row that are tried. */
+#define MAX_TAKEN 1000
 
 /* -- how large, and what they are called
  * ------------------------------------------ */
@@ -133,8 +138,9 @@ pieces_co_make_file(VmdkPieces *pieces, const char *path, uint64_t len,
     if (!flat) {
         VmdkHeader hdr = piece_header(pieces->s, len / VMDK_SECTOR);
 
-        ok = vmdk_new_co_sparse_file(file, &hdr, prealloc, error);
+        ok = vmdk_layout_co_write_new(file, &hdr, prealloc, error);
     }
+    ok = ok && (!pieces->tx || vd_node_co_flush(file, error));
     return vd_node_co_close(file, ok ? error : NULL) && ok;
 }
 
@@ -150,21 +156,48 @@ pieces_co_open(VmdkPieces *pieces, const VmdkExtentLine *line, GError **error)
     return ok;
 }
 
+/* Under the first free name from @line->file on, which is replaced by it: a
+ * crash may have left files that no descriptor names. */
+static bool
+pieces_co_make_somewhere(VmdkPieces *pieces, VmdkExtentLine *line,
+                         VdPrealloc prealloc, GError **error)
+{
+    const char *base = vd_node_name(pieces->s->file);
+
+    for (unsigned tries = MAX_TAKEN; tries; tries--) {
+        g_autofree char *path = vd_path_combine(base, line->file);
+        g_autofree char *taken = NULL;
+        g_autoptr(GError) failure = NULL;
+
+        if (pieces_co_make_file(pieces, path, line->sectors * VMDK_SECTOR,
+                                line->type != VMDK_TYPE_SPARSE, prealloc,
+                                &failure))
+            return true;
+        if (tries == 1 ||
+            !g_error_matches(failure, VD_ERROR, VD_ERROR_EXISTS)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return false;
+        }
+        taken = line->file;
+        line->file = successor(taken);
+    }
+    g_assert_not_reached();
+}
+
 bool
 vmdk_pieces_co_add(VmdkPieces *pieces, VmdkDescriptor *desc, uint64_t len,
                    VdPrealloc prealloc, GError **error)
 {
     VmdkState *s = pieces->s;
-    g_autofree char *file = next_file(s, desc);
-    g_autofree char *path = vd_path_combine(vd_node_name(s->file), file);
     VmdkExtentLine line = {.type = s->extents[s->n_extents - 1].type,
                            .sectors = len / VMDK_SECTOR,
-                           .file = file};
+                           .file = next_file(s, desc)};
+    bool ok = pieces_co_make_somewhere(pieces, &line, prealloc, error) &&
+              vmdk_descriptor_add_extent(desc, &line, error) &&
+              pieces_co_open(pieces, &line, error);
 
-    return pieces_co_make_file(pieces, path, len, line.type != VMDK_TYPE_SPARSE,
-                               prealloc, error) &&
-           vmdk_descriptor_add_extent(desc, &line, error) &&
-           pieces_co_open(pieces, &line, error);
+    g_free(line.file);
+    return ok;
 }
 
 bool

@@ -139,11 +139,36 @@ round_up(uint64_t n, uint64_t to)
 }
 
 void
+vmdk_header_place_tables(VmdkHeader *hdr, uint64_t first)
+{
+    hdr->rgd_sector = first;
+    hdr->gd_sector = vmdk_header_rgt_sector(hdr, vmdk_header_n_gts(hdr));
+}
+
+/* First sector behind all tables. */
+static uint64_t
+tables_end(const VmdkHeader *hdr)
+{
+    return vmdk_header_gt_sector(hdr, vmdk_header_n_gts(hdr));
+}
+
+void
+vmdk_header_relayout(VmdkHeader *hdr, uint64_t capacity_sectors)
+{
+    uint64_t desc = 1; /* where it is, or should be */
+
+    if (hdr->desc_sector && hdr->desc_sector < hdr->overhead_sectors)
+        desc = hdr->desc_sector;
+    hdr->flags |= VMDK_FLAG_REDUNDANT;
+    hdr->capacity_sectors = capacity_sectors;
+    vmdk_header_place_tables(hdr, desc + hdr->desc_sectors);
+    hdr->overhead_sectors = round_up(tables_end(hdr), hdr->grain_sectors);
+}
+
+void
 vmdk_header_layout_sparse(VmdkHeader *hdr, uint64_t capacity_sectors,
                           uint64_t grain_sectors, bool embedded)
 {
-    uint64_t n_gts;
-
     *hdr = (VmdkHeader){
         .version = 1,
         .flags = VMDK_FLAG_NEWLINE | VMDK_FLAG_REDUNDANT,
@@ -153,11 +178,8 @@ vmdk_header_layout_sparse(VmdkHeader *hdr, uint64_t capacity_sectors,
         .desc_sectors = embedded ? VMDK_DESC_SECTORS : 0,
         .gtes_per_gt = VMDK_GTES_PER_GT,
     };
-    n_gts = vmdk_header_n_gts(hdr);
-    hdr->rgd_sector = 1 + hdr->desc_sectors;
-    hdr->gd_sector = vmdk_header_rgt_sector(hdr, n_gts);
-    hdr->overhead_sectors =
-        round_up(vmdk_header_gt_sector(hdr, n_gts), grain_sectors);
+    vmdk_header_place_tables(hdr, 1 + hdr->desc_sectors);
+    hdr->overhead_sectors = round_up(tables_end(hdr), grain_sectors);
 }
 
 void

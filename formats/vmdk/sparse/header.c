@@ -275,6 +275,16 @@ vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 }
 
 void
+vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
+{
+    vmdk_put32(raw + OFF_FLAGS, hdr->flags);
+    vmdk_put64(raw + OFF_CAPACITY, hdr->capacity_sectors);
+    vmdk_put64(raw + OFF_RGD, hdr->rgd_sector);
+    vmdk_put64(raw + OFF_GD, hdr->gd_sector);
+    vmdk_put64(raw + OFF_OVERHEAD, hdr->overhead_sectors);
+}
+
+void
 vmdk_header_mark_unfinished(uint8_t raw[VMDK_HEADER_BYTES])
 {
     memcpy(raw + OFF_MAGIC, header_unfinished, sizeof(header_unfinished));

@@ -56,6 +56,10 @@ bool vmdk_header_decode(const uint8_t raw[VMDK_HEADER_BYTES], const char *name,
                         VmdkHeader *hdr, GError **error);
 void vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
 
+/* Put capacity and the places of directories and first grain into a header that
+ * has been read: all else in @raw stays. */
+void vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
+
 /* The magic of a file that is still being written (lower case), which decode
  * refuses: a crash then never leaves a plausible stream. */
 void vmdk_header_mark_unfinished(uint8_t raw[VMDK_HEADER_BYTES]);
@@ -78,6 +82,12 @@ uint64_t vmdk_header_gd_sectors(const VmdkHeader *hdr);
  * directories (vmdk.md 5.5).  @embedded: room for a descriptor. */
 void vmdk_header_layout_sparse(VmdkHeader *hdr, uint64_t capacity_sectors,
                                uint64_t grain_sectors, bool embedded);
+/* The layout of @hdr for another capacity: behind the header, and the
+ * descriptor if there is one, as in a new extent; what else it says stays, but
+ * that there are two copies of the tables.  Descriptors stay where they are. */
+void vmdk_header_relayout(VmdkHeader *hdr, uint64_t capacity_sectors);
+/* Both directories, and behind each its tables, from sector @first on. */
+void vmdk_header_place_tables(VmdkHeader *hdr, uint64_t first);
 /* streamOptimized, version 3: directory in front (seekable targets), or at the
  * end (GD_AT_END, overhead 128 sectors). */
 void vmdk_header_layout_stream(VmdkHeader *hdr, uint64_t capacity_sectors,

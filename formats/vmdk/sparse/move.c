@@ -65,8 +65,9 @@ run_length(const VmdkMove *moves, size_t n, uint64_t grain)
     return run;
 }
 
-static bool
-move_co_copy(VmdkExtent *e, const VmdkMove *moves, size_t n, GError **error)
+bool
+vmdk_sparse_co_copy(VmdkExtent *e, const VmdkMove *moves, size_t n,
+                    GError **error)
 {
     g_autoptr(VioCoGroup) group = vio_co_group_new(COPIES_IN_FLIGHT);
     uint64_t grain = e->sparse->grain_bytes;
@@ -100,7 +101,7 @@ vmdk_sparse_co_move(VmdkExtent *e, const VmdkMove *moves, size_t n,
                     bool give_up, size_t *moved, GError **error)
 {
     bool ok = vmdk_sparse_co_mark_unclean(e, error) &&
-              move_co_copy(e, moves, n, error);
+              vmdk_sparse_co_copy(e, moves, n, error);
 
     *moved = 0;
     for (size_t i = 0; ok && i < n; i++) {

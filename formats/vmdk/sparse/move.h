@@ -9,6 +9,10 @@ typedef struct VmdkMove {
     uint64_t from, to; /* bytes of the file; multiples of the grain size */
 } VmdkMove;
 
+/* Copy @n grains, and no more than that: entries stay as they are. */
+bool vmdk_sparse_co_copy(VmdkExtent *e, const VmdkMove *moves, size_t n,
+                         GError **error);
+
 /* Copy @n grains and let their entries name the new places, which nothing on
  * disk may name.  With @give_up the old ones are given up; without, something
  * else still uses them.  The next vmdk_sparse_co_flush() makes it durable, in

@@ -61,7 +61,9 @@ struct VmdkSparse {
     VioRangeLock *allocating; /* extent ranges whose grains are being placed,
                                  dropped or marked; exclusive only */
     VioCoMutex flush_lock;
-    bool marked; /* the unclean flag is in the file, by us */
+    bool marked;         /* the unclean flag is in the file, by us */
+    bool header_unknown; /* a change of it failed in a way that leaves open
+                            which one is on disk: no more writing */
 
     /* Places that were given up (space.c). */
     VmdkGivingUp giving_up;
@@ -140,6 +142,17 @@ bool vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
 bool vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error);
 /* Too many dirty tables: write them. */
 bool vmdk_sparse_co_relieve(VmdkExtent *e, GError **error);
+
+/* Let the entries of [off, off + @place->len) name @place, behind one another.
+ * Whole grains, that have none; it does no harm if @place is not durable. */
+bool vmdk_sparse_co_assign(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
+                           GError **error);
+
+/* resize.c: the operations of extent.h */
+bool vmdk_sparse_co_grow(VmdkExtent *e, uint64_t len, VdPrealloc prealloc,
+                         GError **error);
+bool vmdk_sparse_co_used_end(VmdkExtent *e, uint64_t *end, GError **error);
+bool vmdk_sparse_co_shrink(VmdkExtent *e, GError **error);
 
 /* zero.c */
 bool vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,

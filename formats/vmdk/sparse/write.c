@@ -48,6 +48,11 @@ vmdk_sparse_co_mark_unclean(VmdkExtent *e, GError **error)
 
     if (G_LIKELY(sp->marked))
         return true;
+    if (sp->header_unknown)
+        return vd_throw(error, VD_ERROR_IO,
+                        "%s: the header could not be written; it must be "
+                        "opened again",
+                        vd_node_name(e->file));
     vio_co_mutex_lock(&sp->flush_lock);
     /* No barrier: what could go wrong are tables, and those are written
      * behind one. */
@@ -146,6 +151,24 @@ sparse_co_set_entries(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
             vmdk_tables_set(table, i, sector);
             sector += (uint32_t) sp->hdr.grain_sectors;
         }
+    }
+    return true;
+}
+
+bool
+vmdk_sparse_co_assign(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
+                      GError **error)
+{
+    for (uint64_t done = 0; done < place->len;) {
+        uint64_t rest = vmdk_sparse_table_rest(e->sparse, off + done);
+        VmdkPlace part = {.off = place->off + done,
+                          .len = MIN(rest, place->len - done)};
+
+        if (!sparse_co_prepare_tables(e, off + done, part.len, error) ||
+            !sparse_co_set_entries(e, off + done, &part, error) ||
+            !vmdk_sparse_co_relieve(e, error))
+            return false;
+        done += part.len;
     }
     return true;
 }
