@@ -26,6 +26,8 @@ SPLIT = 2047 << 20
 SIZE = 2 * SPLIT + 5 * TABLE + 3 * GRAIN + 7 * 512
 
 KINDS = (*HOSTED, "vmfsSparse")
+# One way to and from these will do.
+FURTHER = ("vmfsThin", "seSparse")
 
 suite = Suite()
 
@@ -88,6 +90,10 @@ def main():
             for kind in KINDS:
                 suite.add("%s becomes %s" % (origin, kind),
                           becomes, sources, origin, kind)
+        for kind in FURTHER:
+            for pair in (("monolithicSparse", kind), (kind, "vmfsSparse"),
+                         (kind, "streamOptimized"), (kind, kind)):
+                suite.add("%s becomes %s" % pair, becomes, sources, *pair)
         suite.run()
     finally:
         shutil.rmtree(sources.directory)

@@ -303,6 +303,41 @@ test_chain_of_many_links(TestCo *t)
     test_co_close(node);
 }
 
+/* As ESXi leaves them: a flat base, redo logs of both kinds above it, with
+ * grains of 512 bytes and of 4 KiB. */
+static void
+test_chain_of_all_kinds(TestCo *t)
+{
+    SeSpan low = {3 * GRAIN + 512, 3 * GRAIN}, high = {4 * GRAIN, 512};
+    VdNode *node;
+
+    vmdk_test_create(t, "base.vmdk", DISK_SIZE, "subformat=vmfs");
+    node = vmdk_test_open(t, "base.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, MIB, 7);
+    test_co_close(node);
+    se_test_make(t, "s1.vmdk", DISK_SIZE, "base.vmdk", se_test_fill_span, &low);
+    vmdk_test_create_child(t, "c.vmdk", DISK_SIZE, "subformat=vmfsSparse",
+                           "s1.vmdk");
+    node = vmdk_test_open(t, "c.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 4 * GRAIN + 1024, 512, 8);
+    test_co_write_pattern(node, 6 * GRAIN, 512, 8);
+    g_assert_true(vd_node_co_write_zeroes(node, 5 * GRAIN, 512, 0, NULL));
+    test_co_close(node);
+    se_test_make(t, "s2.vmdk", DISK_SIZE, "c.vmdk", se_test_fill_span, &high);
+    node = vmdk_test_open(t, "s2.vmdk", 0);
+    /* What a grain of the top holds besides was copied up. */
+    test_co_assert_pattern(node, 0, 3 * GRAIN + 512, 7);
+    test_co_assert_pattern(node, 3 * GRAIN + 512, GRAIN + 512, 1);
+    test_co_assert_pattern(node, 4 * GRAIN + 1024, 512, 8);
+    test_co_assert_pattern(node, 4 * GRAIN + 1536, GRAIN - 1536, 1);
+    test_co_assert_zero(node, 5 * GRAIN, 512);
+    test_co_assert_pattern(node, 5 * GRAIN + 512, GRAIN - 512, 1);
+    test_co_assert_pattern(node, 6 * GRAIN, 512, 8);
+    test_co_assert_pattern(node, 6 * GRAIN + 512, MIB - 6 * GRAIN - 512, 7);
+    test_co_assert_zero(node, MIB, DISK_SIZE - MIB);
+    test_co_close(node);
+}
+
 static void
 test_bare_extent(TestCo *t)
 {
@@ -572,6 +607,7 @@ main(int argc, char **argv)
     ADD("reads-together", test_grains_are_read_together);
     ADD("zeroes-over-parent", test_zeroed_grains_hide_the_parent);
     ADD("chain", test_chain_of_many_links);
+    ADD("chain-of-kinds", test_chain_of_all_kinds);
     ADD("bare", test_bare_extent);
     ADD("cut-grain", test_last_grain_may_be_cut_short);
     ADD("bounded", test_memory_of_tables_is_bounded);
