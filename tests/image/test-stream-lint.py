@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-lint - check --profile=esxi-import on streams of other products.
+"""test-stream-lint - check --profile=esxi-import on streams of other products.
 
 What VMware's software and tools that vSphere takes files of have written is
 clean but for notes; what qemu-img has written breaks exactly the rules that
