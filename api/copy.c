@@ -274,9 +274,15 @@ copy_set_data_shape(VdCopy *c, uint64_t cluster)
 {
     bool usable = cluster >= COPY_BLOCK && cluster <= VD_COPY_ITEM &&
                   (cluster & (cluster - 1)) == 0;
-    uint64_t sparse = c->params.sparse_size;
+    uint64_t sparse;
     unsigned wish = c->params.depth != 0 ? c->params.depth : COPY_DEPTH;
 
+    if (vd_node_limits(c->target->node)->sequential) {
+        /* Nothing can be left out there, and zeroes are bytes. */
+        c->params.sparse_size = 0;
+        c->params.target_is_zero = false;
+    }
+    sparse = c->params.sparse_size;
     c->item_bytes = VD_COPY_ITEM;
     while (c->item_bytes < sparse)
         c->item_bytes *= 2;

@@ -16,6 +16,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_null_driver,
     &vd_zero_driver,
     &vd_memory_driver,
+    &vd_fd_driver,
 
     /* filters */
     &vd_fault_driver,

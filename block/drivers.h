@@ -10,6 +10,7 @@ extern const VdDriver vd_file_driver;
 extern const VdDriver vd_null_driver;
 extern const VdDriver vd_zero_driver;
 extern const VdDriver vd_memory_driver;
+extern const VdDriver vd_fd_driver;
 
 /* Filters. */
 extern const VdDriver vd_readonly_driver;

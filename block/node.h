@@ -33,6 +33,8 @@ typedef struct VdLimits {
     uint64_t opt_transfer;  /* bytes; 0 = no wish */
     uint64_t zeroes_align;  /* bytes; write_zeroes below it falls back */
     uint64_t discard_align; /* bytes */
+    bool sequential;        /* every byte is written once, in order; a leaf's,
+                               and those of nodes that pass bytes through */
 } VdLimits;
 
 /* -- for drivers ----------------------------------------------------------- */

@@ -28,7 +28,22 @@ struct VdTransaction {
     bool ended;
     GPtrArray *files;    /* of TxFile, in the order they were made */
     GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
+    GHashTable *kept;    /* key -> TxKept */
 };
+
+typedef struct {
+    void *what;
+    GDestroyNotify free_what;
+} TxKept;
+
+static void
+kept_free(gpointer opaque)
+{
+    TxKept *kept = opaque;
+
+    kept->free_what(kept->what);
+    g_free(kept);
+}
 
 static void
 file_free(gpointer file)
@@ -52,6 +67,8 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
     tx->no_clobber = no_clobber;
     tx->files = g_ptr_array_new_with_free_func(file_free);
     tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    tx->kept =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_free);
     return tx;
 }
 
@@ -59,6 +76,7 @@ void
 vd_tx_free(VdTransaction *tx)
 {
     g_assert(tx->ended || tx->files->len == 0);
+    g_hash_table_unref(tx->kept);
     g_hash_table_unref(tx->by_path);
     g_ptr_array_unref(tx->files);
     g_free(tx);
@@ -68,6 +86,24 @@ static TxFile *
 tx_file(const VdTransaction *tx, guint i)
 {
     return g_ptr_array_index(tx->files, i);
+}
+
+void
+vd_tx_keep(VdTransaction *tx, const char *key, void *what,
+           GDestroyNotify free_what)
+{
+    TxKept *kept = g_new(TxKept, 1);
+
+    *kept = (TxKept){.what = what, .free_what = free_what};
+    g_hash_table_insert(tx->kept, g_strdup(key), kept);
+}
+
+void *
+vd_tx_kept(const VdTransaction *tx, const char *key)
+{
+    const TxKept *kept = g_hash_table_lookup(tx->kept, key);
+
+    return kept ? kept->what : NULL;
 }
 
 /* -- names ----------------------------------------------------------------- */
@@ -175,14 +211,37 @@ tx_co_make(VdTransaction *tx, TxFile *file, GError **error)
                               file->requested, other->requested);
 }
 
+/* Neither made nor replaced nor removed: it is there. */
+static VdNode *
+tx_co_descriptor(VdTransaction *tx, const VdEnv *env, const char *name,
+                 uint64_t size, GError **error)
+{
+    VdEnv inner = *env;
+    VdNode *node;
+
+    inner.tx = tx;
+    node = vd_co_open(&inner, name, "fd", NULL, VD_OPEN_RDWR, error);
+    if (!node)
+        return NULL;
+    node->env = env; /* which outlives this call */
+    node->growable = true;
+    if (tx_co_size(node, size, VD_PREALLOC_OFF, error))
+        return node;
+    (void) vd_node_co_close(node, NULL); /* the first error counts */
+    return NULL;
+}
+
 VdNode *
 vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
               uint64_t size, VdPrealloc prealloc, GError **error)
 {
-    TxFile *file = vd_tx_file_new(path);
+    TxFile *file;
     VdNode *node;
 
     g_assert(!tx->ended);
+    if (g_str_has_prefix(path, "fd:"))
+        return tx_co_descriptor(tx, env, path, size, error);
+    file = vd_tx_file_new(path);
     if (!tx_co_make(tx, file, error)) {
         vd_tx_file_remove(file);
         vd_tx_file_free(file);

@@ -9,6 +9,9 @@
  * new ones, before anything is made.  Block devices and other non-regular
  * files are written in place.
  *
+ * "fd:N" is a descriptor that is there already: written as it comes, undone by
+ * nothing.
+ *
  * While env->tx is set, opening a name that the transaction made opens its new
  * file.
  */
@@ -23,6 +26,11 @@ VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
  * of this transaction is a bug. */
 VdNode *vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
                       uint64_t size, VdPrealloc prealloc, GError **error);
+
+/* What a leaf keeps from one opening of @key to the next; freed with @tx. */
+void vd_tx_keep(VdTransaction *tx, const char *key, void *what,
+                GDestroyNotify free_what);
+void *vd_tx_kept(const VdTransaction *tx, const char *key);
 
 /* Will commit make its files durable? */
 bool vd_tx_is_synced(const VdTransaction *tx);

@@ -97,6 +97,7 @@ raw_co_open(VdNode *node, VdOptions *opts, GError **error)
         return false;
     /* Alignment is left to the door of the child. */
     vd_node_limits(node)->opt_transfer = vd_node_limits(child)->opt_transfer;
+    vd_node_limits(node)->sequential = vd_node_limits(child)->sequential;
     vd_node_set_name(node, vd_node_name(child));
     vd_node_set_write_flags(node, VD_REQ_FUA,
                             VD_REQ_FUA | VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);

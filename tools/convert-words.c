@@ -10,6 +10,9 @@
 #include "tools/images.h"
 #include "tools/output.h"
 
+#include <string.h>
+#include <unistd.h>
+
 /* NULL if the words agree, else what is wrong. */
 static const char *
 contradiction(const ConvertWords *w)
@@ -60,7 +63,7 @@ check_target(const ConvertJob *job)
     if (job->no_create)
         return true;
     problem = format_create_problem(job->target_format);
-    if (!problem)
+    if (!problem && !job->to_stdout)
         problem = image_create_problem(job->target);
     if (!problem)
         problem = format_options_problem(job->target_format, job->list);
@@ -128,11 +131,56 @@ settle_modes(ConvertWords *w)
     job->copy.skip_depth = job->backing ? 1 : 0;
 }
 
+/* With the image there nothing else may go to standard output. */
+static const char *
+stdout_problem(ConvertWords *w)
+{
+    ConvertJob *job = &w->job;
+
+    if (strcmp(job->target, "-") != 0 || job->target_image_opts)
+        return NULL;
+    job->to_stdout = true;
+    out_leave_stdout();
+    job->target = "fd:1";
+    if (job->no_create)
+        return "-n makes no sense with standard output";
+    if (job->common->json)
+        return "--output=json makes no sense with the image on standard output";
+    if (isatty(STDOUT_FILENO))
+        return "Refusing to write an image to a terminal";
+    return NULL;
+}
+
+/* "-" among the sources. */
+static const char *
+stdin_problem(ConvertJob *job)
+{
+    static char name[] = "fd:0";
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < job->n_sources && !job->common->image_opts; i++)
+        if (strcmp(job->sources[i], "-") == 0) {
+            job->sources[i] = name;
+            n++;
+        }
+    job->from_stdin = n > 0;
+    if (n > 1)
+        return "Standard input can be read only once";
+    if (n > 0 && isatty(STDIN_FILENO))
+        return "Refusing to read an image from a terminal";
+    return NULL;
+}
+
 int
 convert_words_run(ConvertWords *w)
 {
     ConvertJob *job = &w->job;
     const char *wrong = contradiction(w);
+
+    if (!wrong)
+        wrong = stdout_problem(w);
+    if (!wrong)
+        wrong = stdin_problem(job);
 
     if (wrong) {
         out_error("%s", wrong);

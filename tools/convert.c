@@ -26,8 +26,10 @@
 static bool
 create_failure(const ConvertJob *job, const GError *error)
 {
-    out_failure(job->target, error, "%s: error while converting %s: %s",
-                job->target, job->target_format, error->message);
+    const char *name = job->to_stdout ? "standard output" : job->target;
+
+    out_failure(name, error, "%s: error while converting %s: %s", name,
+                job->target_format, error->message);
     return false;
 }
 

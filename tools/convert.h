@@ -21,7 +21,9 @@ typedef struct ConvertJob {
     bool target_image_opts, target_is_zero;
     bool no_create; /* -n */
     bool no_sync, no_clobber;
-    bool force; /* skip the checks of devices */
+    bool from_stdin; /* one of the sources is "fd:0" */
+    bool to_stdout;  /* the target is "fd:1" */
+    bool force;      /* skip the checks of devices */
 
     /* the work */
     VdContext *ctx;

@@ -19,6 +19,7 @@
 static const char *program = "vdisk-img";
 static bool texts_old;
 static bool json_errors;
+static bool stdout_taken;   /* by data */
 static GPtrArray *warnings; /* of char*, NULL-terminated; kept for good */
 
 /* VDISK_IMG_COMPAT=MAJOR[.MINOR]; only the major number counts. */
@@ -61,10 +62,16 @@ out_set_json(bool json)
     json_errors = json;
 }
 
+void
+out_leave_stdout(void)
+{
+    stdout_taken = true;
+}
+
 FILE *
 out_progress_stream(void)
 {
-    return json_errors ? stderr : stdout;
+    return json_errors || stdout_taken ? stderr : stdout;
 }
 
 /* Progress may stand in an unfinished line of stdout: let it come first. */

@@ -35,6 +35,8 @@ void out_failure(const char *file, const GError *error, const char *fmt, ...)
 /* "Try 'PROG --help' ..." */
 void out_try_help(void);
 
+/* Data go to stdout: nothing else may, from now on. */
+void out_leave_stdout(void);
 /* Where plain progress goes: stdout, unless a document is to stand there. */
 FILE *out_progress_stream(void);
 

@@ -85,6 +85,26 @@ relation(const GPtrArray *infos, const struct stat *target)
 }
 
 static bool
+refuse_relation(const ConvertJob *job, const char *what)
+{
+    out_failure(job->target, NULL,
+                "%s: error while converting %s: the target is %s", job->target,
+                job->target_format, what);
+    return false;
+}
+
+/* Opening it again would find nothing there any more. */
+static bool
+check_stdin(const ConvertJob *job, const struct stat *target)
+{
+    struct stat st;
+
+    return fstat(STDIN_FILENO, &st) < 0 || st.st_dev != target->st_dev ||
+           st.st_ino != target->st_ino ||
+           refuse_relation(job, "the source itself");
+}
+
+static bool
 check_source(const ConvertJob *job, const char *source,
              const struct stat *target)
 {
@@ -97,12 +117,7 @@ check_source(const ConvertJob *job, const char *source,
     if (!infos)
         return false;
     const char *what = relation(infos, target);
-    if (!what)
-        return true;
-    out_failure(job->target, NULL,
-                "%s: error while converting %s: the target is %s", job->target,
-                job->target_format, what);
-    return false;
+    return !what || refuse_relation(job, what);
 }
 
 /* -- devices -------------------------------------------------------------- */
@@ -150,8 +165,11 @@ target_check(const ConvertJob *job)
 
     if (!target_stat(job, &target))
         return true; /* does not exist yet, or is not a local file */
+    if (job->from_stdin && !check_stdin(job, &target))
+        return false;
     for (unsigned i = 0; i < job->n_sources; i++)
-        if (!check_source(job, job->sources[i], &target))
+        if (strcmp(job->sources[i], "fd:0") != 0 &&
+            !check_source(job, job->sources[i], &target))
             return false;
     if (S_ISBLK(target.st_mode) && !job->no_create && !job->force)
         return check_device(job);

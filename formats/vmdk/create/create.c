@@ -40,19 +40,32 @@ sparse_header(const VmdkNew *new, uint64_t sectors, bool embedded)
     return hdr;
 }
 
+/* As it is to stand in the embedded area; NULL if that is too small. */
+static char *
+embedded_text(const VdNode *file, const VmdkHeader *hdr,
+              const VmdkDescriptor *desc, size_t *len, GError **error)
+{
+    size_t area = (size_t) hdr->desc_sectors * VMDK_SECTOR;
+    g_autofree char *text = vmdk_descriptor_text(desc, len);
+
+    if (*len > area)
+        return vd_throw_null(error, VD_ERROR_NO_SPACE,
+                             "%s: the descriptor would need %zu bytes, there "
+                             "is room for %zu",
+                             vd_node_name(file), *len, area);
+    return g_steal_pointer(&text);
+}
+
 static bool
 create_co_write_embedded(VdNode *file, const VmdkHeader *hdr,
                          const VmdkDescriptor *desc, GError **error)
 {
     size_t len, area = (size_t) hdr->desc_sectors * VMDK_SECTOR;
-    g_autofree char *text = vmdk_descriptor_text(desc, &len);
+    g_autofree char *text = embedded_text(file, hdr, desc, &len, error);
     g_autofree char *padded = g_malloc0(area);
 
-    if (len > area)
-        return vd_throw(error, VD_ERROR_NO_SPACE,
-                        "%s: the descriptor would need %zu bytes, there is "
-                        "room for %zu",
-                        vd_node_name(file), len, area);
+    if (!text)
+        return false;
     memcpy(padded, text, len);
     return vd_node_co_pwrite(file, hdr->desc_sector * VMDK_SECTOR, padded, area,
                              error);
@@ -94,18 +107,42 @@ create_co_write_empty_stream(VdNode *file, const VmdkHeader *hdr,
     return ok;
 }
 
+/* Header, descriptor and the gap in front of the records, in one piece; the
+ * end comes when the stream is filled. */
+static bool
+create_co_write_stream_front(VdNode *file, const VmdkHeader *hdr,
+                             const VmdkDescriptor *desc, GError **error)
+{
+    size_t len, room = (size_t) hdr->overhead_sectors * VMDK_SECTOR;
+    g_autofree char *text = embedded_text(file, hdr, desc, &len, error);
+    g_autofree uint8_t *front = g_malloc0(room);
+
+    if (!text)
+        return false;
+    vmdk_header_encode(hdr, front);
+    memcpy(front + hdr->desc_sector * VMDK_SECTOR, text, len);
+    return vd_node_co_pwrite(file, 0, front, room, error);
+}
+
 static bool
 create_co_fill_one_file(Creation *c, VdNode *file, GError **error)
 {
     const VmdkNew *new = c->new;
+    bool sequential = vd_node_limits(file)->sequential;
     VmdkHeader hdr;
 
+    if (sequential && new->subformat != VMDK_SUB_STREAM)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: takes no VMDK but subformat=streamOptimized",
+                        vd_node_name(file));
     if (new->subformat != VMDK_SUB_STREAM) {
         hdr = sparse_header(new, new->sectors, true);
         return vmdk_layout_co_write_new(file, &hdr, new->prealloc, error) &&
                create_co_write_embedded(file, &hdr, c->desc, error);
     }
-    vmdk_header_layout_stream(&hdr, new->sectors, false);
+    vmdk_header_layout_stream(&hdr, new->sectors, sequential);
+    if (sequential)
+        return create_co_write_stream_front(file, &hdr, c->desc, error);
     return create_co_write_embedded(file, &hdr, c->desc, error) &&
            create_co_write_empty_stream(file, &hdr, error);
 }
@@ -257,9 +294,14 @@ create_co_fill_descriptor_file(Creation *c, VdNode *file, GError **error)
 static bool
 create_co_with_data_files(Creation *c, GError **error)
 {
-    VdNode *file =
-        vd_tx_co_file(c->tx, c->env, c->new->path, 0, VD_PREALLOC_OFF, error);
+    VdNode *file;
 
+    if (g_str_has_prefix(c->new->path, "fd:"))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: a disk of several files cannot be written there",
+                        c->new->path);
+    file =
+        vd_tx_co_file(c->tx, c->env, c->new->path, 0, VD_PREALLOC_OFF, error);
     return file &&
            create_co_close_after(
                file, create_co_fill_descriptor_file(c, file, error), error);

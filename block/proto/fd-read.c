@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/fd-read.c - reading a descriptor that may not be able to seek.
+ *
+ * A file is read where it is, from its present place on.  Anything else is
+ * first copied, to its end, to a nameless file in $TMPDIR or /var/tmp, zeroes
+ * as holes: memory stays small, and formats find their tables wherever they
+ * are.
+ *
+ * Concurrency: runs on a worker; looks at the cancel token while it waits.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "block/proto/fd.h"
+
+#include "io/fd.h"
+#include "io/zero.h"
+
+#define SPOOL_BLOCK (64u << 10)
+#define SPOOL_POLL_MS 200
+
+static int
+spool_open(void)
+{
+    const char *dir = g_getenv("TMPDIR");
+    g_autofree char *path = NULL;
+    int fd;
+
+    if (!dir || *dir == '\0')
+        dir = "/var/tmp";
+    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+        return fd;
+    path = g_build_filename(dir, "vdisk-XXXXXX", NULL);
+    fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void) unlink(path); /* it has a name for a moment only */
+    return fd;
+}
+
+/* Fill @buf, up to the end of the input; bytes, or -errno. */
+static ssize_t
+spool_fill(const FdRead *job, uint8_t *buf)
+{
+    size_t have = 0;
+
+    while (have < SPOOL_BLOCK) {
+        struct pollfd p = {.fd = job->fd, .events = POLLIN};
+        int ready = poll(&p, 1, SPOOL_POLL_MS);
+        ssize_t n;
+
+        if (vio_cancel_check(job->cancel) != 0)
+            return -ECANCELED;
+        if (ready <= 0) {
+            if (ready < 0 && errno != EINTR)
+                return -errno;
+            continue;
+        }
+        n = read(job->fd, buf + have, SPOOL_BLOCK - have);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR && errno != EAGAIN)
+            return -errno;
+        have += n > 0 ? (size_t) n : 0;
+    }
+    return (ssize_t) have;
+}
+
+static int
+spool_write(int fd, const uint8_t *buf, size_t len, uint64_t off)
+{
+    while (len > 0) {
+        ssize_t n = pwrite(fd, buf, len, (off_t) off);
+
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n > 0) {
+            buf += n;
+            len -= (size_t) n;
+            off += (uint64_t) n;
+        }
+    }
+    return 0;
+}
+
+static int
+spool_all(FdRead *job, int spool)
+{
+    g_autofree uint8_t *buf = g_malloc(SPOOL_BLOCK);
+    ssize_t n;
+
+    while ((n = spool_fill(job, buf)) > 0) {
+        int failed = vio_is_zero(buf, (size_t) n)
+                         ? 0
+                         : spool_write(spool, buf, (size_t) n, job->size);
+
+        if (failed) {
+            job->spooling = true;
+            return failed;
+        }
+        job->size += (uint64_t) n;
+    }
+    if (n < 0)
+        return (int) -n;
+    return ftruncate(spool, (off_t) job->size) < 0 ? errno : 0;
+}
+
+void
+fd_read_open(void *opaque)
+{
+    FdRead *job = opaque;
+    VIO_AUTO_FD file = -1;
+    struct stat st;
+    off_t at;
+
+    if (fstat(job->fd, &st) < 0) {
+        job->failed = errno;
+        return;
+    }
+    at = lseek(job->fd, 0, SEEK_CUR);
+    if (S_ISREG(st.st_mode) && at >= 0) {
+        job->base = (uint64_t) at;
+        job->size = st.st_size > at ? (uint64_t) (st.st_size - at) : 0;
+        job->file = fcntl(job->fd, F_DUPFD_CLOEXEC, 3);
+        job->failed = job->file < 0 ? errno : 0;
+        return;
+    }
+    file = spool_open();
+    if (file < 0) {
+        job->failed = errno;
+        job->spooling = true;
+        return;
+    }
+    job->failed = spool_all(job, file);
+    if (job->failed == 0)
+        job->file = vio_fd_steal(&file);
+}
+
+void
+fd_read_run(void *opaque)
+{
+    FdPread *job = opaque;
+    uint8_t *buf = job->buf;
+
+    while (job->len > 0) {
+        ssize_t n = pread(job->file, buf, job->len, (off_t) job->off);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            job->failed = n < 0 ? errno : EIO; /* it became shorter */
+            return;
+        }
+        buf += n;
+        job->len -= (size_t) n;
+        job->off += (uint64_t) n;
+    }
+}
