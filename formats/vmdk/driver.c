@@ -8,8 +8,9 @@
  * read in the place of line N's file, of a raw device mapping too);
  * parent=PATH, parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than
  * end change tracking; force-dirty=on: read seSparse extents as their tables
- * are, whose journal nobody has replayed; compress_level=N of a new stream that
- * is opened to be filled.
+ * are, whose journal nobody has replayed; recover=on: read streamOptimized
+ * files from record to record, without their tables; compress_level=N of a new
+ * stream that is opened to be filled.
  *
  * Concurrency: requests overlap freely; what they must not do at the same time
  * is the extents' business.

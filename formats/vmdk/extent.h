@@ -71,6 +71,8 @@ extern const VmdkExtentOps vmdk_zero_ops;
 extern const VmdkExtentOps vmdk_sparse_ops;
 /* stream/extent.c: compressed grains, read only. */
 extern const VmdkExtentOps vmdk_stream_ops;
+/* stream/recover.c: the same without their tables. */
+extern const VmdkExtentOps vmdk_recovered_ops;
 
 /* -- whole disk: extent.c -----------------------------------------------------
  */

@@ -123,6 +123,8 @@ open_co_load_what_it_is(VmdkState *s, GError **error)
 
     if (!vd_node_co_pread(s->file, 0, head, len, error))
         return false;
+    if (s->recover && vmdk_header_is_unfinished(head))
+        vmdk_header_mark_finished(head);
     if (!refuse_unfinished(s, head, error))
         return false;
     s->bare_sesparse = vmdk_se_header_is_magic(head, len);
@@ -255,6 +257,15 @@ open_co_disk(VmdkState *s, VdOptions *opts, GError **error)
            vmdk_parent_co_open(s, opts, error);
 }
 
+static bool
+check_recover(const VmdkState *s, GError **error)
+{
+    return !s->recover || !vd_node_is_writable(s->node) ||
+           vd_throw(error, VD_ERROR_READ_ONLY,
+                    "%s: recover=on is for reading only",
+                    vd_node_name(s->file));
+}
+
 bool
 vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
@@ -267,6 +278,8 @@ vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
                                     vd_node_flags(node), error);
     if (!s->file ||
         !vd_options_take_bool(opts, "keep-cbt", &s->keep_cbt, error) ||
+        !vd_options_take_bool(opts, "recover", &s->recover, error) ||
+        !check_recover(s, error) ||
         !vd_options_take_bool(opts, "force-dirty", &s->force_dirty, error) ||
         !open_co_disk(s, opts, error)) {
         vmdk_co_close(node);

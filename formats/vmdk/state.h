@@ -26,6 +26,7 @@ struct VmdkState {
     char *parent_problem; /* why it is not open, for a check; NULL = none */
     bool encrypted;
     bool keep_cbt;    /* option: rather do not write */
+    bool recover;     /* option: streams are read without their tables */
     bool force_dirty; /* option: read extents whose journal needs replaying */
 
     VmdkExtent *extents;

@@ -6,7 +6,7 @@
  * the same as the first.
  */
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/stream/stream.h"
+#include "formats/vmdk/stream/scan.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/co-test.h"
 
@@ -94,6 +94,18 @@ case_co_tables(Case *c)
     }
 }
 
+/* By the markers, and by the tables. */
+static void
+case_co_scan(Case *c)
+{
+    g_auto(VmdkScan) records = {0};
+    g_auto(VmdkScan) tables = {0};
+    bool sound;
+
+    (void) vmdk_scan_co_records(c->file, &c->hdr, &records, NULL);
+    (void) vmdk_scan_co_tables(c->file, &c->hdr, &tables, &sound, NULL);
+}
+
 static void
 case_co_look(Case *c)
 {
@@ -106,7 +118,9 @@ case_co_look(Case *c)
     case_co_tables(c);
     vmdk_stream_reader_co_free(c->reader);
     (void) vmdk_stream_co_check(c->file, &c->hdr, &result, NULL);
+    (void) vmdk_stream_co_lint(c->file, &c->hdr, &result, NULL);
     g_clear_pointer(&result.findings, g_ptr_array_unref);
+    case_co_scan(c);
     g_free(c->one);
     g_free(c->two);
 }

@@ -125,6 +125,11 @@ def changed_file(damage, rewritten, shape="10 MiB", code=0, engine=None):
             file.write(data)
         if lint(image) == 0:
             raise Failed("the damage is none")
+        read = os.path.join(tmp, "read.raw")
+        vdisk_img("convert", "--image-opts", "-O", "raw",
+                  "driver=vmdk,recover=on,file.filename=" + image, read,
+                  engine=engine)
+        expect(raw_nz64k(read), raw_nz64k(raw), "recover=on")
         expect(repair(image, code, engine)["rewritten"], rewritten,
                "rewritten")
         assert_good(image, raw_nz64k(raw))
@@ -188,6 +193,10 @@ def cut_stream(keep):
         whole = [off for off in kept.order
                  if kept.records[off] == stream.records[off]]
         vdisk_img_fails("info", image)
+        # Without repairing, by its records.
+        read = os.path.join(tmp, "read.raw")
+        vdisk_img("convert", "--image-opts", "-O", "raw",
+                  "driver=vmdk,recover=on,file.filename=" + image, read)
 
         answer = repair(image, code=3)
         expect((answer["cut"], answer["grains"]), (True, len(whole)), "grains")
@@ -197,6 +206,7 @@ def cut_stream(keep):
             rest = os.path.getsize(raw) - file.tell()
             file.write(bytes(rest))
         assert_good(image, raw_nz64k(raw))
+        expect(raw_nz64k(read), raw_nz64k(raw), "recover=on")
 
 
 def damaged_grain_is_left():

@@ -290,6 +290,12 @@ vmdk_header_mark_unfinished(uint8_t raw[VMDK_HEADER_BYTES])
     memcpy(raw + OFF_MAGIC, header_unfinished, sizeof(header_unfinished));
 }
 
+void
+vmdk_header_mark_finished(uint8_t raw[VMDK_HEADER_BYTES])
+{
+    memcpy(raw, header_magic, sizeof(header_magic));
+}
+
 bool
 vmdk_header_is_unfinished(const uint8_t raw[VMDK_HEADER_BYTES])
 {

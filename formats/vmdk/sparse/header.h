@@ -63,6 +63,7 @@ void vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
 /* The magic of a file that is still being written (lower case), which decode
  * refuses: a crash then never leaves a plausible stream. */
 void vmdk_header_mark_unfinished(uint8_t raw[VMDK_HEADER_BYTES]);
+void vmdk_header_mark_finished(uint8_t raw[VMDK_HEADER_BYTES]);
 bool vmdk_header_is_unfinished(const uint8_t raw[VMDK_HEADER_BYTES]);
 
 /* Header, descriptor and directory lie inside a file of @file_bytes, apart

@@ -36,6 +36,8 @@ sparse_co_read_header(VmdkExtent *e, GError **error)
                         "%s: %" G_GUINT64_FORMAT
                         " bytes are too few for a sparse extent",
                         name, size);
+    if (e->state->recover && vmdk_header_is_unfinished(sp->raw))
+        vmdk_header_mark_finished(sp->raw);
     return sp->kind->decode(sp->raw, name, &sp->hdr, error);
 }
 
@@ -195,6 +197,8 @@ vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error)
         !settle_size(e, line_sectors, error) ||
         !check_kind_is_writable(e, error))
         return false;
+    if ((e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) && e->state->recover)
+        return vmdk_stream_co_recover(e, error);
     if (e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) {
         e->ops = &vmdk_stream_ops;
         if (!sparse_co_open_stream(e, error))
@@ -211,6 +215,7 @@ vmdk_sparse_free(VmdkExtent *e)
     if (!sp)
         return;
     g_clear_pointer(&sp->reader, vmdk_stream_reader_co_free);
+    vmdk_stream_recover_free(sp);
     g_clear_pointer(&sp->tables, vmdk_tables_free);
     g_clear_pointer(&sp->allocating, vio_range_lock_free);
     g_clear_pointer(&sp->freed, g_array_unref);

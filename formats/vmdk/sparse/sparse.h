@@ -71,6 +71,7 @@ struct VmdkSparse {
     GArray *resting;  /* of VmdkRange: requests may be on their way there */
     VmdkPlaces *free; /* may be used again */
     VmdkStreamReader *reader;
+    struct VmdkScan *scan; /* recover=on: in the place of tables; else NULL */
 };
 
 /* cowd.c */
@@ -80,6 +81,13 @@ extern const VmdkSparseKind vmdk_cowd_kind;
  * says, 0 = it does not. */
 bool vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error);
 void vmdk_sparse_free(VmdkExtent *e);
+
+/* stream/extent.c */
+bool vmdk_stream_co_decode(VmdkExtent *e, uint64_t off, const VdRun *run,
+                           const VioVec *dst, GError **error);
+/* stream/recover.c: header read, size settled. */
+bool vmdk_stream_co_recover(VmdkExtent *e, GError **error);
+void vmdk_stream_recover_free(VmdkSparse *sp);
 
 /* map.c */
 /* What the tables say; a run may reach behind the end of the file. */

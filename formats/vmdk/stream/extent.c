@@ -8,9 +8,9 @@
  */
 #include "formats/vmdk/sparse/sparse.h"
 
-static bool
-stream_co_decode(VmdkExtent *e, uint64_t off, const VdRun *run,
-                 const VioVec *dst, GError **error)
+bool
+vmdk_stream_co_decode(VmdkExtent *e, uint64_t off, const VdRun *run,
+                      const VioVec *dst, GError **error)
 {
     const VmdkSparse *sp = e->sparse;
 
@@ -27,7 +27,7 @@ stream_co_check(VmdkExtent *e, VdCheckResult *result, GError **error)
 
 const VmdkExtentOps vmdk_stream_ops = {
     .co_map = vmdk_sparse_co_map,
-    .co_decode = stream_co_decode,
+    .co_decode = vmdk_stream_co_decode,
     .co_check = stream_co_check,
     .free = vmdk_sparse_free,
 };

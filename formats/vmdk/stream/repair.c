@@ -76,7 +76,7 @@ patient_co_read_header(VmdkPatient *p, GError **error)
         return false;
     p->unfinished = vmdk_header_is_unfinished(p->raw);
     if (p->unfinished)
-        memcpy(p->raw, "KDMV", 4);
+        vmdk_header_mark_finished(p->raw);
     if (memcmp(p->raw, "KDMV", 4) != 0)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: no streamOptimized VMDK: magic %02x %02x %02x "
@@ -343,12 +343,14 @@ mend_co_footer(VmdkPatient *p, const Judgement *j, GError **error)
 {
     uint64_t eos = j->end - (j->no_end ? 0 : VMDK_SECTOR);
     uint64_t front = p->hdr.overhead_sectors * VMDK_SECTOR;
-    uint8_t old[2 * VMDK_SECTOR], raw[VMDK_HEADER_BYTES];
+    const size_t len = 2 * VMDK_SECTOR;
+    g_autofree uint8_t *old = g_malloc(len);
+    uint8_t raw[VMDK_HEADER_BYTES];
     VmdkRecord rec;
 
-    if (eos < front + sizeof(old))
+    if (eos < front + len)
         return true;
-    if (!vd_node_co_pread(p->file, eos - sizeof(old), old, sizeof(old), error))
+    if (!vd_node_co_pread(p->file, eos - len, old, len, error))
         return false;
     vmdk_record_parse(&p->hdr, old, &rec);
     if (rec.data_bytes != 0 || rec.marker != VMDK_MARKER_FOOTER ||
@@ -427,15 +429,14 @@ bool
 vmdk_stream_co_repair(const VdEnv *env, const char *path,
                       VdStreamRepair *result, GError **error)
 {
-    VmdkPatient p = {.env = env, .path = path};
+    g_autofree VmdkPatient *p = g_new0(VmdkPatient, 1);
     Cure cure = CURE_NONE;
     bool ok;
 
+    p->env = env;
+    p->path = path;
     *result = (VdStreamRepair){0};
-    ok = repair_co_try(&p, &cure, result, error);
-    patient_co_close(&p);
-    if (!ok || cure != CURE_REBUILD)
-        return ok;
-    p.sectors = 0;
-    return repair_co_rewrite(&p, result, error);
+    ok = repair_co_try(p, &cure, result, error);
+    patient_co_close(p);
+    return ok && (cure != CURE_REBUILD || repair_co_rewrite(p, result, error));
 }
