@@ -101,11 +101,12 @@ typedef struct VdParentRef {
     VdNode *parent;   /* the content id to remember is that of this one, opened
                          by whatever means; NULL = as it is */
     const char
-        *coming;   /* an id that the parent will have soon, to be accepted
-                      beside the other; NULL = none, and none is any more */
-    bool must_fit; /* PARENT_MISMATCH if the child remembers another id */
-    bool renew;    /* what the child shows changes with this: it gets a new
-                      content id of its own */
+        *coming;     /* an id that the parent will have soon, to be accepted
+                        beside the other; NULL = none, and none is any more */
+    bool only_check; /* change nothing: is it possible? */
+    bool must_fit;   /* PARENT_MISMATCH if the child remembers another id */
+    bool renew;      /* what the child shows changes with this: it gets a new
+                        content id of its own */
 } VdParentRef;
 
 /* -- creating -------------------------------------------------------------- */

@@ -635,6 +635,26 @@ typedef struct VdRebaseResult {
 VD_PUBLIC bool vd_rebase(VdContext *ctx, const VdRebaseParams *params,
                          VdRebaseResult *result, GError **error);
 
+typedef enum VdAttachFlags {
+    VD_ATTACH_UPDATE_ID = 1 << 0, /* although the child remembers another
+                                     content id: it takes over the parent's */
+} VdAttachFlags;
+
+/* Put @child, a link that was opened alone (VD_OPEN_NO_PARENT, and for
+ * vd_attach() VD_OPEN_RDWR), on top of @parent: its file then names the
+ * parent's and remembers its content id.  Both must be equally large and of a
+ * format that has parents, the child no link of the parent's chain, and either
+ * without a parent so far (what it shows changes then, and its own content id
+ * with it) or made for what the parent is.  The handles stay as they are: the
+ * chain shows when the child is opened again.
+ *
+ * Errors: INVALID_ARGUMENT (sizes, loops, how they were opened),
+ * PARENT_MISMATCH, NOT_SUPPORTED, READ_ONLY. */
+VD_PUBLIC bool vd_is_attach_possible(VdDisk *parent, VdDisk *child,
+                                     GError **error);
+VD_PUBLIC bool vd_attach(VdDisk *parent, VdDisk *child, unsigned flags,
+                         GError **error);
+
 /* "0.1.0" */
 VD_PUBLIC const char *vd_version(void);
 /* "engines: uring, threads; codecs: ..." */

@@ -93,7 +93,7 @@ vmdk_co_chain_begin(VdNode *node, VdChainRole role, char **coming,
     if (role == VD_CHAIN_TOP)
         s->stores_zeroes = true;
     else
-        ok = chain_co_begin_base(s, coming, error);
+        ok = s->takes_over = chain_co_begin_base(s, coming, error);
     if (ok)
         s->modified = true; /* as far as content ids are concerned */
     vio_co_mutex_unlock(&s->desc_lock);
@@ -182,9 +182,23 @@ set_coming(VmdkState *s, const char *coming, GError **error)
     return true;
 }
 
+/* Holes of a flat extent would not show a parent. */
+static bool
+check_has_holes(const VmdkState *s, GError **error)
+{
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (s->extents[i].sparse || s->extents[i].type == VMDK_TYPE_SESPARSE)
+            return true;
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: has no sparse extent that would show a parent",
+                    vd_node_name(s->file));
+}
+
 static bool
 chain_co_set_parent_locked(VmdkState *s, const VdParentRef *ref, GError **error)
 {
+    if (ref->must_fit && !check_has_holes(s, error))
+        return false;
     if (!set_parent_cid(s, ref, error) ||
         !set_parent_name(s, ref->name, error) ||
         !set_coming(s, ref->coming, error))
@@ -193,7 +207,7 @@ chain_co_set_parent_locked(VmdkState *s, const VdParentRef *ref, GError **error)
         vmdk_ids_renew(s->desc, false);
         s->cid = vmdk_descriptor_cid(s->desc, "CID");
     }
-    return vmdk_descriptor_co_store(s, error);
+    return ref->only_check || vmdk_descriptor_co_store(s, error);
 }
 
 /* What the above changes in memory. */
@@ -252,7 +266,7 @@ vmdk_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error)
     vio_co_mutex_lock(&s->desc_lock);
     saved = save(s);
     ok = chain_co_set_parent_locked(s, ref, error);
-    if (!ok)
+    if (!ok || ref->only_check)
         restore(s, &saved);
     vio_co_mutex_unlock(&s->desc_lock);
     g_free(saved.hint);

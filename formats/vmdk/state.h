@@ -20,6 +20,7 @@ struct VmdkState {
     uint32_t cid, parent_cid;
     uint32_t coming_cid; /* of a parent that is being committed to (chain.h);
                             VMDK_CID_NONE = none */
+    bool takes_over;     /* a child is being committed to it */
     bool stores_zeroes;  /* there will be another parent: whole grains of zeroes
                             are worth storing */
     char *parent_path;   /* where it is, if it was not opened; NULL = unknown */

@@ -16,6 +16,11 @@ typedef struct {
 static const Kind kinds[] = {
     {2, {{"", SIZE}, {"", SIZE}}},
     {2, {{"grain_size=4k", SIZE}, {"zeroed_grain=on", SIZE}}},
+    {2, {{"", SIZE}, {"subformat=vmfsSparse", SIZE}}},
+    {3,
+     {{"subformat=vmfs", SIZE},
+      {"subformat=vmfsSparse", SIZE},
+      {"subformat=vmfsSparse", SIZE}}},
     {2,
      {{"subformat=monolithicFlat", SIZE},
       {"zeroed_grain=on,grain_size=16k", SIZE}}},
@@ -256,6 +261,44 @@ test_impossible_commits(ApiTest *t, gconstpointer data)
     chain_free(&c);
 }
 
+static void
+test_a_shorter_base_grows(ApiTest *t, gconstpointer data)
+{
+    static const ChainSpec spec[] = {
+        {"subformat=twoGbMaxExtentFlat,split_size=1M", SIZE - MIB},
+        {"zeroed_grain=on", SIZE}};
+    VdCommitParams params = {0};
+    VdCommitResult result;
+    GError *error = NULL;
+    Chain c;
+
+    chain_build(&c, t, spec, 2, 12);
+    params.image.name = chain_path(&c, 1);
+    vd_commit(t->ctx, &params, &result, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(result.grown_from, ==, SIZE - MIB);
+    assert_link(&c, 1);
+    chain_assert_shows(t, chain_path(&c, 0), c.view[1], SIZE);
+    chain_free(&c);
+}
+
+/* Grown, it would show what is behind its end in its own parent. */
+static void
+test_a_base_over_a_longer_parent_stays(ApiTest *t, gconstpointer data)
+{
+    static const ChainSpec spec[] = {
+        {"", SIZE}, {"", SIZE - MIB}, {"zeroed_grain=on", SIZE}};
+    VdCommitParams params = {0};
+    Chain c;
+
+    chain_build(&c, t, spec, 3, 13);
+    params.image.name = chain_path(&c, 2);
+    assert_refused(t, &params, VD_ERROR_NOT_SUPPORTED);
+    for (unsigned i = 0; i < 3; i++)
+        assert_link(&c, i);
+    chain_free(&c);
+}
+
 typedef struct {
     VdContext *ctx;
     unsigned calls;
@@ -308,6 +351,9 @@ main(int argc, char **argv)
     api_test_add("/api/commit/siblings", test_other_children_are_named);
     api_test_add("/api/commit/in-use", test_children_in_use_refuse);
     api_test_add("/api/commit/impossible", test_impossible_commits);
+    api_test_add("/api/commit/grows", test_a_shorter_base_grows);
+    api_test_add("/api/commit/longer-below",
+                 test_a_base_over_a_longer_parent_stays);
     api_test_add("/api/commit/cancelled",
                  test_cancelled_commit_changes_nothing);
     return g_test_run();

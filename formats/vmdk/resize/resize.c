@@ -14,6 +14,8 @@
 static bool
 resize_co_check_family(VmdkState *s, GError **error)
 {
+    if (s->takes_over)
+        return true; /* its child is the larger one, and about to be merged */
     if (vmdk_has_parent(s))
         return vd_throw(error, VD_ERROR_REFUSED,
                         "%s: cannot be resized: it has a parent, which would "
