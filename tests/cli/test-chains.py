@@ -172,10 +172,57 @@ def rebase_cases(suite):
              b"would be its own parent")
 
 
+LINKS = 1000
+
+
+def cid_of(i):
+    return 0x10000000 + i
+
+
+def make_long_chain():
+    """n0000.vmdk to n0999.vmdk: copies of one child with other names."""
+    img("create", "-q", "-f", "vmdk", "n0000.vmdk", "1M")
+    img("create", "-q", "-f", "vmdk", "-b", "n0000.vmdk", "-F", "vmdk",
+        "n0001.vmdk")
+    with open(STAGE.path("n0001.vmdk"), "rb") as f:
+        child = f.read()
+    data = json.loads(img("info", "--output=json", "n0001.vmdk").stdout)
+    data = data["format-specific"]["data"]
+    parent = data["parent-cid"]
+    for i in range(1, LINKS):
+        text = child.replace(b"\nCID=%08x" % data["cid"],
+                             b"\nCID=%08x" % cid_of(i))
+        text = text.replace(b"parentCID=%08x" % data["parent-cid"],
+                            b"parentCID=%08x" % parent)
+        text = text.replace(b'Hint="n0000.vmdk', b'Hint="n%04d.vmdk' % (i - 1))
+        with open(STAGE.path("n%04d.vmdk" % i), "wb") as f:
+            f.write(text)
+        parent = cid_of(i)
+
+
+def long_chain_cases(suite):
+    @suite.case("a chain of a thousand links is refused by a named limit")
+    def _():
+        make_long_chain()
+        assert_equal(MIB, len(content("n0255.vmdk")), "256 links")
+        for args in (["convert", "-O", "raw", "n0256.vmdk", "x.raw"],
+                     ["convert", "-O", "raw", "n0999.vmdk", "x.raw"],
+                     ["check", "n0999.vmdk"],
+                     ["map", "n0999.vmdk"]):
+            said(img(*args, code=1), b"the chain has more than 256 links")
+        said(img("info", "--backing-chain", "n0999.vmdk", code=1),
+             b"more than 256 images in the chain")
+        # One link is a link: its header says where its parent is.
+        said(img("info", "n0999.vmdk"), b"n0998.vmdk")
+        said(img("commit", "n0999.vmdk", code=1),
+             b"the chain has more than 256 links")
+
+
 def main():
     suite = Suite()
     commit_cases(suite)
     rebase_cases(suite)
+    long_chain_cases(suite)
     suite.run()
 
 

@@ -19,10 +19,24 @@ except ImportError:
     sys.exit(77)
 
 
-def main():
+LINKS = []  # a child does not keep its parent alive
+
+
+def open_chain(path):
+    """The disk and its parents, which libvmdk wants to be given."""
     disk = pyvmdk.handle()
-    disk.open(sys.argv[1])
+    disk.open(path)
     disk.open_extent_data_files()
+    parent = disk.get_parent_filename()
+    if parent:
+        disk.set_parent(open_chain(os.path.join(os.path.dirname(path),
+                                                parent)))
+    LINKS.append(disk)
+    return disk
+
+
+def main():
+    disk = open_chain(sys.argv[1])
     size = disk.get_media_size()
     digest = Nz64k()
 
