@@ -47,7 +47,7 @@ vd_undo_path(VdNode *file)
 }
 
 static bool
-co_work(VdNode *file, VioFunc fn, FileWork *work, GError **error)
+undo_co_work(VdNode *file, VioFunc fn, FileWork *work, GError **error)
 {
     work->image = vd_node_name(leaf_of(file));
     vio_co_offload(vd_node_loop(file), fn, work);
@@ -82,7 +82,7 @@ vd_undo_co_look(VdNode *file, const char *path, VdUndoFound *found,
 {
     FileWork work = {.path = path};
 
-    if (!co_work(file, look_work, &work, error))
+    if (!undo_co_work(file, look_work, &work, error))
         return false;
     *found = work.found;
     return true;
@@ -125,7 +125,7 @@ vd_undo_co_make(VdNode *file, const char *path, GError **error)
 {
     FileWork work = {.path = path};
 
-    if (!co_work(file, make_work, &work, error))
+    if (!undo_co_work(file, make_work, &work, error))
         return NULL;
     return vd_undo_co_open(file, path, VD_OPEN_RDWR, error);
 }

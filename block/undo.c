@@ -225,14 +225,6 @@ undo_co_reopen(VdUndo *undo, GError **error)
     return undo->log != NULL;
 }
 
-static bool
-undo_co_put_back(VdUndo *undo, GError **error)
-{
-    return !undo->changed ||
-           (undo_co_reopen(undo, error) &&
-            vd_undo_co_put_back(undo->file, undo->log, false, error));
-}
-
 /* Grains that were copied behind the end before anything was saved. */
 static bool
 undo_co_cut(VdUndo *undo, GError **error)
@@ -242,11 +234,22 @@ undo_co_cut(VdUndo *undo, GError **error)
                                error);
 }
 
+/* A log that is empty already means that all changes stand, with what they name
+ * behind the old end: only the very last barrier has failed. */
+static bool
+undo_co_put_back(VdUndo *undo, GError **error)
+{
+    if (!undo->changed)
+        return undo_co_cut(undo, error);
+    return undo_co_reopen(undo, error) &&
+           vd_undo_co_put_back(undo->file, undo->log, false, error);
+}
+
 bool
 vd_undo_co_cancel(VdUndo *undo, GError **error)
 {
     forget_queue(undo);
-    if (undo_co_put_back(undo, error) && undo_co_cut(undo, error))
+    if (undo_co_put_back(undo, error))
         return !undo->log || vd_undo_co_remove(g_steal_pointer(&undo->log),
                                                undo->path, error);
     if (undo->log)

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-repair.c - vdisk-img repair: what needs more words than check -r.
+/* tools/cmd-repair.c - vdisk-img repair: "check -r all", and what needs more
+ * words.
  *
- * Exit codes: 0 the image is good, 1 it could not be repaired and is as it
- * was, 2 wrong usage, 3 repaired, but data are missing.
+ * Exit codes: 0 the image is good, 1 it is not (--stream: could not be repaired
+ * and is as it was), 2 wrong usage, 3 --stream: repaired, but data are missing.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/check-image.h"
 #include "tools/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 
-enum { OPT_STREAM = OPT_PRIVATE };
+enum { OPT_STREAM = OPT_PRIVATE, OPT_CID };
 
 enum {
     REPAIR_GOOD = 0,
@@ -25,6 +27,10 @@ enum {
 };
 
 static const CmdOption repair_options[] = {
+    CMD_ROW_FORMAT,
+    CMD_ROW_IMAGE_OPTS,
+    {OPT_CID, "cid", NULL,
+     "take the parent as it is now, though it was changed behind the image"},
     {OPT_STREAM, "stream", NULL,
      "have a streamOptimized file pass check --profile=esxi-import"},
     CMD_ROW_QUIET,
@@ -100,7 +106,7 @@ stream_repair(const CommonOptions *common, VdContext *ctx, const char *name)
 /* -- the command ---------------------------------------------------------- */
 
 static int
-repair_run(const CommonOptions *common, const char *name)
+stream_run(const CommonOptions *common, const char *name)
 {
     VdContext *ctx = image_context_new(common);
     int status;
@@ -118,23 +124,32 @@ static int
 cmd_repair_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
+    CheckJob job = {.common = opts_common(parser),
+                    .params = {.repair = VD_REPAIR_ALL}};
     bool stream = false;
     int code;
 
-    while ((code = opts_next(parser)) > 0)
+    while ((code = opts_next(parser)) > 0) {
         stream |= code == OPT_STREAM;
+        if (code == OPT_CID)
+            job.params.repair |= VD_REPAIR_PARENT_CID;
+    }
     if (code == OPTS_STOP)
         return opts_status(parser);
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
+    job.name = opts_operands(parser)[0];
     if (!stream)
-        return opts_fail_try(parser, "Expecting what to repair: --stream");
-    return repair_run(opts_common(parser), opts_operands(parser)[0]);
+        return check_image(&job) == CHECK_CLEAN ? REPAIR_GOOD : REPAIR_FAILED;
+    if (job.params.repair & VD_REPAIR_PARENT_CID || job.common->format ||
+        job.common->image_opts)
+        return opts_fail_try(parser, "--stream goes with a file name only");
+    return stream_run(job.common, job.name);
 }
 
 const Command cmd_repair = {
     .name = "repair",
-    .summary = "repair what needs more than check",
+    .summary = "make a damaged image sound",
     .operands = "FILE",
     .options = repair_options,
     .usage_status = REPAIR_USAGE,

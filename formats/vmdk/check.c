@@ -4,23 +4,12 @@
  *
  * Concurrency: nobody may write meanwhile.
  */
+#include "formats/vmdk/check.h"
+
 #include "block/finding.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 #include <string.h>
-
-static void
-check_cid(const VmdkState *s, const char *key, VdCheckResult *result)
-{
-    const char *text = vmdk_descriptor_get(s->desc, key);
-    uint64_t value;
-
-    if (!text ||
-        !g_ascii_string_to_unsigned(text, 16, 0, UINT32_MAX, &value, NULL))
-        vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file), 0,
-                       "%s is \"%s\", wanted eight hex digits", key,
-                       text ? text : "");
-}
 
 /* A flat file that lacks bytes reads as zeroes there. */
 static void
@@ -64,6 +53,20 @@ check_co_profile(VmdkExtent *e, VdCheckResult *result, GError **error)
     return !e->ops->co_check || e->ops->co_check(e, result, error);
 }
 
+/* What is not there, or is no extent, is lost; anything else may be better
+ * another time. */
+static void
+check_unopened(const VmdkExtent *e, VdCheckResult *result)
+{
+    bool lost = e->problem && (vd_error_is(e->problem, VD_ERROR_NOT_FOUND) ||
+                               vd_error_is(e->problem, VD_ERROR_CORRUPT) ||
+                               vd_error_is(e->problem, VD_ERROR_LIMIT));
+
+    vd_finding_add(result, lost ? VD_FINDING_CORRUPTION : VD_FINDING_ERROR,
+                   e->path ? e->path : vd_node_name(e->state->file), 0, "%s",
+                   e->problem ? e->problem->message : "the extent is not open");
+}
+
 static bool
 check_co_extent(const VmdkState *s, unsigned i, const char *profile,
                 VdCheckResult *result, GError **error)
@@ -71,9 +74,7 @@ check_co_extent(const VmdkState *s, unsigned i, const char *profile,
     VmdkExtent *e = &s->extents[i];
 
     if (!e->ops) {
-        vd_finding_add(result, VD_FINDING_ERROR,
-                       e->path ? e->path : vd_node_name(s->file), 0,
-                       "the extent is not open");
+        check_unopened(e, result);
         return true;
     }
     if (e->ops == &vmdk_flat_ops)
@@ -94,30 +95,53 @@ check_profile(const VdNode *node, const char *profile, GError **error)
                     vd_node_name(node), profile);
 }
 
+static bool
+check_co_look(VmdkState *s, const char *profile, VdCheckResult *result,
+              GError **error)
+{
+    if (s->desc)
+        vmdk_check_descriptor(s, result);
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (!check_co_extent(s, i, profile, result, error))
+            return false;
+    return true;
+}
+
+static bool
+check_co_look_again(VmdkState *s, VdCheckResult *result, GError **error)
+{
+    return check_co_look(s, NULL, result, error);
+}
+
+/* Streams are mended by their own rules. */
+static bool
+check_repair(const VmdkState *s, unsigned repair, GError **error)
+{
+    if (!repair)
+        return true;
+    if (!vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: is open for reading only and cannot be repaired",
+                        vd_node_name(s->node));
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (s->extents[i].ops == &vmdk_stream_ops)
+            return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                            "%s: streamOptimized images cannot be repaired",
+                            vd_node_name(s->node));
+    return true;
+}
+
 bool
 vmdk_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
               GError **error)
 {
-    const VmdkState *s = vd_node_state(node);
+    VmdkState *s = vd_node_state(node);
 
-    if (!check_profile(node, params->profile, error))
-        return false;
-    if (params->repair)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: VMDK images cannot be repaired",
-                        vd_node_name(node));
-
-    if (!vd_node_co_write_back(node, error))
-        return false;
-    if (s->desc) {
-        check_cid(s, "CID", result);
-        check_cid(s, "parentCID", result);
-    }
-    if (s->parent_problem)
-        vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file), 0,
-                       "%s", s->parent_problem);
-    for (unsigned i = 0; i < s->n_extents; i++)
-        if (!check_co_extent(s, i, params->profile, result, error))
-            return false;
-    return true;
+    return check_profile(node, params->profile, error) &&
+           check_repair(s, params->repair, error) &&
+           vd_node_co_write_back(node, error) &&
+           check_co_look(s, params->profile, result, error) &&
+           (!params->repair ||
+            vmdk_co_repair(s, params->repair, check_co_look_again, result,
+                           error));
 }

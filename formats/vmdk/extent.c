@@ -166,34 +166,57 @@ extent_co_setup_extent(VmdkExtent *e, const VmdkExtentLine *line,
 /* -- one extent
  * ----------------------------------------------------------------------- */
 
-/* With only the headers wanted, what is not there is not missed. */
+/* With only the headers wanted, what is not there is not missed; and a check
+ * tells rather than fails.  @problem is taken over. */
 static bool
-tolerate_missing(const VmdkExtent *e, GError **error)
+tolerate(VmdkExtent *e, GError *problem, GError **error)
 {
-    if (!(vd_node_flags(e->state->node) & VD_OPEN_NO_IO))
+    VdOpenFlags flags = vd_node_flags(e->state->node);
+
+    if (!(flags & VD_OPEN_NO_IO) &&
+        (!(flags & VD_OPEN_CHECK) || vd_error_is(problem, VD_ERROR_REFUSED) ||
+         vd_error_is(problem, VD_ERROR_IN_USE) ||
+         vd_error_is(problem, VD_ERROR_CANCELLED))) {
+        g_propagate_error(error, problem);
         return false;
-    g_clear_error(error);
+    }
+    vmdk_sparse_free(e);
+    vmdk_sesparse_free(e);
+    e->ops = NULL;
+    e->problem = problem;
     return true;
+}
+
+static bool
+extent_co_find(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
+               VdOptions *opts, GError **error)
+{
+    VmdkState *s = e->state;
+
+    if (!type_is_known(e->type, index, opts))
+        return refuse_kind(s, line, error);
+    if (e->path && !vmdk_extent_co_open_file(e, index, opts, error))
+        return false;
+    return !e->path || !e->file || !is_sparse(e->type) ||
+           vmdk_co_finish_repair(s->node, e->file, error);
 }
 
 static bool
 extent_co_open_extent(VmdkExtent *e, unsigned index, const VmdkExtentLine *line,
                       VdOptions *opts, GError **error)
 {
-    VmdkState *s = e->state;
-    g_autoptr(GError) failure = NULL;
+    VdOpenFlags flags = vd_node_flags(e->state->node);
+    GError *failure = NULL;
 
-    if (!type_is_known(e->type, index, opts))
-        return refuse_kind(s, line, &failure) ||
-               tolerate_missing(e, &failure) ||
-               (g_propagate_error(error, g_steal_pointer(&failure)), false);
-    if (e->path && !vmdk_extent_co_open_file(e, index, opts, &failure)) {
-        if (tolerate_missing(e, &failure))
-            return true;
-        g_propagate_error(error, g_steal_pointer(&failure));
-        return false;
-    }
-    return extent_co_setup_extent(e, line, error);
+    if (!extent_co_find(e, index, line, opts, &failure))
+        return tolerate(e, failure, error);
+    if (extent_co_setup_extent(e, line, &failure))
+        return true;
+    /* Of a file that is there a reader of headers wants to hear. */
+    if (flags & VD_OPEN_CHECK && e->file != e->state->file)
+        return tolerate(e, failure, error);
+    g_propagate_error(error, failure);
+    return false;
 }
 
 /* -- the whole disk
@@ -366,6 +389,7 @@ vmdk_extent_clear(VmdkExtent *e)
     vmdk_sparse_free(e);
     vmdk_sesparse_free(e);
     g_clear_pointer(&e->path, g_free);
+    g_clear_error(&e->problem);
 }
 
 void

@@ -61,6 +61,7 @@ struct VmdkExtent {
     uint64_t capacity_sectors; /* as the file's own header says; 0 = none */
     char *path;                /* as opened; NULL = none */
     bool named_by_caller;      /* not the descriptor's word */
+    GError *problem; /* why it was not opened, for a check; NULL = none */
 };
 
 /* flat.c: bytes as they are. */

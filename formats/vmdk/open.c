@@ -12,6 +12,7 @@
 #include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
+#include "block/undo.h"
 #include "formats/codec/codec.h"
 #include "io/offload.h"
 
@@ -267,6 +268,12 @@ check_recover(const VmdkState *s, GError **error)
 }
 
 bool
+vmdk_co_finish_repair(VdNode *node, VdNode *file, GError **error)
+{
+    return vd_node_env(node)->tx || vd_undo_co_recover(file, error);
+}
+
+bool
 vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
     VmdkState *s = vd_node_state(node);
@@ -281,6 +288,7 @@ vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
         !vd_options_take_bool(opts, "recover", &s->recover, error) ||
         !check_recover(s, error) ||
         !vd_options_take_bool(opts, "force-dirty", &s->force_dirty, error) ||
+        !vmdk_co_finish_repair(node, s->file, error) ||
         !open_co_disk(s, opts, error)) {
         vmdk_co_close(node);
         return false;

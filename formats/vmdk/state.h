@@ -51,6 +51,9 @@ struct VmdkState {
  */
 bool vmdk_co_open(VdNode *node, VdOptions *opts, GError **error);
 void vmdk_co_close(VdNode *node);
+/* Undo what an interrupted repair of @file left, before anything in it is
+ * believed. */
+bool vmdk_co_finish_repair(VdNode *node, VdNode *file, GError **error);
 
 /* -- parent.c
  * ------------------------------------------------------------------ */

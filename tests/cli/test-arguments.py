@@ -88,8 +88,10 @@ ROWS = [
     usage(["create", "-Z"], "unrecognized option '-Z'"),
     usage(["create", "-f"], "missing argument for option '-f'"),
     usage(["map", "-p", "a.raw"], "unrecognized option '-p'"),
-    usage(["check", "-r", "all", "a.vmdk"], "unrecognized option '-r'",
-          same=False),
+    Row(["check", "-r", "some", "a.vmdk"], 1,
+        ["qemu-img: --repair expects 'leaks' or 'all' not 'some'", TRY_10],
+        ["qemu-img: Unknown option value for -r "
+         "(expecting 'leaks' or 'all'): some", TRY_72]),
     fails(["info", "--object", "frob", "a.raw"],
           "Parameter 'qom-type' does not accept value 'frob'"),
     fails(["info", "-i", "frob", "a.raw"], "Invalid aio option: frob",

@@ -277,6 +277,7 @@ vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 void
 vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 {
+    vmdk_put32(raw + OFF_VERSION, hdr->version);
     vmdk_put32(raw + OFF_FLAGS, hdr->flags);
     vmdk_put64(raw + OFF_CAPACITY, hdr->capacity_sectors);
     vmdk_put64(raw + OFF_RGD, hdr->rgd_sector);

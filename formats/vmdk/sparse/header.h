@@ -56,8 +56,8 @@ bool vmdk_header_decode(const uint8_t raw[VMDK_HEADER_BYTES], const char *name,
                         VmdkHeader *hdr, GError **error);
 void vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
 
-/* Put capacity and the places of directories and first grain into a header that
- * has been read: all else in @raw stays. */
+/* Put version, flags, capacity and the places of directories and first grain
+ * into a header that has been read: all else in @raw stays. */
 void vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
 
 /* The magic of a file that is still being written (lower case), which decode

@@ -173,7 +173,7 @@ check_kind_is_writable(const VmdkExtent *e, GError **error)
 {
     const VmdkHeader *hdr = &e->sparse->hdr;
 
-    if (!is_written_to(e))
+    if (!is_written_to(e) || (vd_node_flags(e->state->node) & VD_OPEN_CHECK))
         return true;
     if (hdr->flags & VMDK_FLAG_COMPRESSED)
         return vd_throw(error, VD_ERROR_READ_ONLY,

@@ -186,6 +186,14 @@ bool vmdk_sparse_co_examine(VmdkExtent *e, VdCheckResult *result, GArray *stale,
                             GError **error);
 bool vmdk_sparse_co_check(VmdkExtent *e, VdCheckResult *result, GError **error);
 
+/* repair.c */
+/* Mend what can be mended without losing more; what was lost before is noted in
+ * @result.  All or nothing: a failure leaves the file as it was. */
+bool vmdk_sparse_co_repair(VmdkExtent *e, VdCheckResult *result,
+                           GError **error);
+/* Give back the space that nothing uses.  Only for an extent that is sound. */
+bool vmdk_sparse_co_give_back(VmdkExtent *e, GError **error);
+
 /* Bytes of the extent from @off to the end of its table. */
 static inline uint64_t
 vmdk_sparse_table_rest(const VmdkSparse *sp, uint64_t off)

@@ -26,37 +26,30 @@ typedef struct {
 /* -- checking entries
  * ----------------------------------------------------------- */
 
-typedef enum {
-    ENTRY_GOOD,
-    ENTRY_MISALIGNED, /* readable all the same */
-    ENTRY_SUSPICIOUS, /* readable, but never to be written to */
-    ENTRY_BAD,
-} EntryState;
-
-static EntryState
-judge(const VmdkTables *tables, uint32_t e, uint64_t file_sectors)
+VmdkEntryState
+vmdk_tables_judge(const VmdkTables *tables, uint32_t e, uint64_t file_sectors)
 {
     const VmdkHeader *hdr = &tables->hdr;
 
     if (e == VMDK_GTE_ABSENT || (e == VMDK_GTE_ZERO && tables->zero_gte))
-        return ENTRY_GOOD;
+        return VMDK_ENTRY_GOOD;
     if (e == VMDK_GTE_ZERO || e == VMDK_GTE_BAD || e >= file_sectors)
-        return ENTRY_BAD;
+        return VMDK_ENTRY_BAD;
     if (tables->stream)
-        return ENTRY_GOOD; /* the record is checked when it is read */
+        return VMDK_ENTRY_GOOD; /* the record is checked when it is read */
     if (e < hdr->overhead_sectors)
-        return ENTRY_SUSPICIOUS;
+        return VMDK_ENTRY_SUSPICIOUS;
     if (tables->meta->len &&
         vmdk_tables_hits_meta(tables, e, (uint64_t) e + hdr->grain_sectors - 1))
-        return ENTRY_SUSPICIOUS;
-    return !hdr->cowd && (e & (hdr->grain_sectors - 1)) ? ENTRY_MISALIGNED
-                                                        : ENTRY_GOOD;
+        return VMDK_ENTRY_SUSPICIOUS;
+    return !hdr->cowd && (e & (hdr->grain_sectors - 1)) ? VMDK_ENTRY_MISALIGNED
+                                                        : VMDK_ENTRY_GOOD;
 }
 
 /* Entries of table @index that belong to the disk; those behind its end are
  * other tools' leftovers. */
-static uint32_t
-entries_in_use(const VmdkTables *tables, uint32_t index)
+uint32_t
+vmdk_tables_entries_in_use(const VmdkTables *tables, uint32_t index)
 {
     const VmdkHeader *hdr = &tables->hdr;
     uint64_t grains =
@@ -71,11 +64,11 @@ static bool
 is_clean(const VmdkTables *tables, uint32_t index, const uint32_t *raw,
          uint64_t file_sectors)
 {
-    uint32_t n = entries_in_use(tables, index);
+    uint32_t n = vmdk_tables_entries_in_use(tables, index);
     unsigned bad = 0;
 
     for (uint32_t i = 0; i < n; i++)
-        bad |= judge(tables, GUINT32_FROM_LE(raw[i]), file_sectors);
+        bad |= vmdk_tables_judge(tables, GUINT32_FROM_LE(raw[i]), file_sectors);
     return !bad;
 }
 
@@ -83,28 +76,29 @@ bool
 vmdk_tables_sift(VmdkTables *tables, uint32_t index, uint32_t *raw,
                  const uint32_t *other, bool *damaged)
 {
-    uint32_t n = entries_in_use(tables, index);
+    uint32_t n = vmdk_tables_entries_in_use(tables, index);
     uint64_t sectors =
         (vd_node_size(tables->file) + VMDK_SECTOR - 1) / VMDK_SECTOR;
 
     if (is_clean(tables, index, raw, sectors))
         return false;
     for (uint32_t i = 0; i < n; i++) {
-        EntryState state = judge(tables, GUINT32_FROM_LE(raw[i]), sectors);
+        VmdkEntryState state =
+            vmdk_tables_judge(tables, GUINT32_FROM_LE(raw[i]), sectors);
         uint32_t second = other ? GUINT32_FROM_LE(other[i]) : 0;
 
-        if (state == ENTRY_GOOD)
+        if (state == VMDK_ENTRY_GOOD)
             continue;
         if (other && second > VMDK_GTE_ZERO &&
-            judge(tables, second, sectors) == ENTRY_GOOD) {
+            vmdk_tables_judge(tables, second, sectors) == VMDK_ENTRY_GOOD) {
             raw[i] = other[i];
             tables->stats.redundant++;
             *damaged = true;
-        } else if (state == ENTRY_BAD) {
+        } else if (state == VMDK_ENTRY_BAD) {
             raw[i] = GUINT32_TO_LE(VMDK_GTE_BAD);
             tables->stats.bad++;
             *damaged = true;
-        } else if (state == ENTRY_SUSPICIOUS) {
+        } else if (state == VMDK_ENTRY_SUSPICIOUS) {
             tables->stats.suspicious++;
             *damaged = true;
         }

@@ -129,6 +129,19 @@ void vmdk_tables_forget_hole(VmdkTables *tables);
 /* -- inside (tables*.c) ------------------------------------------------------
  */
 
+typedef enum VmdkEntryState {
+    VMDK_ENTRY_GOOD,
+    VMDK_ENTRY_MISALIGNED, /* readable all the same */
+    VMDK_ENTRY_SUSPICIOUS, /* readable, but never to be written to */
+    VMDK_ENTRY_BAD,
+} VmdkEntryState;
+
+/* What entry @e of a grain table is worth in a file of so many sectors. */
+VmdkEntryState vmdk_tables_judge(const VmdkTables *tables, uint32_t e,
+                                 uint64_t file_sectors);
+/* Entries of table @index that belong to the disk; those behind its end are
+ * other tools' leftovers. */
+uint32_t vmdk_tables_entries_in_use(const VmdkTables *tables, uint32_t index);
 /* Sort @raw (table @index) out: entries that name no place become BAD unless
  * the redundant table @other (may be NULL) has a good one.  True if anything
  * was wrong; sets *@damaged if writers must keep off. */

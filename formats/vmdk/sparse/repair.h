@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vmdk/sparse/repair.h - the parts of repairing a sparse extent.
+ *
+ *   repair.c             order of things; the header
+ *   repair-directory.c   where the tables are
+ *   repair-tables.c      what is in them
+ */
+#pragma once
+
+#include "block/finding.h"
+#include "block/undo.h"
+#include "formats/vmdk/sparse/scan.h"
+#include "formats/vmdk/sparse/owners.h"
+#include "formats/vmdk/sparse/sparse.h"
+
+typedef struct VmdkRepair {
+    VmdkExtent *e;
+    VmdkTables *tables; /* of @e; its directories become what they should be */
+    VdUndo *undo;
+    VdCheckResult *result; /* gets notes of what was lost */
+    const char *name;
+    uint64_t file_sectors; /* before */
+    uint64_t next;         /* byte of the file where new things go */
+    bool needs_zero_flag;  /* there are zero marks to stay */
+    GHashTable *fresh;     /* vmdk_repair_copy_key() of copies of tables that
+                              have a place but no contents yet */
+} VmdkRepair;
+
+typedef enum VmdkCopy { VMDK_PRIMARY, VMDK_REDUNDANT } VmdkCopy;
+
+static inline gpointer
+vmdk_repair_copy_key(uint32_t index, VmdkCopy copy)
+{
+    return GSIZE_TO_POINTER((gsize) index * 2 + copy);
+}
+
+/* @bytes behind everything there is, whole grains; NO_SPACE above 2 TiB. */
+bool vmdk_repair_reserve(VmdkRepair *r, uint64_t bytes, uint64_t *place,
+                         GError **error);
+/* Sectors of @want that differ from @disk (NULL = all), to @off of the file. */
+bool vmdk_repair_co_write(VmdkRepair *r, uint64_t off, const uint8_t *want,
+                          const uint8_t *disk, size_t len, GError **error);
+
+/* Both directories, in the file and in r->tables. */
+bool vmdk_repair_co_directories(VmdkRepair *r, GError **error);
+/* Both copies of all tables; grains that two entries share are copied. */
+bool vmdk_repair_co_tables(VmdkRepair *r, GError **error);
