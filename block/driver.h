@@ -135,6 +135,12 @@ typedef struct VdResize {
     void *arg;
 } VdResize;
 
+typedef struct VdRebuildSpec {
+    const VdEnv *env;
+    const char *filename; /* of the descriptor to be */
+    const char *parent;   /* as it is to be stored; NULL = none */
+} VdRebuildSpec;
+
 /* -- facts for info -------------------------------------------------------- */
 
 typedef struct VdNodeInfo {
@@ -265,6 +271,11 @@ struct VdDriver {
     /* vd_repair_stream(): by name, since the file may be beyond opening. */
     bool (*co_repair_stream)(const VdEnv *env, const char *path,
                              VdStreamRepair *result, GError **error);
+
+    /* vd_rebuild_descriptor(): write what names the data files that are there.
+     */
+    bool (*co_rebuild)(VdTransaction *tx, const VdRebuildSpec *spec,
+                       GError **error);
 
     /* Chains, for vd_commit(), vd_rebase(), vd_attach().  begin: before the
      * first change; BASE: *coming is the content id that it will have (g_free).

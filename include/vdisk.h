@@ -405,6 +405,23 @@ typedef struct VdStreamRepair {
 VD_PUBLIC bool vd_repair_stream(VdContext *ctx, const char *filename,
                                 VdStreamRepair *result, GError **error);
 
+typedef struct VdRebuildParams {
+    bool force;         /* take the place of a descriptor that is there */
+    const char *parent; /* the disk is a child of this one, named as it is to be
+                           stored; NULL = it is none */
+} VdRebuildParams;
+
+/* Writes the descriptor @filename ("x.vmdk") of a VMDK of which only the data
+ * files are left: x-flat.vmdk, x-f001.vmdk ..., x-s001.vmdk ..., or
+ * x-delta.vmdk.  Sizes come from them; content id, uuid and geometry are new.
+ * @params NULL = no force, no parent.
+ *
+ * Errors: EXISTS, NOT_FOUND (no data files, or one in the middle), CORRUPT (a
+ * data file that is none), REFUSED (files of two disks). */
+VD_PUBLIC bool vd_rebuild_descriptor(VdContext *ctx, const char *filename,
+                                     const VdRebuildParams *params,
+                                     GError **error);
+
 /* -- creating ------------------------------------------------------------- */
 
 typedef struct VdCreateParams {

@@ -17,7 +17,13 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 
-enum { OPT_STREAM = OPT_PRIVATE, OPT_CID };
+enum {
+    OPT_STREAM = OPT_PRIVATE,
+    OPT_CID,
+    OPT_FROM_EXTENTS,
+    OPT_FORCE,
+    OPT_PARENT
+};
 
 enum {
     REPAIR_GOOD = 0,
@@ -33,6 +39,11 @@ static const CmdOption repair_options[] = {
      "take the parent as it is now, though it was changed behind the image"},
     {OPT_STREAM, "stream", NULL,
      "have a streamOptimized file pass check --profile=esxi-import"},
+    {OPT_FROM_EXTENTS, "from-extents", NULL,
+     "the descriptor FILE is lost: write it anew from its data files"},
+    {OPT_PARENT, "parent", "PARENT", "with --from-extents: of this disk"},
+    {OPT_FORCE, "force", NULL,
+     "with --from-extents: although there is a descriptor"},
     CMD_ROW_QUIET,
     CMD_ROWS_COMMON,
 };
@@ -103,6 +114,29 @@ stream_repair(const CommonOptions *common, VdContext *ctx, const char *name)
     return result.cut || result.lost > 0 ? REPAIR_LOSS : REPAIR_GOOD;
 }
 
+/* -- lost descriptors ------------------------------------------------------ */
+
+static int
+rebuild_run(const CommonOptions *common, const char *name,
+            const VdRebuildParams *params)
+{
+    g_autoptr(GError) error = NULL;
+    VdContext *ctx = image_context_new(common);
+    int status = REPAIR_GOOD;
+
+    if (!ctx)
+        return REPAIR_FAILED;
+    if (!vd_rebuild_descriptor(ctx, name, params, &error)) {
+        out_failure(name, error, "Could not repair '%s': %s", name,
+                    error->message);
+        status = REPAIR_FAILED;
+    } else if (!common->quiet && !common->json) {
+        puts("Descriptor written.");
+    }
+    vd_context_free(ctx);
+    return status;
+}
+
 /* -- the command ---------------------------------------------------------- */
 
 static int
@@ -126,11 +160,16 @@ cmd_repair_run(const Command *command, int argc, char **argv)
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
     CheckJob job = {.common = opts_common(parser),
                     .params = {.repair = VD_REPAIR_ALL}};
-    bool stream = false;
+    VdRebuildParams rebuild = {0};
+    bool stream = false, from_extents = false;
     int code;
 
     while ((code = opts_next(parser)) > 0) {
         stream |= code == OPT_STREAM;
+        from_extents |= code == OPT_FROM_EXTENTS;
+        rebuild.force |= code == OPT_FORCE;
+        if (code == OPT_PARENT)
+            rebuild.parent = opts_arg(parser);
         if (code == OPT_CID)
             job.params.repair |= VD_REPAIR_PARENT_CID;
     }
@@ -139,6 +178,11 @@ cmd_repair_run(const Command *command, int argc, char **argv)
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
     job.name = opts_operands(parser)[0];
+    if ((rebuild.force || rebuild.parent) && !from_extents)
+        return opts_fail_try(parser, "--force and --parent go with "
+                                     "--from-extents only");
+    if (from_extents)
+        return rebuild_run(job.common, job.name, &rebuild);
     if (!stream)
         return check_image(&job) == CHECK_CLEAN ? REPAIR_GOOD : REPAIR_FAILED;
     if (job.params.repair & VD_REPAIR_PARENT_CID || job.common->format ||

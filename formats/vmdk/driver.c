@@ -343,6 +343,7 @@ const VdDriver vd_vmdk_driver = {
     .co_check = vmdk_co_check_alone,
     .co_unlink = vmdk_co_unlink,
     .co_repair_stream = vmdk_stream_co_repair,
+    .co_rebuild = vmdk_co_rebuild,
     .co_chain_begin = vmdk_co_chain_begin,
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,

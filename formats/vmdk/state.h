@@ -98,6 +98,10 @@ extern const VdOptionSpec vmdk_create_options[];
 bool vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec,
                     GError **error);
 
+/* create/rebuild.c */
+bool vmdk_co_rebuild(VdTransaction *tx, const VdRebuildSpec *spec,
+                     GError **error);
+
 /* -- meta.c
  * -------------------------------------------------------------------- */
 const char *vmdk_get_meta(VdNode *node, const char *key);

@@ -159,6 +159,51 @@ def case_an_interrupted_repair_is_undone():
             raise Failed("it was changed")
 
 
+def case_descriptors_come_back_from_extents():
+    with Images() as images:
+        for kind in ("monolithicFlat", "twoGbMaxExtentFlat",
+                     "twoGbMaxExtentSparse", "vmfsSparse"):
+            images.expect(0, "convert", "-f", "vmdk", "-O", "vmdk", "-o",
+                          "subformat=" + kind, "a.vmdk", kind + ".vmdk")
+            os.unlink(os.path.join(images.dir, kind + ".vmdk"))
+            images.expect(0, "repair", "--from-extents", kind + ".vmdk")
+            images.expect(0, "compare", "a.vmdk", kind + ".vmdk")
+            images.expect(0, "check", kind + ".vmdk")
+
+
+def case_split_disks_come_back_whole_or_not_at_all():
+    with Images() as images:
+        images.expect(0, "convert", "-f", "vmdk", "-O", "vmdk", "-o",
+                      "subformat=twoGbMaxExtentSparse,split_size=4M",
+                      "a.vmdk", "x.vmdk")
+        before = images.expect(1, "repair", "--from-extents", "x.vmdk")
+        if "exists" not in before:
+            raise Failed(before)
+        images.expect(0, "repair", "--from-extents", "--force", "x.vmdk")
+        images.expect(0, "compare", "a.vmdk", "x.vmdk")
+        os.unlink(os.path.join(images.dir, "x.vmdk"))
+        os.unlink(os.path.join(images.dir, "x-s002.vmdk"))
+        text = images.expect(1, "repair", "--from-extents", "x.vmdk")
+        if "x-s002.vmdk: is missing" not in text:
+            raise Failed(text)
+        images.expect(1, "repair", "--from-extents", "nothing.vmdk")
+        images.expect(2, "repair", "--force", "a.vmdk")
+        if os.path.exists(os.path.join(images.dir, "x.vmdk")):
+            raise Failed("a descriptor was written")
+
+
+def case_children_get_the_parent_that_is_named():
+    with Images() as images:
+        images.expect(0, "create", "-q", "-f", "vmdk", "-b", "a.vmdk", "-F",
+                      "vmdk", "-o", "subformat=twoGbMaxExtentSparse",
+                      "y.vmdk")
+        os.unlink(os.path.join(images.dir, "y.vmdk"))
+        images.expect(0, "repair", "--from-extents", "--parent=a.vmdk",
+                      "y.vmdk")
+        images.expect(0, "check", "y.vmdk")
+        images.expect(0, "compare", "a.vmdk", "y.vmdk")
+
+
 def main():
     suite = Suite()
     for name, case in list(globals().items()):
