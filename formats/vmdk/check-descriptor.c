@@ -162,10 +162,17 @@ check_shared_files(const VmdkState *s, VdCheckResult *result)
 }
 
 void
-vmdk_check_descriptor(const VmdkState *s, VdCheckResult *result)
+vmdk_check_descriptor(const VmdkState *s, bool by_profile,
+                      VdCheckResult *result)
 {
     check_cid(s, "CID", result);
     check_cid(s, "parentCID", result);
+    if (by_profile) {
+        /* A profile has its own words on the rest. */
+        if (s->parent_problem)
+            FIND(s, CORRUPTION, "%s", s->parent_problem);
+        return;
+    }
     if (!long_cid_fits(s))
         FIND(s, NOTE, "longContentID \"%s\" does not end in the CID %08x",
              vmdk_descriptor_get(s->desc, "ddb.longContentID"),

@@ -100,7 +100,7 @@ check_co_look(VmdkState *s, const char *profile, VdCheckResult *result,
               GError **error)
 {
     if (s->desc)
-        vmdk_check_descriptor(s, result);
+        vmdk_check_descriptor(s, profile != NULL, result);
     for (unsigned i = 0; i < s->n_extents; i++)
         if (!check_co_extent(s, i, profile, result, error))
             return false;

@@ -5,7 +5,8 @@
 #include "formats/vmdk/state.h"
 
 /* check-descriptor.c: s->desc is there. */
-void vmdk_check_descriptor(const VmdkState *s, VdCheckResult *result);
+void vmdk_check_descriptor(const VmdkState *s, bool by_profile,
+                           VdCheckResult *result);
 /* What the text says wrongly and can be told from elsewhere. */
 bool vmdk_repair_co_descriptor(VmdkState *s, GError **error);
 
