@@ -107,3 +107,45 @@ vd_disk_set_meta(VdDisk *disk, const char *key, const char *value,
                         vd_node_name(disk->node));
     return vd_context_run(disk->ctx, meta_co_set, &call, error);
 }
+
+/* -- keeping it in a copy ----------------------------------------------------
+ */
+
+typedef struct {
+    VdDisk *to, *from;
+    const VdOptions *given;
+} KeepCall;
+
+static bool
+meta_co_keep(void *arg, GError **error)
+{
+    KeepCall *call = arg;
+    VdNode *to = call->to->node;
+    bool ok;
+
+    vd_disk_enter(call->to);
+    vd_disk_enter(call->from);
+    ok = vd_node_driver(to)->co_keep_meta(to, call->from->node, call->given,
+                                          error);
+    vd_disk_leave(call->from);
+    vd_disk_leave(call->to);
+    return ok;
+}
+
+bool
+vd_disk_keep_meta(VdDisk *to, VdDisk *from, const char *options, GError **error)
+{
+    g_autoptr(VdOptions) given = vd_options_new();
+    KeepCall call = {.to = to, .from = from, .given = given};
+
+    if (options != NULL && *options != '\0' &&
+        !vd_options_parse(given, options, error))
+        return false;
+    if (vd_node_driver(to->node) != vd_node_driver(from->node) ||
+        vd_node_driver(to->node)->co_keep_meta == NULL)
+        return true;
+    if (to->ctx != from->ctx)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "both disks must belong to one context");
+    return vd_context_run(to->ctx, meta_co_keep, &call, error);
+}

@@ -141,6 +141,20 @@ typedef struct VdRebuildSpec {
     const char *parent;   /* as it is to be stored; NULL = none */
 } VdRebuildSpec;
 
+/* -- measuring --------------------------------------------------------------
+ */
+
+typedef struct VdMeasureSpec {
+    uint64_t size;        /* bytes of the disk */
+    const char *filename; /* of the image; NULL = not known: the longest */
+    VdOptions *options;   /* as of a creation, to be taken */
+    VdNode *source;       /* what would be copied; NULL = nothing */
+    /* The next stretch that holds data, in ascending order; *len 0 = there is
+     * no further one. */
+    bool (*co_next)(void *arg, uint64_t *off, uint64_t *len, GError **error);
+    void *arg;
+} VdMeasureSpec;
+
 /* -- facts for info -------------------------------------------------------- */
 
 typedef struct VdNodeInfo {
@@ -251,6 +265,14 @@ struct VdDriver {
     char **(*list_meta)(VdNode *node);
     bool (*co_set_meta)(VdNode *node, const char *key, const char *value,
                         GError **error);
+    /* @node, a new copy of @source (of this driver too), takes over what its
+     * links carry, but for what is of one disk only and for what the creation
+     * options @given (may be NULL) have said. */
+    bool (*co_keep_meta)(VdNode *node, VdNode *source, const VdOptions *given,
+                         GError **error);
+    /* How many bytes all files of such a new image would have. */
+    bool (*co_measure)(const VdMeasureSpec *spec, VdMeasureResult *result,
+                       GError **error);
     /* All files of this link, the one that names the others first, whether they
      * exist or not; g_strfreev.  NULL op: the leaf's file. */
     char **(*list_files)(VdNode *node);

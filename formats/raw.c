@@ -252,6 +252,18 @@ raw_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
     return file && vd_node_co_close(file, error);
 }
 
+static bool
+raw_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
+               GError **error)
+{
+    VdPrealloc prealloc;
+
+    if (!raw_take_create_options(spec->options, &prealloc, error))
+        return false;
+    result->required = result->fully_allocated = raw_round_up(spec->size);
+    return true;
+}
+
 const VdDriver vd_raw_driver = {
     VD_DRIVER_HEADER,
     .name = "raw",
@@ -262,6 +274,7 @@ const VdDriver vd_raw_driver = {
     .probe = raw_probe,
     .co_open = raw_co_open,
     .co_create = raw_co_create,
+    .co_measure = raw_co_measure,
     .co_map = raw_co_map,
     .co_pwritev = raw_co_pwritev,
     .co_write_zeroes = raw_co_write_zeroes,

@@ -272,6 +272,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
  * never NULL). */
 VD_PUBLIC char *vd_disk_get_meta(VdDisk *disk, const char *key);
 VD_PUBLIC char **vd_disk_list_meta(VdDisk *disk);
+/* @to, a new copy of @from (with all its links), takes over the metadata; not
+ * what is of one disk or kind only (VMDK: uuid, content id, geometry, change
+ * tracking ...), nor what the creation @options ("k=v,...", may be NULL) of @to
+ * have settled.  Nothing happens if the formats differ. */
+VD_PUBLIC bool vd_disk_keep_meta(VdDisk *to, VdDisk *from, const char *options,
+                                 GError **error);
 /* Add or replace in the link on top; an empty @value is one, NULL removes the
  * key (NOT_FOUND if this link does not have it).  Durable when done; a failure
  * or crash leaves the old value or the new one.  The contents count as
@@ -479,6 +485,30 @@ VD_PUBLIC char **vd_format_list(void);
 VD_PUBLIC char *vd_create_describe(const VdCreateParams *params,
                                    GError **error);
 
+/* -- measuring ------------------------------------------------------------ */
+
+typedef struct VdMeasureParams {
+    const char *format;   /* of the target */
+    const char *options;  /* as of a creation; NULL = none */
+    const char *filename; /* of the target, for the exact size of a VMDK's
+                             descriptor; NULL = as if it were very long */
+    uint64_t size;        /* bytes, if there is no source */
+} VdMeasureParams;
+
+typedef struct VdMeasureResult {
+    uint64_t required; /* bytes of all files after copying: exact for what is
+                          stored as it is, if no stored data is zero; an upper
+                          bound for compressed images */
+    uint64_t fully_allocated; /* the same with data everywhere */
+} VdMeasureResult;
+
+/* How large an image of the whole chain of @source (NULL: of an empty disk)
+ * would be.  Errors: NOT_SUPPORTED if the format cannot tell; those of
+ * creating; those of reading the map. */
+VD_PUBLIC bool vd_measure(VdContext *ctx, VdDisk *source,
+                          const VdMeasureParams *params,
+                          VdMeasureResult *result, GError **error);
+
 /* -- names of images ------------------------------------------------------ */
 
 /* All files of the link on top, the one that names the others first, whether
@@ -557,6 +587,26 @@ typedef struct VdCopyResult {
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);
+
+typedef struct VdCloneParams {
+    const char *source_format; /* NULL = probe */
+    VdOpenFlags source_flags;
+    const char *format;  /* of the clone; NULL = "vmdk" */
+    const char *options; /* of its creation; what they leave open is as in the
+                            source: kind (of its base link), adapter, hardware
+                            version, metadata */
+    bool overwrite;      /* replace an existing target; else EXISTS */
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdCloneParams;
+
+/* A new disk with the contents of @source and all its links, durable when done;
+ * identity (uuid, content id) is its own, metadata are kept
+ * (vd_disk_keep_meta).  @params NULL = defaults; @result may be NULL.  After a
+ * failure the target is as it was. */
+VD_PUBLIC bool vd_clone(VdContext *ctx, const char *source, const char *target,
+                        const VdCloneParams *params, VdCopyResult *result,
+                        GError **error);
 
 typedef struct VdCompareResult {
     bool identical, sizes_differ;

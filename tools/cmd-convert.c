@@ -25,6 +25,7 @@ enum {
     OPT_NO_CLOBBER,
     OPT_FORCE,
     OPT_COMPRESS_LEVEL,
+    OPT_KEEP_METADATA,
 };
 
 static const CmdOption convert_options[] = {
@@ -63,6 +64,9 @@ static const CmdOption convert_options[] = {
     {OPT_NO_CLOBBER, "no-clobber", NULL,
      "refuse to replace an existing target"},
     {OPT_FORCE, "force", NULL, "overwrite block devices that are not empty"},
+    {OPT_KEEP_METADATA, "keep-metadata", "[on|off]",
+     "take over the source's metadata; default: if both are of one format and "
+     "there is one source without -n and -B"},
     CMD_ROW_PROGRESS,
     CMD_ROW_QUIET,
     CMD_ROW_FORCE_SHARE,
@@ -127,6 +131,18 @@ take_sync(ConvertWords *w, const char *arg)
 {
     w->sync_given = true;
     return opts_parse_sync(arg, &w->job.no_sync);
+}
+
+/* Bare, it means on. */
+static bool
+take_keep(ConvertWords *w, const char *arg)
+{
+    w->keep_given = true;
+    w->keep = !arg || !strcmp(arg, "on");
+    if (w->keep || !strcmp(arg, "off"))
+        return true;
+    out_error("Invalid value for --keep-metadata: %s", arg);
+    return false;
 }
 
 static bool
@@ -197,6 +213,8 @@ convert_take(ConvertWords *w, int code, const char *arg)
     case OPT_FORCE:
         w->job.force = true;
         return true;
+    case OPT_KEEP_METADATA:
+        return take_keep(w, arg);
     case 'n':
         w->job.no_create = true;
         return true;

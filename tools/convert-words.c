@@ -34,6 +34,9 @@ contradiction(const ConvertWords *w)
                "backing file";
     if (job->no_create && job->no_clobber)
         return "--no-clobber makes no sense with -n";
+    if (w->keep && job->n_sources > 1)
+        return "--keep-metadata makes no sense when concatenating multiple "
+               "input images";
     if (job->backing && job->n_sources > 1)
         return "Having a backing file for the target makes no sense when "
                "concatenating multiple input images";
@@ -129,6 +132,10 @@ settle_modes(ConvertWords *w)
     /* One a sector, told to somebody who wants to hear nothing. */
     job->common->mute = job->copy.salvage && job->common->quiet;
     job->copy.skip_depth = job->backing ? 1 : 0;
+    job->keep_metadata = w->keep_given
+                             ? w->keep
+                             : !job->no_create && !job->backing &&
+                                   !job->to_stdout && job->n_sources == 1;
 }
 
 /* With the image there nothing else may go to standard output. */
@@ -146,6 +153,8 @@ stdout_problem(ConvertWords *w)
         return "-n makes no sense with standard output";
     if (job->common->json)
         return "--output=json makes no sense with the image on standard output";
+    if (w->keep)
+        return "--keep-metadata makes no sense with standard output";
     if (isatty(STDOUT_FILENO))
         return "Refusing to write an image to a terminal";
     return NULL;

@@ -129,10 +129,25 @@ target_compresses(const ConvertJob *job, VdDisk *target)
 }
 
 static bool
+metadata_keep(const ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *options = job->list ? optlist_join(job->list) : NULL;
+
+    if (!job->keep_metadata ||
+        vd_disk_keep_meta(target, job->disks[0], options, &error))
+        return true;
+    out_failure(job->target, error, "Could not keep the metadata: %s",
+                error->message);
+    out_hint("--keep-metadata=off does without them.");
+    return false;
+}
+
+static bool
 copy_to(ConvertJob *job, VdDisk *target)
 {
     bool ok = target_fits(job, target) && target_compresses(job, target) &&
-              copy_with_progress(job, target);
+              copy_with_progress(job, target) && metadata_keep(job, target);
 
     if (job->common->stats)
         image_print_stats(target, job->target);

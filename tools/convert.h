@@ -24,6 +24,7 @@ typedef struct ConvertJob {
     bool from_stdin; /* one of the sources is "fd:0" */
     bool to_stdout;  /* the target is "fd:1" */
     bool force;      /* skip the checks of devices */
+    bool keep_metadata;
 
     /* the work */
     VdContext *ctx;
@@ -38,6 +39,7 @@ typedef struct {
     ConvertJob job;
     const char *cache; /* -t */
     bool sparse_given, offload, sync_given, options_given;
+    bool keep_given, keep;
 } ConvertWords;
 
 /* Judge the words and do what they say; exit code. */

@@ -95,6 +95,8 @@ bool vmdk_descriptor_co_store(VmdkState *s, GError **error);
 /* -- create.c
  * ------------------------------------------------------------------ */
 extern const VdOptionSpec vmdk_create_options[];
+bool vmdk_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
+                     GError **error);
 bool vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec,
                     GError **error);
 
@@ -108,6 +110,13 @@ const char *vmdk_get_meta(VdNode *node, const char *key);
 char **vmdk_list_meta(VdNode *node);
 bool vmdk_co_set_meta(VdNode *node, const char *key, const char *value,
                       GError **error);
+/* -- meta-keep.c */
+bool vmdk_co_keep_meta(VdNode *node, VdNode *source, const VdOptions *given,
+                       GError **error);
+/* The text @to of a new disk of @sectors gets what the links of @source have.
+ */
+bool vmdk_keep_meta(VmdkDescriptor *to, uint64_t sectors, VdNode *source,
+                    const VdOptions *given, GError **error);
 /* Put @desc (taken over) in the place of s->desc, on disk first: a failure
  * leaves both as they were.  Waits for desc_lock. */
 bool vmdk_co_replace_descriptor(VmdkState *s, VmdkDescriptor *desc,

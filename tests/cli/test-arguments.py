@@ -76,7 +76,7 @@ ROWS = [
     # the program
     usage([], "Not enough arguments"),
     usage(["frobnicate"], "Command not found: frobnicate"),
-    usage(["measure", "a.raw"], "Command not found: measure", same=False),
+    usage(["amend", "a.raw"], "Command not found: amend", same=False),
     usage(["--frob"], "unrecognized option '--frob'"),
     usage(["-T"], "missing argument for option '-T'"),
 

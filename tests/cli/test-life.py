@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from fixture import assert_equal, make_images  # noqa: E402
+from fixture import MIB, assert_equal, make_images  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
                    vdisk_img_fails)
@@ -277,11 +277,239 @@ def rm_cases(suite):
             vdisk_img("rm", "--force", "a.vmdk", cwd=d)
 
 
+# -- measuring ----------------------------------------------------------------
+
+EXACT = ("monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
+         "twoGbMaxExtentFlat", "vmfs", "vmfsThin", "vmfsSparse", "seSparse")
+ALONE = EXACT[:-2]
+
+
+def make_content(d, size):
+    """content.raw: whole 64 KiB of data and holes by turns, at odd places."""
+    with open(os.path.join(d, "content.raw"), "wb") as f:
+        f.truncate(size)
+        for off in (0, 3 * 65536, 20 * 65536, 33 * MIB, size - 65536):
+            f.seek(off)
+            f.write(b"\7" * 65536)
+
+
+def files_size(d, stem):
+    return sum(os.path.getsize(os.path.join(d, n)) for n in os.listdir(d)
+               if n.startswith(stem))
+
+
+def measure(d, *args):
+    return json.loads(vdisk_img("measure", "--output=json", *args, cwd=d))
+
+
+def measure_cases(suite):
+    @suite.case("measure: exactly what convert makes")
+    def _():
+        with scratch() as d:
+            make_content(d, 40 * MIB + 512)
+            for source in ("content.raw", "source.vmdk"):
+                for kind in EXACT:
+                    options = "subformat=" + kind
+                    if kind.startswith("two"):
+                        options += ",split_size=16M"
+                    wanted = measure(d, "-O", "vmdk", "-o", options,
+                                     "--target=x.vmdk", source)
+                    loose = measure(d, "-O", "vmdk", "-o", options, source)
+                    vdisk_img("convert", "-O", "vmdk", "-o", options, source,
+                              "x.vmdk", cwd=d)
+                    size = files_size(d, "x")
+                    assert_equal(size, wanted["required"], source + kind)
+                    if not size <= loose["required"] < size + 2000:
+                        raise Failed("%s: %s" % (kind, loose))
+                    vdisk_img("rm", "x.vmdk", cwd=d)
+                vdisk_img("convert", "-O", "vmdk", "content.raw",
+                          "source.vmdk", cwd=d)
+                vdisk_img("meta", "set", "source.vmdk", "some.key",
+                          "some value", cwd=d)
+
+    @suite.case("measure: full disks, grains of other sizes, streams")
+    def _():
+        with scratch() as d:
+            with open(os.path.join(d, "full.raw"), "wb") as f:
+                f.write(os.urandom(5 * MIB + 4096))
+            for options in ("subformat=monolithicSparse", "grain_size=4k",
+                            "grain_size=1M", "subformat=streamOptimized"):
+                told = measure(d, "-O", "vmdk", "-o", options, "full.raw")
+                empty = measure(d, "-O", "vmdk", "-o", options, "--size",
+                                5 * MIB + 4096)
+                assert_equal(told["required"], told["fully-allocated"],
+                             options)
+                assert_equal(told["fully-allocated"],
+                             empty["fully-allocated"], options)
+                vdisk_img("convert", "-O", "vmdk", "-o", options, "full.raw",
+                          "x.vmdk", cwd=d)
+                size = files_size(d, "x")
+                if size > told["required"] or size < told["required"] - MIB:
+                    raise Failed("%s: %d, not %s" % (options, size, told))
+                vdisk_img("create", "-q", "-f", "vmdk", "-o", options,
+                          "x.vmdk", 5 * MIB + 4096, cwd=d)
+                size = files_size(d, "x")
+                if not size <= empty["required"] <= size + 512:
+                    raise Failed("%s: %d, not %s" % (options, size, empty))
+
+    @suite.case("measure: a chain counts as a whole")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            assert_equal(measure(d, "-O", "vmdk", "a.vmdk"),
+                         measure(d, "-O", "vmdk", "c.vmdk"), "chain")
+
+    @suite.case("measure: the words of qemu-img's test 178")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            for words, text in (
+                    ((), "Either --size N or one filename must be specified."),
+                    (("--size", "5", "a.raw"),
+                     "--size N cannot be used together with a filename."),
+                    (("a.raw", "b.raw"),
+                     "At most one filename argument is allowed."),
+                    (("--image-opts", "--size", "5"), "--image-opts, -f, and "
+                     "-l require a filename argument."),
+                    (("-f", "raw", "--size", "5"), "--image-opts, -f, and "
+                     "-l require a filename argument."),
+                    (("-l", "snap", "--size", "5"), "--image-opts, -f, and "
+                     "-l require a filename argument."),
+                    (("--output", "foo", "--size", "5"), "--output expects "
+                     "'human' or 'json' not 'foo'"),
+                    (("--size", "-1"), "Invalid image size specified"),
+                    (("-O", "foo", "--size", "5"), "Unknown file format "
+                     "'foo'")):
+                expect(fails(d, 1, "measure", *words), text)
+            assert_equal("required size: 1073741824\n"
+                         "fully allocated size: 1073741824\n",
+                         vdisk_img("measure", "--size", "1G", cwd=d), "raw")
+            assert_equal('{\n    "required": 1024,\n'
+                         '    "fully-allocated": 1024\n}\n',
+                         vdisk_img("measure", "--output=json", "--size", "513",
+                                   cwd=d), "json")
+            assert_equal("", run([VDISK_IMG, "measure", "--size", "1"],
+                                 cwd=d).stderr.decode(), "quiet")
+
+
+# -- cloning ------------------------------------------------------------------
+
+def facts(d, name):
+    return json.loads(vdisk_img("info", "--output=json", name, cwd=d))[
+        "format-specific"]["data"]
+
+
+def meta(d, name):
+    return json.loads(vdisk_img("meta", "list", "--output=json", name, cwd=d))
+
+
+def clone_cases(suite):
+    @suite.case("clone: from each kind to each kind")
+    def _():
+        kinds = ALONE + ("streamOptimized",)
+        with scratch() as d:
+            make_content(d, 40 * MIB)
+            for source in kinds:
+                vdisk_img("convert", "-O", "vmdk", "-o",
+                          "subformat=" + source, "content.raw", "s.vmdk",
+                          cwd=d)
+                for target in kinds:
+                    vdisk_img("clone", "-o", "subformat=" + target, "s.vmdk",
+                              "x.vmdk", cwd=d)
+                    vdisk_img("compare", "content.raw", "x.vmdk", cwd=d)
+                    peer_compare(d, "content.raw", "x.vmdk")
+                    vdisk_img("rm", "x.vmdk", cwd=d)
+                vdisk_img("clone", "s.vmdk", "x.vmdk", cwd=d)
+                wanted = "vmfs" if source.startswith("vmfs") else source
+                assert_equal(wanted, facts(d, "x.vmdk")["create-type"], source)
+                vdisk_img("rm", "x.vmdk", "s.vmdk", cwd=d)
+
+    @suite.case("clone: metadata are kept, identity is new")
+    def _():
+        with scratch() as d:
+            vdisk_img("create", "-q", "-f", "vmdk", "-o",
+                      "adapter_type=lsilogic,hwversion=9,description=a word",
+                      "s.vmdk", "3G", cwd=d)
+            vdisk_img("meta", "set", "s.vmdk", "my.key", "value", cwd=d)
+            vdisk_img("create", "-q", "-f", "vmdk", "-b", "s.vmdk", "-F",
+                      "vmdk", "c.vmdk", cwd=d)
+            vdisk_img("meta", "set", "c.vmdk", "my.key", "newer", cwd=d)
+            vdisk_img("meta", "set", "c.vmdk", "adapterType", "buslogic",
+                      cwd=d)
+            before = meta(d, "c.vmdk")
+            vdisk_img("clone", "c.vmdk", "x.vmdk", cwd=d)
+            after = meta(d, "x.vmdk")
+            for key in ("uuid", "longContentID"):
+                if before.pop(key) == after.pop(key):
+                    raise Failed(key + " was copied")
+            for key in ("cylinders", "heads", "sectors"):
+                before.pop("geometry." + key)
+            assert_equal(["391", "255", "63"],
+                         [after.pop("geometry." + key) for key in
+                          ("cylinders", "heads", "sectors")], "geometry")
+            assert_equal(before, after, "metadata")
+            assert_equal("newer", after["my.key"], "top link")
+            data = facts(d, "x.vmdk")
+            assert_equal(4294967295, data["parent-cid"], "no parent")
+            if data["cid"] in (facts(d, "c.vmdk")["cid"],
+                               facts(d, "s.vmdk")["cid"]):
+                raise Failed("CID was copied")
+
+    @suite.case("clone: options win over what the source says")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            vdisk_img("meta", "set", "a.vmdk", "virtualHWVersion", "11", cwd=d)
+            vdisk_img("clone", "-o", "adapter_type=lsilogic,hwversion=8",
+                      "a.vmdk", "x.vmdk", cwd=d)
+            after = meta(d, "x.vmdk")
+            assert_equal(("lsilogic", "8"),
+                         (after["adapterType"], after["virtualHWVersion"]),
+                         "given")
+
+    @suite.case("clone: existing targets, the source among them")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            expect(fails(d, 1, "clone", "a.vmdk", "f.vmdk"), "exists")
+            expect(fails(d, 1, "clone", "--overwrite", "c.vmdk", "a.vmdk"),
+                   "lock")
+            expect(fails(d, 1, "clone", "a.vmdk", "a.vmdk"), "exists")
+            vdisk_img("clone", "--overwrite", "a.vmdk", "f.vmdk", cwd=d)
+            vdisk_img("compare", "a.vmdk", "f.vmdk", cwd=d)
+            vdisk_img("clone", "a.raw", "new.vmdk", cwd=d)
+            vdisk_img("compare", "a.raw", "new.vmdk", cwd=d)
+            fails(d, 2, "clone", "a.vmdk")
+            fails(d, 2, "clone", "-o", "subformat=nothing=", "a.vmdk")
+
+    @suite.case("convert: metadata are kept unless told otherwise")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            vdisk_img("meta", "set", "a.vmdk", "k", "v", cwd=d)
+            for words, kept in (((), True), (("--keep-metadata=off",), False),
+                                (("--keep-metadata",), True)):
+                vdisk_img("convert", *words, "-O", "vmdk", "a.vmdk", "x.vmdk",
+                          cwd=d)
+                assert_equal(kept, "k" in meta(d, "x.vmdk"), str(words))
+            vdisk_img("convert", "-n", "-O", "vmdk", "a.vmdk", "x.vmdk", cwd=d)
+            vdisk_img("convert", "-O", "vmdk", "-o",
+                      "subformat=streamOptimized", "a.vmdk", "s.vmdk", cwd=d)
+            after = meta(d, "s.vmdk")
+            assert_equal(("v", "lsilogic", False),
+                         (after["k"], after["adapterType"], "uuid" in after),
+                         "stream")
+            expect(fails(d, 1, "convert", "--keep-metadata", "-O", "vmdk",
+                         "a.vmdk", "c.vmdk", "x.vmdk"), "concatenating")
+
+
 def main():
     suite = Suite()
     meta_cases(suite)
     rename_cases(suite)
     rm_cases(suite)
+    measure_cases(suite)
+    clone_cases(suite)
     suite.run()
 
 

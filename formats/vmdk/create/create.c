@@ -199,11 +199,12 @@ data_type(const VmdkNew *new)
 }
 
 static bool
-add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
+add_data_extent(const VmdkNew *new, VmdkDescriptor *desc, const char *path,
+                uint64_t sectors, GError **error)
 {
     g_autofree char *name = g_path_get_basename(path);
     VmdkExtentLine line = {
-        .type = data_type(c->new),
+        .type = data_type(new),
         .sectors = sectors,
         .file = name,
     };
@@ -213,7 +214,28 @@ add_data_extent(Creation *c, const char *path, uint64_t sectors, GError **error)
                         "%s: a descriptor cannot name a file whose name is "
                         "not UTF-8",
                         path);
-    return vmdk_descriptor_add_extent(c->desc, &line, error);
+    return vmdk_descriptor_add_extent(desc, &line, error);
+}
+
+uint64_t
+vmdk_new_piece_sectors(const VmdkNew *new)
+{
+    return vmdk_new_is_split(new) ? new->split_sectors : new->sectors;
+}
+
+bool
+vmdk_new_add_extents(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    uint64_t piece = vmdk_new_piece_sectors(new);
+
+    for (uint64_t done = 0, n = 1; done < new->sectors; done += piece, n++) {
+        g_autofree char *path = data_path(new, (unsigned) n);
+
+        if (!add_data_extent(new, desc, path, MIN(piece, new->sectors - done),
+                             error))
+            return false;
+    }
+    return true;
 }
 
 /* Of a redo log there are a header and an empty directory; tables come as they
@@ -266,14 +288,15 @@ static bool
 create_co_data_files(Creation *c, GError **error)
 {
     const VmdkNew *new = c->new;
-    uint64_t piece = vmdk_new_is_split(new) ? new->split_sectors : new->sectors;
+    uint64_t piece = vmdk_new_piece_sectors(new);
 
+    if (!vmdk_new_add_extents(new, c->desc, error))
+        return false;
     for (uint64_t done = 0, n = 1; done < new->sectors; done += piece, n++) {
         g_autofree char *path = data_path(new, (unsigned) n);
-        uint64_t sectors = MIN(piece, new->sectors - done);
 
-        if (!add_data_extent(c, path, sectors, error) ||
-            !create_co_data_file(c, path, sectors, error))
+        if (!create_co_data_file(c, path, MIN(piece, new->sectors - done),
+                                 error))
             return false;
     }
     return true;

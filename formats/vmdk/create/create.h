@@ -73,6 +73,18 @@ vmdk_new_is_split(const VmdkNew *new)
 bool vmdk_new_init(VmdkNew *new, const VdCreateSpec *spec, GError **error);
 void vmdk_new_clear(VmdkNew *new);
 
+/* create.c: the sparse extent of @hdr in the empty @file, but for a descriptor
+ * inside. */
+bool vmdk_new_co_sparse_file(VdNode *file, const VmdkHeader *hdr,
+                             VdPrealloc prealloc, GError **error);
+
+/* Data files come in pieces of this, the last one may be smaller. */
+uint64_t vmdk_new_piece_sectors(const VmdkNew *new);
+
+/* create.c: the lines of all data files. */
+bool vmdk_new_add_extents(const VmdkNew *new, VmdkDescriptor *desc,
+                          GError **error);
+
 /* descriptor.c: the text of the disk, but for its extents. */
 VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);
 

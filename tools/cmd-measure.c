@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/cmd-measure.c - vdisk-img measure: how large will the target be?
+ *
+ * Concurrency: main thread only.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tools/commands.h"
+#include "tools/formats.h"
+#include "tools/images.h"
+#include "tools/json.h"
+#include "tools/output.h"
+#include "tools/signals.h"
+
+enum { OPT_SIZE = OPT_PRIVATE, OPT_TARGET };
+
+static const CmdOption measure_options[] = {
+    {'f', "format", "FMT", "format of the image; default: found by probing"},
+    CMD_ROW_IMAGE_OPTS,
+    {'O', "target-format", "FMT", "format to measure; default raw"},
+    {'o', "options", "OPTS", "options of the target, as for convert"},
+    {'l', "snapshot", "SNAPSHOT", "internal snapshot of the image"},
+    {OPT_SIZE, "size", "N", "an empty disk of this size instead of an image"},
+    {OPT_TARGET, "target", "NAME",
+     "name of the target, which is part of some descriptors"},
+    CMD_ROW_FORCE_SHARE,
+    CMD_ROWS_COMMON,
+};
+
+typedef struct {
+    const CommonOptions *common;
+    VdMeasureParams params;
+    OptList *list;
+    const char *name, *snapshot;
+    bool size_given;
+} MeasureJob;
+
+static void
+measure_print(const MeasureJob *job, const VdMeasureResult *result)
+{
+    g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+
+    if (!job->common->json) {
+        printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64
+               "\n",
+               result->required, result->fully_allocated);
+        return;
+    }
+    json_add_uint(&object, "required", result->required);
+    json_add_uint(&object, "fully-allocated", result->fully_allocated);
+    json_print(g_variant_builder_end(&object), JSON_RANKED);
+}
+
+static bool
+measure_disk(VdContext *ctx, VdDisk *disk, const MeasureJob *job)
+{
+    g_autoptr(GError) error = NULL;
+    VdMeasureResult result;
+
+    if (!vd_measure(ctx, disk, &job->params, &result, &error)) {
+        out_failure(job->name, error, "%s", error->message);
+        return false;
+    }
+    measure_print(job, &result);
+    return true;
+}
+
+static bool
+measure_in_context(VdContext *ctx, const MeasureJob *job)
+{
+    if (!job->name)
+        return measure_disk(ctx, NULL, job);
+    ImageSpec spec = image_spec(job->common, job->name, 0);
+    VdDisk *disk = image_open(ctx, &spec);
+    if (!disk)
+        return false;
+    bool ok = measure_disk(ctx, disk, job);
+    if (job->common->stats)
+        image_print_stats(disk, job->name);
+    image_close_quietly(disk);
+    return ok;
+}
+
+static int
+measure_run(MeasureJob *job)
+{
+    VdContext *ctx = image_context_new(job->common);
+
+    if (!ctx)
+        return 1;
+    signals_watch(ctx);
+    bool ok = measure_in_context(ctx, job);
+    signals_watch(NULL);
+    vd_context_free(ctx);
+    return ok ? 0 : 1;
+}
+
+/* NULL if the words go together. */
+static const char *
+measure_contradiction(const MeasureJob *job, int n_operands)
+{
+    if (n_operands > 1)
+        return "At most one filename argument is allowed.";
+    if (n_operands == 0 &&
+        (job->common->image_opts || job->common->format || job->snapshot))
+        return "--image-opts, -f, and -l require a filename argument.";
+    if (n_operands == 0 && !job->size_given)
+        return "Either --size N or one filename must be specified.";
+    if (n_operands == 1 && job->size_given)
+        return "--size N cannot be used together with a filename.";
+    if (job->snapshot)
+        return "No format of this build has internal snapshots.";
+    return NULL;
+}
+
+static int
+measure_words(OptParser *parser, MeasureJob *job)
+{
+    int n = opts_n_operands(parser);
+    const char *wrong = measure_contradiction(job, n);
+    g_autofree char *problem = NULL, *options = NULL;
+
+    if (wrong)
+        return opts_fail(parser, "%s", wrong);
+    if (optlist_wants_help(job->list))
+        return format_print_options(job->params.format, n > 0);
+    problem = format_create_problem(job->params.format);
+    if (!problem)
+        problem = format_options_problem(job->params.format, job->list);
+    if (problem)
+        return opts_fail(parser, "%s", problem);
+    format_add_defaults(job->params.format, job->list);
+    options = optlist_join(job->list);
+    job->params.options = options;
+    job->name = n == 1 ? opts_operands(parser)[0] : NULL;
+    return measure_run(job);
+}
+
+static bool
+measure_option(MeasureJob *job, int code, const char *arg)
+{
+    switch (code) {
+    case 'O':
+        job->params.format = arg;
+        return true;
+    case 'o':
+        return opts_parse_list(job->list, arg);
+    case 'l':
+        job->snapshot = arg;
+        return true;
+    case OPT_SIZE:
+        job->size_given = true;
+        return opts_parse_size("image size", arg, &job->params.size);
+    default:
+        job->params.filename = arg;
+        return true;
+    }
+}
+
+static int
+cmd_measure_run(const Command *command, int argc, char **argv)
+{
+    g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
+    g_autoptr(OptList) list = optlist_new();
+    MeasureJob job = {.common = opts_common(parser),
+                      .params = {.format = "raw"},
+                      .list = list};
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!measure_option(&job, code, opts_arg(parser)))
+            return command->usage_status;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    return measure_words(parser, &job);
+}
+
+const Command cmd_measure = {
+    .name = "measure",
+    .summary = "tell how large a copy would be",
+    .operands = "(--size N | FILE)",
+    .options = measure_options,
+    .usage_status = 1,
+    .run = cmd_measure_run,
+};
