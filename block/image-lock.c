@@ -194,3 +194,16 @@ vd_image_unlock(int fd)
     (void) set_lock(fd, USE_BYTE, N_PERMS, F_UNLCK);
     (void) set_lock(fd, DENY_BYTE, N_PERMS, F_UNLCK);
 }
+
+VdLockUsers
+vd_image_lock_ask(int fd)
+{
+    int writer = find_held(fd, USE_BYTE, BIT(PERM_WRITE) | BIT(PERM_RESIZE));
+    int user = find_held(fd, USE_BYTE, ALL_PERMS);
+
+    if (writer < 0 || user < 0)
+        return VD_LOCK_USED_UNKNOWN;
+    if (writer < N_PERMS)
+        return VD_LOCK_USED_WRITE;
+    return user < N_PERMS ? VD_LOCK_USED_READ : VD_LOCK_USED_NOT;
+}

@@ -19,6 +19,16 @@ bool vd_image_lock(int fd, VdLockMode mode, const char *name, bool *unsupported,
                    GError **error);
 void vd_image_unlock(int fd);
 
+typedef enum VdLockUsers {
+    VD_LOCK_USED_NOT,
+    VD_LOCK_USED_READ,
+    VD_LOCK_USED_WRITE,
+    VD_LOCK_USED_UNKNOWN, /* the file system has no locks */
+} VdLockUsers;
+
+/* Who else has the file open?  Takes nothing. */
+VdLockUsers vd_image_lock_ask(int fd);
+
 /* A VMware NAME.lck directory beside @path that holds a lock which is not
  * stale: IN_USE. */
 bool vd_vmware_lock_check(const char *path, GError **error);

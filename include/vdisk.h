@@ -485,6 +485,40 @@ VD_PUBLIC char **vd_format_list(void);
 VD_PUBLIC char *vd_create_describe(const VdCreateParams *params,
                                    GError **error);
 
+/* -- chains as they lie there -----------------------------------------------
+ */
+
+typedef enum VdUse {
+    VD_USE_NONE,
+    VD_USE_READ,   /* somebody has it open and lets nobody write */
+    VD_USE_WRITE,  /* somebody writes to it */
+    VD_USE_VMWARE, /* a VMware product has locked it */
+    VD_USE_UNKNOWN,
+} VdUse;
+
+typedef struct VdChainFile {
+    char *path;
+    bool exists;
+    int64_t size, allocated; /* bytes; -1: no regular file */
+    VdUse use;               /* by others, at this moment */
+} VdChainFile;
+
+typedef struct VdChainLink {
+    char *name;          /* of the image */
+    VdInfo *info;        /* NULL: it could not be opened */
+    GPtrArray *files;    /* of VdChainFile, the image's own first */
+    GPtrArray *problems; /* of char; empty: none */
+    char *coming_cid;    /* of the parent, after a commit under way; NULL */
+} VdChainLink;
+
+/* The links of the chain that begins at @name (VdChainLink, from the top; free
+ * with g_ptr_array_unref), as far as it can be followed: missing files and
+ * parents, other content ids than remembered, loops and the like are problems
+ * of a link.  No data are read, nothing is locked.  NULL only if the top cannot
+ * be opened. */
+VD_PUBLIC GPtrArray *vd_chain_examine(VdContext *ctx, const char *name,
+                                      const char *format, GError **error);
+
 /* -- measuring ------------------------------------------------------------ */
 
 typedef struct VdMeasureParams {

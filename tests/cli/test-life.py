@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """test-life - what becomes of a disk: its metadata, names, copies and end."""
+import contextlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import MIB, assert_equal, make_images  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
+from tools import (VDISK_IMG, Failed, need, run, scratch, vdisk_img,  # noqa: E402
                    vdisk_img_fails)
 
 
@@ -34,6 +35,21 @@ def peer_compare(d, a, b):
     result = run([program, "compare", a, b], cwd=d)
     if result.code != 0:
         raise Failed(str(result))
+
+
+@contextlib.contextmanager
+def qemu_io_user(d, name):
+    """qemu-io has the image open for writing."""
+    program = need("qemu-io")
+    with subprocess.Popen([program, "-f", "vmdk", name], cwd=d,
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as user:
+        user.stdin.write(b"read 0 512\n")
+        user.stdin.flush()
+        while b"512" not in user.stdout.readline():
+            pass
+        yield
+        user.stdin.close()
 
 
 # -- metadata -------------------------------------------------------------
@@ -260,20 +276,10 @@ def rm_cases(suite):
     def _():
         with scratch() as d:
             make_images(d)
-            program = shutil.which("qemu-io")
-            if not program:
-                raise Skip("qemu-io is not installed")
-            with subprocess.Popen([program, "-f", "vmdk", "a.vmdk"], cwd=d,
-                                  stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE) as user:
-                user.stdin.write(b"read 0 512\n")
-                user.stdin.flush()
-                while b"512" not in user.stdout.readline():
-                    pass
+            with qemu_io_user(d, "a.vmdk"):
                 expect(fails(d, 1, "rm", "--force", "a.vmdk"), "lock")
                 expect(fails(d, 1, "rename", "--force", "a.vmdk", "x.vmdk"),
                        "lock")
-                user.stdin.close()
             vdisk_img("rm", "--force", "a.vmdk", cwd=d)
 
 
@@ -503,6 +509,102 @@ def clone_cases(suite):
                          "a.vmdk", "c.vmdk", "x.vmdk"), "concatenating")
 
 
+# -- chains -------------------------------------------------------------------
+
+def chain(d, name, code=0):
+    result = run([VDISK_IMG, "chain", "--output=json", name], cwd=d)
+    assert_equal(code, result.code, str(result))
+    return json.loads(result.stdout)
+
+
+def make_chain(d):
+    vdisk_img("create", "-q", "-f", "vmdk", "-o",
+              "subformat=twoGbMaxExtentSparse", "base.vmdk", "4M", cwd=d)
+    for child, parent in (("mid", "base"), ("top", "mid")):
+        vdisk_img("create", "-q", "-f", "vmdk", "-b", parent + ".vmdk", "-F",
+                  "vmdk", child + ".vmdk", cwd=d)
+
+
+def edit(d, name, *changes):
+    """Replace texts of equal length."""
+    with open(os.path.join(d, name), "r+b") as f:
+        data = f.read()
+        for old, new in changes:
+            data = data.replace(old, new)
+        f.seek(0)
+        f.write(data)
+
+
+def chain_cases(suite):
+    @suite.case("chain: all links, their files and users")
+    def _():
+        with scratch() as d:
+            make_chain(d)
+            links = chain(d, "top.vmdk")["links"]
+            assert_equal(["top.vmdk", "mid.vmdk", "base.vmdk"],
+                         [link["filename"] for link in links], "links")
+            assert_equal(["base.vmdk", "base-s001.vmdk"],
+                         [f["filename"] for f in links[2]["files"]], "files")
+            assert_equal(links[0]["parent-cid"], links[1]["cid"], "cid")
+            assert_equal({"none"}, {f["use"] for link in links
+                                    for f in link["files"]}, "use")
+            text = vdisk_img("chain", "top.vmdk", cwd=d)
+            expect(text, "0: top.vmdk\n", "2: base.vmdk\n",
+                   "format: vmdk, twoGbMaxExtentSparse", "file: base-s001.vmdk",
+                   "The chain is sound.")
+            fails(d, 2, "chain")
+            expect(fails(d, 1, "chain", "absent.vmdk"), "No such file")
+
+    @suite.case("chain: who uses it")
+    def _():
+        with scratch() as d:
+            make_chain(d)
+            with qemu_io_user(d, "top.vmdk"):
+                links = chain(d, "top.vmdk")["links"]
+                assert_equal(["write", "read"],
+                             [links[i]["files"][0]["use"] for i in (0, 2)],
+                             "use")
+                expect(vdisk_img("chain", "top.vmdk", cwd=d),
+                       "somebody writes to it", "somebody reads it")
+
+    @suite.case("chain: what is wrong is told, and where")
+    def _():
+        def broken(text, *where):
+            report = chain(d, "top.vmdk", 1)
+            assert_equal(1, report["problems"], str(report))
+            for i, link in enumerate(report["links"]):
+                if link["problems"]:
+                    assert_equal(where[0], i, str(report))
+                    expect(link["problems"][0], text)
+
+        with scratch() as d:
+            make_chain(d)
+            os.rename(os.path.join(d, "base-s001.vmdk"),
+                      os.path.join(d, "away"))
+            broken("No such file", 2)
+            os.rename(os.path.join(d, "away"),
+                      os.path.join(d, "base-s001.vmdk"))
+            os.rename(os.path.join(d, "base.vmdk"), os.path.join(d, "away"))
+            broken("No such file", 2)
+            os.rename(os.path.join(d, "away"), os.path.join(d, "base.vmdk"))
+            cid = b"%08x" % facts(d, "mid.vmdk")["cid"]
+            edit(d, "mid.vmdk", (b"CID=" + cid, b"CID=01234567"))
+            broken("remembers content id " + cid.decode(), 0)
+            edit(d, "mid.vmdk", (b"CID=01234567", b"CID=" + cid))
+            edit(d, "mid.vmdk", (b'Hint="base.vmdk"', b'Hint="top.vmdk"\n'))
+            broken("a loop", 1)
+            edit(d, "mid.vmdk", (b'Hint="top.vmdk"\n', b'Hint="base.vmdk"'))
+            chain(d, "top.vmdk")
+            with open(os.path.join(d, "base-s001.vmdk"), "r+b") as f:
+                f.seek(72)
+                f.write(b"\1")
+            broken("not closed cleanly", 2)
+            with open(os.path.join(d, "base-s001.vmdk"), "r+b") as f:
+                f.write(b"junk" * 128)
+            report = chain(d, "top.vmdk", 1)
+            assert_equal(3, len(report["links"]), str(report))
+
+
 def main():
     suite = Suite()
     meta_cases(suite)
@@ -510,6 +612,7 @@ def main():
     rm_cases(suite)
     measure_cases(suite)
     clone_cases(suite)
+    chain_cases(suite)
     suite.run()
 
 
