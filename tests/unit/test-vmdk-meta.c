@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SIZE (4 * MIB)
 #define META_FLAGS (VD_OPEN_RDWR | VD_OPEN_NO_IO | VD_OPEN_NO_PARENT)
@@ -157,6 +158,27 @@ test_several_changes_of_one_opening(TestCo *t)
 
         assert_meta(t, "d.vmdk", key, key);
     }
+}
+
+/* The file that was opened has lost its name by then. */
+static void
+test_in_place_behind_a_rename(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "d.vmdk");
+    g_autofree char *other = test_co_path(t, "other");
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    vmdk_test_create(t, "d.vmdk", SIZE, "subformat=monolithicFlat");
+    node = vmdk_test_open(t, "d.vmdk", META_FLAGS);
+    vd_vmdk_driver.co_set_meta(node, "k", "renamed, and a long value", &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(link(path, other), ==, 0);
+    vd_vmdk_driver.co_set_meta(node, "k", "in place", &error);
+    g_assert_no_error(error);
+    test_co_close(node);
+    assert_meta(t, "d.vmdk", "k", "in place");
+    assert_meta(t, "other", "k", "in place");
 }
 
 /* -- what cannot be
@@ -335,6 +357,7 @@ main(int argc, char **argv)
     ADD("header-keys", test_header_keys_are_no_metadata);
     ADD("foreign-lines", test_foreign_lines_stay);
     ADD("several-changes", test_several_changes_of_one_opening);
+    ADD("in-place", test_in_place_behind_a_rename);
     ADD("impossible", test_keys_and_values_that_cannot_be);
     ADD("no-room", test_no_room_changes_nothing);
     ADD("bare-extent", test_bare_extents_have_none);

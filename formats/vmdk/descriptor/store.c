@@ -114,6 +114,18 @@ replace_main(void *opaque)
         replace_with(job, &st);
 }
 
+/* The file that took the place of the one that was opened, as it is. */
+static void
+rewrite_main(void *opaque)
+{
+    Replace *job = opaque;
+
+    if (lseek(job->fd, 0, SEEK_SET) != 0 ||
+        !vio_write_all(job->fd, job->text, job->len) ||
+        ftruncate(job->fd, (off_t) job->len) || fsync(job->fd))
+        vd_throw_errno(&job->error, errno, "%s: writing", job->path);
+}
+
 /* -- on the loop
  * ------------------------------------------------------------------ */
 
@@ -146,9 +158,12 @@ store_co_file(VmdkState *s, const char *text, size_t len, GError **error)
     if (!is_plain_file(s))
         return store_co_in_place(s, text, len, error);
     vio_co_offload(vd_node_loop(s->node), replace_main, &job);
-    if (job.in_place)
+    if (job.in_place && s->desc_fd < 0)
         return store_co_in_place(s, text, len, error);
-    if (job.fd >= 0) {
+    if (job.in_place) {
+        job.fd = s->desc_fd;
+        vio_co_offload(vd_node_loop(s->node), rewrite_main, &job);
+    } else if (job.fd >= 0) {
         if (s->desc_fd >= 0)
             (void) close(s->desc_fd); /* a file without a name */
         s->desc_fd = job.fd;
