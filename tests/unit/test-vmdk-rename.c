@@ -273,6 +273,7 @@ test_nothing_is_overwritten(TestCo *t)
                                         "new-s002.vmdk"};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(there); i++) {
+        g_autofree char *path = test_co_path(t, there[i]);
         g_autofree char *content = NULL;
         size_t len;
 
@@ -283,8 +284,7 @@ test_nothing_is_overwritten(TestCo *t)
         assert_refused(t, "old.vmdk", "new.vmdk", 0, VD_ERROR_EXISTS);
         content = vmdk_test_read_file(t, there[i], &len);
         g_assert_cmpmem(content, len, "mine", 4);
-        g_assert_cmpint(unlink(g_build_filename(t->dir, there[i], NULL)), ==,
-                        0);
+        g_assert_cmpint(unlink(path), ==, 0);
         assert_names(t, ".", kinds[2].before);
         assert_filled(t, "old.vmdk", SEED);
     }
