@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define SIZE (4 * MIB)
+#define BEHIND 1200u
 #define META_FLAGS (VD_OPEN_RDWR | VD_OPEN_NO_IO | VD_OPEN_NO_PARENT)
 
 static bool
@@ -253,15 +254,19 @@ typedef struct {
 static const char old_value[] = "the value that was there before";
 static const char new_value[] = "something else";
 
+/* What stands behind the key moves when it gets another value: over the border
+ * of a sector, too. */
 static void
 change_prepare(void *arg)
 {
     Change *c = arg;
+    g_autofree char *behind = g_strnfill(BEHIND, 'b');
     VdNode *node;
 
     test_dir_empty(c->t->dir);
     vmdk_test_create(c->t, "d.vmdk", SIZE, c->options);
     set(c->t, "d.vmdk", "k", old_value);
+    set(c->t, "d.vmdk", "behind", behind);
     node = vmdk_test_open(c->t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, MIB, 70000, 3);
     test_co_close(node);
@@ -281,10 +286,13 @@ change_check(void *arg, bool ok)
 {
     Change *c = arg;
     g_autofree char *value = get(c->t, "d.vmdk", "k");
+    g_autofree char *behind = get(c->t, "d.vmdk", "behind");
     VdNode *node = vmdk_test_open(c->t, "d.vmdk", 0);
 
     if (ok || strcmp(value, old_value))
         g_assert_cmpstr(value, ==, new_value);
+    g_assert_cmpuint(strspn(behind, "b"), ==, BEHIND);
+    g_assert_cmpuint(strlen(behind), ==, BEHIND);
     g_assert_cmphex(vmdk_test_state(node)->cid, ==, c->cid);
     test_co_assert_pattern(node, MIB, 70000, 3);
     vmdk_test_assert_sound(node, false);
