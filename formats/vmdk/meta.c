@@ -77,8 +77,8 @@ static bool
 check_length(const VmdkState *s, const VmdkDescriptor *desc, GError **error)
 {
     size_t len;
-    g_autofree char *text = vmdk_descriptor_text(desc, &len);
 
+    g_free(vmdk_descriptor_text(desc, &len));
     return len <= VMDK_DESC_MAX ||
            vd_throw(error, VD_ERROR_NO_SPACE,
                     "%s: the descriptor would have %zu bytes, at most %u are "

@@ -121,7 +121,7 @@ check_data_file(const VmdkRename *r, const VmdkFile *file, bool *missing,
 static bool
 plan_file(VmdkRename *r, const VmdkFile *file, GError **error)
 {
-    g_autofree char *dir = NULL, *name = NULL;
+    g_autofree char *name = NULL;
     bool missing;
 
     if (g_path_is_absolute(file->name) || vmdk_name_is_foreign(file->name))
