@@ -5,85 +5,9 @@
  * What all sparse extents share is tested elsewhere; random operations, crashes
  * and failing requests with the other kinds. */
 #include "tests/support/leaf.h"
-#include "tests/unit/vmdk-test.h"
+#include "tests/unit/cowd-test.h"
 
 #include <string.h>
-
-#define COWD "subformat=vmfsSparse"
-#define DELTA "d-delta.vmdk"
-#define SPAN (2 * MIB) /* of the disk, by a table of grains of 512 bytes */
-#define DISK (5 * MIB + 512)
-#define GD_BYTE 2048
-/* A new disk ends behind its directory of one sector. */
-#define FIRST_FREE 5
-#define TABLE_SECTORS 32
-
-enum {
-    VERSION_BYTE = 4,
-    FLAGS_BYTE = 8,
-    CAPACITY_BYTE = 12,
-    GRAIN_BYTE = 16,
-    GD_OFFSET_BYTE = 20,
-    GD_ENTRIES_BYTE = 24,
-    FREE_BYTE = VMDK_COWD_FREE_BYTE,
-    PARENT_BYTE = 32,
-    UNCLEAN_BYTE = VMDK_COWD_UNCLEAN_BYTE,
-};
-
-static uint32_t
-field(TestCo *t, uint64_t byte)
-{
-    return vmdk_test_peek32(t, DELTA, byte);
-}
-
-static VdCheckResult
-check(TestCo *t)
-{
-    VdCheckResult result = {.max_findings = 10};
-    g_autoptr(GError) error = NULL;
-    VdNode *node = vmdk_test_open(t, "d.vmdk", VD_OPEN_CHECK);
-
-    vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
-    g_assert_no_error(error);
-    for (guint i = 0; result.findings && i < result.findings->len; i++)
-        g_test_message("%s", ((VdFinding *) result.findings->pdata[i])->detail);
-    g_clear_pointer(&result.findings, g_ptr_array_unref);
-    test_co_close(node);
-    return result;
-}
-
-static void
-assert_sound(TestCo *t)
-{
-    VdCheckResult result = check(t);
-
-    g_assert_cmpuint(result.corruptions, ==, 0);
-    g_assert_cmpuint(result.leaks, ==, 0);
-    g_assert_cmpuint(result.check_errors, ==, 0);
-}
-
-/* Patterns in the first and the third table. */
-static void
-make_disk(TestCo *t)
-{
-    VdNode *node;
-
-    vmdk_test_create(t, "d.vmdk", DISK, COWD);
-    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
-    test_co_write_pattern(node, 3 * 512, 8 * 512, 1);
-    test_co_write_pattern(node, 2 * SPAN, 4 * 512, 2);
-    test_co_close(node);
-}
-
-static void
-assert_disk(VdNode *node)
-{
-    test_co_assert_zero(node, 0, 3 * 512);
-    test_co_assert_pattern(node, 3 * 512, 8 * 512, 1);
-    test_co_assert_zero(node, 11 * 512, 2 * SPAN - 11 * 512);
-    test_co_assert_pattern(node, 2 * SPAN, 4 * 512, 2);
-    test_co_assert_zero(node, 2 * SPAN + 2048, DISK - 2 * SPAN - 2048);
-}
 
 /* -- header ---------------------------------------------------------------- */
 
@@ -93,17 +17,17 @@ test_new_header(TestCo *t)
     g_autofree char *path = test_co_path(t, DELTA);
 
     vmdk_test_create(t, "d.vmdk", DISK, COWD);
-    g_assert_cmphex(field(t, 0), ==, 0x44574f43);
-    g_assert_cmpuint(field(t, VERSION_BYTE), ==, 1);
-    g_assert_cmpuint(field(t, FLAGS_BYTE), ==, 3);
-    g_assert_cmpuint(field(t, CAPACITY_BYTE), ==, DISK / 512);
-    g_assert_cmpuint(field(t, GRAIN_BYTE), ==, 1);
-    g_assert_cmpuint(field(t, GD_OFFSET_BYTE), ==, 4);
-    g_assert_cmpuint(field(t, GD_ENTRIES_BYTE), ==, 3);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, FIRST_FREE);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 0);
+    g_assert_cmphex(cowd_test_field(t, 0), ==, 0x44574f43);
+    g_assert_cmpuint(cowd_test_field(t, VERSION_BYTE), ==, 1);
+    g_assert_cmpuint(cowd_test_field(t, FLAGS_BYTE), ==, 3);
+    g_assert_cmpuint(cowd_test_field(t, CAPACITY_BYTE), ==, DISK / 512);
+    g_assert_cmpuint(cowd_test_field(t, GRAIN_BYTE), ==, 1);
+    g_assert_cmpuint(cowd_test_field(t, GD_OFFSET_BYTE), ==, 4);
+    g_assert_cmpuint(cowd_test_field(t, GD_ENTRIES_BYTE), ==, 3);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==, FIRST_FREE);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 0);
     g_assert_cmpuint(test_file_size(path), ==, FIRST_FREE * 512);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -111,14 +35,14 @@ test_directories_of_many_sectors(TestCo *t)
 {
     /* 2 TiB less a sector: 1048576 tables of 2 MiB; or 16384 of 128 MiB */
     vmdk_test_create(t, "d.vmdk", UINT64_C(0xffffffff) * 512, COWD);
-    g_assert_cmpuint(field(t, GD_ENTRIES_BYTE), ==, 1048576);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, 4 + 8192);
+    g_assert_cmpuint(cowd_test_field(t, GD_ENTRIES_BYTE), ==, 1048576);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==, 4 + 8192);
     test_dir_empty(t->dir);
     vmdk_test_create(t, "d.vmdk", UINT64_C(0xffffffff) * 512,
                      COWD ",grain_size=32k");
-    g_assert_cmpuint(field(t, GRAIN_BYTE), ==, 64);
-    g_assert_cmpuint(field(t, GD_ENTRIES_BYTE), ==, 16384);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, 4 + 128);
+    g_assert_cmpuint(cowd_test_field(t, GRAIN_BYTE), ==, 64);
+    g_assert_cmpuint(cowd_test_field(t, GD_ENTRIES_BYTE), ==, 16384);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==, 4 + 128);
 }
 
 static void
@@ -177,9 +101,9 @@ test_bad_headers_are_refused(TestCo *t)
         {GD_ENTRIES_BYTE, 0, VD_ERROR_CORRUPT},
     };
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
-        uint32_t good = field(t, bad[i].byte);
+        uint32_t good = cowd_test_field(t, bad[i].byte);
 
         g_test_message("case %u", i);
         vmdk_test_poke32(t, DELTA, bad[i].byte, bad[i].value);
@@ -197,9 +121,9 @@ test_bare_extent_is_read_only(TestCo *t)
 {
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     node = vmdk_test_open(t, DELTA, 0);
-    assert_disk(node);
+    cowd_test_assert_disk(node);
     test_co_close(node);
     g_assert_cmpuint(t->warnings->len, ==, 1);
     vmdk_test_assert_refused(t, DELTA, VD_OPEN_RDWR, VD_ERROR_READ_ONLY);
@@ -213,7 +137,7 @@ test_bare_extent_is_read_only(TestCo *t)
 static void
 test_geometry_is_no_parent(TestCo *t)
 {
-    make_disk(t);
+    cowd_test_make_disk(t);
     vmdk_test_poke(t, DELTA, PARENT_BYTE, "\x41\x42\0\0\xff\0\0\0?", 9);
     test_co_close(vmdk_test_open(t, DELTA, 0));
     vmdk_test_poke(t, DELTA, PARENT_BYTE, "\x80\x81\x82\x83", 5);
@@ -275,8 +199,9 @@ test_first_write_makes_a_table(TestCo *t)
     /* all of the header but the first free sector, the directory's first */
     g_assert_cmpmem(before, FREE_BYTE, after, FREE_BYTE);
     g_assert_cmpmem(before + 32, 2048 + 4 - 32, after + 32, 2048 + 4 - 32);
-    g_assert_cmpuint(field(t, GD_BYTE + 4), ==, FIRST_FREE);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, FIRST_FREE + TABLE_SECTORS + 8);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 4), ==, FIRST_FREE);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==,
+                     FIRST_FREE + TABLE_SECTORS + 8);
     g_assert_cmpuint(len, ==, (FIRST_FREE + TABLE_SECTORS + 8) * 512);
 
     node = vmdk_test_open(t, "d.vmdk", 0);
@@ -284,18 +209,19 @@ test_first_write_makes_a_table(TestCo *t)
     test_co_assert_pattern(node, SPAN + 4096, 4096, 1);
     test_co_assert_zero(node, SPAN + 8192, DISK - SPAN - 8192);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
 test_grains_follow_their_table(TestCo *t)
 {
-    make_disk(t);
-    g_assert_cmpuint(field(t, GD_BYTE), ==, FIRST_FREE);
-    g_assert_cmpuint(field(t, GD_BYTE + 4), ==, 0);
-    g_assert_cmpuint(field(t, GD_BYTE + 8), ==, FIRST_FREE + 32 + 8);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, FIRST_FREE + 32 + 8 + 32 + 4);
-    assert_sound(t);
+    cowd_test_make_disk(t);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE), ==, FIRST_FREE);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 4), ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 8), ==, FIRST_FREE + 32 + 8);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==,
+                     FIRST_FREE + 32 + 8 + 32 + 4);
+    cowd_test_assert_sound(t);
 }
 
 /* Grains of one sector each, but not one request each. */
@@ -327,7 +253,7 @@ test_runs_are_one_request(TestCo *t)
     g_assert_cmpuint(run.len, ==, MIB + 1024);
     test_co_close(node);
     test_leaf_remove();
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -336,16 +262,16 @@ test_unclean_mark(TestCo *t)
     g_autoptr(GError) error = NULL;
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 0);
     test_co_write_pattern(node, 0, 512, 3);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 1);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 1);
     vd_node_co_flush(node, &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 1);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 1);
     test_co_close(node);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 0);
 
     vmdk_test_poke32(t, DELTA, UNCLEAN_BYTE, 0x01000000);
     test_co_close(vmdk_test_open(t, "d.vmdk", 0));
@@ -353,7 +279,7 @@ test_unclean_mark(TestCo *t)
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, 0, 512, 4);
     test_co_close(node);
-    g_assert_cmpuint(field(t, UNCLEAN_BYTE), ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, UNCLEAN_BYTE), ==, 0);
 }
 
 /* -- the first free sector ------------------------------------------------- */
@@ -405,17 +331,17 @@ test_free_sector_too_low_is_not_believed(TestCo *t)
     uint32_t good;
     VdNode *node;
 
-    make_disk(t);
-    good = field(t, FREE_BYTE);
+    cowd_test_make_disk(t);
+    good = cowd_test_field(t, FREE_BYTE);
     vmdk_test_poke32(t, DELTA, FREE_BYTE, FIRST_FREE);
-    g_assert_cmpuint(check(t).corruptions, ==, 1);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, SPAN, 512, 3);
     test_co_assert_pattern(node, 3 * 512, 8 * 512, 1);
     test_co_assert_pattern(node, 2 * SPAN, 4 * 512, 2);
     test_co_close(node);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, good + 32 + 1);
-    assert_sound(t);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==, good + 32 + 1);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -423,15 +349,15 @@ test_free_sector_too_high_is_kept(TestCo *t)
 {
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     vmdk_test_poke32(t, DELTA, FREE_BYTE, 1000);
-    assert_sound(t); /* a crash may have left it so */
+    cowd_test_assert_sound(t); /* a crash may have left it so */
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, SPAN, 512, 3);
     test_co_close(node);
-    g_assert_cmpuint(field(t, GD_BYTE + 4), ==, 1000);
-    g_assert_cmpuint(field(t, FREE_BYTE), ==, 1033);
-    g_assert_cmpuint(check(t).corruptions, ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 4), ==, 1000);
+    g_assert_cmpuint(cowd_test_field(t, FREE_BYTE), ==, 1033);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 0);
 
     vmdk_test_poke32(t, DELTA, FREE_BYTE, UINT32_MAX);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
@@ -445,13 +371,13 @@ test_free_sector_too_low_after_a_crash(TestCo *t)
 {
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     vmdk_test_poke32(t, DELTA, FREE_BYTE, FIRST_FREE);
     vmdk_test_poke32(t, DELTA, UNCLEAN_BYTE, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, SPAN, 512, 3);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 /* -- zeroes ---------------------------------------------------------------- */
@@ -471,7 +397,7 @@ test_zeroes_without_parent_give_up_grains(TestCo *t)
     VdNode *node;
     VdRun run;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_UNMAP);
     zero(node, 4 * 512, 2 * 512);
     zero(node, SPAN, SPAN); /* nothing there: no table either */
@@ -481,22 +407,10 @@ test_zeroes_without_parent_give_up_grains(TestCo *t)
     test_co_assert_zero(node, 4 * 512, 1024);
     test_co_assert_pattern(node, 6 * 512, 5 * 512, 1);
     test_co_close(node);
-    g_assert_cmpuint(field(t, FIRST_FREE * 512 + 4 * 4), ==, 0);
-    g_assert_cmpuint(field(t, GD_BYTE + 4), ==, 0);
-    g_assert_cmpuint(check(t).corruptions, ==, 0);
-    g_assert_cmpuint(check(t).leaks, ==, 2);
-}
-
-static void
-make_child(TestCo *t, const char *base_options, const char *options)
-{
-    VdNode *node;
-
-    vmdk_test_create(t, "base.vmdk", DISK, base_options);
-    node = vmdk_test_open(t, "base.vmdk", VD_OPEN_RDWR);
-    test_co_write_pattern(node, 0, DISK, 7);
-    test_co_close(node);
-    vmdk_test_create_child(t, "d.vmdk", DISK, options, "base.vmdk");
+    g_assert_cmpuint(cowd_test_field(t, FIRST_FREE * 512 + 4 * 4), ==, 0);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 4), ==, 0);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 0);
+    g_assert_cmpuint(cowd_test_check(t).leaks, ==, 2);
 }
 
 static void
@@ -504,7 +418,7 @@ test_zeroes_above_a_parent(TestCo *t)
 {
     VdNode *node;
 
-    make_child(t, "subformat=monolithicFlat", COWD);
+    cowd_test_make_child(t, "subformat=monolithicFlat", COWD);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_UNMAP);
     test_co_write_pattern(node, 512, 512, 1);
     zero(node, 512, 1024); /* a grain that is there, and one that is not */
@@ -518,7 +432,7 @@ test_zeroes_above_a_parent(TestCo *t)
     test_co_assert_zero(node, SPAN + 100, 1000);
     test_co_assert_pattern(node, SPAN + 1100, DISK - SPAN - 1100, 7);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 /* -- parents --------------------------------------------------------------- */
@@ -528,7 +442,7 @@ test_sector_writes_read_no_parent(TestCo *t)
 {
     VdNode *node;
 
-    make_child(t, "subformat=monolithicFlat", COWD);
+    cowd_test_make_child(t, "subformat=monolithicFlat", COWD);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, 0, 512, 1); /* the end is known */
     test_leaf_install();
@@ -540,7 +454,7 @@ test_sector_writes_read_no_parent(TestCo *t)
     test_co_assert_pattern(node, 100 * 512, 7 * 512, 1);
     test_co_assert_pattern(node, 107 * 512, MIB, 7);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -548,7 +462,7 @@ test_grains_are_filled_from_the_parent(TestCo *t)
 {
     VdNode *node;
 
-    make_child(t, "", COWD ",grain_size=8k");
+    cowd_test_make_child(t, "", COWD ",grain_size=8k");
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, 100 * 512 + 7, 20000, 1);
     test_co_write_pattern(node, DISK - 100, 100, 2); /* a grain that is cut */
@@ -560,7 +474,7 @@ test_grains_are_filled_from_the_parent(TestCo *t)
                            DISK - 100 - 100 * 512 - 20007, 7);
     test_co_assert_pattern(node, DISK - 100, 100, 2);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 /* vmfs - redo log - redo log - hosted sparse, each with a part of its own. */
@@ -587,7 +501,7 @@ test_chain_of_mixed_kinds(TestCo *t)
     for (unsigned i = 0; i < 4; i++)
         test_co_assert_pattern(node, i * MIB, i == 3 ? DISK - 3 * MIB : MIB, i);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -595,7 +509,7 @@ test_behind_a_shorter_parent_is_zero(TestCo *t)
 {
     VdNode *node;
 
-    make_child(t, "subformat=monolithicFlat", COWD ",grain_size=4k");
+    cowd_test_make_child(t, "subformat=monolithicFlat", COWD ",grain_size=4k");
     vmdk_test_replace(t, "base.vmdk", "RW 10241 ", "RW 05121 ");
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     g_assert_cmpuint(vd_node_size(node), ==, DISK);
@@ -614,7 +528,7 @@ test_directory_entry_1_reads_as_zeroes(TestCo *t)
 {
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     vmdk_test_poke32(t, DELTA, GD_BYTE, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_assert_zero(node, 0, SPAN);
@@ -625,7 +539,7 @@ test_directory_entry_1_reads_as_zeroes(TestCo *t)
     test_co_assert_pattern(node, 512, 512, 3);
     test_co_assert_zero(node, 1024, SPAN - 1024);
     test_co_close(node);
-    g_assert_cmpuint(check(t).corruptions, ==, 0);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 0);
 }
 
 static void
@@ -633,7 +547,7 @@ test_directory_entry_1_above_a_parent(TestCo *t)
 {
     VdNode *node;
 
-    make_child(t, "subformat=monolithicFlat", COWD);
+    cowd_test_make_child(t, "subformat=monolithicFlat", COWD);
     vmdk_test_poke32(t, DELTA, GD_BYTE, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_assert_zero(node, 0, SPAN);
@@ -642,7 +556,7 @@ test_directory_entry_1_above_a_parent(TestCo *t)
     vmdk_test_assert_write_fails(node, 0, VD_ERROR_NOT_SUPPORTED);
     test_co_write_pattern(node, SPAN, 512, 3);
     test_co_close(node);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
 }
 
 static void
@@ -651,12 +565,12 @@ test_misplaced_tables_are_not_written(TestCo *t)
     /* in the header, on the directory, on another table, outside */
     static const uint32_t places[] = {2, 4, FIRST_FREE + 1, 100000};
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     for (unsigned i = 0; i < G_N_ELEMENTS(places); i++) {
         vmdk_test_poke32(t, DELTA, GD_BYTE + 4, places[i]);
         test_co_close(vmdk_test_open(t, "d.vmdk", 0));
         vmdk_test_assert_refused(t, "d.vmdk", VD_OPEN_RDWR, VD_ERROR_CORRUPT);
-        g_assert_cmpuint(check(t).corruptions, >=, 1);
+        g_assert_cmpuint(cowd_test_check(t).corruptions, >=, 1);
     }
 }
 
@@ -667,15 +581,15 @@ test_entries_into_metadata_are_not_written(TestCo *t)
     static const uint32_t places[] = {3, 4, FIRST_FREE, FIRST_FREE + 31};
     VdNode *node;
 
-    make_disk(t);
+    cowd_test_make_disk(t);
     for (unsigned i = 0; i < G_N_ELEMENTS(places); i++) {
         vmdk_test_poke32(t, DELTA, FIRST_FREE * 512 + 4 * 3, places[i]);
         node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
         vmdk_test_assert_write_fails(node, 3 * 512, VD_ERROR_CORRUPT);
         vmdk_test_assert_write_fails(node, 100 * 512, VD_ERROR_CORRUPT);
         test_co_close(node);
-        g_assert_cmpuint(check(t).corruptions, ==, 1);
-        g_assert_cmpuint(field(t, 0), ==, 0x44574f43);
+        g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 1);
+        g_assert_cmpuint(cowd_test_field(t, 0), ==, 0x44574f43);
     }
 }
 
@@ -684,15 +598,15 @@ test_shared_and_lost_grains_are_found(TestCo *t)
 {
     uint64_t gt = FIRST_FREE * 512;
 
-    make_disk(t);
-    vmdk_test_poke32(t, DELTA, gt + 4 * 100, field(t, gt + 4 * 3));
-    g_assert_cmpuint(check(t).corruptions, ==, 1);
+    cowd_test_make_disk(t);
+    vmdk_test_poke32(t, DELTA, gt + 4 * 100, cowd_test_field(t, gt + 4 * 3));
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 1);
     vmdk_test_poke32(t, DELTA, gt + 4 * 3, 0);
     vmdk_test_poke32(t, DELTA, gt + 4 * 4, 0);
-    g_assert_cmpuint(check(t).corruptions, ==, 0);
-    g_assert_cmpuint(check(t).leaks, ==, 1);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 0);
+    g_assert_cmpuint(cowd_test_check(t).leaks, ==, 1);
     vmdk_test_poke32(t, DELTA, gt + 4 * 100, 50000);
-    g_assert_cmpuint(check(t).corruptions, ==, 1);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 1);
 }
 
 /* Grains lie anywhere, and may overlap in part. */
@@ -707,12 +621,12 @@ test_grains_need_no_alignment(TestCo *t)
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_write_pattern(node, 0, 16384, 1);
     test_co_close(node);
-    second = field(t, gt + 4);
+    second = cowd_test_field(t, gt + 4);
     g_assert_cmpuint(second, ==, FIRST_FREE + TABLE_SECTORS + 8);
     g_assert_cmpuint(second % 8, !=, 0);
-    assert_sound(t);
+    cowd_test_assert_sound(t);
     vmdk_test_poke32(t, DELTA, gt + 4, second + 3);
-    g_assert_cmpuint(check(t).corruptions, ==, 1);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 1);
 }
 
 int

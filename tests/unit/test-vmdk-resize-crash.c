@@ -41,6 +41,10 @@ static const Case cases[] = {
      7 * MIB},
     {"subformat=twoGbMaxExtentFlat,split_size=2M", 7 * MIB, 3 * MIB, 9 * MIB,
      7 * MIB},
+    {"subformat=vmfsSparse", 5 * MIB + 512, 100 * MIB, 101 * MIB, 3 * MIB},
+    {"subformat=vmfsSparse,grain_size=4k", 20 * MIB + 512, 3 * GIB, 6 * GIB,
+     2 * MIB}, /* the directory moves */
+    {"subformat=vmfsSparse", 7 * MIB, 3 * MIB, 9 * MIB, 7 * MIB},
 };
 
 /* -- the operation

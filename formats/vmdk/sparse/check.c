@@ -172,17 +172,32 @@ sparse_co_check_tables(Check *c, GError **error)
 /* -- space without owner
  * -------------------------------------------------------------- */
 
+/* A disk that grew has its directory elsewhere; the space in front of all else
+ * is none that anybody could give back. */
+static bool
+was_directory(const Check *c, uint64_t slot)
+{
+    return c->e->sparse->hdr.cowd && slot == VMDK_COWD_HEADER_SECTORS;
+}
+
 static void
 sparse_co_check_leaks(Check *c)
 {
     uint64_t slot = 0, n;
 
-    while ((n = vmdk_owners_co_next_leak(&c->owners, c->e->file, &slot))) {
+    for (; (n = vmdk_owners_co_next_leak(&c->owners, c->e->file, &slot));
+         slot += n) {
+        if (was_directory(c, slot)) {
+            FIND(c, NOTE, slot * c->owners.unit,
+                 "%" G_GUINT64_FORMAT
+                 " sectors behind the header are not in use",
+                 n);
+            continue;
+        }
         FIND(c, LEAK, slot * c->owners.unit,
              "%" G_GUINT64_FORMAT " %s belong to nobody", n,
              c->e->sparse->hdr.cowd ? "sectors" : "grains");
         c->result->leaks += n - 1;
-        slot += n;
     }
 }
 

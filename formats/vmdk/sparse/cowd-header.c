@@ -151,6 +151,15 @@ vmdk_cowd_parent_name(const uint8_t raw[VMDK_COWD_HEADER_BYTES])
 /* -- encoding -------------------------------------------------------------- */
 
 void
+vmdk_cowd_patch(const VmdkHeader *hdr, uint8_t *raw)
+{
+    vmdk_put32(raw + OFF_CAPACITY, (uint32_t) hdr->capacity_sectors);
+    vmdk_put32(raw + OFF_GD, (uint32_t) hdr->gd_sector);
+    vmdk_put32(raw + OFF_GD_ENTRIES, (uint32_t) vmdk_header_n_gts(hdr));
+    vmdk_put32(raw + OFF_FREE, hdr->free_sector);
+}
+
+void
 vmdk_cowd_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_COWD_HEADER_BYTES])
 {
     bool legacy = vmdk_cowd_is_legacy(hdr);
@@ -159,11 +168,8 @@ vmdk_cowd_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_COWD_HEADER_BYTES])
     memcpy(raw + OFF_MAGIC, cowd_magic, sizeof(cowd_magic));
     vmdk_put32(raw + OFF_VERSION, legacy ? LEGACY_VERSION : VERSION);
     vmdk_put32(raw + OFF_FLAGS, legacy ? LEGACY_FLAGS : FLAGS);
-    vmdk_put32(raw + OFF_CAPACITY, (uint32_t) hdr->capacity_sectors);
     vmdk_put32(raw + OFF_GRAIN, (uint32_t) hdr->grain_sectors);
-    vmdk_put32(raw + OFF_GD, (uint32_t) hdr->gd_sector);
-    vmdk_put32(raw + OFF_GD_ENTRIES, (uint32_t) vmdk_header_n_gts(hdr));
-    vmdk_put32(raw + OFF_FREE, hdr->free_sector);
+    vmdk_cowd_patch(hdr, raw);
     vmdk_put32(raw + OFF_UNCLEAN, hdr->unclean);
 }
 

@@ -30,6 +30,9 @@ bool vmdk_cowd_decode(const uint8_t raw[VMDK_COWD_HEADER_BYTES],
 void vmdk_cowd_encode(const VmdkHeader *hdr,
                       uint8_t raw[VMDK_COWD_HEADER_BYTES]);
 
+/* Size, directory and free sector of @hdr into the first sector. */
+void vmdk_cowd_patch(const VmdkHeader *hdr, uint8_t *raw);
+
 /* The older form, whose other fields nobody has described: not to be written.
  */
 bool vmdk_cowd_is_legacy(const VmdkHeader *hdr);

@@ -9,10 +9,16 @@
  *
  * A crash in between leaves it too high, which loses space.
  *
+ * More tables need a longer directory.  Where it does not fit into the sectors
+ * that it has, a new one goes behind the end of the file:
+ *
+ *   directory - barrier - size, place of the directory, free sector: one sector
+ *   of the header - barrier - the old directory's place is free
+ *
  * Concurrency: under flush_lock.
  */
 #include "formats/vmdk/bytes.h"
-#include "formats/vmdk/sparse/sparse.h"
+#include "formats/vmdk/sparse/relayout.h"
 
 static bool
 cowd_co_note_end(VmdkExtent *e, GError **error)
@@ -30,10 +36,79 @@ cowd_co_note_end(VmdkExtent *e, GError **error)
     return true;
 }
 
+/* -- more tables -----------------------------------------------------------
+ */
+
+/* The directory of @hdr in the place that it names, to the end of its last
+ * sector: what there is, and absent tables. */
+static bool
+cowd_co_write_directory(VmdkExtent *e, const VmdkHeader *hdr, GError **error)
+{
+    const VmdkTables *tables = e->sparse->tables;
+    uint64_t bytes = vmdk_header_gd_sectors(hdr) * VMDK_SECTOR;
+    g_autofree uint32_t *raw = g_malloc0(bytes);
+
+    for (uint32_t i = 0; i < tables->n_gts; i++)
+        raw[i] = GUINT32_TO_LE(tables->gd[i]);
+    return vd_node_co_pwrite(e->file, hdr->gd_sector * VMDK_SECTOR, raw, bytes,
+                             error) &&
+           vd_node_co_flush(e->file, error);
+}
+
+static void
+cowd_co_free_directory(VmdkExtent *e, const VmdkHeader *old)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t n = vmdk_header_gd_sectors(old);
+
+    /* Only advice; the place is free in any case. */
+    (void) vd_node_co_discard(e->file, old->gd_sector * VMDK_SECTOR,
+                              n * VMDK_SECTOR, NULL);
+    (void) vmdk_places_add(sp->free, old->gd_sector, n);
+}
+
+/* Whatever fails on the way: what was reserved is cut off, or space lost. */
+static bool
+cowd_co_move_directory(VmdkExtent *e, VmdkHeader *hdr, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    VmdkHeader old = sp->hdr;
+    uint64_t size = vd_node_size(e->file), next = sp->next, place;
+
+    if (!vmdk_sparse_co_reserve_end(
+            e, vmdk_header_gd_sectors(hdr) * VMDK_SECTOR, &place, error))
+        return false;
+    hdr->gd_sector = place / VMDK_SECTOR;
+    hdr->free_sector = (uint32_t) (sp->next / VMDK_SECTOR);
+    if (!cowd_co_write_directory(e, hdr, error) ||
+        !vmdk_sparse_co_switch_tables(e, hdr, error)) {
+        (void) vmdk_sparse_co_cut_end(e, size, next, NULL);
+        return false;
+    }
+    cowd_co_free_directory(e, &old);
+    return true;
+}
+
+static bool
+cowd_co_relayout(VmdkExtent *e, uint64_t capacity_sectors, GError **error)
+{
+    const VmdkSparse *sp = e->sparse;
+    VmdkHeader hdr = sp->hdr;
+
+    hdr.capacity_sectors = capacity_sectors;
+    if (vmdk_header_gd_sectors(&hdr) > vmdk_header_gd_sectors(&sp->hdr))
+        return cowd_co_move_directory(e, &hdr, error);
+    /* What lies behind its end is none of it so far. */
+    return cowd_co_write_directory(e, &hdr, error) &&
+           vmdk_sparse_co_switch_tables(e, &hdr, error);
+}
+
 const VmdkSparseKind vmdk_cowd_kind = {
     .header_bytes = VMDK_COWD_HEADER_BYTES,
     .decode = vmdk_cowd_decode,
+    .patch = vmdk_cowd_patch,
     .unclean_byte = VMDK_COWD_UNCLEAN_BYTE,
     .unclean_len = sizeof(uint32_t),
+    .co_relayout = cowd_co_relayout,
     .co_note_end = cowd_co_note_end,
 };

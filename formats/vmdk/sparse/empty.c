@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/sparse/empty.c - a sparse extent without grains.
  *
- *   all entries absent - flush - what is not metadata cut off or punched
+ *   all entries absent (COWD: all tables) - flush - what is not metadata cut
+ * off or punched
  *
  * For a link whose grains are all in its parent by now, so that it does not
  * matter to a reader which of the entries a crash leaves behind.
@@ -23,8 +24,15 @@ static bool
 sparse_co_clear_table(VmdkExtent *e, uint32_t index, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
+    VmdkTable *table;
 
+    /* Tables that need not be there, and marks in the place of tables, go as
+     * they are. */
+    if (sp->hdr.cowd || sp->tables->gd[index] == VMDK_GTE_ZERO) {
+        vmdk_tables_drop(sp->tables, index);
+        return true;
+    }
+    table = vmdk_tables_co_get(sp->tables, index, error);
     if (!table)
         return false;
     if (table == sp->empty || !has_entries(sp, table))
@@ -40,16 +48,19 @@ sparse_co_clear_table(VmdkExtent *e, uint32_t index, GError **error)
 static bool
 sparse_co_clear_tables(VmdkExtent *e, GError **error)
 {
-    VmdkTables *tables = e->sparse->tables;
+    VmdkSparse *sp = e->sparse;
+    VmdkTables *tables = sp->tables;
 
     for (uint32_t i = 0; i < tables->n_gts;) {
-        uint32_t hole =
-            tables->slot[i] ? 0 : vmdk_tables_co_count_hole(tables, i, false);
+        uint32_t hole = sp->hdr.cowd || tables->slot[i]
+                            ? 0
+                            : vmdk_tables_co_count_hole(tables, i, false);
 
         if (!hole && !sparse_co_clear_table(e, i, error))
             return false;
         i += MAX(hole, 1);
     }
+    vmdk_tables_note_meta(tables);
     return true;
 }
 
@@ -86,6 +97,7 @@ bool
 vmdk_sparse_co_make_empty(VmdkExtent *e, GError **error)
 {
     return vmdk_sparse_co_mark_unclean(e, error) &&
-           sparse_co_clear_tables(e, error) && vmdk_sparse_co_flush(e, error) &&
-           vd_node_co_flush(e->file, error) && sparse_co_give_back(e, error);
+           vmdk_sparse_co_flush(e, error) && sparse_co_clear_tables(e, error) &&
+           vmdk_sparse_co_flush(e, error) && vd_node_co_flush(e->file, error) &&
+           sparse_co_give_back(e, error);
 }

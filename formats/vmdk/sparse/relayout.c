@@ -146,11 +146,10 @@ use_tables(VmdkExtent *e, VmdkTables *tables)
     sp->empty = tables->empty;
 }
 
-/* From now on the tables of @hdr are those of the extent. */
-static bool
-relayout_co_switch(Relayout *r, const VmdkHeader *hdr, GError **error)
+bool
+vmdk_sparse_co_switch_tables(VmdkExtent *e, const VmdkHeader *hdr,
+                             GError **error)
 {
-    VmdkExtent *e = r->e;
     VmdkTables *old = e->sparse->tables, *new;
 
     new = vmdk_tables_co_open(e->file, hdr, error);
@@ -190,7 +189,7 @@ relayout_co_to_end(Relayout *r, GError **error)
     bool ok = vmdk_sparse_co_copy(r->e, (VmdkMove *) (void *) r->moves->data,
                                   r->moves->len, error) &&
               relayout_co_write(r, &r->at_end, r->moved, error) &&
-              relayout_co_switch(r, &r->at_end, error);
+              vmdk_sparse_co_switch_tables(r->e, &r->at_end, error);
 
     /* What cannot be cut off is space lost. */
     if (!ok)
@@ -208,7 +207,7 @@ relayout_co_to_front(Relayout *r, GError **error)
                        r->final.overhead_sectors / r->final.grain_sectors);
     return relayout_co_clear_front(r, error) &&
            relayout_co_write(r, &r->final, NULL, error) &&
-           relayout_co_switch(r, &r->final, error) &&
+           vmdk_sparse_co_switch_tables(r->e, &r->final, error) &&
            vmdk_sparse_co_cut_end(r->e, r->keep_end, r->keep_end, error);
 }
 

@@ -13,6 +13,11 @@
 bool vmdk_sparse_co_relayout(VmdkExtent *e, uint64_t capacity_sectors,
                              GError **error);
 
+/* From now on the tables of @hdr, which are durable, are those of the extent.
+ * flush_lock is held. */
+bool vmdk_sparse_co_switch_tables(VmdkExtent *e, const VmdkHeader *hdr,
+                                  GError **error);
+
 /* -- header.h in the file: switch.c -----------------------------------------
  */
 

@@ -61,11 +61,12 @@ static void
 drop_entry(Drop *d, uint32_t entry)
 {
     const VmdkSparse *sp = d->e->sparse;
+    uint64_t off = (uint64_t) entry * VMDK_SECTOR;
 
     if (d->used && entry >= sp->hdr.overhead_sectors &&
-        entry % sp->grain_sectors == 0 &&
-        (uint64_t) entry * VMDK_SECTOR < vd_node_size(d->e->file) &&
-        vmdk_places_add(d->used, entry / sp->grain_sectors, 1))
+        off % sp->place_unit == 0 && off < vd_node_size(d->e->file) &&
+        vmdk_places_add(d->used, off >> sp->place_shift,
+                        sp->grain_bytes >> sp->place_shift))
         vmdk_sparse_give_up(d->e, (uint64_t) entry * VMDK_SECTOR,
                             sp->grain_bytes);
 }
@@ -78,7 +79,9 @@ drop_co_table(Drop *d, uint32_t index, GError **error)
     uint64_t before = (uint64_t) index * sp->hdr.gtes_per_gt;
     uint32_t i = (uint32_t) (d->first - MIN(d->first, before));
 
-    if (!table || table == sp->tables->empty)
+    /* Marks without a table stay: they say zeroes. */
+    if (!table || table == sp->tables->empty ||
+        vmdk_tables_is_missing(sp->tables, index))
         return table != NULL;
     for (; i < sp->hdr.gtes_per_gt; i++) {
         uint32_t entry = vmdk_table_entry(table, i);
@@ -135,19 +138,16 @@ resize_co_drop_entries(VmdkExtent *e, GError **error)
  * ----------------------------------------------------------------------- */
 
 static bool
-check_kind(const VmdkExtent *e, GError **error)
-{
-    return !e->sparse->hdr.cowd ||
-           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                    "%s: a COWD extent cannot be resized",
-                    vd_node_name(e->file));
-}
-
-static bool
 check_capacity(const VmdkExtent *e, uint64_t len, GError **error)
 {
     uint64_t max = vmdk_header_gt_coverage(&e->sparse->hdr);
 
+    if (e->sparse->hdr.cowd)
+        return len / VMDK_SECTOR <= VMDK_COWD_MAX_SECTORS ||
+               vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: a COWD extent has less than 2 TiB, "
+                        "%" G_GUINT64_FORMAT " bytes are wanted",
+                        vd_node_name(e->file), len);
     if (!g_uint64_checked_mul(&max, max, VMDK_MAX_GD_ENTRIES))
         return true;
     return len <= max ||
@@ -179,7 +179,7 @@ resize_co_tables_locked(VmdkExtent *e, uint64_t sectors, GError **error)
         return false;
     hdr.capacity_sectors = sectors;
     if (vmdk_header_n_gts(&hdr) != vmdk_header_n_gts(&sp->hdr))
-        return vmdk_sparse_co_relayout(e, sectors, error);
+        return sp->kind->co_relayout(e, sectors, error);
     if (!resize_co_capacity(e, sectors, error))
         return false;
     sp->tables->hdr.capacity_sectors = sectors;
@@ -229,9 +229,8 @@ vmdk_sparse_co_grow(VmdkExtent *e, uint64_t len, VdPrealloc prealloc,
     VmdkSparse *sp = e->sparse;
     uint64_t sectors = MAX(len / VMDK_SECTOR, sp->hdr.capacity_sectors);
 
-    if (!check_kind(e, error) || !check_capacity(e, len, error) ||
-        !resize_co_prepare(e, error) || !resize_co_clear_tail(e, error) ||
-        !resize_co_drop_entries(e, error) ||
+    if (!check_capacity(e, len, error) || !resize_co_prepare(e, error) ||
+        !resize_co_clear_tail(e, error) || !resize_co_drop_entries(e, error) ||
         !resize_co_tables(e, sectors, error))
         return false;
     return prealloc == VD_PREALLOC_OFF ||
@@ -270,7 +269,9 @@ vmdk_sparse_co_used_end(VmdkExtent *e, uint64_t *end, GError **error)
 bool
 vmdk_sparse_co_shrink(VmdkExtent *e, GError **error)
 {
-    return e->sparse->hdr.cowd || /* keeps its space */
-           (resize_co_prepare(e, error) && resize_co_drop_entries(e, error) &&
+    /* Tables of a COWD extent lie among the grains: those without entries stay
+     * where they are. */
+    return resize_co_prepare(e, error) && resize_co_drop_entries(e, error) &&
+           (e->sparse->hdr.cowd ||
             resize_co_tables(e, e->len / VMDK_SECTOR, error));
 }

@@ -5,7 +5,7 @@
  *
  * Concurrency: open and close only.
  */
-#include "formats/vmdk/sparse/sparse.h"
+#include "formats/vmdk/sparse/relayout.h"
 
 static unsigned
 log2_of(uint64_t power_of_two)
@@ -16,8 +16,10 @@ log2_of(uint64_t power_of_two)
 static const VmdkSparseKind hosted_kind = {
     .header_bytes = VMDK_HEADER_BYTES,
     .decode = vmdk_header_decode,
+    .patch = vmdk_header_patch,
     .unclean_byte = VMDK_HEADER_UNCLEAN_BYTE,
     .unclean_len = 1,
+    .co_relayout = vmdk_sparse_co_relayout,
 };
 
 static bool

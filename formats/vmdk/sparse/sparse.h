@@ -32,7 +32,12 @@ typedef struct VmdkSparseKind {
     size_t header_bytes;
     bool (*decode)(const uint8_t *raw, const char *name, VmdkHeader *hdr,
                    GError **error);
+    /* Sizes and places of @hdr into the first sector of a header. */
+    void (*patch)(const VmdkHeader *hdr, uint8_t *raw);
     size_t unclean_byte, unclean_len; /* the dirty mark, in the header */
+    /* As relayout.h says of hosted ones. */
+    bool (*co_relayout)(VmdkExtent *e, uint64_t capacity_sectors,
+                        GError **error);
     /* Before tables are written that name new places: the header has to know
      * of those.  The barrier follows.  NULL = it does not care. */
     bool (*co_note_end)(VmdkExtent *e, GError **error);

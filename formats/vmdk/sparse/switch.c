@@ -50,7 +50,7 @@ vmdk_sparse_co_switch_header(VmdkExtent *e, const VmdkHeader *hdr,
     uint8_t raw[VMDK_HEADER_BYTES];
 
     memcpy(raw, sp->raw, sizeof(raw));
-    vmdk_header_patch(hdr, raw);
+    sp->kind->patch(hdr, raw);
     if (!switch_co_write(e, raw, error)) {
         switch_co_restore(e);
         return false;
@@ -70,7 +70,7 @@ vmdk_sparse_co_reserve_end(VmdkExtent *e, uint64_t bytes, uint64_t *place,
     uint64_t next = sp->next;
     VmdkPlace got;
 
-    bytes = (bytes + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
+    bytes = (bytes + sp->place_unit - 1) & ~(sp->place_unit - 1);
     if (!vmdk_sparse_reserve_new(e, bytes, &got, error))
         return false;
     if (!vd_node_co_truncate(e->file, sp->next, VD_PREALLOC_OFF, error)) {

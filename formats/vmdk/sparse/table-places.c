@@ -56,6 +56,7 @@ vmdk_tables_note_meta(VmdkTables *tables)
     const VmdkHeader *hdr = &tables->hdr;
     uint64_t gd_sectors = vmdk_header_gd_sectors(hdr);
 
+    g_clear_pointer(&tables->meta, g_array_unref);
     tables->meta = g_array_new(FALSE, FALSE, sizeof(MetaRange));
     note_range(tables, hdr->desc_sector, hdr->desc_sectors);
     note_range(tables, hdr->gd_sector, gd_sectors);

@@ -263,6 +263,25 @@ vmdk_tables_set(VmdkTable *table, uint32_t i, uint32_t value)
     g_ptr_array_add(table->owner->dirty, table);
 }
 
+void
+vmdk_tables_drop(VmdkTables *tables, uint32_t index)
+{
+    VmdkTable *table = tables->slot[index];
+
+    if (tables->gd[index] == 0)
+        return;
+    if (table && table != tables->empty) {
+        g_assert(!table->dirty);
+        vmdk_table_cache_drop(tables->cache, table);
+    }
+    tables->slot[index] = tables->empty;
+    tables->gd[index] = 0;
+    if (tables->rgd)
+        tables->rgd[index] = 0;
+    tables->gd_dirty = true;
+    vmdk_tables_forget_hole(tables);
+}
+
 bool
 vmdk_tables_is_missing(const VmdkTables *tables, uint32_t index)
 {

@@ -102,6 +102,11 @@ bool vmdk_tables_is_missing(const VmdkTables *tables, uint32_t index);
  * disk with the next write-back. */
 void vmdk_tables_place(VmdkTables *tables, uint32_t index, uint32_t sector);
 
+/* The directory names no table for @index, which is not dirty, any more; on
+ * disk with the next write-back.  Nobody else uses the disk, and who drops
+ * tables calls vmdk_tables_note_meta() in the end. */
+void vmdk_tables_drop(VmdkTables *tables, uint32_t index);
+
 /* No piece of metadata lies on another; else whoever writes one damages the
  * other: CORRUPT. */
 bool vmdk_tables_check_apart(const VmdkTables *tables, GError **error);
