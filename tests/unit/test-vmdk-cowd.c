@@ -100,6 +100,7 @@ test_bad_headers_are_refused(TestCo *t)
         {GD_ENTRIES_BYTE, 2, VD_ERROR_CORRUPT},
         {GD_ENTRIES_BYTE, 0, VD_ERROR_CORRUPT},
     };
+    static const char cut_off[512] = "COWD\1\0\0\0\3";
 
     cowd_test_make_disk(t);
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -111,7 +112,7 @@ test_bad_headers_are_refused(TestCo *t)
         vmdk_test_assert_refused(t, "d.vmdk", VD_OPEN_RDWR, bad[i].code);
         vmdk_test_poke32(t, DELTA, bad[i].byte, good);
     }
-    vmdk_test_write_file(t, DELTA, "COWD\1\0\0\0\3", 512);
+    vmdk_test_write_file(t, DELTA, cut_off, sizeof(cut_off));
     vmdk_test_assert_refused(t, "d.vmdk", 0, VD_ERROR_CORRUPT);
     vmdk_test_assert_refused(t, DELTA, 0, VD_ERROR_CORRUPT);
 }
