@@ -41,22 +41,32 @@ vd_node_co_close_child(VdNode *node, VdNode *child, GError **error)
 static bool
 close_co_one(VdNode *node, GError **error)
 {
-    const VdDriver *driver = node->driver;
+    bool ok;
+
+    if (node->driver->co_close)
+        node->driver->co_close(node);
+    ok = close_co_children(node, error);
+    vd_node_free(node);
+    return ok;
+}
+
+/* All links of a chain, as long as the top is there, which they share things
+ * with: a parent may be writable, too. */
+static bool
+close_co_finish(VdNode *top, GError **error)
+{
     bool ok = true;
 
-    if (driver->co_finish && vd_node_is_writable(node))
-        ok = driver->co_finish(node, error);
-    if (driver->co_close)
-        driver->co_close(node);
-    ok = close_co_children(node, ok ? error : NULL) && ok;
-    vd_node_free(node);
+    for (VdNode *node = top; node; node = node->parent)
+        if (node->driver->co_finish && vd_node_is_writable(node))
+            ok = node->driver->co_finish(node, ok ? error : NULL) && ok;
     return ok;
 }
 
 bool
 vd_node_co_close(VdNode *node, GError **error)
 {
-    bool ok = true;
+    bool ok = !node || close_co_finish(node, error);
 
     while (node) {
         VdNode *parent = node->parent;
