@@ -71,7 +71,7 @@ test_what_cannot_be_created(TestCo *t)
     assert_not_created(t, MIB, COWD ",zeroed_grain=on",
                        VD_ERROR_INVALID_ARGUMENT, "zeroed");
     assert_not_created(t, MIB, COWD ",preallocation=full",
-                       VD_ERROR_INVALID_ARGUMENT, "flat");
+                       VD_ERROR_INVALID_ARGUMENT, "cannot be preallocated");
 }
 
 typedef struct {

@@ -327,6 +327,133 @@ test_an_open_disk_is_not_replaced(TestCo *t)
 /* -- refusals
  * -------------------------------------------------------------------------- */
 
+/* All grains in the order of the disk, whatever is behind them. */
+static void
+test_sparse_is_preallocated(TestCo *t)
+{
+    static const char *const options[] = {
+        "preallocation=metadata", "preallocation=falloc", "preallocation=full",
+        "preallocation=full,subformat=twoGbMaxExtentSparse,split_size=33M"};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(options); i++) {
+        g_autofree char *path =
+            test_co_path(t, i < 3 ? "d.vmdk" : "d-s001.vmdk");
+        uint64_t size = i < 3 ? 40 * MIB + 512 : 33 * MIB;
+        VdCheckResult result = {0};
+        VdNode *node;
+
+        test_dir_empty(t->dir);
+        vmdk_test_create(t, "d.vmdk", 40 * MIB + 512, options[i]);
+        node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+        test_co_assert_zero(node, 0, 40 * MIB + 512);
+        vmdk_test_assert_sound(node, false);
+        vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, NULL);
+        g_assert_cmpuint(result.allocated_clusters, ==, 641);
+        g_clear_pointer(&result.findings, g_ptr_array_unref);
+        test_co_write_pattern(node, 30 * MIB, MIB, 5);
+        test_co_close(node);
+        g_assert_cmpuint(test_file_size(path), ==,
+                         65536 + (size + 65535) / 65536 * 65536);
+        if (i == 0)
+            g_assert_cmpuint(test_file_allocated(path), <, 3 * MIB);
+        else
+            g_assert_cmpuint(test_file_allocated(path), >=, size);
+    }
+}
+
+static const char *
+created_key(TestCo *t, const char *options, uint64_t size, const char *key)
+{
+    g_autofree char *with_flat =
+        g_strconcat(options, ",subformat=monolithicFlat", NULL);
+    const char *value;
+    VdNode *node;
+
+    test_dir_empty(t->dir);
+    vmdk_test_create(t, "d.vmdk", size, with_flat);
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    value =
+        g_intern_string(vmdk_descriptor_get(vmdk_test_state(node)->desc, key));
+    test_co_close(node);
+    return value;
+}
+
+static void
+test_adapters_are_stored_in_known_words(TestCo *t)
+{
+    static const char *const words[][2] = {
+        {"ide", "ide"},           {"buslogic", "buslogic"},
+        {"lsilogic", "lsilogic"}, {"legacyESX", "legacyESX"},
+        {"pvscsi", "lsilogic"},   {"lsisas1068", "lsilogic"},
+        {"nvme", "lsilogic"},     {"sata", "lsilogic"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autofree char *option =
+            g_strconcat("adapter_type=", words[i][0], NULL);
+
+        g_assert_cmpstr(created_key(t, option, MIB, "ddb.adapterType"), ==,
+                        words[i][1]);
+    }
+}
+
+static void
+test_geometry_follows_adapter_and_size(TestCo *t)
+{
+    static const struct {
+        const char *option;
+        uint64_t sectors;
+        const char *cylinders, *heads, *spt;
+    } rows[] = {
+        {"adapter_type=lsilogic", 4096, "2", "64", "32"},
+        {"adapter_type=pvscsi", 61440, "30", "64", "32"},
+        {"adapter_type=buslogic", 2097151, "1023", "64", "32"},
+        {"adapter_type=lsilogic", 2097152, "512", "128", "32"},
+        {"adapter_type=lsilogic", 4194304, "261", "255", "63"},
+        {"adapter_type=lsilogic", 83886080, "5221", "255", "63"},
+        {"adapter_type=nvme", 125829120, "7832", "255", "63"},
+        {"adapter_type=lsilogic", UINT64_C(1) << 40, "65535", "255", "63"},
+        {"adapter_type=ide", 20480, "20", "16", "63"},
+        {"adapter_type=ide", 1, "1", "16", "63"},
+        {"adapter_type=ide", UINT64_C(1) << 30, "16383", "16", "63"},
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint64_t size = rows[i].sectors * 512;
+
+        g_assert_cmpstr(
+            created_key(t, rows[i].option, size, "ddb.geometry.cylinders"), ==,
+            rows[i].cylinders);
+        g_assert_cmpstr(
+            created_key(t, rows[i].option, size, "ddb.geometry.heads"), ==,
+            rows[i].heads);
+        g_assert_cmpstr(
+            created_key(t, rows[i].option, size, "ddb.geometry.sectors"), ==,
+            rows[i].spt);
+    }
+}
+
+static void
+test_sector_sizes_are_told(TestCo *t)
+{
+    VdNode *node;
+
+    g_assert_cmpstr(created_key(t, "logical_sector_size=4k", MIB + 512,
+                                "ddb.logicalSectorSize"),
+                    ==, "4096");
+    node = vmdk_test_open(t, "d.vmdk", 0);
+    g_assert_cmpuint(vd_node_size(node), ==, MIB + 4096);
+    test_co_close(node);
+    g_assert_cmpstr(
+        created_key(t, "physical_sector_size=4k", MIB, "ddb.logicalSectorSize"),
+        ==, "512");
+    g_assert_cmpstr(created_key(t, "physical_sector_size=4k", MIB,
+                                "ddb.physicalSectorSize"),
+                    ==, "4096");
+    g_assert_null(
+        created_key(t, "adapter_type=ide", MIB, "ddb.logicalSectorSize"));
+}
+
 typedef struct {
     const char *options;
     uint64_t size;
@@ -350,7 +477,15 @@ test_what_makes_no_sense_is_refused(TestCo *t)
          VD_ERROR_INVALID_ARGUMENT, "preallocation=full"},
         {"compat6=on,hwversion=7", MIB, VD_ERROR_INVALID_ARGUMENT, "compat6"},
         {"hwversion=x", MIB, VD_ERROR_INVALID_ARGUMENT, "hwversion"},
-        {"preallocation=full", MIB, VD_ERROR_INVALID_ARGUMENT, "flat"},
+        {"subformat=monolithicFlat,preallocation=metadata", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "no metadata"},
+        {"subformat=streamOptimized,preallocation=full", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "cannot be preallocated"},
+        {"preallocation=metadata", UINT64_C(1) << 42, VD_ERROR_LIMIT, "2 TiB"},
+        {"logical_sector_size=1024", MIB, VD_ERROR_INVALID_ARGUMENT,
+         "sector_size"},
+        {"logical_sector_size=4k,physical_sector_size=512", MIB,
+         VD_ERROR_INVALID_ARGUMENT, "no less"},
         {"grain_size=3k", MIB, VD_ERROR_INVALID_ARGUMENT, "grain_size"},
         {"split_size=1000", MIB, VD_ERROR_INVALID_ARGUMENT, "split_size"},
         {"uuid=1234", MIB, VD_ERROR_INVALID_ARGUMENT, "uuid"},
@@ -454,6 +589,10 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define ADD(path, fn) test_co_add("/vmdk/create/" path, fn)
+    ADD("sparse-preallocated", test_sparse_is_preallocated);
+    ADD("adapters", test_adapters_are_stored_in_known_words);
+    ADD("geometry-rules", test_geometry_follows_adapter_and_size);
+    ADD("sector-sizes", test_sector_sizes_are_told);
     ADD("layout", test_layout);
     ADD("header-bytes", test_header_is_vmwares_to_the_byte);
     ADD("2-tib", test_a_2_tib_image_is_small_and_reads_as_zero);

@@ -30,6 +30,7 @@ typedef struct VmdkNew {
     VmdkSubformat subformat;
     char *adapter, *hw_version, *tools_version, *uuid, *description;
     uint64_t grain_sectors;
+    uint64_t logical_sector, physical_sector; /* bytes; 0 = not told */
     uint64_t split_sectors;
     bool zeroed_grain;
     VdPrealloc prealloc;

@@ -65,6 +65,15 @@ set_uuid(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 }
 
 static bool
+set_sector_sizes(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
+{
+    return !new->logical_sector || (set_number(desc, "ddb.logicalSectorSize",
+                                               new->logical_sector, error) &&
+                                    set_number(desc, "ddb.physicalSectorSize",
+                                               new->physical_sector, error));
+}
+
+static bool
 set_data_base(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 {
     char long_cid[VMDK_LONG_CID_CHARS + 1];
@@ -78,6 +87,7 @@ set_data_base(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
             vmdk_descriptor_set(desc, "ddb.comment", new->description,
                                 error)) &&
            set_geometry(new, desc, error) &&
+           set_sector_sizes(new, desc, error) &&
            vmdk_descriptor_set(desc, "ddb.longContentID", long_cid, error) &&
            (new->subformat != VMDK_SUB_VMFS_THIN ||
             vmdk_descriptor_set(desc, "ddb.thinProvisioned", "1", error)) &&

@@ -19,9 +19,16 @@
     ((uint64_t) VMDK_MAX_GD_ENTRIES * VMDK_GTES_PER_GT * VMDK_GRAIN_SECTORS)
 #define MAX_DESCRIPTION 1024
 
-static const char *const adapter_names[] = {"ide", "buslogic", "lsilogic",
-                                            "legacyESX", NULL};
-static const char *const prealloc_names[] = {"off", "falloc", "full", NULL};
+/* The first four are what descriptors know; VMware's products store the others
+ * as lsilogic. */
+static const char *const adapter_names[] = {
+    "ide",        "buslogic", "lsilogic", "legacyESX", "pvscsi",
+    "lsisas1068", "nvme",     "sata",     NULL};
+#define STORED_ADAPTERS 4
+#define LSILOGIC 2
+
+static const char *const prealloc_names[] = {"off", "metadata", "falloc",
+                                             "full", NULL};
 const char *const vmdk_subformat_names[] = {"monolithicSparse",
                                             "monolithicFlat",
                                             "twoGbMaxExtentSparse",
@@ -37,7 +44,7 @@ const char *const vmdk_subformat_names[] = {"monolithicSparse",
 const VdOptionSpec vmdk_create_options[] = {
     {"adapter_type", VD_OPTION_ENUM, NULL,
      "Virtual adapter type, can be one of ide (default), lsilogic, buslogic "
-     "or legacyESX",
+     "or legacyESX; pvscsi, lsisas1068, nvme and sata are stored as lsilogic",
      adapter_names},
     {"backing_file", VD_OPTION_STRING, NULL, "File name of a base image", NULL},
     {"backing_fmt", VD_OPTION_STRING, NULL, "Must be 'vmdk' if present", NULL},
@@ -55,10 +62,15 @@ const VdOptionSpec vmdk_create_options[] = {
      NULL},
     {"hwversion", VD_OPTION_STRING, NULL, "VMDK hardware version (default: 4)",
      NULL},
+    {"logical_sector_size", VD_OPTION_SIZE, NULL,
+     "Sector size that guests are told: 512 (default) or 4096", NULL},
     {"nocow", VD_OPTION_BOOL, NULL,
      "Turn off copy-on-write (valid only on btrfs)", NULL},
+    {"physical_sector_size", VD_OPTION_SIZE, NULL,
+     "Sector size of the storage that guests are told: 512 or 4096", NULL},
     {"preallocation", VD_OPTION_ENUM, NULL,
-     "Preallocation mode (allowed values: off, falloc, full)", prealloc_names},
+     "Preallocation mode (allowed values: off, metadata, falloc, full)",
+     prealloc_names},
     {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
     {"split_size", VD_OPTION_SIZE, NULL,
      "Size of the extents of split images (default: 2047 MiB)", NULL},
@@ -104,8 +116,6 @@ static bool
 take_words(VmdkNew *new, VdOptions *opts, GError **error)
 {
     unsigned adapter = 0, prealloc = 0, subformat = 0;
-    static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
-                                           VD_PREALLOC_FULL};
     bool has_adapter = vd_options_peek(opts, "adapter_type") != NULL;
     bool has_prealloc = vd_options_peek(opts, "preallocation") != NULL;
 
@@ -117,11 +127,12 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
                               &subformat, error))
         return false;
     new->subformat = (VmdkSubformat) subformat;
-    new->prealloc = preallocs[prealloc];
+    new->prealloc = (VdPrealloc) prealloc; /* in that order */
     if (!has_adapter && new->subformat == VMDK_SUB_STREAM)
         new->adapter = g_strdup("lsilogic"); /* what importers expect */
     else
-        new->adapter = g_strdup(adapter_names[adapter]);
+        new->adapter = g_strdup(
+            adapter_names[adapter < STORED_ADAPTERS ? adapter : LSILOGIC]);
     return settle_vmfs_prealloc(new, has_prealloc, error);
 }
 
@@ -171,6 +182,35 @@ take_grain(VmdkNew *new, VdOptions *opts, GError **error)
 }
 
 static bool
+is_sector_size(uint64_t size)
+{
+    return size == 512 || size == 4096;
+}
+
+/* What guests are told; extents count sectors of 512 bytes in any case. */
+static bool
+take_sector_sizes(VmdkNew *new, VdOptions *opts, GError **error)
+{
+    if (!vd_options_take_size(opts, "logical_sector_size", &new->logical_sector,
+                              error))
+        return false;
+    new->physical_sector = new->logical_sector;
+    if (!vd_options_take_size(opts, "physical_sector_size",
+                              &new->physical_sector, error))
+        return false;
+    if (!new->physical_sector)
+        return true;
+    if (!new->logical_sector)
+        new->logical_sector = 512;
+    return (is_sector_size(new->logical_sector) &&
+            is_sector_size(new->physical_sector) &&
+            new->logical_sector <= new->physical_sector) ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "logical_sector_size and physical_sector_size must be 512 "
+                    "or 4096, the physical one no less than the logical one");
+}
+
+static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
     uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR, hint = 0;
@@ -179,7 +219,7 @@ take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 
     /* The hints about the host's file system are about speed only; "size" has
      * been understood by whoever made the spec. */
-    if (!take_grain(new, opts, error) ||
+    if (!take_grain(new, opts, error) || !take_sector_sizes(new, opts, error) ||
         !vd_options_take_size(opts, "split_size", &split, error) ||
         !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
         !vd_options_take_size(opts, "size", &unused, error) ||
@@ -285,6 +325,10 @@ check_parent(VmdkNew *new, const VdCreateSpec *spec, GError **error)
     if (vd_node_driver(spec->backing) != &vd_vmdk_driver)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "backing_file must be a vmdk image");
+    if (new->prealloc != VD_PREALLOC_OFF)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "an image with a backing file cannot be preallocated: "
+                        "nothing of that would be seen");
     parent = vd_node_state(spec->backing);
     new->parent_cid = parent->cid;
     new->parent_hint = spec->backing_name;
@@ -312,6 +356,8 @@ check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
     uint64_t max = max_sectors(new);
 
     new->sectors = spec->size / VMDK_SECTOR + !!(spec->size % VMDK_SECTOR);
+    if (new->logical_sector == 4096) /* whole ones of those */
+        new->sectors = (new->sectors + 7) & ~UINT64_C(7);
     if (!new->sectors)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "a vmdk image cannot have a size of 0");
@@ -343,6 +389,20 @@ check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
 }
 
 static bool
+check_prealloc(const VmdkNew *new, GError **error)
+{
+    if (vmdk_new_is_flat(new) && new->prealloc == VD_PREALLOC_METADATA)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "flat images have no metadata to preallocate");
+    return new->prealloc == VD_PREALLOC_OFF || vmdk_new_is_flat(new) ||
+           new->subformat == VMDK_SUB_MONOLITHIC_SPARSE ||
+           new->subformat == VMDK_SUB_SPLIT_SPARSE ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "%s images cannot be preallocated",
+                    vmdk_subformat_names[new->subformat]);
+}
+
+static bool
 check_combination(const VmdkNew *new, GError **error)
 {
     if (vmdk_new_is_flat(new) && new->zeroed_grain)
@@ -351,9 +411,8 @@ check_combination(const VmdkNew *new, GError **error)
     if (new->subformat == VMDK_SUB_VMFS_SPARSE &&new->zeroed_grain)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "vmfsSparse images have no zeroed grains");
-    if (!vmdk_new_is_flat(new) && new->prealloc != VD_PREALLOC_OFF)
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "only flat images can be preallocated");
+    if (!check_prealloc(new, error))
+        return false;
     if (new->subformat == VMDK_SUB_STREAM &&
         (new->zeroed_grain || new->grain_sectors != VMDK_GRAIN_SECTORS))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
