@@ -293,6 +293,11 @@ struct VdDriver {
     /* vd_repair_stream(): by name, since the file may be beyond opening. */
     bool (*co_repair_stream)(const VdEnv *env, const char *path,
                              VdStreamRepair *result, GError **error);
+    /* Give unused space of the files back and put them in order, what of it
+     * @params asks for.  Nobody changes the node meanwhile, but it may be read.
+     * Progress is told from the coroutine. */
+    bool (*co_compact)(VdNode *node, const VdCompactParams *params,
+                       VdCompactResult *result, GError **error);
 
     /* vd_rebuild_descriptor(): write what names the data files that are there.
      */

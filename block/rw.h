@@ -39,6 +39,10 @@ bool vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
  * behind the new end. */
 bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 
+/* The driver's co_compact, with all changes held off; not flushed. */
+bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
+                        VdCompactResult *result, GError **error);
+
 /* A leaf file read beyond its end gives zeroes to formats: the part of @dst
  * behind the end of @node is zero-filled, the rest read. */
 bool vd_node_co_preadv_eof(VdNode *node, uint64_t off, const VioVec *dst,

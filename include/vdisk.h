@@ -345,7 +345,7 @@ typedef struct VdProgress {
                              grows, total (an upper bound until everything has
                              been looked at) only shrinks */
     uint64_t zero;        /* bytes found or known to be zero so far */
-    const char *phase;    /* "copy", "tables", "resize" */
+    const char *phase;    /* "copy", "tables", "resize", "zeroes", "move" */
 } VdProgress;
 
 /* Called at most once a turn of the loop, and once at the end; on the thread
@@ -641,6 +641,32 @@ typedef struct VdCloneParams {
 VD_PUBLIC bool vd_clone(VdContext *ctx, const char *source, const char *target,
                         const VdCloneParams *params, VdCopyResult *result,
                         GError **error);
+
+/* -- compacting ----------------------------------------------------------- */
+
+typedef enum VdCompactWhat {
+    VD_COMPACT_SHRINK = 1 << 0,     /* free units of zeroes, fill holes */
+    VD_COMPACT_DEFRAGMENT = 1 << 1, /* units in the order of the disk */
+} VdCompactWhat;
+
+typedef struct VdCompactParams {
+    unsigned what; /* VdCompactWhat; 0 = SHRINK */
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdCompactParams;
+
+typedef struct VdCompactResult {
+    uint64_t freed_clusters, moved_clusters;
+    uint64_t file_bytes_before, file_bytes_after;
+    int64_t allocated_before, allocated_after; /* of all files; -1 unknown */
+} VdCompactResult;
+
+/* Makes the files of this link small in place, durably.  Contents and content
+ * id stay.  Needs RDWR, and UNMAP to punch holes; may take 64 MiB in between.
+ * Changes of the disk wait meanwhile.  Failed or CANCELLED it leaves a sound
+ * disk.  @params, @result: may be NULL.  NOT_SUPPORTED, CORRUPT: repair it. */
+VD_PUBLIC bool vd_disk_compact(VdDisk *disk, const VdCompactParams *params,
+                               VdCompactResult *result, GError **error);
 
 typedef struct VdCompareResult {
     bool identical, sizes_differ;

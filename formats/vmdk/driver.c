@@ -16,6 +16,7 @@
  * is the extents' business.
  */
 #include "formats/vmdk/driver.h"
+#include "formats/vmdk/compact.h"
 #include "formats/vmdk/chain.h"
 #include "formats/vmdk/resize/resize.h"
 #include "formats/vmdk/sesparse/header.h"
@@ -346,6 +347,7 @@ const VdDriver vd_vmdk_driver = {
     .co_unlink = vmdk_co_unlink,
     .co_repair_stream = vmdk_stream_co_repair,
     .co_rebuild = vmdk_co_rebuild,
+    .co_compact = vmdk_co_compact,
     .co_chain_begin = vmdk_co_chain_begin,
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,

@@ -13,6 +13,7 @@
 typedef struct VmdkState VmdkState;
 typedef struct VmdkExtent VmdkExtent;
 typedef struct VmdkSparse VmdkSparse;
+typedef struct VmdkCompact VmdkCompact;
 typedef struct VmdkSeSparse VmdkSeSparse;
 
 typedef struct VmdkExtentOps {
@@ -45,6 +46,8 @@ typedef struct VmdkExtentOps {
     /* Give back what lies behind e->len, which was more a moment ago and is so
      * on disk already.  No request is in flight.  NULL: nothing to do. */
     bool (*co_shrink)(VmdkExtent *e, GError **error);
+    /* Make the file small and tidy (compact.h); NULL = it cannot. */
+    bool (*co_compact)(VmdkExtent *e, VmdkCompact *job, GError **error);
     void (*free)(VmdkExtent *e);
 } VmdkExtentOps;
 

@@ -128,6 +128,18 @@ vmdk_test_assert_sound(VdNode *node, bool leaks_allowed)
     g_clear_pointer(&result.findings, g_ptr_array_unref);
 }
 
+VdCompactResult
+vmdk_test_compact(VdNode *node, unsigned what)
+{
+    VdCompactParams params = {.what = what};
+    VdCompactResult result = {0};
+    g_autoptr(GError) error = NULL;
+
+    vd_node_co_compact(node, &params, &result, &error);
+    g_assert_no_error(error);
+    return result;
+}
+
 void
 vmdk_test_write_file(TestCo *t, const char *name, const void *bytes, size_t len)
 {

@@ -36,6 +36,9 @@ void vmdk_test_assert_write_fails(VdNode *node, uint64_t off, VdErrorCode code);
 /* No corruptions, leaks or errors; for leaks to be there, say so. */
 void vmdk_test_assert_sound(VdNode *node, bool leaks_allowed);
 
+/* Compact the disk: VdCompactWhat. */
+VdCompactResult vmdk_test_compact(VdNode *node, unsigned what);
+
 /* Files of the test's directory. */
 void vmdk_test_write_file(TestCo *t, const char *name, const void *bytes,
                           size_t len);

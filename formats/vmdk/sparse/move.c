@@ -23,6 +23,17 @@ typedef struct {
     uint64_t from, to, len;
 } Copy;
 
+/* Zeroes become a hole again if they can; but the file has to reach as far as
+ * an entry names. */
+static bool
+copy_co_write(VdNode *file, uint64_t to, const VioVec *src, GError **error)
+{
+    if (to + src->len <= vd_node_size(file) && vio_vec_is_zero(src))
+        return vd_node_co_write_zeroes(file, to, src->len, VD_REQ_MAY_UNMAP,
+                                       error);
+    return vd_node_co_pwritev(file, to, src, 0, error);
+}
+
 /* Behind the end of the file the last grain is zeroes. */
 static bool
 copy_co_piece(const Copy *copy, uint64_t done, void *buf, size_t len,
@@ -33,7 +44,7 @@ copy_co_piece(const Copy *copy, uint64_t done, void *buf, size_t len,
     VioVec vec = vio_vec_from_buf(&iov, buf, len);
 
     return vd_node_co_preadv_eof(file, copy->from + done, &vec, error) &&
-           vd_node_co_pwritev(file, copy->to + done, &vec, 0, error);
+           copy_co_write(file, copy->to + done, &vec, error);
 }
 
 static bool

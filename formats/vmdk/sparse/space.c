@@ -183,6 +183,23 @@ vmdk_sparse_co_release(VmdkExtent *e)
 /* -- the end of the file ----------------------------------------------------
  */
 
+/* A file that cannot become shorter keeps the space. */
+static bool
+sparse_co_cut(VmdkExtent *e, uint64_t size, GError **error)
+{
+    GError *cause = NULL;
+
+    if (vd_node_size(e->file) <= size ||
+        vd_node_co_truncate(e->file, size, VD_PREALLOC_OFF, &cause))
+        return true;
+    if (!vd_error_is(cause, VD_ERROR_NOT_SUPPORTED)) {
+        g_propagate_error(error, cause);
+        return false;
+    }
+    g_error_free(cause);
+    return true;
+}
+
 bool
 vmdk_sparse_co_trim(VmdkExtent *e, GError **error)
 {
@@ -192,9 +209,7 @@ vmdk_sparse_co_trim(VmdkExtent *e, GError **error)
 
     if (!n || first + n != end)
         return true;
-    if (vd_node_size(e->file) > first << sp->place_shift &&
-        !vd_node_co_truncate(e->file, first << sp->place_shift, VD_PREALLOC_OFF,
-                             error))
+    if (!sparse_co_cut(e, first << sp->place_shift, error))
         return false;
     vmdk_places_remove(sp->free, first, n);
     sp->next = first << sp->place_shift;

@@ -237,6 +237,7 @@ const VmdkExtentOps vmdk_sparse_ops = {
     .co_grow = vmdk_sparse_co_grow,
     .co_used_end = vmdk_sparse_co_used_end,
     .co_shrink = vmdk_sparse_co_shrink,
+    .co_compact = vmdk_sparse_co_compact,
     .co_make_empty = vmdk_sparse_co_make_empty,
     .free = vmdk_sparse_free,
 };

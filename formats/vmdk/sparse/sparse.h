@@ -111,6 +111,10 @@ bool vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg,
                          GError **error);
 /* The places of all grains; CORRUPT if not each has one of its own. */
 bool vmdk_sparse_co_survey(VmdkExtent *e, VmdkPlaces *used, GError **error);
+/* The same two with what the header's capacity has more than the disk. */
+bool vmdk_sparse_co_walk_all(VmdkExtent *e, VmdkTableFunc fn, void *arg,
+                             GError **error);
+bool vmdk_sparse_co_survey_all(VmdkExtent *e, VmdkPlaces *used, GError **error);
 
 /* end.c */
 /* Before the first new place: where it is. */
@@ -172,6 +176,16 @@ bool vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
                                  VdReqFlags flags, GError **error);
 bool vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
                             GError **error);
+
+/* Whole grains can be made to read as zeroes without a place. */
+bool vmdk_sparse_can_forget(const VmdkExtent *e);
+/* Do that to [off, off + len), grains of one table that lie at byte @place of
+ * the file, and give them up. */
+bool vmdk_sparse_co_forget(VmdkExtent *e, uint64_t off, uint64_t len,
+                           uint64_t place, GError **error);
+
+/* compact.c */
+bool vmdk_sparse_co_compact(VmdkExtent *e, VmdkCompact *job, GError **error);
 
 /* flush.c */
 /* The sector of sp->raw that holds @byte, to the file. */

@@ -10,20 +10,25 @@
 /* -- walking ----------------------------------------------------------------
  */
 
-/* Entries of table @index that belong to the disk. */
+/* Entries of table @index below @sectors of the extent. */
 static uint32_t
-entries_of(const VmdkExtent *e, uint32_t index)
+entries_of(const VmdkExtent *e, uint32_t index, uint64_t sectors)
 {
-    const VmdkSparse *sp = e->sparse;
-    uint64_t grains = (e->len + sp->grain_bytes - 1) >> sp->grain_shift;
-    uint64_t before = (uint64_t) index * sp->hdr.gtes_per_gt;
+    const VmdkHeader *hdr = &e->sparse->hdr;
+    uint64_t grains = (sectors + hdr->grain_sectors - 1) / hdr->grain_sectors;
+    uint64_t before = (uint64_t) index * hdr->gtes_per_gt;
 
-    return (uint32_t) MIN(grains - MIN(grains, before), sp->hdr.gtes_per_gt);
+    return (uint32_t) MIN(grains - MIN(grains, before), hdr->gtes_per_gt);
 }
 
+typedef struct {
+    VmdkTableFunc fn;
+    void *arg;
+    uint64_t sectors;
+} Walk;
+
 static bool
-sparse_co_visit(VmdkExtent *e, uint32_t index, VmdkTableFunc fn, void *arg,
-                GError **error)
+sparse_co_visit(VmdkExtent *e, uint32_t index, const Walk *walk, GError **error)
 {
     VmdkSparse *sp = e->sparse;
     const VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
@@ -36,11 +41,12 @@ sparse_co_visit(VmdkExtent *e, uint32_t index, VmdkTableFunc fn, void *arg,
                         "no place in the file: it may have been cut off, and "
                         "gets no new grains; check the image",
                         vd_node_name(e->file), index, sp->tables->gd[index]);
-    return fn(e, table, entries_of(e, index), arg, error);
+    return walk->fn(e, table, entries_of(e, index, walk->sectors), walk->arg,
+                    error);
 }
 
-bool
-vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg, GError **error)
+static bool
+sparse_co_walk_below(VmdkExtent *e, const Walk *walk, GError **error)
 {
     VmdkTables *tables = e->sparse->tables;
 
@@ -48,11 +54,28 @@ vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg, GError **error)
         uint32_t hole =
             tables->slot[i] ? 0 : vmdk_tables_co_count_hole(tables, i, false);
 
-        if (!hole && !sparse_co_visit(e, i, fn, arg, error))
+        if (!hole && !sparse_co_visit(e, i, walk, error))
             return false;
         i += MAX(hole, 1);
     }
     return true;
+}
+
+bool
+vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg, GError **error)
+{
+    Walk walk = {fn, arg, (e->len + VMDK_SECTOR - 1) / VMDK_SECTOR};
+
+    return sparse_co_walk_below(e, &walk, error);
+}
+
+bool
+vmdk_sparse_co_walk_all(VmdkExtent *e, VmdkTableFunc fn, void *arg,
+                        GError **error)
+{
+    Walk walk = {fn, arg, e->sparse->hdr.capacity_sectors};
+
+    return sparse_co_walk_below(e, &walk, error);
 }
 
 /* -- places -----------------------------------------------------------------
@@ -101,4 +124,10 @@ bool
 vmdk_sparse_co_survey(VmdkExtent *e, VmdkPlaces *used, GError **error)
 {
     return vmdk_sparse_co_walk(e, survey_table, used, error);
+}
+
+bool
+vmdk_sparse_co_survey_all(VmdkExtent *e, VmdkPlaces *used, GError **error)
+{
+    return vmdk_sparse_co_walk_all(e, survey_table, used, error);
 }

@@ -62,17 +62,36 @@ sparse_co_mark_zero(VmdkExtent *e, uint64_t off, uint64_t len, GError **error)
     return sparse_co_set_all(e, off, len, VMDK_GTE_ZERO, error);
 }
 
-static bool
-sparse_co_give_up(VmdkExtent *e, uint64_t off, const VdRun *run, uint32_t entry,
-                  GError **error)
+bool
+vmdk_sparse_can_forget(const VmdkExtent *e)
+{
+    uint32_t entry;
+
+    return given_up_entry(e, &entry);
+}
+
+bool
+vmdk_sparse_co_forget(VmdkExtent *e, uint64_t off, uint64_t len, uint64_t place,
+                      GError **error)
 {
     uint64_t grain = e->sparse->grain_bytes;
+    uint32_t entry;
 
-    if (!sparse_co_set_all(e, off, run->len, entry, error))
+    if (!given_up_entry(e, &entry))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: the extent cannot say that a grain is zero",
+                        vd_node_name(e->file));
+    if (!sparse_co_set_all(e, off, len, entry, error))
         return false;
-    vmdk_sparse_give_up(e, run->child_off,
-                        (run->len + grain - 1) & ~(grain - 1));
+    vmdk_sparse_give_up(e, place, (len + grain - 1) & ~(grain - 1));
     return true;
+}
+
+/* Whether a discard or zeroes may do so, now. */
+static bool
+sparse_co_may_forget(VmdkExtent *e)
+{
+    return vmdk_sparse_can_forget(e) && vmdk_sparse_co_may_give_up(e);
 }
 
 /* One run of whole grains; locked. */
@@ -80,8 +99,6 @@ static bool
 sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
                    VdReqFlags flags, GError **error)
 {
-    uint32_t entry;
-
     switch (run->kind) {
     case VD_RUN_ZERO:
         return true;
@@ -89,9 +106,9 @@ sparse_co_zero_run(VmdkExtent *e, uint64_t off, const VdRun *run,
         return !vmdk_must_store_zeroes(e->state) ||
                sparse_co_mark_zero(e, off, run->len, error);
     case VD_RUN_DATA:
-        if ((flags & VD_REQ_MAY_UNMAP) && given_up_entry(e, &entry) &&
-            vmdk_sparse_co_may_give_up(e))
-            return sparse_co_give_up(e, off, run, entry, error);
+        if ((flags & VD_REQ_MAY_UNMAP) && sparse_co_may_forget(e))
+            return vmdk_sparse_co_forget(e, off, run->len, run->child_off,
+                                         error);
         return vmdk_sparse_co_check_trust(e, off, run->len, error) &&
                vd_node_co_write_zeroes(e->file, run->child_off, run->len,
                                        flags & ~VD_REQ_NO_FALLBACK, error);
@@ -105,12 +122,8 @@ static bool
 sparse_co_discard_run(VmdkExtent *e, uint64_t off, const VdRun *run,
                       GError **error)
 {
-    uint32_t entry;
-
-    if (run->kind != VD_RUN_DATA || !given_up_entry(e, &entry) ||
-        !vmdk_sparse_co_may_give_up(e))
-        return true;
-    return sparse_co_give_up(e, off, run, entry, error);
+    return run->kind != VD_RUN_DATA || !sparse_co_may_forget(e) ||
+           vmdk_sparse_co_forget(e, off, run->len, run->child_off, error);
 }
 
 typedef struct {

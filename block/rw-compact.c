@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/rw-compact.c - making the files of a disk smaller, or tidier.
+ *
+ * Concurrency: changes wait; reads go on.
+ */
+#include "block/rw-internal.h"
+
+bool
+vd_node_co_compact(VdNode *node, const VdCompactParams *params,
+                   VdCompactResult *result, GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    if (!node->driver->co_compact)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: image format '%s' cannot be compacted",
+                        vd_node_name(node), node->driver->name);
+    if (!vd_node_is_writable(node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: compact although opened read-only",
+                        vd_node_name(node));
+    vd_track_co_begin(&node->writes, &tracked, 0, UINT64_MAX, true);
+    ok = node->driver->co_compact(node, params, result, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}
