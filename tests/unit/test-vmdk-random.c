@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-random.c - every writable kind against an oracle in
  * memory: random writes, zeroes, discards, several at a time, with flushes and
- * reopenings in between. */
+ * reopenings in between; now and then the disk is compacted meanwhile. */
 #include "tests/unit/vmdk-test.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@
 #define DISK_SIZE (7 * MIB + 3 * 512)
 #define ROUNDS 600
 #define PARALLEL 4
+#define COMPACT_EVERY 25 /* rounds */
 #define MAX_LEN (300 * KIB)
 
 typedef struct {
@@ -119,10 +120,37 @@ op_init(Op *op, Rig *rig, uint64_t lo, uint64_t hi)
     op_expect(op);
 }
 
+typedef struct {
+    VdNode *node;
+    VdCompactParams params;
+    VdCompactResult result;
+} Compact;
+
+/* Large grains of a COWD extent stay where they are. */
+static unsigned
+pick_what(Rig *rig)
+{
+    const VmdkSparse *sp = vmdk_test_state(rig->node)->extents[0].sparse;
+
+    if (sp && sp->place_unit != sp->grain_bytes)
+        return VD_COMPACT_SHRINK;
+    return 1 + (unsigned) pick(rig, 3);
+}
+
+/* Changes of the disk wait for it, reads do not. */
+static bool
+compact_co_run(void *arg, GError **error)
+{
+    Compact *c = arg;
+
+    return vd_node_co_compact(c->node, &c->params, &c->result, error);
+}
+
 static void
 run_round(Rig *rig)
 {
-    g_autoptr(VioCoGroup) group = vio_co_group_new(PARALLEL);
+    g_autoptr(VioCoGroup) group = vio_co_group_new(PARALLEL + 1);
+    Compact compact = {.node = rig->node};
     g_autoptr(GError) error = NULL;
     unsigned n = 1 + (unsigned) pick(rig, PARALLEL);
     Op ops[PARALLEL];
@@ -135,8 +163,13 @@ run_round(Rig *rig)
         op_init(&ops[i], rig, lo, hi);
         lo = hi;
     }
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
         vio_co_group_spawn(group, op_co_run, &ops[i], NULL);
+        if (i > 0 || pick(rig, COMPACT_EVERY))
+            continue;
+        compact.params.what = pick_what(rig);
+        vio_co_group_spawn(group, compact_co_run, &compact, NULL);
+    }
     vio_co_group_join(group, &error);
     g_assert_no_error(error);
     for (unsigned i = 0; i < n; i++) {
