@@ -190,7 +190,13 @@ def killed_after(path, seconds, sig, *options):
                                stderr=subprocess.DEVNULL)
     time.sleep(seconds)
     process.send_signal(sig)
-    return process.wait()
+    code = process.wait()
+    # The kernel may still have requests of it, and with them the file open.
+    for _ in range(200):
+        if run([VDISK_IMG, "info", path]).code == 0:
+            break
+        time.sleep(0.05)
+    return code
 
 
 @suite.case("compact: killed in the middle it has lost nothing")
