@@ -37,7 +37,7 @@ shrink_co_check_tail(VmdkState *s, uint64_t size, GError **error)
             return vd_throw(error, VD_ERROR_REFUSED,
                             "%s: there are data up to byte %" PRIu64
                             ", which a size of %" PRIu64
-                            " would cut off; say that they may be discarded",
+                            " would cut off; discard-tail lets them go",
                             vd_node_name(s->file), e->start + end, size);
     }
     return true;
