@@ -32,6 +32,9 @@ typedef struct VmdkExtentOps {
     /* After the last flush: mark clean. */
     bool (*co_finish)(VmdkExtent *e, GError **error);
     bool (*co_check)(VmdkExtent *e, VdCheckResult *result, GError **error);
+    /* Make good what a check would find, all or nothing.  NULL: what is wrong
+     * stays. */
+    bool (*co_repair)(VmdkExtent *e, VdCheckResult *result, GError **error);
     /* It determines nothing any more; NULL: that cannot be said. */
     bool (*co_make_empty)(VmdkExtent *e, GError **error);
     /* Room for @len bytes, whole sectors and more than now; what is added

@@ -123,7 +123,21 @@ flat_co_shrink(VmdkExtent *e, GError **error)
             vd_node_co_truncate(e->file, end, VD_PREALLOC_OFF, error));
 }
 
+/* What a file lacks that was cut off is gone, and reads as zeroes; it gets its
+ * length again, as other readers want it.  A device has the length it has. */
+static bool
+flat_co_repair(VmdkExtent *e, VdCheckResult *result, GError **error)
+{
+    uint64_t end = e->file_off + e->len;
+
+    if (vd_node_size(e->file) >= end || !flat_co_check_file(e, NULL))
+        return true;
+    return vd_node_co_truncate(e->file, end, VD_PREALLOC_OFF, error) &&
+           vd_node_co_flush(e->file, error);
+}
+
 const VmdkExtentOps vmdk_flat_ops = {
+    .co_repair = flat_co_repair,
     .co_map = flat_co_map,
     .co_write = flat_co_write,
     .co_write_zeroes = flat_co_write_zeroes,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/repair.c - making a disk sound: which extents, in what order.
  *
- *   extents, each all or nothing (sparse/repair.c) - descriptor - look again -
- *   space that nothing uses, if nothing is wrong any more - look again
+ *   extents, each all or nothing (sparse/repair.c, flat.c) - descriptor - look
+ * again - space that nothing uses, if nothing is wrong any more - look again
  *
  * Extents share nothing, so it does no harm if only some of them get their
  * turn.
@@ -16,8 +16,8 @@
 static bool
 may_be_repaired(const VmdkExtent *e)
 {
-    return e->ops == &vmdk_sparse_ops && e->access == VMDK_ACCESS_RW &&
-           !vmdk_cowd_is_legacy(&e->sparse->hdr);
+    return e->ops && e->ops->co_repair && e->access == VMDK_ACCESS_RW &&
+           !(e->sparse && vmdk_cowd_is_legacy(&e->sparse->hdr));
 }
 
 static bool
@@ -25,7 +25,7 @@ repair_co_extents(VmdkState *s, VdCheckResult *result, GError **error)
 {
     for (unsigned i = 0; i < s->n_extents; i++)
         if (may_be_repaired(&s->extents[i]) &&
-            !vmdk_sparse_co_repair(&s->extents[i], result, error))
+            !s->extents[i].ops->co_repair(&s->extents[i], result, error))
             return false;
     return true;
 }
@@ -61,7 +61,7 @@ static bool
 repair_co_leaks(VmdkState *s, GError **error)
 {
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (may_be_repaired(&s->extents[i]) &&
+        if (may_be_repaired(&s->extents[i]) && s->extents[i].sparse &&
             !vmdk_sparse_co_give_back(&s->extents[i], error))
             return false;
     return true;

@@ -234,6 +234,7 @@ const VmdkExtentOps vmdk_sparse_ops = {
     .co_flush = vmdk_sparse_co_flush,
     .co_finish = vmdk_sparse_co_finish,
     .co_check = vmdk_sparse_co_check,
+    .co_repair = vmdk_sparse_co_repair,
     .co_grow = vmdk_sparse_co_grow,
     .co_used_end = vmdk_sparse_co_used_end,
     .co_shrink = vmdk_sparse_co_shrink,
