@@ -17,6 +17,7 @@ class Model:
         self.size = size
         self.random = random.Random(seed)
         self.data = bytearray(size)
+        self.may_write = lambda offset, length: True
         if parent:
             keep = min(size, parent.size)
             self.data[:keep] = parent.data[:keep]
@@ -44,6 +45,8 @@ class Model:
         ("zero", offset, length, None) to be done to the image as well."""
         for _ in range(count):
             offset, length = self.random_range(longest)
+            if not self.may_write(offset, length):
+                continue
             if self.random.random() < 0.2:
                 self.write(offset, bytes(length))
                 yield "zero", offset, length, None
