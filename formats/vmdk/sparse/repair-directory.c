@@ -11,6 +11,8 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
+#include "formats/vmdk/bytes.h"
+
 #include <string.h>
 
 typedef struct {
@@ -195,24 +197,115 @@ directory_co_read_table(const Pair *p, uint32_t sector)
     return g_steal_pointer(&raw);
 }
 
-/* One copy is where it should be; the other one's entry names another place or
- * none, but where it should be there is the same table: then the entry is
- * wrong. */
+/* What the entries of something that may be a table tell. */
+typedef struct {
+    uint32_t grains; /* places where a grain may be */
+    uint32_t nonsense;
+} Looks;
+
+static Looks
+looks_of(const Pair *p, uint32_t index, const uint8_t *raw)
+{
+    const VmdkTables *t = p->r->tables;
+    uint32_t n = vmdk_tables_entries_in_use(t, index);
+    Looks looks = {0};
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t e = vmdk_get32(raw + (size_t) i * sizeof(e));
+
+        if (e == VMDK_GTE_ABSENT || (e == VMDK_GTE_ZERO && !t->hdr.cowd))
+            continue;
+        if (e >= t->hdr.overhead_sectors && e < p->r->file_sectors &&
+            (t->hdr.cowd || e % t->hdr.grain_sectors == 0))
+            looks.grains++;
+        else
+            looks.nonsense++;
+    }
+    return looks;
+}
+
+static bool
+is_nonsense(const Pair *p, uint32_t index, const uint8_t *raw)
+{
+    Looks looks = raw ? looks_of(p, index, raw) : (Looks){.nonsense = 1};
+
+    return looks.nonsense > looks.grains;
+}
+
+static uint32_t
+likeness(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    uint32_t n = 0;
+
+    for (size_t at = 0; at < len; at += sizeof(uint32_t))
+        n += !memcmp(a + at, b + at, sizeof(uint32_t));
+    return n;
+}
+
+/* Of two places, is the usual one rather the table than the one that is named?
+ * The other copy tells, if it is a table itself; else who knows more grains. */
+static bool
+is_rather(const Pair *p, uint32_t i, const uint8_t *here, const uint8_t *named,
+          const uint8_t *there)
+{
+    size_t len = (size_t) p->r->tables->gt_sectors * VMDK_SECTOR;
+
+    if (is_nonsense(p, i, here) || is_nonsense(p, i, named))
+        return !is_nonsense(p, i, here);
+    if (there && !is_nonsense(p, i, there))
+        return likeness(here, there, len) >= likeness(named, there, len);
+    return looks_of(p, i, here).grains > looks_of(p, i, named).grains;
+}
+
+/* An entry names another place than the usual one.  Most of what is in the file
+ * are somebody's grains, which must not become a table. */
 static void
-directory_co_settle(const Pair *p, Directory *d, const Directory *other,
-                    uint32_t i)
+directory_co_settle_stray(const Pair *p, Directory *d, const Directory *other,
+                          uint32_t i)
+{
+    uint32_t place = instead_of(p, d, i);
+    bool has_other = other && vmdk_table_is_placed(other->want[i]);
+    g_autofree uint8_t *named = directory_co_read_table(p, d->want[i]);
+    g_autofree uint8_t *here = NULL, *there = NULL;
+
+    if (d->standard)
+        here = directory_co_read_table(p, place);
+    if (has_other)
+        there = directory_co_read_table(p, other->want[i]);
+    if ((here && is_rather(p, i, here, named, there)) ||
+        is_nonsense(p, i, named))
+        d->want[i] = place;
+}
+
+/* One copy is where it should be; the other one's entry names no table, but
+ * where it should be there is the same table: then the entry is wrong. */
+static void
+directory_co_settle_none(const Pair *p, Directory *d, const Directory *other,
+                         uint32_t i)
 {
     size_t len = (size_t) p->r->tables->gt_sectors * VMDK_SECTOR;
     uint32_t place = instead_of(p, d, i);
     g_autofree uint8_t *here = NULL, *there = NULL;
 
-    if (!d->standard || !other->standard || d->want[i] == place ||
+    if (!d->standard || !other || !other->standard ||
         other->want[i] != standard_place(p, other, i))
         return;
     here = directory_co_read_table(p, place);
     there = directory_co_read_table(p, other->want[i]);
     if (here && there && !memcmp(here, there, len))
         d->want[i] = place;
+}
+
+static void
+directory_co_settle(const Pair *p, Directory *d, const Directory *other,
+                    uint32_t i)
+{
+    if (d->want[i] == instead_of(p, d, i))
+        return;
+    if (vmdk_table_is_placed(d->want[i]))
+        directory_co_settle_stray(p, d, other, i);
+    else
+        directory_co_settle_none(p, d, other, i);
 }
 
 /* -- missing places -------------------------------------------------------- */
@@ -252,6 +345,18 @@ match(Pair *p, uint32_t i, GError **error)
     return true;
 }
 
+/* So that what could be read reads the same. */
+static void
+note_who_was_read(Pair *p, uint32_t i)
+{
+    bool primary =
+        !p->r->gd_moved && p->gd.disk && p->gd.disk[i] == p->gd.want[i];
+
+    if (p->has_rgd && !primary && vmdk_table_is_placed(p->rgd.want[i]) &&
+        p->rgd.disk && p->rgd.disk[i] == p->rgd.want[i])
+        g_hash_table_add(p->r->second, GSIZE_TO_POINTER((gsize) i));
+}
+
 static bool
 pair_co_decide(Pair *p, GError **error)
 {
@@ -264,12 +369,12 @@ pair_co_decide(Pair *p, GError **error)
     }
     drop_overlapping(p, strays);
     for (uint32_t i = 0; i < p->n; i++) {
-        if (p->has_rgd) {
-            directory_co_settle(p, &p->gd, &p->rgd, i);
+        directory_co_settle(p, &p->gd, p->has_rgd ? &p->rgd : NULL, i);
+        if (p->has_rgd)
             directory_co_settle(p, &p->rgd, &p->gd, i);
-        }
         if (!match(p, i, error))
             return false;
+        note_who_was_read(p, i);
     }
     return true;
 }
@@ -303,6 +408,9 @@ static void
 take_over(Pair *p)
 {
     VmdkTables *t = p->r->tables;
+
+    p->r->usual[VMDK_PRIMARY] = p->gd.standard ? p->gd.first : 0;
+    p->r->usual[VMDK_REDUNDANT] = p->rgd.standard ? p->rgd.first : 0;
 
     g_free(t->gd);
     g_free(t->rgd);

@@ -4,19 +4,23 @@
  * Twice over all tables.  First: which grains have owners on whom both copies
  * agree?  Then, for every entry:
  *
- *   primary            redundant                 becomes
+ *   first copy         second                    becomes
  *   good grain         the same                  that
  *   good grain         another                   that, unless it has an owner
  *                                                and the other one has none
  *   0, zero mark       anything                  that
- *   bad                good grain                the redundant one
- *   not readable       anything good             the redundant one
+ *   bad                good grain                the second one
+ *   not readable       anything good             the second one
  *   not aligned, or    no good grain             a copy of what can be read
  *   in front of the grains
- *   on metadata, or    no good grain             0; it was lost before
- *   outside the file
+ *   on a table that    no good grain             a copy of what can be read
+ *   is anywhere
+ *   on other metadata, no good grain             0; it was lost before
+ *   or outside
  *   1 without flag     no good grain             0; with a parent, the mark it
  *                                                was meant to be
+ *
+ * The first copy is the primary one, unless readers could not find that.
  *
  * A grain that has an owner already is copied for the next one.  So whatever
  * could be read before reads the same, except where two entries claim a grain
@@ -32,7 +36,7 @@ typedef struct {
     VmdkRepair *r;
     VmdkOwners agreed; /* grains on whose owner both copies agree */
     VmdkOwners owned;  /* grains that have an owner for good */
-    VmdkOwners meta;   /* what the image itself is made of */
+    VmdkOwners meta;   /* what the image itself is made of, for certain */
     uint8_t *want;     /* one table, whole sectors */
     size_t len;
     uint64_t lost_off, lost_len; /* guest bytes that have not been told yet */
@@ -59,8 +63,9 @@ is_grain(const Job *job, bool has, uint32_t e)
     return has && e > VMDK_GTE_ZERO && judge(job, e) == VMDK_ENTRY_GOOD;
 }
 
+/* The copy that readers found comes first. */
 static Entry
-entry_at(const VmdkTableView *view, uint32_t i, uint64_t off)
+entry_at(const Job *job, const VmdkTableView *view, uint32_t i, uint64_t off)
 {
     Entry entry = {.has_first = view->primary != NULL,
                    .has_second = view->redundant != NULL,
@@ -70,6 +75,13 @@ entry_at(const VmdkTableView *view, uint32_t i, uint64_t off)
         entry.first = GUINT32_FROM_LE(view->primary[i]);
     if (entry.has_second)
         entry.second = GUINT32_FROM_LE(view->redundant[i]);
+    if (g_hash_table_contains(job->r->second,
+                              GSIZE_TO_POINTER((gsize) view->index)))
+        entry = (Entry){.first = entry.second,
+                        .second = entry.first,
+                        .has_first = entry.has_second,
+                        .has_second = entry.has_first,
+                        .off = off};
     return entry;
 }
 
@@ -116,6 +128,21 @@ note_lost(Job *job, uint64_t off)
 
 /* -- deciding -------------------------------------------------------------- */
 
+/* What is at @sector.  Behind the old end there were zeroes; by now there may
+ * be other grains. */
+static bool
+repair_co_read_grain(const Job *job, uint32_t sector, uint8_t *bytes,
+                     size_t len, GError **error)
+{
+    uint64_t there = (job->r->file_sectors - sector) * VMDK_SECTOR;
+    struct iovec iov;
+    VioVec dst = vio_vec_from_buf(&iov, bytes, (size_t) MIN(len, there));
+
+    memset(bytes, 0, len);
+    return vd_node_co_preadv_eof(job->r->e->file,
+                                 (uint64_t) sector * VMDK_SECTOR, &dst, error);
+}
+
 /* A new grain with what is at @sector now. */
 static bool
 repair_co_copy_grain(Job *job, uint32_t sector, uint32_t *value, GError **error)
@@ -124,14 +151,11 @@ repair_co_copy_grain(Job *job, uint32_t sector, uint32_t *value, GError **error)
     size_t len = (size_t) r->tables->hdr.grain_sectors * VMDK_SECTOR;
     g_autofree uint8_t *bytes = g_try_malloc(len);
     uint64_t place = 0;
-    struct iovec iov;
-    VioVec dst = vio_vec_from_buf(&iov, bytes, len);
 
     if (!bytes)
         return vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory for a grain of %zu bytes", r->name, len);
-    if (!vd_node_co_preadv_eof(r->e->file, (uint64_t) sector * VMDK_SECTOR,
-                               &dst, error) ||
+    if (!repair_co_read_grain(job, sector, bytes, len, error) ||
         !vmdk_repair_reserve(r, len, &place, error) ||
         !vd_node_co_pwrite(r->e->file, place, bytes, len, error))
         return vd_prefix(error, "copying a grain: ");
@@ -233,6 +257,18 @@ without_fresh(const Job *job, const VmdkTableView *view)
     return known;
 }
 
+/* The last grain may be cut off; grains of redo logs lie anywhere, so what is
+ * behind the end is not always free. */
+static void
+note_end(Job *job, bool has, uint32_t e)
+{
+    uint64_t grain = vmdk_header_grain_bytes(&job->r->tables->hdr);
+    uint64_t end = (uint64_t) e * VMDK_SECTOR + grain;
+
+    if (is_grain(job, has, e) && end > job->r->next)
+        job->r->next = end;
+}
+
 static bool
 visit_agreed(void *arg, const VmdkTableView *shown, GError **error)
 {
@@ -240,9 +276,11 @@ visit_agreed(void *arg, const VmdkTableView *shown, GError **error)
     VmdkTableView view = without_fresh(job, shown);
 
     for (uint32_t i = 0; i < view.in_use; i++) {
-        Entry entry = entry_at(&view, i, 0);
+        Entry entry = entry_at(job, &view, i, 0);
         uint32_t e = entry.has_first ? entry.first : entry.second;
 
+        note_end(job, entry.has_first, entry.first);
+        note_end(job, entry.has_second, entry.second);
         if (copies_agree(&entry) &&
             is_grain(job, entry.has_first || entry.has_second, e))
             (void) vmdk_owners_take(&job->agreed, e);
@@ -275,7 +313,7 @@ repair_co_fill(Job *job, const VmdkTableView *view, GError **error)
     memset(job->want, 0, job->len);
     for (uint32_t i = 0; i < view->in_use; i++) {
         Entry entry =
-            entry_at(view, i, off + ((uint64_t) i << sp->grain_shift));
+            entry_at(job, view, i, off + ((uint64_t) i << sp->grain_shift));
         uint32_t value = 0;
 
         if (!repair_co_decide(job, &entry, &value, error))
@@ -302,6 +340,32 @@ visit_co_repair(void *arg, const VmdkTableView *shown, GError **error)
                                             view.redundant, error));
 }
 
+static void
+take_usual(VmdkOwners *owners, const VmdkRepair *r, const uint32_t *gd,
+           uint64_t first)
+{
+    const VmdkTables *t = r->tables;
+
+    for (uint32_t i = 0; gd && first && i < t->n_gts; i++)
+        if (gd[i] == first + (uint64_t) i * t->gt_sectors)
+            (void) vmdk_owners_take_sectors(owners, gd[i], t->gt_sectors);
+}
+
+/* Where a table is that lies elsewhere, there might as well be a grain: nobody
+ * can tell, so both stay. */
+static bool
+take_certain(VmdkOwners *owners, const VmdkRepair *r, GError **error)
+{
+    VmdkTables without = *r->tables;
+
+    without.n_gts = 0;
+    if (!vmdk_owners_init(owners, &without, 1, error))
+        return false;
+    take_usual(owners, r, r->tables->gd, r->usual[VMDK_PRIMARY]);
+    take_usual(owners, r, r->tables->rgd, r->usual[VMDK_REDUNDANT]);
+    return true;
+}
+
 static bool
 job_init(Job *job, VmdkRepair *r, GError **error)
 {
@@ -311,7 +375,7 @@ job_init(Job *job, VmdkRepair *r, GError **error)
     job->want = g_malloc(job->len);
     return vmdk_owners_init(&job->agreed, r->tables, first, error) &&
            vmdk_owners_init(&job->owned, r->tables, first, error) &&
-           vmdk_owners_init(&job->meta, r->tables, 1, error);
+           take_certain(&job->meta, r, error);
 }
 
 static void

@@ -148,6 +148,36 @@ drop_missing_directory(VmdkRepair *r)
     hdr->flags &= ~(uint32_t) VMDK_FLAG_REDUNDANT;
 }
 
+/* Do most of the entries there name a place in the file for a table? */
+static bool
+repair_co_is_directory(VmdkRepair *r, uint64_t sector)
+{
+    const VmdkTables *t = r->tables;
+    size_t len = (size_t) t->n_gts * sizeof(uint32_t);
+    g_autofree uint8_t *raw = g_try_malloc(len);
+    uint32_t placed = 0;
+
+    if (!is_inside(r, sector) || !raw ||
+        !vmdk_scan_co_read(r->e->file, sector * VMDK_SECTOR, raw, len, NULL))
+        return false;
+    for (uint32_t i = 0; i < t->n_gts; i++) {
+        uint32_t e = vmdk_get32(raw + (size_t) i * sizeof(e));
+
+        placed += vmdk_table_is_placed(e) &&
+                  (uint64_t) e + t->gt_sectors <= r->file_sectors;
+    }
+    return placed > t->n_gts / 2;
+}
+
+/* Is the usual place @std a directory, and the one that is named none? */
+static bool
+repair_co_is_rather(VmdkRepair *r, uint64_t std, uint64_t named)
+{
+    return !is_inside(r, named) ||
+           (std != named && repair_co_is_directory(r, std) &&
+            !repair_co_is_directory(r, named));
+}
+
 static void
 repair_co_header_places(VmdkRepair *r)
 {
@@ -162,10 +192,14 @@ repair_co_header_places(VmdkRepair *r)
             hdr->overhead_sectors != std.overhead_sectors ||
             !(hdr->flags & VMDK_FLAG_REDUNDANT))
             continue;
-        if (hdr->gd_sector == std.gd_sector && !is_inside(r, hdr->rgd_sector))
+        if (hdr->gd_sector == std.gd_sector &&
+            repair_co_is_rather(r, std.rgd_sector, hdr->rgd_sector))
             hdr->rgd_sector = std.rgd_sector;
-        if (hdr->rgd_sector == std.rgd_sector && !is_inside(r, hdr->gd_sector))
+        if (hdr->rgd_sector == std.rgd_sector &&
+            repair_co_is_rather(r, std.gd_sector, hdr->gd_sector)) {
             hdr->gd_sector = std.gd_sector;
+            r->gd_moved = true;
+        }
     }
     drop_missing_directory(r);
     repair_co_first_grain(r);
@@ -243,6 +277,7 @@ vmdk_sparse_co_repair(VmdkExtent *e, VdCheckResult *result, GError **error)
         .result = result,
         .name = vd_node_name(e->file),
         .file_sectors = (size + VMDK_SECTOR - 1) / VMDK_SECTOR,
+        .second = g_hash_table_new(NULL, NULL),
         .fresh = g_hash_table_new(NULL, NULL),
     };
     bool ok = repair_co_run(&r, error);
@@ -250,6 +285,7 @@ vmdk_sparse_co_repair(VmdkExtent *e, VdCheckResult *result, GError **error)
     if (!ok)
         (void) vd_undo_co_cancel(r.undo, NULL); /* the next opening can */
     vd_undo_free(r.undo);
+    g_hash_table_unref(r.second);
     g_hash_table_unref(r.fresh);
     return sparse_co_reopen(e, ok ? error : NULL) && ok;
 }
@@ -305,6 +341,20 @@ sparse_co_punch(VmdkExtent *e, const VmdkOwners *owners, GError **error)
     return true;
 }
 
+/* A redo log whose end was cut off would get a gap there, as new grains come
+ * where the header says.  Until it is told, the gap is all that is wrong. */
+static bool
+sparse_co_note_end(VmdkExtent *e, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t sectors = (vd_node_size(e->file) + VMDK_SECTOR - 1) / VMDK_SECTOR;
+
+    if (!sp->hdr.cowd || sp->hdr.free_sector <= sectors)
+        return true;
+    vmdk_put32(sp->raw + VMDK_COWD_FREE_BYTE, (uint32_t) sectors);
+    return vd_node_co_pwrite(e->file, 0, sp->raw, VMDK_SECTOR, error);
+}
+
 bool
 vmdk_sparse_co_give_back(VmdkExtent *e, GError **error)
 {
@@ -316,6 +366,6 @@ vmdk_sparse_co_give_back(VmdkExtent *e, GError **error)
                             error) &&
            vmdk_tables_co_scan(tables, &scan, error) &&
            sparse_co_cut_tail(e, &owners, error) &&
-           sparse_co_punch(e, &owners, error) &&
+           sparse_co_punch(e, &owners, error) && sparse_co_note_end(e, error) &&
            vd_node_co_flush(e->file, error);
 }

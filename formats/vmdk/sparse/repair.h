@@ -22,6 +22,11 @@ typedef struct VmdkRepair {
     uint64_t file_sectors; /* before */
     uint64_t next;         /* byte of the file where new things go */
     bool needs_zero_flag;  /* there are zero marks to stay */
+    uint64_t usual[2];     /* sector of the first table of each copy, if they
+                              are laid out as usual; else 0 */
+    bool gd_moved;         /* the header named another primary directory */
+    GHashTable *second;    /* GSIZE_TO_POINTER() of tables whose redundant copy
+                              was the one that readers found */
     GHashTable *fresh;     /* vmdk_repair_copy_key() of copies of tables that
                               have a place but no contents yet */
 } VmdkRepair;
