@@ -4,9 +4,8 @@
  * A ladder of ways, best first; what the file system does not have is
  * remembered and not tried again.  EINVAL and EBUSY are not remembered: they
  * may be about this range only.  At the end of the ladder stands
- * NOT_SUPPORTED, and the door writes buffers of zeroes.  Ranges lie inside of
- * the file: it is the door that splits off what lies behind the end, and lets
- * the file grow.
+ * NOT_SUPPORTED, and the door writes buffers of zeroes.  A range that reaches
+ * over the end makes the file longer.
  */
 #include "block/proto/file.h"
 
@@ -86,7 +85,9 @@ file_co_climb(FileZeroes *z, VdReqFlags flags)
 {
     const FileState *s = vd_node_state(z->node);
 
-    if ((flags & VD_REQ_MAY_UNMAP) && file_co_punch(z))
+    /* A hole never makes the file longer. */
+    if ((flags & VD_REQ_MAY_UNMAP) &&
+        z->off + z->len <= vd_node_size(z->node) && file_co_punch(z))
         return true;
     return s->is_device ? file_co_zeroout(z, flags) : file_co_zero_range(z);
 }

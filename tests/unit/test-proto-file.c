@@ -306,6 +306,24 @@ test_zeroes_that_may_unmap_give_space_back(TestCo *t)
 }
 
 static void
+test_zeroes_behind_the_end_make_it_longer(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "f");
+    g_autoptr(GError) error = NULL;
+    VdNode *node, *file;
+
+    test_file_make(path, MIB + 100);
+    node = test_co_open_file(t, "raw", "f", VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    file = vd_node_child(node, "file");
+    vd_node_co_write_zeroes(file, MIB, MIB, VD_REQ_MAY_UNMAP, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vd_node_size(file), ==, 2 * MIB);
+    g_assert_cmpuint(test_file_size(path), ==, 2 * MIB);
+    test_co_assert_zero(file, 0, 2 * MIB);
+    test_co_close(node);
+}
+
+static void
 test_discard_gives_space_back(TestCo *t)
 {
     VdNode *node = open_new(t, 4 * MIB, VD_OPEN_RDWR | VD_OPEN_UNMAP);
@@ -485,6 +503,8 @@ main(int argc, char **argv)
                 test_zeroes_that_may_unmap_give_space_back);
     test_co_add("/file/discard/gives-space-back",
                 test_discard_gives_space_back);
+    test_co_add("/file/zeroes/behind-the-end-make-it-longer",
+                test_zeroes_behind_the_end_make_it_longer);
     test_co_add("/file/size/grow-sparsely", test_grow_sparsely);
     test_co_add("/file/size/grow-reserving-space", test_grow_reserving_space);
     test_co_add("/file/size/grow-writing-zeroes", test_grow_writing_zeroes);
