@@ -110,11 +110,15 @@ file_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "%s: preallocation does not go with a smaller size",
                         vd_node_name(node));
+    if (size < old) /* at once: reads meanwhile may find the new end */
+        vd_node_set_size(node, size);
     file_layout_changed(s);
     r = file_co_resize(node, size, prealloc);
     if (r < 0 && size > old)
         (void) vio_co_ftruncate(s->file, old); /* the first failure counts */
     file_layout_changed(s);
+    if (r < 0 && size < old)
+        vd_node_set_size(node, old);
     if (r < 0)
         return vd_throw_errno(error, -r,
                               "%s: changing the size from %" PRIu64

@@ -56,17 +56,19 @@ file_co_ioctl(VdNode *node, unsigned long request, void *arg)
 
 /* A read that came back short: fine behind the end of the file, where direct
  * requests reach because they are whole blocks.  Inside it somebody has cut
- * the file below us. */
+ * the file below us.  The end may have moved while the read was on its way:
+ * it owes what was inside all the time.  @before: the size when it started. */
 static bool
 file_short_read(VdNode *node, uint64_t off, const VioVec *dst, size_t got,
-                GError **error)
+                uint64_t before, GError **error)
 {
     VioVec rest = vio_vec_slice(dst, got, dst->len - got);
+    uint64_t size = MIN(before, vd_node_size(node));
 
-    if (off + got < vd_node_size(node))
+    if (off + got < size)
         return vd_throw(error, VD_ERROR_IO,
                         "%s: file ends at byte %" PRIu64 ", expected %" PRIu64,
-                        vd_node_name(node), off + got, vd_node_size(node));
+                        vd_node_name(node), off + got, size);
     vio_vec_zero(&rest);
     return true;
 }
@@ -75,6 +77,7 @@ static bool
 file_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
     const FileState *s = vd_node_state(node);
+    uint64_t before = vd_node_size(node);
     ssize_t n = vio_co_preadv(s->file, off, dst);
 
     if (n < 0)
@@ -82,7 +85,7 @@ file_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
                               "%s: reading %zu bytes at offset %" PRIu64,
                               vd_node_name(node), dst->len, off);
     return (size_t) n == dst->len ||
-           file_short_read(node, off, dst, (size_t) n, error);
+           file_short_read(node, off, dst, (size_t) n, before, error);
 }
 
 static bool

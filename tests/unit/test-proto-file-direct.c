@@ -17,12 +17,14 @@
 #define KIB UINT64_C(1024)
 #define MIB (KIB * KIB)
 
-/* NULL (and the test skipped) where the file system has no O_DIRECT. */
+/* NULL (and the test skipped) where the file system has no O_DIRECT.
+ * @options_to: ends where the name goes. */
 static VdNode *
-open_direct(TestCo *t, uint64_t size, VdOpenFlags flags)
+open_direct_as(TestCo *t, const char *options_to, uint64_t size,
+               VdOpenFlags flags)
 {
     g_autofree char *path = test_co_path(t, "f");
-    g_autofree char *options = g_strdup_printf("driver=file,filename=%s", path);
+    g_autofree char *options = g_strconcat(options_to, path, NULL);
     g_autoptr(GError) error = NULL;
     VdNode *node;
 
@@ -33,6 +35,12 @@ open_direct(TestCo *t, uint64_t size, VdOpenFlags flags)
         g_test_skip("no O_DIRECT on the file system of TMPDIR");
     }
     return node;
+}
+
+static VdNode *
+open_direct(TestCo *t, uint64_t size, VdOpenFlags flags)
+{
+    return open_direct_as(t, "driver=file,filename=", size, flags);
 }
 
 static void
@@ -120,6 +128,67 @@ test_full_preallocation_ends_at_odd_size(TestCo *t)
     g_assert_no_error(error);
     g_assert_cmpuint(test_file_size(path), ==, 2 * MIB + 1);
     test_co_assert_zero(node, 0, 2 * MIB + 1);
+    test_co_close(node);
+}
+
+#define LONGER 400 /* times that the file gets longer */
+
+typedef struct {
+    VdNode *node;
+    bool done;
+} Appending;
+
+/* By turns whole blocks and odd bytes; the end stays an odd one. */
+static bool
+append_co(void *arg, GError **error)
+{
+    Appending *a = arg;
+    g_autofree uint8_t *buf = g_malloc0(64 * KIB);
+    bool ok = true;
+
+    for (unsigned i = 0; ok && i < LONGER; i++) {
+        uint64_t end = vd_node_size(a->node), next = (end + 4095) / 4096 * 4096;
+
+        ok = vd_node_co_pwrite(a->node, next, buf, 8 * KIB, error) &&
+             vd_node_co_pwrite(a->node, next + 8 * KIB, buf, 77, error);
+    }
+    a->done = true;
+    return ok;
+}
+
+static bool
+read_end_co(void *arg, GError **error)
+{
+    Appending *a = arg;
+    uint8_t byte;
+
+    while (!a->done)
+        if (!vd_node_co_pread(a->node, vd_node_size(a->node) - 1, &byte, 1,
+                              error))
+            return false;
+    return true;
+}
+
+/* A direct read reaches over the end, and so comes back short; what came behind
+ * the end meanwhile is none of its business. */
+static void
+test_end_is_read_while_it_moves(TestCo *t)
+{
+    VdNode *node = open_direct_as(
+        t, "driver=raw,file.driver=file,file.filename=", 10 * KIB + 77,
+        VD_OPEN_RDWR);
+    g_autoptr(VioCoGroup) group = vio_co_group_new(5);
+    g_autoptr(GError) error = NULL;
+    Appending a = {0};
+
+    if (!node)
+        return;
+    a.node = vd_node_child(node, "file"); /* which may grow */
+    vio_co_group_spawn(group, append_co, &a, NULL);
+    for (unsigned i = 0; i < 4; i++)
+        vio_co_group_spawn(group, read_end_co, &a, NULL);
+    vio_co_group_join(group, &error);
+    g_assert_no_error(error);
     test_co_close(node);
 }
 
@@ -239,6 +308,8 @@ main(int argc, char **argv)
                 test_map_answers_in_whole_blocks);
     test_co_add("/direct/full-preallocation-ends-at-odd-size",
                 test_full_preallocation_ends_at_odd_size);
+    test_co_add("/direct/end-is-read-while-it-moves",
+                test_end_is_read_while_it_moves);
     test_co_add("/device/through-the-cache", test_device_through_the_cache);
     test_co_add("/device/directly", test_device_directly);
     return g_test_run();
