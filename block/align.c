@@ -130,32 +130,42 @@ piece_co_fill(VdNode *node, const Piece *p, uint8_t *mem, GError **error)
            piece_co_read(node, p->off + last, mem + last, align, error);
 }
 
-/* The last unit may have pushed the end of a file to a whole unit. */
+/* The last unit pushed the end of a file to a whole unit. */
 static bool
-piece_co_restore_end(VdNode *node, const Piece *p, uint64_t old_size,
-                     GError **error)
+piece_co_restore_end(VdNode *node, const Piece *p, GError **error)
 {
-    uint64_t want = MAX(old_size, p->off + p->skip + p->data);
+    uint64_t want = node->padded_size;
+    bool ok = node->driver->co_truncate(node, want, VD_PREALLOC_OFF, error);
 
-    if (p->off + p->len <= want || !vd_node_is_leaf(node) ||
-        !node->driver->co_truncate)
-        return true;
-    if (!node->driver->co_truncate(node, want, VD_PREALLOC_OFF, error))
-        return false;
-    node->size = want;
-    return true;
+    node->padded_size = 0;
+    if (ok)
+        node->size = want;
+    else if (node->growable)
+        node->size = MAX(node->size, p->off + p->len); /* so it stays */
+    return ok;
 }
 
+/* A write of the last unit that reaches over the end is alone there (see
+ * rw-write.c), so what the end moves by is its own, and nobody sees more of
+ * it than the request asked for: neither reads, who wait for nobody, nor
+ * those who ask for the size to know where to go on. */
 static bool
 piece_co_write(VdNode *node, const Piece *p, uint8_t *mem, VdReqFlags flags,
                GError **error)
 {
-    uint64_t old_size = node->size;
+    uint64_t want = MAX(node->size, p->off + p->skip + p->data);
     struct iovec iov;
     VioVec vec = vio_vec_from_buf(&iov, mem, p->len);
 
-    return vd_write_co_aligned(node, p->off, &vec, flags, error) &&
-           piece_co_restore_end(node, p, old_size, error);
+    if (p->off + p->len <= want || !vd_node_is_leaf(node) ||
+        !node->driver->co_truncate)
+        return vd_write_co_aligned(node, p->off, &vec, flags, error);
+    g_assert(!node->padded_size);
+    node->padded_size = want;
+    if (vd_write_co_aligned(node, p->off, &vec, flags, error))
+        return piece_co_restore_end(node, p, error);
+    node->padded_size = 0;
+    return false;
 }
 
 bool

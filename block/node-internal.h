@@ -30,6 +30,8 @@ struct VdNode {
     const VdDriver *driver; /* NULL until probed */
     void *state;
     uint64_t size;
+    uint64_t padded_size; /* else 0: a write pads the last unit, and this is
+                           * where the end will be once that is cut off */
     VdLimits limits;
     VdOpenFlags flags;
     VdReqFlags data_flags, zero_flags; /* what the driver handles itself */

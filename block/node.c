@@ -134,7 +134,7 @@ vd_node_size(const VdNode *node)
 void
 vd_node_set_size(VdNode *node, uint64_t size)
 {
-    node->size = size;
+    node->size = node->padded_size ? MIN(size, node->padded_size) : size;
 }
 
 VdOpenFlags

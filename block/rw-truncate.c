@@ -64,17 +64,31 @@ resize_co_tracked(VdNode *node, const VdResize *how, bool growing,
     return truncate_co_hide_parent(node, old, error);
 }
 
+/* All that lies behind the old end or the new one, also if the old one has
+ * moved while we waited. */
+static void
+resize_co_track(VdNode *node, uint64_t size, VdTracked *tracked)
+{
+    for (;;) {
+        uint64_t from = node->driver->co_resize ? 0 : MIN(node->size, size);
+
+        vd_track_co_begin(&node->writes, tracked, from, UINT64_MAX, true);
+        if (from <= node->size)
+            return;
+        vd_track_end(&node->writes, tracked);
+    }
+}
+
 bool
 vd_node_co_resize(VdNode *node, const VdResize *how, GError **error)
 {
     bool growing = how->size > node->size;
-    uint64_t from = node->driver->co_resize ? 0 : MIN(node->size, how->size);
     VdTracked tracked;
     bool ok;
 
     if (!check_resize(node, how->size, error))
         return false;
-    vd_track_co_begin(&node->writes, &tracked, from, UINT64_MAX, true);
+    resize_co_track(node, how->size, &tracked);
     ok = resize_co_tracked(node, how, growing, error);
     node->write_gen++;
     vd_track_end(&node->writes, &tracked);

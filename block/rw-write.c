@@ -12,6 +12,17 @@
 
 /* -- changes --------------------------------------------------------------- */
 
+/* Its last unit reaches over the end, which is put back afterwards: nobody else
+ * may move it meanwhile. */
+static bool
+pads_end(const VdNode *node, uint64_t off, uint64_t end)
+{
+    uint64_t align = node->limits.request_align;
+
+    return !vd_is_aligned(node, off, end - off) &&
+           (end + align - 1) / align * align > node->size;
+}
+
 /* The bytes that must not change under a serialising request: whole units,
  * the guarded head, or all that follows if the end itself moves.  False if
  * the request need not be serialising. */
@@ -19,34 +30,47 @@ static bool
 serialising_range(const VdNode *node, uint64_t *off, uint64_t *end)
 {
     uint64_t align = node->limits.request_align;
-    bool partial = !vd_is_aligned(node, *off, *end - *off);
+    bool pads = pads_end(node, *off, *end);
     bool guarded = vd_is_guarded(node, *off);
-    bool moves_end;
 
-    if (!partial && !guarded)
+    if (vd_is_aligned(node, *off, *end - *off) && !guarded)
         return false;
-    moves_end = partial && (*end + align - 1) / align * align > node->size;
     *off = guarded ? 0 : *off / align * align;
     *end = (*end + align - 1) / align * align;
     if (guarded)
         *end = MAX(*end, VD_PROBE_BYTES);
-    if (moves_end)
+    if (pads)
         *end = UINT64_MAX;
     return true;
+}
+
+/* The disk may have become shorter while the request waited for its turn: one
+ * that was inside may now pad the end, which takes a turn of its own. */
+static void
+change_co_track(VdNode *node, VdChange *change, VdChangeKind kind, uint64_t off,
+                uint64_t len)
+{
+    for (;;) {
+        uint64_t from = off, to = off + len;
+        bool serialising =
+            kind != VD_CHANGE_DISCARD && serialising_range(node, &from, &to);
+
+        vd_track_co_begin(&node->writes, &change->tracked, from, to,
+                          serialising);
+        if (!serialising || to == UINT64_MAX || !pads_end(node, off, off + len))
+            return;
+        vd_track_end(&node->writes, &change->tracked);
+    }
 }
 
 void
 vd_change_co_begin(VdNode *node, VdChange *change, VdChangeKind kind,
                    uint64_t off, uint64_t len)
 {
-    uint64_t end = off + len;
-    bool serialising =
-        kind != VD_CHANGE_DISCARD && serialising_range(node, &off, &end);
-
     if ((node->flags & VD_OPEN_WRITETHROUGH) && kind != VD_CHANGE_DISCARD)
         change->flags |= VD_REQ_FUA;
     change->need_flush = false;
-    vd_track_co_begin(&node->writes, &change->tracked, off, end, serialising);
+    change_co_track(node, change, kind, off, len);
     /* Whoever waits for its turn has not looked anything up yet. */
     change->epoch = vd_epoch_enter(node->epochs);
 }
@@ -81,7 +105,7 @@ write_co_driver(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
     if (!node->driver->co_pwritev(node, off, src, flags, error))
         return false;
     if (node->growable)
-        node->size = MAX(node->size, off + src->len);
+        vd_node_set_size(node, MAX(node->size, off + src->len));
     return true;
 }
 

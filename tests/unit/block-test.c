@@ -289,6 +289,7 @@ ram_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
 
     ram_log(store, RAM_TRUNCATE, size, 0, 0);
     ram_resize(store, size);
+    ram_co_delay(store, node);
     vd_node_set_size(node, size);
     return true;
 }

@@ -44,7 +44,7 @@ typedef struct RamStore {
 
     uint64_t fail_read_at, fail_write_at; /* requests over this byte fail */
     bool fail_flush;
-    uint64_t delay_ns; /* of each read and write */
+    uint64_t delay_ns; /* of each read, write, flush and truncate */
     unsigned running, most_running;
     GArray *events; /* of RamEvent */
     bool open;

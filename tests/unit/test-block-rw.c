@@ -510,6 +510,185 @@ test_unaligned_appends_keep_exact_ends(TestCo *t)
     test_co_close(node);
 }
 
+/* -- a moment of a longer file ---------------------------------------------
+ *
+ * A write of the last unit pushes the file's end to a whole unit, and puts it
+ * back. */
+
+/* The file of "ram:d" with units of 512 bytes that take their time. */
+static VdNode *
+open_slow_file(TestCo *t, uint64_t size, VdNode **file)
+{
+    RamStore *store;
+    VdNode *node;
+
+    block_test_begin(t);
+    store = ram_store("d");
+    store->align = store->mem_align = 512;
+    ram_fill(store, size, 1);
+    store->delay_ns = 20000000;
+    node = block_test_open(t, "ram:d", "raw", VD_OPEN_RDWR);
+    *file = vd_node_child(node, "file");
+    return node;
+}
+
+static void
+run_both(VioCoGroupFunc first, void *first_arg, VioCoGroupFunc second,
+         void *second_arg)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(2);
+    g_autoptr(GError) error = NULL;
+
+    vio_co_group_spawn(group, first, first_arg, NULL);
+    vio_co_group_spawn(group, second, second_arg, NULL);
+    vio_co_group_join(group, &error);
+    g_assert_no_error(error);
+}
+
+/* Wait until the driver has got the @n-th request of this kind. */
+static void co_await (VdNode *node, RamOp op, unsigned n)
+{
+    while (ram_count(ram_store("d"), op) < n)
+        (void) vio_co_sleep(vd_node_loop(node), 20000, NULL);
+}
+
+static bool
+watch_size_co(void *arg, GError **error)
+{
+    VdNode *file = arg;
+    RamStore *store = ram_store("d");
+    g_autoptr(GError) cause = NULL;
+    uint8_t byte;
+
+    co_await (file, RAM_TRUNCATE, 1);
+    g_assert_cmpuint(store->running, ==, 1); /* still at it */
+    g_assert_cmpuint(vd_node_size(file), ==, 1324);
+    g_assert_false(vd_node_co_pread(file, 1324, &byte, 1, &cause));
+    g_assert_error(cause, VD_ERROR, VD_ERROR_OUT_OF_RANGE);
+    return true;
+}
+
+static void
+test_nobody_sees_the_padded_end(TestCo *t)
+{
+    VdNode *file, *node = open_slow_file(t, 1024, &file);
+    WriteJob job = {file, 1024, 300, 2};
+
+    run_both(write_job_co, &job, watch_size_co, file);
+    g_assert_cmpuint(vd_node_size(file), ==, 1324);
+    test_co_close(node);
+}
+
+/* While the second write is with the driver: a whole unit behind it, done
+ * before it is. */
+static bool
+append_behind_co(void *arg, GError **error)
+{
+    RamStore *store = ram_store("d");
+    VdNode *file = arg;
+    WriteJob job = {file, 4096, 512, 7};
+    unsigned before = ram_count(store, RAM_WRITE);
+
+    co_await (file, RAM_WRITE, before + 1);
+    store->delay_ns = 0;
+    return write_job_co(&job, error);
+}
+
+static bool
+write_in_hold_co(void *arg, GError **error)
+{
+    VdNode *file = arg;
+    WriteJob job = {file, 1400, 50, 3};
+    g_autoptr(VioCoGroup) group = vio_co_group_new(2);
+
+    co_await (file, RAM_TRUNCATE, 1);
+    vio_co_group_spawn(group, write_job_co, &job, NULL);
+    vio_co_group_spawn(group, append_behind_co, file, NULL);
+    return vio_co_group_join(group, error);
+}
+
+static void
+assert_appended(VdNode *file)
+{
+    const RamStore *store = ram_store("d");
+
+    g_assert_cmpuint(vd_node_size(file), ==, 4096 + 512);
+    g_assert_cmpuint(store->size, ==, 4096 + 512);
+    g_assert_cmpint(store->bytes[1400], ==, 3);
+    g_assert_cmpint(store->bytes[4096], ==, 7);
+    g_assert_cmpint(store->bytes[4096 + 511], ==, 7);
+}
+
+static void
+test_padding_never_cuts_what_was_appended(TestCo *t)
+{
+    VdNode *file, *node = open_slow_file(t, 1024, &file);
+    WriteJob job = {file, 1024, 300, 2};
+
+    run_both(write_job_co, &job, write_in_hold_co, file);
+    assert_appended(file);
+    test_co_close(node);
+}
+
+static bool
+shrink_to_odd_co(void *arg, GError **error)
+{
+    return vd_node_co_truncate(arg, 1100, VD_PREALLOC_OFF, error);
+}
+
+/* The write was inside when it came, and waits for the shrink. */
+static void
+test_padding_after_a_shrink_cuts_nothing(TestCo *t)
+{
+    VdNode *file, *node = open_slow_file(t, 2048, &file);
+
+    run_both(shrink_to_odd_co, file, write_in_hold_co, file);
+    assert_appended(file);
+    test_co_close(node);
+}
+
+static void
+test_padding_that_fails_changes_no_size(TestCo *t)
+{
+    VdNode *file, *node = open_slow_file(t, 1024, &file);
+    WriteJob job = {file, 1024, 300, 2};
+    g_autoptr(GError) error = NULL;
+
+    ram_store("d")->fail_write_at = 1024;
+    g_assert_false(write_job_co(&job, &error));
+    g_assert_cmpuint(vd_node_size(file), ==, 1024);
+    ram_store("d")->fail_write_at = NEVER;
+    g_assert_true(vd_node_co_truncate(file, 4096, VD_PREALLOC_OFF, NULL));
+    g_assert_cmpuint(vd_node_size(file), ==, 4096);
+    test_co_close(node);
+}
+
+static bool
+grow_and_append_in_hold_co(void *arg, GError **error)
+{
+    VdNode *file = arg;
+    WriteJob job = {file, 2048, 512, 7};
+
+    co_await (file, RAM_TRUNCATE, 1);
+    run_both(grow_co, file, write_job_co, &job);
+    return true;
+}
+
+/* The old end is where it is when growing begins: what is between it and the
+ * one of before waits, too. */
+static void
+test_growing_after_a_shrink_is_alone(TestCo *t)
+{
+    VdNode *file, *node = open_slow_file(t, 3072, &file);
+    RamStore *store = ram_store("d");
+
+    run_both(shrink_to_odd_co, file, grow_and_append_in_hold_co, file);
+    g_assert_cmpuint(store->most_running, ==, 1);
+    g_assert_cmpuint(store->size, ==, 4096);
+    g_assert_cmpint(store->bytes[2048], ==, 7);
+    test_co_close(node);
+}
+
 /* -- counters -------------------------------------------------------------- */
 
 static void
@@ -562,6 +741,11 @@ main(int argc, char **argv)
     TEST(growing_never_cuts_what_came_meanwhile);
     TEST(children_grow_when_written_behind_their_end);
     TEST(unaligned_appends_keep_exact_ends);
+    TEST(nobody_sees_the_padded_end);
+    TEST(padding_never_cuts_what_was_appended);
+    TEST(padding_after_a_shrink_cuts_nothing);
+    TEST(padding_that_fails_changes_no_size);
+    TEST(growing_after_a_shrink_is_alone);
     TEST(counts_requests_and_device_requests);
     return g_test_run();
 }
