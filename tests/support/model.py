@@ -25,6 +25,12 @@ class Model:
     def write(self, offset, data):
         self.data[offset:offset + len(data)] = data
 
+    def resize(self, size):
+        """What is cut off is gone; what is added is zero."""
+        del self.data[size:]
+        self.data.extend(bytes(size - len(self.data)))
+        self.size = size
+
     def content(self):
         digest = Nz64k()
         digest.feed(0, bytes(self.data))

@@ -15,6 +15,11 @@
  *   directory - barrier - size, place of the directory, free sector: one sector
  *   of the header - barrier - the old directory's place is free
  *
+ * Fewer tables: the directory loses its end, then the header says so.  The size
+ * in the header has to follow, since QEMU takes it for the disk's.  The tables,
+ * which are empty, lie among the grains and become lost space: a damaged grain
+ * may lie on one, so nothing is put there before a check has found it free.
+ *
  * Concurrency: under flush_lock.
  */
 #include "formats/vmdk/bytes.h"
@@ -36,8 +41,7 @@ cowd_co_note_end(VmdkExtent *e, GError **error)
     return true;
 }
 
-/* -- more tables -----------------------------------------------------------
- */
+/* -- more tables, or fewer ----------------------------------------------- */
 
 /* The directory of @hdr in the place that it names, to the end of its last
  * sector: what there is, and absent tables. */
@@ -46,9 +50,10 @@ cowd_co_write_directory(VmdkExtent *e, const VmdkHeader *hdr, GError **error)
 {
     const VmdkTables *tables = e->sparse->tables;
     uint64_t bytes = vmdk_header_gd_sectors(hdr) * VMDK_SECTOR;
+    uint64_t n = MIN(vmdk_header_n_gts(hdr), tables->n_gts);
     g_autofree uint32_t *raw = g_malloc0(bytes);
 
-    for (uint32_t i = 0; i < tables->n_gts; i++)
+    for (uint64_t i = 0; i < n; i++)
         raw[i] = GUINT32_TO_LE(tables->gd[i]);
     return vd_node_co_pwrite(e->file, hdr->gd_sector * VMDK_SECTOR, raw, bytes,
                              error) &&

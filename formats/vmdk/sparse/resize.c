@@ -269,9 +269,6 @@ vmdk_sparse_co_used_end(VmdkExtent *e, uint64_t *end, GError **error)
 bool
 vmdk_sparse_co_shrink(VmdkExtent *e, GError **error)
 {
-    /* Tables of a COWD extent lie among the grains: those without entries stay
-     * where they are. */
     return resize_co_prepare(e, error) && resize_co_drop_entries(e, error) &&
-           (e->sparse->hdr.cowd ||
-            resize_co_tables(e, e->len / VMDK_SECTOR, error));
+           resize_co_tables(e, e->len / VMDK_SECTOR, error);
 }

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-resize - disks that have grown or shrunk are the same to qemu-img and
+libvmdk as to us, whoever made them and whoever writes to them afterwards."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from model import Model  # noqa: E402
+from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
+                     read_with_vdisk)
+from tap import Suite, skip_all  # noqa: E402
+from tools import (VDISK_IMG, Failed, qemu_img, run, scratch,  # noqa: E402
+                   vdisk_img, write_with_qemu, write_with_vdisk)
+
+# No whole number of grains; one grain table more, and many more.
+SIZE = (6 << 20) + 5 * 512
+SIZES = (SIZE + 7 * 512, (40 << 20) + 512, 90 << 20)
+SHRUNK = (5 << 20) + 3 * 512
+WRITES = 25
+SPLIT = "split_size=16M"
+
+# What we make; what qemu-img makes.
+OURS = (
+    ("monolithicSparse", ""),
+    ("monolithicSparse", "grain_size=8k"),
+    ("monolithicSparse", "zeroed_grain=on"),
+    ("monolithicFlat", ""),
+    ("twoGbMaxExtentSparse", SPLIT),
+    ("twoGbMaxExtentFlat", SPLIT),
+    ("vmfs", ""),
+    ("vmfsThin", ""),
+    ("vmfsEagerZeroedThick", ""),
+    ("vmfsSparse", ""),
+)
+QEMUS = (
+    ("monolithicSparse", ""),
+    ("monolithicSparse", "zeroed_grain=on"),
+    ("monolithicFlat", ""),
+    ("twoGbMaxExtentSparse", ""),
+    ("twoGbMaxExtentFlat", ""),
+)
+
+suite = Suite()
+
+
+def creation(kind, more):
+    return ["-f", "vmdk", "-o", ",".join(filter(None, ["subformat=" + kind,
+                                                       more]))]
+
+
+def assert_sound(image):
+    """No damage; what was zeroed may be leaks."""
+    qemu_img("check", "-f", "vmdk", image)
+    result = run([VDISK_IMG, "check", "-f", "vmdk", image])
+    if result.code not in (0, 3):
+        raise Failed(str(result))
+
+
+def assert_same(tmp, image, model, more):
+    raw = os.path.join(tmp, "wanted.raw")
+    with open(raw, "wb") as file:
+        file.write(model.data)
+    assert_sound(image)
+    qemu_img("compare", "-f", "vmdk", "-F", "raw", image, raw)
+    expect(read_with_vdisk(image), model.content(), "vdisk-img")
+    expect(read_with_qemu(image), model.content(), "qemu-img")
+    # It takes a zero mark for a grain in sector 1.
+    if "zeroed_grain" not in more:
+        expect(read_with_libvmdk(image), model.content(), "libvmdk")
+
+
+def resize(image, model, size):
+    shrink = ["--shrink", "--discard-tail"] if size < model.size else []
+    vdisk_img("resize", "-q", *shrink, image, size)
+    model.resize(size)
+
+
+def grows(kind, more, create, write, seed):
+    with scratch() as tmp:
+        image = os.path.join(tmp, "d.vmdk")
+        model = Model(SIZE, seed)
+        create("create", *creation(kind, more), image, SIZE)
+        write(image, model.random_writes(tmp, WRITES))
+        for size in SIZES:
+            resize(image, model, size)
+            assert_same(tmp, image, model, more)
+            write(image, model.random_writes(tmp, WRITES))
+        assert_same(tmp, image, model, more)
+
+
+def shrinks_and_grows(kind, more, seed):
+    """What was cut off does not come back."""
+    with scratch() as tmp:
+        image = os.path.join(tmp, "d.vmdk")
+        model = Model(SIZES[1], seed)
+        vdisk_img("create", *creation(kind, more), image, model.size)
+        write_with_vdisk(image, model.random_writes(tmp, WRITES), "flush")
+        for size in (SHRUNK, SIZES[1]):
+            resize(image, model, size)
+            assert_same(tmp, image, model, more)
+        # Where a table of a vmfsSparse disk is missing QEMU writes over the
+        # header.
+        write = write_with_vdisk if kind == "vmfsSparse" else write_with_qemu
+        write(image, model.random_writes(tmp, WRITES))
+        assert_same(tmp, image, model, more)
+
+
+def preallocated(kind, more, mode, seed):
+    with scratch() as tmp:
+        image = os.path.join(tmp, "d.vmdk")
+        model = Model(SIZE, seed)
+        vdisk_img("create", *creation(kind, more), image, SIZE)
+        write_with_vdisk(image, model.random_writes(tmp, WRITES), "flush")
+        vdisk_img("resize", "-q", "--preallocation", mode, image, SIZES[1])
+        model.resize(SIZES[1])
+        assert_same(tmp, image, model, more)
+
+
+def main():
+    if run(["sh", "-c", "command -v qemu-io"]).code != 0:
+        skip_all("qemu-io is not installed")
+    for seed, (kind, more) in enumerate(OURS):
+        name = " ".join(filter(None, (kind, more)))
+        suite.add("ours grows: " + name, grows, kind, more, vdisk_img,
+                  write_with_vdisk, 10 + seed)
+        suite.add("ours shrinks and grows: " + name, shrinks_and_grows, kind,
+                  more, 30 + seed)
+    for seed, (kind, more) in enumerate(QEMUS):
+        name = " ".join(filter(None, (kind, more)))
+        suite.add("qemu-img's grows, qemu-io writes: " + name, grows, kind,
+                  more, qemu_img, write_with_qemu, 50 + seed)
+    for seed, (kind, more) in enumerate((OURS[0], OURS[4], OURS[3])):
+        for mode in ("metadata", "full"):
+            if mode == "full" or "Flat" not in kind:
+                suite.add("grows with preallocation=%s: %s" % (mode, kind),
+                          preallocated, kind, more, mode, 70 + seed)
+    suite.run()
+
+
+main()
