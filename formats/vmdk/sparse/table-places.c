@@ -39,6 +39,24 @@ has_second(const VmdkTables *tables, uint32_t i)
            tables->rgd[i] != tables->gd[i];
 }
 
+/* Tables that lie behind one another become one range, so that the millions of
+ * a large disk are a few.  @open: 1 + index of the one that may be continued.
+ */
+static void
+append_table(GArray *ranges, uint64_t sector, uint64_t n, guint *open)
+{
+    MetaRange range = {sector, sector + n - 1};
+    MetaRange *last =
+        *open ? &g_array_index(ranges, MetaRange, *open - 1) : NULL;
+
+    if (last && last->last + 1 == sector) {
+        last->last = range.last;
+        return;
+    }
+    g_array_append_val(ranges, range);
+    *open = ranges->len;
+}
+
 /* -- metadata among the grains --------------------------------------------- */
 
 static void
@@ -50,11 +68,19 @@ note_range(VmdkTables *tables, uint64_t sector, uint64_t n)
         g_array_append_val(tables->meta, range);
 }
 
+static void
+note_table(VmdkTables *tables, uint64_t sector, guint *open)
+{
+    if (sector + tables->gt_sectors > tables->hdr.overhead_sectors)
+        append_table(tables->meta, sector, tables->gt_sectors, open);
+}
+
 void
 vmdk_tables_note_meta(VmdkTables *tables)
 {
     const VmdkHeader *hdr = &tables->hdr;
     uint64_t gd_sectors = vmdk_header_gd_sectors(hdr);
+    guint first = 0, second = 0; /* ranges that may be continued */
 
     g_clear_pointer(&tables->meta, g_array_unref);
     tables->meta = g_array_new(FALSE, FALSE, sizeof(MetaRange));
@@ -64,9 +90,9 @@ vmdk_tables_note_meta(VmdkTables *tables)
         note_range(tables, hdr->rgd_sector, gd_sectors);
     for (uint32_t i = 0; i < tables->n_gts; i++) {
         if (is_placed(tables->gd[i]))
-            note_range(tables, tables->gd[i], tables->gt_sectors);
+            note_table(tables, tables->gd[i], &first);
         if (has_second(tables, i))
-            note_range(tables, tables->rgd[i], tables->gt_sectors);
+            note_table(tables, tables->rgd[i], &second);
     }
     g_array_sort(tables->meta, compare_ranges);
 }
@@ -134,29 +160,13 @@ vmdk_tables_hits_meta(const VmdkTables *tables, uint64_t first, uint64_t last)
 
 /* -- metadata on metadata -------------------------------------------------- */
 
-/* Tables that lie behind one another become one range, so that the millions of
- * a large disk are a few. */
-static void
-collect_table(GArray *all, uint64_t sector, uint64_t n, guint *open)
-{
-    MetaRange range = {sector, sector + n - 1};
-    MetaRange *last = &g_array_index(all, MetaRange, *open);
-
-    if (*open && last->last + 1 == sector) {
-        last->last = range.last;
-        return;
-    }
-    *open = all->len;
-    g_array_append_val(all, range);
-}
-
 static GArray *
 collect(const VmdkTables *tables)
 {
     const VmdkHeader *hdr = &tables->hdr;
     uint64_t gd_last = vmdk_header_gd_sectors(hdr) - 1;
     GArray *all = g_array_new(FALSE, FALSE, sizeof(MetaRange));
-    guint first = 0, second = 0; /* ranges that may be continued; 0 = none */
+    guint first = 0, second = 0; /* ranges that may be continued */
     MetaRange fixed[] = {
         {0, vmdk_header_sectors(hdr) - 1},
         {hdr->gd_sector, hdr->gd_sector + gd_last},
@@ -171,9 +181,9 @@ collect(const VmdkTables *tables)
         g_array_append_val(all, fixed[3]);
     for (uint32_t i = 0; i < tables->n_gts && all->len < MAX_RANGES; i++) {
         if (is_placed(tables->gd[i]))
-            collect_table(all, tables->gd[i], tables->gt_sectors, &first);
+            append_table(all, tables->gd[i], tables->gt_sectors, &first);
         if (has_second(tables, i))
-            collect_table(all, tables->rgd[i], tables->gt_sectors, &second);
+            append_table(all, tables->rgd[i], tables->gt_sectors, &second);
     }
     return all;
 }
