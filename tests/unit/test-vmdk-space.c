@@ -327,7 +327,6 @@ poke_entry(TestCo *t, unsigned i, uint32_t sector)
 static void
 test_shared_places_are_not_given_up(TestCo *t)
 {
-    g_autoptr(GError) error = NULL;
     VdNode *node = make_disk(t);
     uint64_t place;
 

@@ -126,7 +126,7 @@ owners_co_alike(const VmdkOwners *owners, VdNode *file, uint64_t slot,
 uint64_t
 vmdk_owners_co_next_leak(const VmdkOwners *owners, VdNode *file, uint64_t *slot)
 {
-    uint64_t at = *slot, end, n;
+    uint64_t at = *slot, end, n = 0;
     bool hole = true;
 
     while (hole) {
