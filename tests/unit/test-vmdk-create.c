@@ -412,7 +412,7 @@ test_geometry_follows_adapter_and_size(TestCo *t)
         {"adapter_type=lsilogic", 4194304, "261", "255", "63"},
         {"adapter_type=lsilogic", 83886080, "5221", "255", "63"},
         {"adapter_type=nvme", 125829120, "7832", "255", "63"},
-        {"adapter_type=lsilogic", UINT64_C(1) << 40, "65535", "255", "63"},
+        {"adapter_type=lsilogic", UINT64_C(1) << 31, "65535", "255", "63"},
         {"adapter_type=ide", 20480, "20", "16", "63"},
         {"adapter_type=ide", 1, "1", "16", "63"},
         {"adapter_type=ide", UINT64_C(1) << 30, "16383", "16", "63"},
