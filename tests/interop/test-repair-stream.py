@@ -243,7 +243,7 @@ def others_are_refused():
         with open(raw, "wb") as file:
             file.write(b"x" * 4096)
         vdisk_img_fails("repair", "--stream", raw)
-        vdisk_img_fails("repair", raw, code=2)
+        vdisk_img_fails("repair", raw, code=1)
         vdisk_img_fails("repair", "--stream", os.path.join(tmp, "none"))
 
 
