@@ -230,6 +230,27 @@ repair_co_header(VmdkRepair *r, GError **error)
 
 /* -- all of it ------------------------------------------------------------- */
 
+/* The length of a directory follows from the capacity.  If it reaches from in
+ * front of the grains into them, one of these numbers is wrong, and what is
+ * taken for directory would be somebody's data. */
+static bool
+check_room(const VmdkRepair *r, uint64_t sector, GError **error)
+{
+    const VmdkHeader *hdr = &r->tables->hdr;
+    uint64_t n = vmdk_header_gd_sectors(hdr);
+
+    if (sector >= hdr->overhead_sectors || n <= hdr->overhead_sectors - sector)
+        return true;
+    return vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: for a capacity of %" G_GUINT64_FORMAT
+                    " sectors, the grain directory at sector %" G_GUINT64_FORMAT
+                    " would have %" G_GUINT64_FORMAT
+                    " sectors and reach into the grains, which begin at sector "
+                    "%" G_GUINT64_FORMAT "; the header cannot be trusted",
+                    r->name, hdr->capacity_sectors, sector, n,
+                    hdr->overhead_sectors);
+}
+
 static bool
 repair_co_run(VmdkRepair *r, GError **error)
 {
@@ -238,6 +259,9 @@ repair_co_run(VmdkRepair *r, GError **error)
 
     if (!r->tables->hdr.cowd)
         repair_co_header_places(r);
+    if (!check_room(r, r->tables->hdr.gd_sector, error) ||
+        !check_room(r, r->tables->hdr.rgd_sector, error))
+        return false;
     end = MAX(vd_node_size(r->e->file),
               r->tables->hdr.overhead_sectors * VMDK_SECTOR);
     r->next = (end + grain - 1) / grain * grain;
