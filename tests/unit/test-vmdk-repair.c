@@ -418,6 +418,33 @@ test_capacity_of_the_descriptor(TestCo *t)
     assert_repaired(t, 1);
 }
 
+/* A bit of the header's capacity is gone: half of the disk would be taken for
+ * leftovers behind its end. */
+static void
+test_capacity_of_the_header(TestCo *t)
+{
+    VdNode *node;
+    g_autoptr(GError) error = NULL;
+    VdCheckResult result = {0};
+
+    vmdk_test_create(t, NAME, 128 * MIB, "");
+    node = vmdk_test_open(t, NAME, VD_OPEN_RDWR);
+    test_co_write_pattern(node, 100 * MIB, GRAIN, 1);
+    test_co_close(node);
+    vmdk_test_poke32(t, NAME, 12, 32 * MIB / 512);
+    node =
+        vmdk_test_open(t, NAME, VD_OPEN_CHECK | VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    g_assert_false(vd_vmdk_driver.co_check(
+        node, &(VdCheckParams){.repair = VD_REPAIR_ALL}, &result, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
+    test_co_close(node);
+    vmdk_test_poke32(t, NAME, 12, 128 * MIB / 512);
+    node = vmdk_test_open(t, NAME, 0);
+    test_co_assert_pattern(node, 100 * MIB, GRAIN, 1);
+    test_co_close(node);
+}
+
 static void
 test_create_type(TestCo *t)
 {
@@ -704,6 +731,7 @@ main(int argc, char **argv)
     ADD("unclean", test_unclean_mark);
     ADD("geometry", test_geometry);
     ADD("capacity", test_capacity_of_the_descriptor);
+    ADD("header-capacity", test_capacity_of_the_header);
     ADD("create-type", test_create_type);
     ADD("short-flat", test_short_flat_file_gets_its_length);
     ADD("cid-syntax", test_cid_syntax);

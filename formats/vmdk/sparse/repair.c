@@ -251,12 +251,41 @@ check_room(const VmdkRepair *r, uint64_t sector, GError **error)
                     hdr->overhead_sectors);
 }
 
+/* The descriptor says more than the header, and the tables were laid out for
+ * something else than what the header says: then it is not the descriptor that
+ * is wrong, and what seems to lie behind the end is somebody's. */
+static bool
+check_capacity(const VmdkRepair *r, GError **error)
+{
+    const VmdkHeader *hdr = &r->tables->hdr;
+    const VmdkState *s = r->e->state;
+    unsigned index = (unsigned) (r->e - s->extents);
+    uint64_t line = s->desc ? vmdk_descriptor_extent(s->desc, index)->sectors
+                            : hdr->capacity_sectors;
+    uint64_t tables = vmdk_header_n_gts(hdr) * vmdk_header_gt_sectors(hdr);
+
+    if (line <= hdr->capacity_sectors || hdr->cowd ||
+        !(hdr->flags & VMDK_FLAG_REDUNDANT) ||
+        hdr->rgd_sector >= hdr->gd_sector ||
+        hdr->gd_sector - hdr->rgd_sector ==
+            vmdk_header_gd_sectors(hdr) + tables)
+        return true;
+    return vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: the header says %" G_GUINT64_FORMAT
+                    " sectors, the descriptor %" G_GUINT64_FORMAT
+                    ", and the tables were made for another number than the "
+                    "header's; it cannot be trusted",
+                    r->name, hdr->capacity_sectors, line);
+}
+
 static bool
 repair_co_run(VmdkRepair *r, GError **error)
 {
     uint64_t grain = vmdk_header_grain_bytes(&r->tables->hdr);
     uint64_t end;
 
+    if (!check_capacity(r, error))
+        return false;
     if (!r->tables->hdr.cowd)
         repair_co_header_places(r);
     if (!check_room(r, r->tables->hdr.gd_sector, error) ||
