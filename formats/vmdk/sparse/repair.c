@@ -251,9 +251,9 @@ check_room(const VmdkRepair *r, uint64_t sector, GError **error)
                     hdr->overhead_sectors);
 }
 
-/* The descriptor says more than the header, and the tables were laid out for
- * something else than what the header says: then it is not the descriptor that
- * is wrong, and what seems to lie behind the end is somebody's. */
+/* Descriptor and header differ, and the tables were laid out for something else
+ * than what the header says: then it is not the descriptor that is wrong.  What
+ * seems to lie behind the end is somebody's, or what seems to be tables. */
 static bool
 check_capacity(const VmdkRepair *r, GError **error)
 {
@@ -264,7 +264,7 @@ check_capacity(const VmdkRepair *r, GError **error)
                             : hdr->capacity_sectors;
     uint64_t tables = vmdk_header_n_gts(hdr) * vmdk_header_gt_sectors(hdr);
 
-    if (line <= hdr->capacity_sectors || hdr->cowd ||
+    if (line == hdr->capacity_sectors || hdr->cowd ||
         !(hdr->flags & VMDK_FLAG_REDUNDANT) ||
         hdr->rgd_sector >= hdr->gd_sector ||
         hdr->gd_sector - hdr->rgd_sector ==
