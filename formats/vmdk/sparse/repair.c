@@ -251,9 +251,10 @@ check_room(const VmdkRepair *r, uint64_t sector, GError **error)
                     hdr->overhead_sectors);
 }
 
-/* Descriptor and header differ, and the tables were laid out for something else
- * than what the header says: then it is not the descriptor that is wrong.  What
- * seems to lie behind the end is somebody's, or what seems to be tables. */
+/* Descriptor and header differ, or tables have another size than in all real
+ * files, and they were laid out for something else than what the header says:
+ * then it is the header that is wrong.  What seems to lie behind the end is
+ * somebody's, or what seems to be tables. */
 static bool
 check_capacity(const VmdkRepair *r, GError **error)
 {
@@ -264,8 +265,9 @@ check_capacity(const VmdkRepair *r, GError **error)
                             : hdr->capacity_sectors;
     uint64_t tables = vmdk_header_n_gts(hdr) * vmdk_header_gt_sectors(hdr);
 
-    if (line == hdr->capacity_sectors || hdr->cowd ||
-        !(hdr->flags & VMDK_FLAG_REDUNDANT) ||
+    if ((line == hdr->capacity_sectors &&
+         hdr->gtes_per_gt == VMDK_GTES_PER_GT) ||
+        hdr->cowd || !(hdr->flags & VMDK_FLAG_REDUNDANT) ||
         hdr->rgd_sector >= hdr->gd_sector ||
         hdr->gd_sector - hdr->rgd_sector ==
             vmdk_header_gd_sectors(hdr) + tables)
@@ -273,9 +275,9 @@ check_capacity(const VmdkRepair *r, GError **error)
     return vd_throw(error, VD_ERROR_CORRUPT,
                     "%s: the header says %" G_GUINT64_FORMAT
                     " sectors, the descriptor %" G_GUINT64_FORMAT
-                    ", and the tables were made for another number than the "
-                    "header's; it cannot be trusted",
-                    r->name, hdr->capacity_sectors, line);
+                    ", and the tables, of %u entries as it says, were made for "
+                    "other numbers; it cannot be trusted",
+                    r->name, hdr->capacity_sectors, line, hdr->gtes_per_gt);
 }
 
 static bool
