@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-exports - the shared library shows its header, no more and no less."""
+"""test-exports - the shared library shows its headers, no more and no less."""
 import os
 import re
 import shutil
@@ -14,13 +14,15 @@ import tree  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 
 LIBRARY = sys.argv[1]
+HEADERS = ("include/vdisk.h", "include/vdisk-manage.h")
 
 suite = Suite()
 
 
 def declared():
-    return set(re.findall(r"VD_PUBLIC[^;]*?\b(vd_\w+)\s*\(",
-                          tree.read("include/vdisk.h")))
+    return {name for header in HEADERS
+            for name in re.findall(r"VD_PUBLIC[^;]*?\b(vd_\w+)\s*\(",
+                                   tree.read(header))}
 
 
 def differ(what, found, wanted):
@@ -29,7 +31,7 @@ def differ(what, found, wanted):
             what, sorted(found - wanted), sorted(wanted - found)))
 
 
-@suite.case("version script lists what the header declares")
+@suite.case("version script lists what the headers declare")
 def _():
     script = tree.read("api/libvdisk.map")
     listed = set(re.findall(r"^\s+(vd_\w+);", script, re.M))
@@ -37,7 +39,7 @@ def _():
     differ("version script", listed, declared())
 
 
-@suite.case("library exports what the header declares")
+@suite.case("library exports what the headers declare")
 def _():
     nm = shutil.which("nm")
     if not nm:
