@@ -179,6 +179,46 @@ test_table_over_grains(TestCo *t)
     test_co_close(node);
 }
 
+#define MAX_BLOCK (64 * KIB / 512)
+
+/* Two TiB that belong to nobody, nearly all of them a hole of the file: new
+ * grains come to lie behind, and nobody looks at each sector by itself. */
+static void
+test_free_sector_far_out(TestCo *t)
+{
+    const uint32_t far = 0xffffe000;
+    uint64_t leaks;
+    VdNode *node;
+    VdCheckResult result;
+
+    make(t);
+    vmdk_test_poke32(t, DELTA, FREE_BYTE, far);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, SPAN, 512, 3);
+    test_co_close(node);
+    g_assert_cmpuint(cowd_test_field(t, GD_BYTE + 4), ==, far);
+    result = cowd_test_check(t);
+    g_assert_cmpuint(result.corruptions, ==, 0);
+    leaks = result.leaks; /* of a block of the file system with grains in it */
+    g_assert_cmpuint(leaks, <=, MAX_BLOCK);
+
+    vmdk_test_poke32(t, DELTA, (UINT64_C(1) << 40) + 512, 1);
+    result = cowd_test_check(t);
+    g_assert_cmpuint(result.corruptions, ==, 0);
+    g_assert_cmpuint(result.leaks, >, leaks);
+    g_assert_cmpuint(result.leaks, <=, leaks + MAX_BLOCK);
+    repair(t, VD_REPAIR_LEAKS);
+    g_assert_cmpuint(cowd_test_check(t).leaks, ==, leaks);
+
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    vmdk_test_compact(node, VD_COMPACT_SHRINK);
+    test_co_assert_pattern(node, 3 * 512, 8 * 512, 1);
+    test_co_assert_pattern(node, SPAN, 512, 3);
+    test_co_assert_pattern(node, 2 * SPAN, 4 * 512, 2);
+    vmdk_test_assert_sound(node, true);
+    test_co_close(node);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -188,6 +228,7 @@ main(int argc, char **argv)
     ADD("outside", test_entry_outside);
     ADD("directory", test_entry_on_the_directory);
     ADD("shared", test_shared_grain);
+    ADD("free-sector-far-out", test_free_sector_far_out);
     ADD("leaks-at-the-end", test_leaks_at_the_end);
     ADD("table-over-grains", test_table_over_grains);
 #undef ADD

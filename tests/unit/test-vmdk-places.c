@@ -60,9 +60,11 @@ static void
 change(VmdkPlaces *places, uint8_t *model, GRand *rand)
 {
     uint64_t first = (uint64_t) g_rand_int_range(rand, 0, N);
-    uint64_t max = g_rand_boolean(rand) ? 40 : 5000;
-    uint64_t n = 1 + g_rand_int(rand) % MIN(max, N - first);
+    uint64_t max = g_rand_boolean(rand) ? 40 : 5000, n;
 
+    if (g_rand_int_range(rand, 0, 20) == 0)
+        max = N; /* whole pages */
+    n = 1 + g_rand_int(rand) % MIN(max, N - first);
     if (g_rand_int_range(rand, 0, 5) == 0) {
         uint64_t want = 1 + g_rand_int(rand) % 100, taken;
 
@@ -98,6 +100,8 @@ test_random(void)
         assert_previous(places, model, at);
         g_assert_cmpuint(vmdk_places_gap(places, at, n), ==,
                          model_gap(model, at, n));
+        g_assert_cmpuint(vmdk_places_run(places, at, n), ==,
+                         model_run(model, at, n));
         g_assert_true(vmdk_places_has(places, at) == (at < N && model[at]));
     }
     for (unsigned i = 0, n = 0; i < N; i++) {
@@ -131,11 +135,39 @@ test_take(void)
     vmdk_places_free(places);
 }
 
+/* As many as there can be, but for some. */
+static void
+test_all_but_some(void)
+{
+    const uint64_t all = UINT64_C(1) << 32;
+    VmdkPlaces *places = vmdk_places_new();
+    uint64_t first = 0;
+
+    g_assert_true(vmdk_places_add(places, 3, all - 3));
+    g_assert_false(vmdk_places_add(places, all / 4, all / 2));
+    vmdk_places_remove(places, all / 2 + 5, 2);
+    g_assert_cmpuint(vmdk_places_count(places), ==, all - 5);
+    g_assert_cmpuint(vmdk_places_gap(places, 0, all), ==, 3);
+    g_assert_cmpuint(vmdk_places_run(places, 3, all), ==, all / 2 + 2);
+    g_assert_cmpuint(vmdk_places_gap(places, all / 2 + 5, all), ==, 2);
+    g_assert_cmpuint(vmdk_places_previous(places, all, &first), ==,
+                     all / 2 - 7);
+    g_assert_cmpuint(first, ==, all / 2 + 7);
+    g_assert_true(vmdk_places_add(places, all / 2 + 5, 2));
+    g_assert_cmpuint(vmdk_places_next(places, 0, all, &first), ==, all - 3);
+    g_assert_cmpuint(first, ==, 3);
+    vmdk_places_remove(places, 0, all);
+    g_assert_cmpuint(vmdk_places_count(places), ==, 0);
+    g_assert_cmpuint(vmdk_places_gap(places, 0, all), ==, all);
+    vmdk_places_free(places);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vmdk/places/random", test_random);
     g_test_add_func("/vmdk/places/take", test_take);
+    g_test_add_func("/vmdk/places/all-but-some", test_all_but_some);
     return g_test_run();
 }

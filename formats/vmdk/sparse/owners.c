@@ -7,27 +7,25 @@
 
 #include "formats/vmdk/sparse/scan.h"
 
-#define MAX_SLOTS (UINT64_C(512) << 20 << 3) /* 512 MiB of bits */
+#define MAX_SLOTS (UINT64_C(1) << 32) /* as many as an entry can name */
 
-static bool
-take_slot(VmdkOwners *owners, uint64_t slot)
+/* From *@slot on: how many places of the file these sectors touch. */
+static uint64_t
+slots_of(const VmdkOwners *owners, uint64_t sector, uint64_t n, uint64_t *slot)
 {
-    bool was = vmdk_owners_is_taken(owners, slot);
+    uint64_t end = (sector + n + owners->unit - 1) / owners->unit;
 
-    owners->taken[slot >> 3] |= (uint8_t) (1u << (slot & 7));
-    return !was;
+    *slot = sector / owners->unit;
+    end = MIN(end, owners->n_slots);
+    return n && *slot < end ? end - *slot : 0;
 }
 
 bool
 vmdk_owners_take_sectors(VmdkOwners *owners, uint64_t sector, uint64_t n)
 {
-    uint64_t end = (sector + n + owners->unit - 1) / owners->unit;
-    bool free = true;
+    uint64_t slot, n_slots = slots_of(owners, sector, n, &slot);
 
-    for (uint64_t slot = sector / owners->unit;
-         n && slot < MIN(end, owners->n_slots); slot++)
-        free &= take_slot(owners, slot);
-    return free;
+    return vmdk_places_add(owners->taken, slot, n_slots);
 }
 
 bool
@@ -39,14 +37,18 @@ vmdk_owners_take(VmdkOwners *owners, uint64_t sector)
 bool
 vmdk_owners_has(const VmdkOwners *owners, uint64_t sector)
 {
-    uint64_t end =
-        (sector + owners->grain_sectors + owners->unit - 1) / owners->unit;
+    uint64_t slot, n = slots_of(owners, sector, owners->grain_sectors, &slot);
 
-    for (uint64_t slot = sector / owners->unit;
-         slot < MIN(end, owners->n_slots); slot++)
-        if (vmdk_owners_is_taken(owners, slot))
-            return true;
-    return false;
+    return vmdk_places_gap(owners->taken, slot, n) < n;
+}
+
+uint64_t
+vmdk_owners_end(const VmdkOwners *owners)
+{
+    uint64_t first = 0;
+    uint64_t n = vmdk_places_previous(owners->taken, owners->n_slots, &first);
+
+    return first + n;
 }
 
 static void
@@ -86,12 +88,11 @@ vmdk_owners_init(VmdkOwners *owners, const VmdkTables *tables,
                            .grain_sectors = hdr->grain_sectors};
     bytes = vmdk_owners_unit_bytes(owners);
     owners->n_slots = size / bytes + (size % bytes != 0);
-    if (owners->n_slots <= MAX_SLOTS)
-        owners->taken = g_try_malloc0(owners->n_slots / 8 + 1);
-    if (!owners->taken)
+    if (owners->n_slots > MAX_SLOTS)
         return vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory to note %" G_GUINT64_FORMAT " grains",
                         vd_node_name(tables->file), owners->n_slots);
+    owners->taken = vmdk_places_new();
     take_metadata(owners, tables);
     (void) vmdk_owners_take_sectors(owners, 0, first_sector);
     return true;
@@ -100,7 +101,7 @@ vmdk_owners_init(VmdkOwners *owners, const VmdkTables *tables,
 void
 vmdk_owners_clear(VmdkOwners *owners)
 {
-    g_clear_pointer(&owners->taken, g_free);
+    g_clear_pointer(&owners->taken, vmdk_places_free);
 }
 
 /* How many places from @slot on are alike: a hole of the file, or not. */
@@ -126,20 +127,18 @@ owners_co_alike(const VmdkOwners *owners, VdNode *file, uint64_t slot,
 uint64_t
 vmdk_owners_co_next_leak(const VmdkOwners *owners, VdNode *file, uint64_t *slot)
 {
-    uint64_t at = *slot, end, n = 0;
+    uint64_t at = *slot, end = at, n = 0;
     bool hole = true;
 
-    while (hole) {
-        while (at < owners->n_slots && vmdk_owners_is_taken(owners, at))
-            at++;
-        if (at >= owners->n_slots)
-            return 0;
-        for (end = at;
-             end < owners->n_slots && !vmdk_owners_is_taken(owners, end);)
-            end++;
+    for (; hole; at += n) {
+        if (at >= end) {
+            at += vmdk_places_run(owners->taken, at, UINT64_MAX);
+            if (at >= owners->n_slots)
+                return 0;
+            end = at + vmdk_places_gap(owners->taken, at, owners->n_slots - at);
+        }
         n = owners_co_alike(owners, file, at, end, &hole);
         *slot = at;
-        at += n;
     }
     return n;
 }

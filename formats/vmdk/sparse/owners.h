@@ -5,10 +5,11 @@
  * a sector. */
 #pragma once
 
+#include "formats/vmdk/sparse/places.h"
 #include "formats/vmdk/sparse/tables.h"
 
 typedef struct VmdkOwners {
-    uint8_t *taken;   /* bit per place */
+    VmdkPlaces *taken;
     uint64_t n_slots; /* places; the last one may be short */
     uint64_t unit;    /* sectors of a place */
     uint64_t grain_sectors;
@@ -20,12 +21,6 @@ bool vmdk_owners_init(VmdkOwners *owners, const VmdkTables *tables,
                       uint64_t first_sector, GError **error);
 void vmdk_owners_clear(VmdkOwners *owners);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmdkOwners, vmdk_owners_clear)
-
-static inline bool
-vmdk_owners_is_taken(const VmdkOwners *owners, uint64_t slot)
-{
-    return owners->taken[slot >> 3] & (1u << (slot & 7));
-}
 
 static inline uint64_t
 vmdk_owners_unit_bytes(const VmdkOwners *owners)
@@ -41,6 +36,8 @@ bool vmdk_owners_take(VmdkOwners *owners, uint64_t sector);
 /* All places that these sectors touch; false if one was taken. */
 bool vmdk_owners_take_sectors(VmdkOwners *owners, uint64_t sector, uint64_t n);
 
+/* Behind the last place that somebody has taken. */
+uint64_t vmdk_owners_end(const VmdkOwners *owners);
 /* From *@slot on: the next places that nobody has taken and that are no hole of
  * the file (which wastes nothing); 0 = no more. */
 uint64_t vmdk_owners_co_next_leak(const VmdkOwners *owners, VdNode *file,

@@ -16,11 +16,58 @@ typedef struct {
     uint64_t bits[WORDS_PER_PAGE];
 } Page;
 
+/* In the place of every page without a gap. */
+static const Page full_page = {
+    .n = PLACES_PER_PAGE,
+    .bits = {[0 ... WORDS_PER_PAGE - 1] = UINT64_MAX},
+};
+
 struct VmdkPlaces {
-    Page **page; /* NULL = no members */
+    Page **page; /* NULL = no members; &full_page is never written to */
     uint64_t n_pages, n;
     uint64_t lowest; /* no member is below */
 };
+
+/* -- pages -----------------------------------------------------------------
+ */
+
+static void
+set_page(VmdkPlaces *places, uint64_t i, const Page *page)
+{
+    if (places->page[i] != &full_page)
+        g_free(places->page[i]);
+    places->page[i] = (Page *) page;
+}
+
+static void
+make_room(VmdkPlaces *places, uint64_t i)
+{
+    uint64_t n = MAX(i + 1, places->n_pages * 2);
+
+    if (i < places->n_pages)
+        return;
+    places->page = g_renew(Page *, places->page, n);
+    while (places->n_pages < n)
+        places->page[places->n_pages++] = NULL;
+}
+
+/* One that may be written to. */
+static Page *
+page_for(VmdkPlaces *places, uint64_t i)
+{
+    if (!places->page[i])
+        places->page[i] = g_new0(Page, 1);
+    else if (places->page[i] == &full_page)
+        places->page[i] = g_memdup2(&full_page, sizeof(full_page));
+    return places->page[i];
+}
+
+/* The part of [place, place + n) that one page holds. */
+static uint64_t
+page_part(uint64_t place, uint64_t n)
+{
+    return MIN(n, PLACES_PER_PAGE - place % PLACES_PER_PAGE);
+}
 
 VmdkPlaces *
 vmdk_places_new(void)
@@ -34,7 +81,7 @@ vmdk_places_free(VmdkPlaces *places)
     if (!places)
         return;
     for (uint64_t i = 0; i < places->n_pages; i++)
-        g_free(places->page[i]);
+        set_page(places, i, NULL);
     g_free(places->page);
     g_free(places);
 }
@@ -47,23 +94,6 @@ vmdk_places_count(const VmdkPlaces *places)
 
 /* -- members ---------------------------------------------------------------
  */
-
-static Page *
-page_for(VmdkPlaces *places, uint64_t place)
-{
-    uint64_t i = place / PLACES_PER_PAGE;
-
-    if (i >= places->n_pages) {
-        uint64_t n = MAX(i + 1, places->n_pages * 2);
-
-        places->page = g_renew(Page *, places->page, n);
-        while (places->n_pages < n)
-            places->page[places->n_pages++] = NULL;
-    }
-    if (!places->page[i])
-        places->page[i] = g_new0(Page, 1);
-    return places->page[i];
-}
 
 /* The part of [place, place + n) that one word holds. */
 static uint64_t
@@ -86,6 +116,37 @@ vmdk_places_has(const VmdkPlaces *places, uint64_t place)
                1;
 }
 
+static bool
+add_page(VmdkPlaces *places, uint64_t i)
+{
+    uint32_t had = places->page[i] ? places->page[i]->n : 0;
+
+    set_page(places, i, &full_page);
+    places->n += PLACES_PER_PAGE - had;
+    return !had;
+}
+
+/* [@first, @first + @n) of page @i. */
+static bool
+add_part(VmdkPlaces *places, uint64_t i, uint64_t first, uint64_t n)
+{
+    Page *page = page_for(places, i);
+    uint32_t had = page->n;
+
+    for (uint64_t at = first, end = first + n, part; at < end; at += part) {
+        uint64_t mask = word_mask(at, end - at, &part);
+        uint64_t *word = &page->bits[at / 64];
+
+        page->n += (unsigned) __builtin_popcountll(mask & ~*word);
+        *word |= mask;
+    }
+    n -= page->n - had;
+    places->n += page->n - had;
+    if (page->n == PLACES_PER_PAGE)
+        set_page(places, i, &full_page);
+    return n == 0;
+}
+
 bool
 vmdk_places_add(VmdkPlaces *places, uint64_t first, uint64_t n)
 {
@@ -93,42 +154,48 @@ vmdk_places_add(VmdkPlaces *places, uint64_t first, uint64_t n)
 
     if (n && (places->n == 0 || first < places->lowest))
         places->lowest = first;
-    while (n) {
-        Page *page = page_for(places, first);
-        uint64_t part, mask = word_mask(first, n, &part);
-        uint64_t *word = &page->bits[first % PLACES_PER_PAGE / 64];
-        unsigned added = (unsigned) __builtin_popcountll(mask & ~*word);
+    for (uint64_t part; n; first += part, n -= part) {
+        uint64_t i = first / PLACES_PER_PAGE;
 
-        fresh = fresh && added == part;
-        *word |= mask;
-        page->n += added;
-        places->n += added;
-        first += part;
-        n -= part;
+        part = page_part(first, n);
+        make_room(places, i);
+        if (part == PLACES_PER_PAGE)
+            fresh &= add_page(places, i);
+        else
+            fresh &= add_part(places, i, first % PLACES_PER_PAGE, part);
     }
     return fresh;
+}
+
+static void
+remove_part(VmdkPlaces *places, uint64_t i, uint64_t first, uint64_t n)
+{
+    Page *page = page_for(places, i);
+    uint32_t had = page->n;
+
+    for (uint64_t at = first, end = first + n, part; at < end; at += part) {
+        uint64_t mask = word_mask(at, end - at, &part);
+        uint64_t *word = &page->bits[at / 64];
+
+        page->n -= (unsigned) __builtin_popcountll(mask & *word);
+        *word &= ~mask;
+    }
+    places->n -= had - page->n;
+    if (!page->n)
+        set_page(places, i, NULL);
 }
 
 void
 vmdk_places_remove(VmdkPlaces *places, uint64_t first, uint64_t n)
 {
-    while (n) {
-        uint64_t i = first / PLACES_PER_PAGE, part;
-        uint64_t mask = word_mask(first, n, &part);
+    for (uint64_t part; n; first += part, n -= part) {
+        uint64_t i = first / PLACES_PER_PAGE;
 
-        if (i < places->n_pages && places->page[i]) {
-            Page *page = places->page[i];
-            uint64_t *word = &page->bits[first % PLACES_PER_PAGE / 64];
-            unsigned gone = (unsigned) __builtin_popcountll(mask & *word);
-
-            *word &= ~mask;
-            page->n -= gone;
-            places->n -= gone;
-            if (!page->n)
-                g_clear_pointer(&places->page[i], g_free);
-        }
-        first += part;
-        n -= part;
+        part = page_part(first, n);
+        if (i >= places->n_pages)
+            return;
+        if (places->page[i])
+            remove_part(places, i, first % PLACES_PER_PAGE, part);
     }
 }
 
@@ -172,6 +239,10 @@ find_gap(const VmdkPlaces *places, uint64_t at, uint64_t end)
 
         if (!page)
             return at;
+        if (page == &full_page) {
+            at = (at / PLACES_PER_PAGE + 1) * PLACES_PER_PAGE;
+            continue;
+        }
         word = ~(page->bits[at % PLACES_PER_PAGE / 64] >> (at % 64));
         if (at % 64)
             word &= (UINT64_C(1) << (64 - at % 64)) - 1;
@@ -192,7 +263,17 @@ vmdk_places_next(const VmdkPlaces *places, uint64_t from, uint64_t max,
     if (at >= limit)
         return 0;
     *first = at;
-    return find_gap(places, at, max > limit - at ? limit : at + max) - at;
+    return vmdk_places_run(places, at, max);
+}
+
+uint64_t
+vmdk_places_run(const VmdkPlaces *places, uint64_t from, uint64_t max)
+{
+    uint64_t limit = limit_of(places);
+
+    if (from >= limit)
+        return 0;
+    return find_gap(places, from, from + MIN(max, limit - from)) - from;
 }
 
 uint64_t
@@ -222,7 +303,7 @@ find_back(const VmdkPlaces *places, uint64_t below, bool member)
         uint64_t word = page ? page->bits[(at - 1) % PLACES_PER_PAGE / 64] : 0;
         unsigned used = (unsigned) ((at - 1) % 64) + 1; /* bits below @at */
 
-        if (!page && member) {
+        if (page == (member ? NULL : &full_page)) {
             at = (at - 1) / PLACES_PER_PAGE * PLACES_PER_PAGE;
             continue;
         }

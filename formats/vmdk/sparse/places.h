@@ -3,8 +3,8 @@
  *
  * A place is as long as a grain, in a COWD extent a sector, and is told by its
  * number: place n begins at byte n * length.  A bitmap in pages, so that what
- * is empty costs nothing: at most 4 MiB for the 2 TiB that a file of 64 KiB
- * grains may have, 512 MiB if places are sectors.
+ * is empty, or full, costs next to nothing: at most 4 MiB for the 2 TiB that a
+ * file of 64 KiB grains may have, 512 MiB if places are sectors.
  */
 #pragma once
 
@@ -28,6 +28,10 @@ uint64_t vmdk_places_next(const VmdkPlaces *places, uint64_t from, uint64_t max,
 /* The last run that begins below @below, as far as it lies below. */
 uint64_t vmdk_places_previous(const VmdkPlaces *places, uint64_t below,
                               uint64_t *first);
+/* How many places from @from on are in the set, at most @max. */
+uint64_t vmdk_places_run(const VmdkPlaces *places, uint64_t from, uint64_t max);
+/* How many places from @from on are in the set, at most @max. */
+uint64_t vmdk_places_run(const VmdkPlaces *places, uint64_t from, uint64_t max);
 /* How many places from @from on are not in the set, at most @max. */
 uint64_t vmdk_places_gap(const VmdkPlaces *places, uint64_t from, uint64_t max);
 

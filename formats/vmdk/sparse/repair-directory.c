@@ -331,9 +331,10 @@ give_place(Pair *p, Directory *d, uint32_t i, GError **error)
 static bool
 match(Pair *p, uint32_t i, GError **error)
 {
-    uint32_t *first = &p->gd.want[i], *second = &p->rgd.want[i];
+    uint32_t *first = &p->gd.want[i];
+    uint32_t *second = p->has_rgd ? &p->rgd.want[i] : NULL;
 
-    if (!p->has_rgd)
+    if (!second)
         return true;
     if (*first == VMDK_GTE_BAD)
         return !vmdk_table_is_placed(*second) ||

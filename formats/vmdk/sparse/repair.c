@@ -364,10 +364,8 @@ visit_owners(void *arg, const VmdkTableView *view, GError **error)
 static bool
 sparse_co_cut_tail(VmdkExtent *e, const VmdkOwners *owners, GError **error)
 {
-    uint64_t slot = owners->n_slots;
+    uint64_t slot = vmdk_owners_end(owners);
 
-    while (slot && !vmdk_owners_is_taken(owners, slot - 1))
-        slot--;
     return slot == owners->n_slots ||
            vd_node_co_truncate(e->file, slot * vmdk_owners_unit_bytes(owners),
                                VD_PREALLOC_OFF, error);
