@@ -43,6 +43,9 @@ LAYERS = {
     "tools": ("include",),
     "examples": ("include",),
 }
+# Rooms in a layer that see themselves and these headers only, and are seen by
+# nobody.
+ROOMS = {"tools/vixsample": ("include/vixDiskLib.h",)}
 # Folders of drivers: one a file (and headers of the same name), one a folder.
 DRIVER_FILES = ("block/proto", "block/filter")
 DRIVER_FOLDERS = ("formats",)
@@ -86,12 +89,24 @@ def public_header(path):
         os.path.join(tree.ROOT, in_include)) else path
 
 
+def room_violation(name, target):
+    for room, headers in ROOMS.items():
+        inside, wanted = (p.startswith(room + "/") for p in (name, target))
+        if inside and not wanted and target not in headers:
+            return "%s may see itself and %s only" % (room, ", ".join(headers))
+        if wanted and not inside:
+            return "nobody may see %s" % room
+    return None
+
+
 def layer_violation(name, target):
     layer, target_layer = name.split("/")[0], target.split("/")[0]
     if not os.path.exists(os.path.join(tree.ROOT, target)):
         return "not a path from the root"
     if target_layer != layer and target_layer not in LAYERS[layer]:
         return "%s may not see %s" % (layer, target_layer)
+    if room_violation(name, target):
+        return room_violation(name, target)
     own, other = driver_of(name), driver_of(target)
     if other in SHARED or own == other:
         return None
