@@ -222,6 +222,12 @@ vd_context_source_new(VdContext *ctx)
     return vio_loop_source_new(ctx->loop);
 }
 
+void
+vd_context_post(VdContext *ctx, void (*fn)(void *opaque), void *opaque)
+{
+    vio_loop_post(ctx->loop, fn, opaque);
+}
+
 typedef struct {
     VdCallFunc fn;
     void *arg;

@@ -167,6 +167,12 @@ vd_disk_context(const VdDisk *disk)
     return disk->ctx;
 }
 
+unsigned
+vd_disk_count_links(const VdDisk *disk)
+{
+    return vd_chain_depth(disk->node);
+}
+
 /* -- counters ------------------------------------------------------------ */
 
 static void disk_sum_leaves(const VdNode *node, VdStats *sum);

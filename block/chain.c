@@ -82,6 +82,7 @@ set_nobody(VdChainRun *out, const VdNode *last)
     out->run = (VdRun){.kind = VD_RUN_ZERO, .len = out->run.len};
     out->link = NULL;
     out->parent_missing = last->parent_missing;
+    out->missing_is_zero = last->flags & VD_OPEN_HOLES_ZERO;
 }
 
 bool
@@ -197,7 +198,7 @@ vd_chain_co_read_run(const VdChainRun *run, uint64_t off, const VioVec *dst,
                                             error);
     if (run->via && run->run.kind == VD_RUN_DATA)
         return vd_node_co_preadv(run->via, run->via_off, dst, error);
-    if (G_UNLIKELY(run->parent_missing))
+    if (G_UNLIKELY(run->parent_missing && !run->missing_is_zero))
         return throw_missing(off, error);
     vio_vec_zero(dst);
     return true;

@@ -13,8 +13,9 @@ typedef struct VdChainRun {
     VdRun run;      /* never PARENT: ZERO with link NULL if nobody has it */
     VdNode *link;   /* who determines it; NULL = no link does */
     unsigned depth; /* of the link, 0 = top; that of the last if nobody */
-    bool parent_missing; /* ZERO only because a parent was not to be opened:
-                            reading it is an error */
+    bool parent_missing;  /* ZERO only because a parent was not to be opened:
+                             reading it is an error */
+    bool missing_is_zero; /* and yet not: VD_OPEN_HOLES_ZERO */
     /* For vd_chain_co_read_run(): what DATA is read from.  Stays when
      * vd_chain_co_resolve_leaf() moves run.child down. */
     VdNode *via;

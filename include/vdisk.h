@@ -7,10 +7,12 @@
  *   - asynchronously inside a foreign event loop: poll vd_context_fd(), call
  *     vd_context_dispatch(); callbacks run inside dispatch only
  *   - inside GLib: vd_context_source_new()
- * Do not mix the first with the others on one context while requests of the
- * others are in flight, unless the same thread does both.  A synchronous call
- * from inside a callback would wait for itself: it fails at once with
- * VD_ERROR_INVALID_ARGUMENT and does nothing.
+ * A synchronous call runs the context for its time, so callbacks of
+ * asynchronous requests that are in flight may come on its thread; other
+ * threads that dispatch or iterate wait for it.  Where that will not do, do not
+ * mix them on one context.  A synchronous call from inside a callback would
+ * wait for itself: it fails at once with VD_ERROR_INVALID_ARGUMENT and does
+ * nothing.
  *
  * Offsets, lengths and sizes are bytes.  Functions that can fail take a
  * GError** last (may be NULL) and use the domain VD_ERROR.  The library never
@@ -112,6 +114,12 @@ VD_PUBLIC bool vd_context_dispatch(VdContext *ctx);
 VD_PUBLIC bool vd_context_iterate(VdContext *ctx, int timeout_ms);
 VD_PUBLIC GSource *vd_context_source_new(VdContext *ctx);
 
+/* Any thread: have fn(opaque) called during a dispatch, on the thread that does
+ * it; for submitting asynchronous requests from elsewhere.  A dispatch that
+ * waits is woken. */
+VD_PUBLIC void vd_context_post(VdContext *ctx, void (*fn)(void *opaque),
+                               void *opaque);
+
 /* Asks every long operation of the context (copy, check, compare) to stop with
  * VD_ERROR_CANCELLED.  Any thread, and signal handlers.  Sticky until
  * vd_context_cancel_reset(), which belongs to the context's thread. */
@@ -138,6 +146,9 @@ typedef enum VdOpenFlags {
     VD_OPEN_STRICT_LOCK = 1 << 11, /* raw files too must not have a writer */
     VD_OPEN_IGNORE_CID = 1 << 12,  /* read-only recovery of broken chains */
     VD_OPEN_NO_LOCK = 1 << 13,
+    VD_OPEN_HOLES_ZERO = 1 << 16, /* with NO_PARENT: holes that would need the
+                                     parent read as zeroes after all; the map
+                                     still tells what they are */
     VD_OPEN_NO_EXTENTS = 1 << 14, /* with NO_IO: only the file that describes
                                      the disk, none of its data files */
 } VdOpenFlags;
@@ -161,6 +172,8 @@ VD_PUBLIC uint64_t vd_disk_size(const VdDisk *disk);
 /* Name of the driver on top: "vmdk". */
 VD_PUBLIC const char *vd_disk_format(const VdDisk *disk);
 VD_PUBLIC VdContext *vd_disk_context(const VdDisk *disk);
+/* Links of the chain that are open: 1 without a parent. */
+VD_PUBLIC unsigned vd_disk_count_links(const VdDisk *disk);
 
 /* -- synchronous I/O: all or error -------------------------------------- */
 

@@ -309,7 +309,7 @@ typedef struct LoopPost {
 } LoopPost;
 
 static void
-post_take(VioLoop *loop, VioInboxItem *item)
+post_take_co(VioLoop *loop, VioInboxItem *item)
 {
     LoopPost *post = (LoopPost *) item;
 
@@ -317,15 +317,36 @@ post_take(VioLoop *loop, VioInboxItem *item)
     g_free(post);
 }
 
-void
-vio_loop_post_co(VioLoop *loop, VioCoFunc fn, void *opaque)
+static void
+post_take(VioLoop *loop, VioInboxItem *item)
+{
+    LoopPost *post = (LoopPost *) item;
+
+    post->fn(post->opaque);
+    g_free(post);
+}
+
+static void
+loop_post(VioLoop *loop, VioInboxFunc take, VioCoFunc fn, void *opaque)
 {
     LoopPost *post = g_new(LoopPost, 1);
-    /* The coroutine may end, and the loop with it, before we have woken it. */
+    /* What is posted may end, and the loop with it, before we have woken it. */
     VioWaker *waker = vio_waker_ref(loop->waker);
 
-    *post = (LoopPost){.item.take = post_take, .fn = fn, .opaque = opaque};
+    *post = (LoopPost){.item.take = take, .fn = fn, .opaque = opaque};
     vio_inbox_push(&loop->inbox, &post->item);
     vio_waker_wake(waker);
     vio_waker_unref(waker);
+}
+
+void
+vio_loop_post_co(VioLoop *loop, VioCoFunc fn, void *opaque)
+{
+    loop_post(loop, post_take_co, fn, opaque);
+}
+
+void
+vio_loop_post(VioLoop *loop, VioCoFunc fn, void *opaque)
+{
+    loop_post(loop, post_take, fn, opaque);
 }

@@ -71,6 +71,9 @@ GSource *vio_loop_source_new(VioLoop *loop);
 /* Any thread: have the runner start a coroutine that calls fn(opaque). */
 void vio_loop_post_co(VioLoop *loop, VioCoFunc fn, void *opaque);
 
+/* Any thread: have the runner call fn(opaque), outside of any coroutine. */
+void vio_loop_post(VioLoop *loop, VioCoFunc fn, void *opaque);
+
 /* Any thread outside of a coroutine: run fn(opaque) as a coroutine of @loop
  * and return when it has finished.  If nobody runs the loop the caller becomes
  * its runner for that long and no thread is handed over; if another

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/async.h - the asynchronous requests of a disk. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "include/vixDiskLib.h"
+
+typedef struct VixDiskLibHandleStruct VixDisk;
+
+typedef struct VixAsync {
+    GMutex lock;        /* guards all of this */
+    GCond work;         /* for the pump */
+    GCond rest;         /* for those who wait for requests */
+    GQueue submitted;   /* not yet known to the context */
+    GQueue answered;    /* whose callbacks are due */
+    GQueue epochs;      /* that have requests in flight, oldest first */
+    uint64_t epoch;     /* number of the present one */
+    unsigned in_flight; /* whose callbacks have not returned */
+    GThread *pump;      /* NULL until the first request */
+    bool told;          /* the context is going to look at submitted */
+    bool stop;
+    bool close_later; /* by the pump itself */
+} VixAsync;
+
+void vix_async_init(VixDisk *disk);
+
+/* Until every callback of the disk has returned.  Not in one of them. */
+void vix_async_drain(VixDisk *disk);
+/* Ends the pump, if there is one: nobody is inside, nothing is in flight. */
+void vix_async_stop(VixDisk *disk);
+void vix_async_clear(VixDisk *disk);
+
+/* True in a callback of @disk, which nobody can enter any more: it is closed
+ * and freed once all requests have been answered. */
+bool vix_async_close_later(VixDisk *disk);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/config.h - what the configuration file of VixDiskLib_InitEx() says.
+ * Defaults before that, and after the end of the library. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "include/vixDiskLib.h"
+
+/* @path NULL: the files where VMware's products look; those may be missing.
+ * Unknown keys are ignored (and logged). */
+VixError vix_config_load(const char *path);
+void vix_config_clear(void);
+
+bool vix_config_extra_error_bits(void); /* vdisk.extraErrorBits, 0 */
+bool vix_config_lock(void);             /* vdisk.lock, 1: .lck directories */
+bool vix_config_any_path(void);         /* vdisk.allowAnyPath, 0: extents may
+                                           lie anywhere */
+const char *vix_config_engine(void);    /* vdisk.engine, "auto"; constant */

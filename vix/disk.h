@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/disk.h - an open disk behind its handle.
+ *
+ * Each has a context of its own, so that disks do not wait for each other.
+ */
+#pragma once
+
+#include "include/vdisk.h"
+#include "vix/async.h"
+#include "vix/live.h"
+
+struct VixDiskLibHandleStruct {
+    VixGate gate; /* first: vix/live.h */
+    char *path;
+    uint32 flags; /* of VixDiskLib_Open() */
+    VixDiskLibSectorType capacity;
+    VdContext *ctx;
+    VdDisk *disk;
+    VixAsync async;
+};
+
+static inline bool
+vix_disk_is_writable(const VixDisk *disk)
+{
+    return !(disk->flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+}
+
+/* As the configuration wants contexts; NULL and *@err, in the name of
+ * @function. */
+VdContext *vix_context_new(const char *function, VixError *err);
+
+/* What vd_disk_open() takes, of @path: never anything but a file's name. */
+char *vix_disk_file_name(const char *path);
+/* As @flags of VixDiskLib_Open() say. */
+VdOpenFlags vix_disk_open_flags(uint32 flags);
+/* Opens @path as @flags of VixDiskLib_Open() say; NULL and *@err, in the name
+ * of
+ * @function. */
+VdDisk *vix_disk_open(VdContext *ctx, const char *function, const char *path,
+                      uint32 flags, VixError *err);
+
+/* Closes what is behind the handle; its pump has been stopped then. */
+VixError vix_disk_empty(VixDisk *disk);
+/* The same, and frees the handle. */
+VixError vix_disk_free(VixDisk *disk);
+
+/* OUTOFRANGE, FILE_READ_ONLY or INVALID_ARG unless the request makes sense. */
+VixError vix_disk_check_request(const char *function, const VixDisk *disk,
+                                VixDiskLibSectorType start,
+                                VixDiskLibSectorType count, bool has_buffer,
+                                bool writes);
+
+static inline uint64_t
+vix_bytes(VixDiskLibSectorType sectors)
+{
+    return sectors * VIXDISKLIB_SECTOR_SIZE;
+}
+
+static inline VdReqFlags
+vix_zero_flags(uint32 flags)
+{
+    return flags & VIXDISKLIBEXT_ZERO_MAY_UNMAP ? VD_REQ_MAY_UNMAP : 0;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/library.c - the library's beginning and end.
+ *
+ * Nothing is started here: contexts come with disks, threads with asynchronous
+ * requests, so that a process may fork after VixDiskLib_InitEx().
+ *
+ * Concurrency: any thread; calls are counted.
+ */
+#include "include/vixDiskLib.h"
+
+#include "vix/abi.h"
+#include "vix/config.h"
+#include "vix/connection.h"
+#include "vix/disk.h"
+#include "vix/error.h"
+#include "vix/live.h"
+#include "vix/log.h"
+
+VixError
+VixDiskLib_Init(uint32 majorVersion, uint32 minorVersion,
+                VixDiskLibGenericLogFunc *log, VixDiskLibGenericLogFunc *warn,
+                VixDiskLibGenericLogFunc *panic, const char *libDir)
+{
+    return VixDiskLib_InitEx(majorVersion, minorVersion, log, warn, panic,
+                             libDir, NULL);
+}
+
+/* Programs look for the first words in their logs. */
+static void
+log_banner(uint32 major, uint32 minor)
+{
+    vix_log("VMware VixDiskLib (%u.0) Release build-0 (vdisk %s; the program "
+            "asked for %u.%u)",
+            vix_abi.soname, vd_version(), major, minor);
+    vix_log("%s", vd_build_info());
+}
+
+/* The versions that programs ask for say nothing about what they were compiled
+ * with, and libDir holds nothing that we need. */
+VixError
+VixDiskLib_InitEx(uint32 majorVersion, uint32 minorVersion,
+                  VixDiskLibGenericLogFunc *log, VixDiskLibGenericLogFunc *warn,
+                  VixDiskLibGenericLogFunc *panic, const char *libDir,
+                  const char *configFile)
+{
+    bool first = vix_live_start();
+    bool named = configFile && *configFile != '\0';
+    VixError err = VIX_OK;
+
+    vix_log_set(log, warn);
+    if (first)
+        log_banner(majorVersion, minorVersion);
+    if (first || named)
+        err = vix_config_load(configFile);
+    if (err != VIX_OK)
+        VixDiskLib_Exit();
+    return err;
+}
+
+/* Disks that a function of the program is called for right now stay: it may
+ * have called exit(). */
+static void
+close_all(void)
+{
+    VixDiskLibConnection connection;
+    VixDisk *disk;
+
+    while ((connection = vix_live_any_connection()))
+        vix_connection_close(connection);
+    while ((disk = vix_live_take_consumed()))
+        g_free(disk);
+}
+
+void
+VixDiskLib_Exit(void)
+{
+    if (!vix_live_stop())
+        return;
+    close_all();
+    vix_config_clear();
+    vix_error_forget();
+    vix_log_set(NULL, NULL);
+}
+
+const char *
+VixDiskLib_ListTransportModes(void)
+{
+    return "file";
+}
+
+const char *
+VixDiskLibExt_Version(void)
+{
+    return vd_version();
+}

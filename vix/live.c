@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/live.c - what is alive: the library, connections, disk handles.
+ *
+ * Concurrency: everything under one lock, which is held for moments only, and
+ * never while functions of the program are called.
+ */
+#include "vix/live.h"
+
+#include "vix/disk.h"
+#include "vix/error.h"
+
+static GMutex lock;
+static GCond changed;
+static unsigned starts;
+static GHashTable *connections, *disks; /* sets; made by the first start */
+
+/* -- the library ---------------------------------------------------------- */
+
+bool
+vix_live_start(void)
+{
+    bool first;
+
+    g_mutex_lock(&lock);
+    first = starts++ == 0;
+    if (!disks) {
+        connections = g_hash_table_new(NULL, NULL);
+        disks = g_hash_table_new(NULL, NULL);
+    }
+    g_mutex_unlock(&lock);
+    return first;
+}
+
+bool
+vix_live_stop(void)
+{
+    bool last;
+
+    g_mutex_lock(&lock);
+    last = starts == 1;
+    if (starts > 0)
+        starts--;
+    g_mutex_unlock(&lock);
+    return last;
+}
+
+static VixError
+fail_not_started(const char *function)
+{
+    return vix_fail(VIX_E_DISK_NOINIT,
+                    "%s: VixDiskLib_InitEx() has not been called", function);
+}
+
+VixError
+vix_live_check(const char *function)
+{
+    bool started;
+
+    g_mutex_lock(&lock);
+    started = starts > 0;
+    g_mutex_unlock(&lock);
+    return started ? VIX_OK : fail_not_started(function);
+}
+
+/* -- connections ---------------------------------------------------------- */
+
+void
+vix_live_add_connection(VixDiskLibConnection connection)
+{
+    g_mutex_lock(&lock);
+    g_hash_table_add(connections, connection);
+    g_mutex_unlock(&lock);
+}
+
+static VixError
+fail_connection(const char *function, VixError code, const void *connection)
+{
+    if (code == VIX_E_DISK_NOINIT)
+        return fail_not_started(function);
+    if (code != VIX_OK)
+        return vix_fail(code, "%s: %p is no connection", function, connection);
+    return VIX_OK;
+}
+
+static VixError
+look_connection_locked(const VixDiskLibConnection connection)
+{
+    if (starts == 0)
+        return VIX_E_DISK_NOINIT;
+    return g_hash_table_contains(connections, connection)
+               ? VIX_OK
+               : VIX_E_DISK_INVALID_CONNECTION;
+}
+
+VixError
+vix_live_check_connection(const char *function,
+                          const VixDiskLibConnection connection)
+{
+    VixError code;
+
+    g_mutex_lock(&lock);
+    code = look_connection_locked(connection);
+    g_mutex_unlock(&lock);
+    return fail_connection(function, code, connection);
+}
+
+VixError
+vix_live_remove_connection(const char *function,
+                           VixDiskLibConnection connection)
+{
+    VixError code;
+
+    g_mutex_lock(&lock);
+    code = look_connection_locked(connection);
+    if (code == VIX_OK)
+        g_hash_table_remove(connections, connection);
+    g_mutex_unlock(&lock);
+    return fail_connection(function, code, connection);
+}
+
+VixDiskLibConnection
+vix_live_any_connection(void)
+{
+    VixDiskLibConnection found = NULL;
+    GHashTableIter iter;
+    gpointer key;
+
+    g_mutex_lock(&lock);
+    if (connections) {
+        g_hash_table_iter_init(&iter, connections);
+        if (g_hash_table_iter_next(&iter, &key, NULL)) {
+            found = key;
+            g_hash_table_iter_remove(&iter);
+        }
+    }
+    g_mutex_unlock(&lock);
+    return found;
+}
+
+/* -- entering disks ------------------------------------------------------- */
+
+void
+vix_live_add_disk(VixDisk *disk)
+{
+    g_mutex_lock(&lock);
+    g_hash_table_add(disks, disk);
+    g_mutex_unlock(&lock);
+}
+
+/* @disk is only looked into once it is known to be one. */
+static VixError
+look_locked(const VixDisk *disk)
+{
+    if (starts == 0)
+        return VIX_E_DISK_NOINIT;
+    if (!g_hash_table_contains(disks, disk))
+        return VIX_E_INVALID_HANDLE;
+    return VIX_OK;
+}
+
+static VixError
+fail_disk(const char *function, VixError code, const void *disk)
+{
+    if (code == VIX_E_DISK_NOINIT)
+        return fail_not_started(function);
+    if (code == VIX_E_INVALID_HANDLE)
+        return vix_fail(code, "%s: %p is no handle of an open disk", function,
+                        disk);
+    if (code == VIX_E_OBJECT_IS_BUSY)
+        return vix_fail(code,
+                        "%s: an operation on this disk is waiting for the "
+                        "function that calls this",
+                        function);
+    return code;
+}
+
+static bool
+is_pump(VixDisk *disk)
+{
+    return g_atomic_pointer_get(&disk->gate.pump) == g_thread_self();
+}
+
+/* Until nobody is alone in there, or it is no disk any more. */
+static VixError
+wait_for_gate_locked(VixDisk *disk)
+{
+    while (g_hash_table_contains(disks, disk) && disk->gate.alone) {
+        if (disk->gate.alone == g_thread_self())
+            return VIX_E_OBJECT_IS_BUSY;
+        g_cond_wait(&changed, &lock);
+    }
+    return g_hash_table_contains(disks, disk) ? VIX_OK : VIX_E_INVALID_HANDLE;
+}
+
+VixError
+vix_live_enter(const char *function, VixDisk *disk)
+{
+    VixError code;
+
+    g_mutex_lock(&lock);
+    code = look_locked(disk);
+    if (code == VIX_OK && disk->gate.alone && !is_pump(disk))
+        code = wait_for_gate_locked(disk);
+    if (code == VIX_OK && disk->gate.consumed)
+        code = VIX_E_INVALID_HANDLE;
+    if (code == VIX_OK)
+        disk->gate.users++;
+    g_mutex_unlock(&lock);
+    return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);
+}
+
+void
+vix_live_leave(VixDisk *disk)
+{
+    g_mutex_lock(&lock);
+    if (--disk->gate.users == 0)
+        g_cond_broadcast(&changed);
+    g_mutex_unlock(&lock);
+}
+
+/* -- being alone ---------------------------------------------------------- */
+
+/* @disk is one. */
+static VixError
+enter_alone_locked(VixDisk *disk)
+{
+    VixError code = VIX_E_OBJECT_IS_BUSY;
+
+    if (!is_pump(disk))
+        code = wait_for_gate_locked(disk);
+    if (code == VIX_OK && disk->gate.consumed)
+        code = VIX_E_INVALID_HANDLE;
+    if (code != VIX_OK)
+        return code;
+    disk->gate.alone = g_thread_self();
+    while (disk->gate.users > 0)
+        g_cond_wait(&changed, &lock);
+    return VIX_OK;
+}
+
+VixError
+vix_live_enter_alone(const char *function, VixDisk *disk)
+{
+    VixError code;
+
+    g_mutex_lock(&lock);
+    code = look_locked(disk);
+    if (code == VIX_OK)
+        code = enter_alone_locked(disk);
+    g_mutex_unlock(&lock);
+    if (code != VIX_OK)
+        return fail_disk(function, code, disk);
+    vix_async_drain(disk);
+    return VIX_OK;
+}
+
+void
+vix_live_leave_alone(VixDisk *disk)
+{
+    g_mutex_lock(&lock);
+    disk->gate.alone = NULL;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&lock);
+}
+
+void
+vix_live_consume(VixDisk *disk)
+{
+    g_mutex_lock(&lock);
+    disk->gate.consumed = true;
+    g_mutex_unlock(&lock);
+}
+
+static VixDisk *
+find_locked(const VixDiskLibConnection connection)
+{
+    GHashTableIter iter;
+    gpointer key;
+
+    g_hash_table_iter_init(&iter, disks);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        VixDisk *disk = key;
+
+        if (disk->gate.connection == connection && !disk->gate.consumed &&
+            disk->gate.alone != g_thread_self() && !is_pump(disk))
+            return disk;
+    }
+    return NULL;
+}
+
+VixDisk *
+vix_live_enter_any(const VixDiskLibConnection connection)
+{
+    VixDisk *disk;
+
+    g_mutex_lock(&lock);
+    /* Whoever was in there may have taken it away meanwhile: look again. */
+    do
+        disk = disks ? find_locked(connection) : NULL;
+    while (disk && enter_alone_locked(disk) != VIX_OK);
+    g_mutex_unlock(&lock);
+    if (disk)
+        vix_async_drain(disk);
+    return disk;
+}
+
+/* -- closing -------------------------------------------------------------- */
+
+VixError
+vix_live_take(const char *function, VixDisk *disk, bool *consumed)
+{
+    VixError code;
+
+    g_mutex_lock(&lock);
+    code = look_locked(disk);
+    if (code == VIX_OK && disk->gate.alone && is_pump(disk))
+        code = VIX_E_OBJECT_IS_BUSY;
+    if (code == VIX_OK)
+        code = wait_for_gate_locked(disk);
+    if (code == VIX_OK) {
+        g_hash_table_remove(disks, disk);
+        while (disk->gate.users > 0)
+            g_cond_wait(&changed, &lock);
+        *consumed = disk->gate.consumed;
+    }
+    g_mutex_unlock(&lock);
+    return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);
+}
+
+VixDisk *
+vix_live_take_consumed(void)
+{
+    VixDisk *found = NULL;
+    GHashTableIter iter;
+    gpointer key;
+
+    g_mutex_lock(&lock);
+    if (disks) {
+        g_hash_table_iter_init(&iter, disks);
+        while (!found && g_hash_table_iter_next(&iter, &key, NULL))
+            if (((VixDisk *) key)->gate.consumed)
+                found = key;
+        if (found)
+            g_hash_table_remove(disks, found);
+    }
+    g_mutex_unlock(&lock);
+    return found;
+}

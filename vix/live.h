@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/live.h - what is alive: the library, connections, disk handles.
+ *
+ * A handle from outside may be anything.  It is one if it is found here, and
+ * stays one while somebody is inside (between enter and leave).
+ *
+ * Each function that can fail does so in the name of @function, with NOINIT if
+ * the library has not been started.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "include/vixDiskLib.h"
+
+typedef struct VixDiskLibHandleStruct VixDisk;
+
+/* -- the library ---------------------------------------------------------- */
+
+/* Counted: true for the call that was the first or the last. */
+bool vix_live_start(void);
+bool vix_live_stop(void);
+VixError vix_live_check(const char *function);
+
+/* -- connections ---------------------------------------------------------- */
+
+void vix_live_add_connection(VixDiskLibConnection connection);
+/* INVALID_CONNECTION. */
+VixError vix_live_check_connection(const char *function,
+                                   const VixDiskLibConnection connection);
+VixError vix_live_remove_connection(const char *function,
+                                    VixDiskLibConnection connection);
+/* One of those that are left; NULL = none. */
+VixDiskLibConnection vix_live_any_connection(void);
+
+/* -- disks ---------------------------------------------------------------- */
+
+/* First in a disk; for live.c alone. */
+typedef struct VixGate {
+    VixDiskLibConnection connection;
+    unsigned users; /* threads inside */
+    GThread *alone; /* the only one that may enter */
+    GThread *pump;  /* runs the disk's callbacks, may always enter; atomic */
+    bool consumed;  /* nothing is behind the handle any more, but it may be
+                       closed once */
+} VixGate;
+
+void vix_live_add_disk(VixDisk *disk);
+
+/* INVALID_HANDLE.  Waits while another thread is alone in there; BUSY if it is
+ * this one (a progress function that calls back in). */
+VixError vix_live_enter(const char *function, VixDisk *disk);
+void vix_live_leave(VixDisk *disk);
+
+/* For somebody who must be alone: waits until the others have left, then until
+ * requests in flight have been answered.  BUSY in a callback of the disk. */
+VixError vix_live_enter_alone(const char *function, VixDisk *disk);
+void vix_live_leave_alone(VixDisk *disk);
+/* The caller is alone in @disk and has emptied it. */
+void vix_live_consume(VixDisk *disk);
+
+/* A disk of @connection that is not consumed, entered alone; NULL = none, or
+ * only such as this thread serves. */
+VixDisk *vix_live_enter_any(const VixDiskLibConnection connection);
+
+/* The handle is none from now on, all others have left, the disk is the
+ * caller's; *@consumed: there is nothing in it. */
+VixError vix_live_take(const char *function, VixDisk *disk, bool *consumed);
+/* A consumed disk that nobody has closed; NULL = no more. */
+VixDisk *vix_live_take_consumed(void);

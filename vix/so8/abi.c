@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/so8/abi.c - what programs that load libvixDiskLib.so.8 were compiled
+ * with. */
+#include "vix/abi.h"
+
+const VixAbi vix_abi = {
+    .soname = 8,
+    .short_connect_params = false,
+    .has_sector_sizes = true,
+};
