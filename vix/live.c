@@ -139,12 +139,20 @@ vix_live_any_connection(void)
 
 /* -- entering disks ------------------------------------------------------- */
 
-void
-vix_live_add_disk(VixDisk *disk)
+VixError
+vix_live_add_disk(const char *function, VixDisk *disk,
+                  VixDiskLibConnection connection)
 {
+    VixError code;
+
     g_mutex_lock(&lock);
-    g_hash_table_add(disks, disk);
+    code = look_connection_locked(connection);
+    if (code == VIX_OK) {
+        disk->gate.connection = connection;
+        g_hash_table_add(disks, disk);
+    }
     g_mutex_unlock(&lock);
+    return fail_connection(function, code, connection);
 }
 
 /* @disk is only looked into once it is known to be one. */

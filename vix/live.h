@@ -46,7 +46,9 @@ typedef struct VixGate {
                        closed once */
 } VixGate;
 
-void vix_live_add_disk(VixDisk *disk);
+/* INVALID_CONNECTION if that has been disconnected meanwhile. */
+VixError vix_live_add_disk(const char *function, VixDisk *disk,
+                           VixDiskLibConnection connection);
 
 /* INVALID_HANDLE.  Waits while another thread is alone in there; BUSY if it is
  * this one (a progress function that calls back in). */

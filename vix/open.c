@@ -134,6 +134,7 @@ VixDiskLib_Open(const VixDiskLibConnection connection, const char *path,
     VixError err;
     VdContext *ctx;
     VdDisk *opened;
+    VixDisk *disk;
 
     if (!diskHandle)
         return vix_fail(VIX_E_INVALID_ARG, "%s: no place for the handle",
@@ -152,11 +153,14 @@ VixDiskLib_Open(const VixDiskLibConnection connection, const char *path,
         vd_context_free(ctx);
         return err;
     }
-    *diskHandle = disk_new(ctx, opened, path, flags);
-    (*diskHandle)->gate.connection = connection;
-    log_opened(*diskHandle);
-    vix_live_add_disk(*diskHandle);
-    return VIX_OK;
+    disk = disk_new(ctx, opened, path, flags);
+    log_opened(disk);
+    err = vix_live_add_disk(function, disk, connection);
+    if (err == VIX_OK)
+        *diskHandle = disk;
+    else
+        (void) vix_disk_free(disk); /* the connection's end is worse */
+    return err;
 }
 
 /* -- closing -------------------------------------------------------------- */

@@ -48,6 +48,48 @@ test_callback_comes_after_submit_in_dispatch(ApiTest *t, gconstpointer unused)
     api_test_close(disk);
 }
 
+typedef struct {
+    VdDisk *disk;
+    uint8_t buf[4096];
+    struct iovec iov;
+    Seen seen;
+} Posted;
+
+static void
+submit_posted(void *opaque)
+{
+    Posted *posted = opaque;
+
+    posted->iov = (struct iovec){posted->buf, sizeof(posted->buf)};
+    vd_disk_preadv_async(posted->disk, &posted->iov, 1, 0, note_call,
+                         &posted->seen);
+}
+
+static void *
+post_main(void *opaque)
+{
+    Posted *posted = opaque;
+
+    g_usleep(1000); /* so that the runner may already sleep */
+    vd_context_post(vd_disk_context(posted->disk), submit_posted, posted);
+    return NULL;
+}
+
+static void
+test_other_threads_post_what_submits(ApiTest *t, gconstpointer unused)
+{
+    Posted posted = {.disk = api_test_memory(t, MIB)};
+
+    for (unsigned i = 0; i < 20; i++) {
+        GThread *thread = g_thread_new("post", post_main, &posted);
+
+        run_until(t->ctx, &posted.seen.called, i + 1);
+        g_thread_join(thread);
+    }
+    g_assert_cmpint(posted.seen.code, ==, -1);
+    api_test_close(posted.disk);
+}
+
 static void
 test_error_reaches_callback(ApiTest *t, gconstpointer unused)
 {
@@ -417,6 +459,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     api_test_add("/api/async/callback-comes-after-submit-in-dispatch",
                  test_callback_comes_after_submit_in_dispatch);
+    api_test_add("/api/async/other-threads-post-what-submits",
+                 test_other_threads_post_what_submits);
     api_test_add("/api/async/error-reaches-callback",
                  test_error_reaches_callback);
     api_test_add("/api/async/all-kinds-of-requests",

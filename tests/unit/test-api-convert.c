@@ -312,6 +312,7 @@ test_map_tells_links(ApiTest *t, gconstpointer unused)
     g_assert_true(vd_disk_map(disk, 7 * MIB, MIB, &entry, NULL));
     g_assert_cmpuint(entry.depth, ==, 2);
     g_assert_cmphex(entry.flags, ==, VD_MAP_ZERO);
+    g_assert_cmpuint(vd_disk_count_links(disk), ==, 3);
     api_test_close(disk);
 }
 
@@ -328,6 +329,29 @@ test_link_without_its_parent_is_not_zero(ApiTest *t, gconstpointer unused)
     g_assert_false(vd_copy(&disk, 1, target, &api_test_to_new, NULL, &error));
     g_assert_nonnull(error);
     api_test_close(target);
+    api_test_close(disk);
+}
+
+/* For programs that ask for one link and read all of it.  What is written there
+ * must not mix with zeroes that only stand in for the parent's data. */
+static void
+test_holes_of_a_link_can_read_as_zeroes(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *disk =
+        api_test_open(t, make_chain(t), "vmdk",
+                      VD_OPEN_RDWR | VD_OPEN_NO_PARENT | VD_OPEN_HOLES_ZERO);
+    uint8_t buf[4096], zeroes[4096] = {0};
+    g_autoptr(GError) error = NULL;
+    VdMapEntry entry;
+
+    g_assert_true(vd_disk_map(disk, 2 * MIB, MIB, &entry, NULL));
+    g_assert_cmphex(entry.flags, ==, 0);
+    memset(buf, 1, sizeof(buf));
+    g_assert_true(vd_disk_pread(disk, buf, sizeof(buf), 2 * MIB, NULL));
+    g_assert_cmpmem(buf, sizeof(buf), zeroes, sizeof(zeroes));
+    g_assert_false(vd_disk_pwrite(disk, "x", 1, 2 * MIB + 77, 0, &error));
+    g_assert_nonnull(error);
+    g_assert_cmpuint(vd_disk_count_links(disk), ==, 1);
     api_test_close(disk);
 }
 
@@ -386,6 +410,8 @@ main(int argc, char **argv)
     api_test_add("/api/convert/map-tells-links", test_map_tells_links);
     api_test_add("/api/convert/link-without-its-parent-is-not-zero",
                  test_link_without_its_parent_is_not_zero);
+    api_test_add("/api/convert/holes-of-a-link-can-read-as-zeroes",
+                 test_holes_of_a_link_can_read_as_zeroes);
     api_test_add("/api/convert/info-tells-the-parent",
                  test_info_tells_the_parent);
     api_test_add("/api/convert/image-cannot-be-its-own-parent",
