@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """vix_sample - run vdisk-vixsample.
 
-Environment, set by tests/meson.build: VDISK_VIXSAMPLE.
+Environment, set by tests/meson.build: VDISK_VIXSAMPLE, VDISK_BUILD_ROOT.
 """
+import contextlib
 import os
 
-from tools import SOURCE_ROOT, Failed, assert_no_crash, run
+from tools import SOURCE_ROOT, Failed, assert_no_crash, run, scratch
 
+BUILD_ROOT = os.environ.get("VDISK_BUILD_ROOT",
+                            os.path.join(SOURCE_ROOT, "build"))
 VIXSAMPLE = os.environ.get(
     "VDISK_VIXSAMPLE",
-    os.path.join(SOURCE_ROOT, "build/tools/vixsample/vdisk-vixsample"))
+    os.path.join(BUILD_ROOT, "tools/vixsample/vdisk-vixsample"))
 
 
 def vixsample_run(*args, **kwargs):
@@ -32,3 +35,14 @@ def vixsample_fails(*args, **kwargs):
     if result.code != 1 or not result.stderr:
         raise Failed(str(result))
     return result.stderr.decode()
+
+
+@contextlib.contextmanager
+def vix_root(version=8):
+    """An installation root that has the library of @version only."""
+    name = "libvixDiskLib.so.%d" % version
+    with scratch() as root:
+        os.mkdir(os.path.join(root, "lib64"))
+        os.symlink(os.path.join(BUILD_ROOT, "vix/so%d" % version, name),
+                   os.path.join(root, "lib64", name))
+        yield root

@@ -171,8 +171,9 @@ drain(Bench *bench, Async *async)
         g_cond_wait(&async->changed, &async->lock);
     g_mutex_unlock(&async->lock);
     if (async->error_text)
-        report_failure(bench->writes ? "WriteAsync" : "ReadAsync", async->error,
-                       async->error_text);
+        report_failure(bench->writes ? "VixDiskLib_WriteAsync"
+                                     : "VixDiskLib_ReadAsync",
+                       async->error, async->error_text);
     meter_update(&bench->meter, async->done_sectors * VIXDISKLIB_SECTOR_SIZE);
     return ok && !async->error_text;
 }
