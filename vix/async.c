@@ -41,6 +41,14 @@ typedef struct {
     GList link; /* in submitted or answered */
 } Request;
 
+static __thread bool on_pump;
+
+bool
+vix_async_on_pump(void)
+{
+    return on_pump;
+}
+
 void
 vix_async_init(VixDisk *disk)
 {
@@ -179,6 +187,7 @@ pump_main(void *opaque)
     VixAsync *async = &disk->async;
     bool close_later;
 
+    on_pump = true;
     g_mutex_lock(&async->lock);
     while (!async->stop || async->in_flight > 0) {
         if (!g_queue_is_empty(&async->answered)) {
@@ -193,8 +202,10 @@ pump_main(void *opaque)
     }
     close_later = async->close_later;
     g_mutex_unlock(&async->lock);
-    if (close_later)
+    if (close_later) {
         (void) vix_disk_free(disk); /* has warned if it failed */
+        vix_live_end_closing();
+    }
     return NULL;
 }
 
@@ -240,6 +251,7 @@ vix_async_close_later(VixDisk *disk)
     g_mutex_lock(&async->lock);
     async->close_later = async->stop = true;
     g_mutex_unlock(&async->lock);
+    vix_live_begin_closing();
     return true;
 }
 

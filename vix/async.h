@@ -32,6 +32,8 @@ void vix_async_drain(VixDisk *disk);
 void vix_async_stop(VixDisk *disk);
 void vix_async_clear(VixDisk *disk);
 
+/* True in any callback. */
+bool vix_async_on_pump(void);
 /* True in a callback of @disk, which nobody can enter any more: it is closed
  * and freed once all requests have been answered. */
 bool vix_async_close_later(VixDisk *disk);

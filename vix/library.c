@@ -67,8 +67,12 @@ close_all(void)
 
     while ((connection = vix_live_any_connection()))
         vix_connection_close(connection);
-    while ((disk = vix_live_take_consumed()))
+    while ((disk = vix_live_take_consumed())) {
+        vix_async_clear(disk);
         g_free(disk);
+    }
+    if (!vix_async_on_pump())
+        vix_live_wait_closing();
 }
 
 void

@@ -11,7 +11,7 @@
 
 static GMutex lock;
 static GCond changed;
-static unsigned starts;
+static unsigned starts, n_closing;
 static GHashTable *connections, *disks; /* sets; made by the first start */
 
 /* -- the library ---------------------------------------------------------- */
@@ -353,4 +353,30 @@ vix_live_take_consumed(void)
     }
     g_mutex_unlock(&lock);
     return found;
+}
+
+void
+vix_live_begin_closing(void)
+{
+    g_mutex_lock(&lock);
+    n_closing++;
+    g_mutex_unlock(&lock);
+}
+
+void
+vix_live_end_closing(void)
+{
+    g_mutex_lock(&lock);
+    n_closing--;
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&lock);
+}
+
+void
+vix_live_wait_closing(void)
+{
+    g_mutex_lock(&lock);
+    while (n_closing > 0)
+        g_cond_wait(&changed, &lock);
+    g_mutex_unlock(&lock);
 }

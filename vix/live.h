@@ -71,3 +71,9 @@ VixDisk *vix_live_enter_any(const VixDiskLibConnection connection);
 VixError vix_live_take(const char *function, VixDisk *disk, bool *consumed);
 /* A consumed disk that nobody has closed; NULL = no more. */
 VixDisk *vix_live_take_consumed(void);
+
+/* Disks that were taken in their own callbacks and are closed behind those:
+ * begun, done, and until all are done (not on a pump). */
+void vix_live_begin_closing(void);
+void vix_live_end_closing(void);
+void vix_live_wait_closing(void);
