@@ -41,12 +41,13 @@ typedef struct {
     GList link; /* in submitted or answered */
 } Request;
 
-static __thread bool on_pump;
+/* The disk whose pump this thread is. */
+static __thread VixDisk *own_disk;
 
-bool
-vix_async_on_pump(void)
+const VixDisk *
+vix_async_own_disk(void)
 {
-    return on_pump;
+    return own_disk;
 }
 
 void
@@ -73,8 +74,8 @@ wake_pump(void *opaque)
     /* It has come back from the context, that is all. */
 }
 
-/* libvdisk's callback.  If another thread runs the context the pump may just be
- * about to wait in it for a request that has been answered here. */
+/* libvdisk's callback.  If a thread other than the pump runs the context the
+ * pump may just be about to wait in it for what has been answered here. */
 static void
 request_done(void *opaque, const GError *error)
 {
@@ -84,11 +85,15 @@ request_done(void *opaque, const GError *error)
 
     if (error)
         req->result = vix_fail_async(req->function, error);
+    if (own_disk == req->disk) {
+        g_queue_push_tail_link(&async->answered_here, &req->link);
+        return;
+    }
     g_mutex_lock(&async->lock);
     first = g_queue_is_empty(&async->answered);
     g_queue_push_tail_link(&async->answered, &req->link);
     g_mutex_unlock(&async->lock);
-    if (first && g_thread_self() != async->pump)
+    if (first)
         vd_context_post(req->disk->ctx, wake_pump, NULL);
 }
 
@@ -162,22 +167,45 @@ epoch_leave_locked(VixAsync *async, Epoch *epoch)
 }
 
 static void
-run_callbacks_locked(VixAsync *async)
+run_callbacks(const GQueue *answered)
 {
-    GQueue answered = async->answered;
+    for (const GList *link = answered->head; link; link = link->next) {
+        const Request *req = link->data;
+
+        req->callback(req->opaque, req->result);
+    }
+}
+
+static void
+forget_locked(VixAsync *async, GQueue *answered)
+{
     GList *link;
 
-    g_queue_init(&async->answered);
-    while ((link = g_queue_pop_head_link(&answered))) {
+    while ((link = g_queue_pop_head_link(answered))) {
         Request *req = link->data;
 
-        g_mutex_unlock(&async->lock);
-        req->callback(req->opaque, req->result);
-        g_mutex_lock(&async->lock);
         async->in_flight--;
         epoch_leave_locked(async, req->epoch);
         g_free(req);
     }
+}
+
+/* All that is answered; false if nothing is. */
+static bool
+tell_answered_locked(VixAsync *async)
+{
+    GQueue *next = g_queue_is_empty(&async->answered) ? &async->answered_here
+                                                      : &async->answered;
+    GQueue answered = *next;
+
+    if (g_queue_is_empty(next))
+        return false;
+    g_queue_init(next);
+    g_mutex_unlock(&async->lock);
+    run_callbacks(&answered);
+    g_mutex_lock(&async->lock);
+    forget_locked(async, &answered);
+    return true;
 }
 
 static void *
@@ -187,12 +215,12 @@ pump_main(void *opaque)
     VixAsync *async = &disk->async;
     bool close_later;
 
-    on_pump = true;
+    own_disk = disk;
     g_mutex_lock(&async->lock);
     while (!async->stop || async->in_flight > 0) {
-        if (!g_queue_is_empty(&async->answered)) {
-            run_callbacks_locked(async);
-        } else if (async->in_flight > 0) {
+        if (tell_answered_locked(async))
+            continue;
+        if (async->in_flight > 0) {
             g_mutex_unlock(&async->lock);
             (void) vd_context_iterate(disk->ctx, -1);
             g_mutex_lock(&async->lock);
@@ -214,10 +242,8 @@ pump_start_locked(VixDisk *disk)
 {
     VixAsync *async = &disk->async;
 
-    if (!async->pump) {
+    if (!async->pump)
         async->pump = g_thread_try_new("vixDiskLib", pump_main, disk, NULL);
-        g_atomic_pointer_set(&disk->gate.pump, async->pump);
-    }
     return async->pump;
 }
 
@@ -228,7 +254,7 @@ vix_async_stop(VixDisk *disk)
 
     if (!async->pump)
         return;
-    if (async->pump == g_thread_self()) {
+    if (own_disk == disk) {
         g_thread_unref(async->pump);
     } else {
         g_mutex_lock(&async->lock);
@@ -238,7 +264,6 @@ vix_async_stop(VixDisk *disk)
         g_thread_join(async->pump);
     }
     async->pump = NULL;
-    g_atomic_pointer_set(&disk->gate.pump, NULL);
 }
 
 bool
@@ -246,7 +271,7 @@ vix_async_close_later(VixDisk *disk)
 {
     VixAsync *async = &disk->async;
 
-    if (async->pump != g_thread_self())
+    if (own_disk != disk)
         return false;
     g_mutex_lock(&async->lock);
     async->close_later = async->stop = true;
@@ -297,7 +322,7 @@ VixDiskLib_Wait(VixDiskLibHandle diskHandle)
 
     if (err != VIX_OK)
         return err;
-    if (diskHandle->async.pump == g_thread_self())
+    if (own_disk == diskHandle)
         err = vix_fail(VIX_E_OBJECT_IS_BUSY,
                        "%s: in a callback, which it would wait for", function);
     else

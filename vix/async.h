@@ -10,16 +10,17 @@
 typedef struct VixDiskLibHandleStruct VixDisk;
 
 typedef struct VixAsync {
-    GMutex lock;        /* guards all of this */
-    GCond work;         /* for the pump */
-    GCond rest;         /* for those who wait for requests */
-    GQueue submitted;   /* not yet known to the context */
-    GQueue answered;    /* whose callbacks are due */
-    GQueue epochs;      /* that have requests in flight, oldest first */
-    uint64_t epoch;     /* number of the present one */
-    unsigned in_flight; /* whose callbacks have not returned */
-    GThread *pump;      /* NULL until the first request */
-    bool told;          /* the context is going to look at submitted */
+    GMutex lock;          /* guards all of this */
+    GCond work;           /* for the pump */
+    GCond rest;           /* for those who wait for requests */
+    GQueue submitted;     /* not yet known to the context */
+    GQueue answered;      /* whose callbacks are due */
+    GQueue answered_here; /* the same, for the pump alone: without the lock */
+    GQueue epochs;        /* that have requests in flight, oldest first */
+    uint64_t epoch;       /* number of the present one */
+    unsigned in_flight;   /* whose callbacks have not returned */
+    GThread *pump;        /* NULL until the first request */
+    bool told;            /* the context is going to look at submitted */
     bool stop;
     bool close_later; /* by the pump itself */
 } VixAsync;
@@ -32,8 +33,8 @@ void vix_async_drain(VixDisk *disk);
 void vix_async_stop(VixDisk *disk);
 void vix_async_clear(VixDisk *disk);
 
-/* True in any callback. */
-bool vix_async_on_pump(void);
+/* In a callback its disk, else NULL. */
+const VixDisk *vix_async_own_disk(void);
 /* True in a callback of @disk, which nobody can enter any more: it is closed
  * and freed once all requests have been answered. */
 bool vix_async_close_later(VixDisk *disk);

@@ -71,7 +71,7 @@ close_all(void)
         vix_async_clear(disk);
         g_free(disk);
     }
-    if (!vix_async_on_pump())
+    if (!vix_async_own_disk())
         vix_live_wait_closing();
 }
 

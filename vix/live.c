@@ -183,9 +183,9 @@ fail_disk(const char *function, VixError code, const void *disk)
 }
 
 static bool
-is_pump(VixDisk *disk)
+is_pump(const VixDisk *disk)
 {
-    return g_atomic_pointer_get(&disk->gate.pump) == g_thread_self();
+    return vix_async_own_disk() == disk;
 }
 
 /* Until nobody is alone in there, or it is no disk any more. */
@@ -200,14 +200,24 @@ wait_for_gate_locked(VixDisk *disk)
     return g_hash_table_contains(disks, disk) ? VIX_OK : VIX_E_INVALID_HANDLE;
 }
 
+/* Its own disk lives as long as a callback runs, and whoever is alone in there
+ * waits for that: nothing to ask, nothing to count. */
+static bool
+is_in_callback(const VixDisk *disk)
+{
+    return is_pump(disk) && !g_atomic_int_get(&disk->gate.taken);
+}
+
 VixError
 vix_live_enter(const char *function, VixDisk *disk)
 {
     VixError code;
 
+    if (is_in_callback(disk))
+        return VIX_OK;
     g_mutex_lock(&lock);
     code = look_locked(disk);
-    if (code == VIX_OK && disk->gate.alone && !is_pump(disk))
+    if (code == VIX_OK)
         code = wait_for_gate_locked(disk);
     if (code == VIX_OK && disk->gate.consumed)
         code = VIX_E_INVALID_HANDLE;
@@ -220,6 +230,8 @@ vix_live_enter(const char *function, VixDisk *disk)
 void
 vix_live_leave(VixDisk *disk)
 {
+    if (is_pump(disk))
+        return;
     g_mutex_lock(&lock);
     if (--disk->gate.users == 0)
         g_cond_broadcast(&changed);
@@ -327,6 +339,7 @@ vix_live_take(const char *function, VixDisk *disk, bool *consumed)
         code = wait_for_gate_locked(disk);
     if (code == VIX_OK) {
         g_hash_table_remove(disks, disk);
+        g_atomic_int_set(&disk->gate.taken, 1);
         while (disk->gate.users > 0)
             g_cond_wait(&changed, &lock);
         *consumed = disk->gate.consumed;

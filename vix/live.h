@@ -41,7 +41,7 @@ typedef struct VixGate {
     VixDiskLibConnection connection;
     unsigned users; /* threads inside */
     GThread *alone; /* the only one that may enter */
-    GThread *pump;  /* runs the disk's callbacks, may always enter; atomic */
+    int taken;      /* the handle is none any more; atomic */
     bool consumed;  /* nothing is behind the handle any more, but it may be
                        closed once */
 } VixGate;
