@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/bench/arguments.h"
+
 typedef struct Slot Slot;
 
 typedef struct {
@@ -42,23 +44,14 @@ struct Slot {
     struct iovec iov;
 };
 
-/* xorshift64: the generator is not what is measured. */
-static uint64_t
-random_next(Bench *b)
-{
-    b->random_state ^= b->random_state << 13;
-    b->random_state ^= b->random_state >> 7;
-    b->random_state ^= b->random_state << 17;
-    return b->random_state;
-}
-
 static uint64_t
 next_offset(Bench *b)
 {
     uint64_t off = b->offset;
 
     if (b->random)
-        return random_next(b) % (b->disk_size / b->size) * b->size;
+        return bench_random(&b->random_state) % (b->disk_size / b->size) *
+               b->size;
     b->offset = (b->offset + b->step) % b->disk_size;
     if (b->offset + b->size > b->disk_size)
         b->offset = 0;
@@ -212,19 +205,6 @@ bench(Bench *b, GError **error)
     return ok && !b->failed;
 }
 
-static uint64_t
-number(const char *text)
-{
-    char *end;
-    uint64_t value = g_ascii_strtoull(text, &end, 0);
-
-    if (*end || end == text) {
-        fprintf(stderr, "bench-io: no number: %s\n", text);
-        exit(2);
-    }
-    return value;
-}
-
 static void
 parse(Bench *b, int argc, char **argv)
 {
@@ -239,23 +219,23 @@ parse(Bench *b, int argc, char **argv)
             b->format = optarg;
             break;
         case 'c':
-            b->count = number(optarg);
+            b->count = bench_number(optarg);
             break;
         case 'd':
-            b->depth = (unsigned) number(optarg);
+            b->depth = (unsigned) bench_number(optarg);
             break;
         case 's':
-            b->size = number(optarg);
+            b->size = bench_number(optarg);
             break;
         case 'S':
-            b->step = number(optarg);
+            b->step = bench_number(optarg);
             break;
         case 'F':
-            b->flush_interval = number(optarg);
+            b->flush_interval = bench_number(optarg);
             break;
         case 'R':
             b->random = true;
-            b->random_state = number(optarg) | 1;
+            b->random_state = bench_number(optarg) | 1;
             break;
         default:
             exit(2);
