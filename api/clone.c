@@ -136,6 +136,13 @@ clone_fill(Clone *c, GError **error)
     return vd_disk_close(target, ok ? error : NULL) && ok;
 }
 
+/* Of the source's flags, what is for the target as well. */
+static VdOpenFlags
+clone_lock_flag(VdOpenFlags source)
+{
+    return source & VD_OPEN_NO_LOCK ? 0 : source & VD_OPEN_VMWARE_LOCK;
+}
+
 static bool
 clone_create(Clone *c, GError **error)
 {
@@ -146,7 +153,8 @@ clone_create(Clone *c, GError **error)
         .options = c->options,
         .sync = true,
         .no_clobber = !c->params->overwrite,
-        .open_flags = VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH,
+        .open_flags = VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |
+                      clone_lock_flag(c->params->source_flags),
     };
 
     c->creation = vd_create_begin(c->ctx, &create, error);

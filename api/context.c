@@ -67,6 +67,7 @@ context_take_policy(VdContext *ctx, const VdContextParams *params)
     ctx->allow_paths = g_strdupv((char **) params->allow_paths);
     ctx->allow_any_path = params->allow_any_path;
     ctx->contain_parents = params->contain_parents;
+    ctx->lock_wait_ms = params->lock_wait_ms;
     ctx->warn = params->warn;
     ctx->warn_opaque = params->warn_opaque;
 }
@@ -272,6 +273,7 @@ vd_context_adopt_env(VdContext *ctx, VdEnv *env)
         .allow_paths = (const char *const *) ctx->allow_paths,
         .allow_any_path = ctx->allow_any_path,
         .contain_parents = ctx->contain_parents,
+        .lock_wait_ms = ctx->lock_wait_ms,
     };
     g_ptr_array_add(ctx->envs, env);
 }

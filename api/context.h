@@ -24,6 +24,7 @@ struct VdContext {
 
     char **allow_paths;
     bool allow_any_path, contain_parents;
+    unsigned lock_wait_ms;
 
     VdWarnFunc warn;
     void *warn_opaque;

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define CREATE_LOCK_FLAGS (VD_OPEN_VMWARE_LOCK | VD_OPEN_NO_LOCK)
+
 struct VdCreation {
     VdContext *ctx;
     VdTransaction *tx;
@@ -42,6 +44,8 @@ creation_co_new(VdContext *ctx, const VdCreateParams *params)
     creation->format = g_strdup(params->format);
     creation->reopen = vd_options_new();
     creation->open_flags = params->open_flags;
+    if ((params->open_flags & CREATE_LOCK_FLAGS) == VD_OPEN_VMWARE_LOCK)
+        vd_tx_lock_vmware(creation->tx);
     vd_context_adopt_env(ctx, &creation->env);
     return creation;
 }
@@ -70,8 +74,8 @@ create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
 
     if (!create_check_parent_name(plan, path, error))
         return NULL;
-    parent =
-        vd_co_open(&creation->env, path, plan->backing_format, NULL, 0, error);
+    parent = vd_co_open(&creation->env, path, plan->backing_format, NULL,
+                        creation->open_flags & CREATE_LOCK_FLAGS, error);
     if (parent == NULL)
         return vd_prefix_null(error, "Could not open backing image: ");
     return parent;

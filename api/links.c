@@ -11,6 +11,7 @@
 #include "api/disk.h"
 
 #include "block/image-lock.h"
+#include "block/vmware-lock.h"
 #include "block/name.h"
 #include "io/fd.h"
 

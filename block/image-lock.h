@@ -28,7 +28,3 @@ typedef enum VdLockUsers {
 
 /* Who else has the file open?  Takes nothing. */
 VdLockUsers vd_image_lock_ask(int fd);
-
-/* A VMware NAME.lck directory beside @path that holds a lock which is not
- * stale: IN_USE. */
-bool vd_vmware_lock_check(const char *path, GError **error);

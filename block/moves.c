@@ -7,6 +7,7 @@
 #include "block/moves.h"
 
 #include "block/image-lock.h"
+#include "block/vmware-lock.h"
 #include "io/fd.h"
 
 #include <errno.h>

@@ -23,10 +23,20 @@ check_nesting(const VdNode *owner, GError **error)
                     owner->name ? owner->name : "image", VD_MAX_NESTING);
 }
 
-static VdNode *
-child_new(VdNode *owner, const char *name, VdOpenFlags flags)
+/* The file that an image is called by stands for those that it names, as long
+ * as nobody writes to them. */
+static VdOpenFlags
+child_flags(const char *edge, VdOpenFlags flags)
 {
-    VdNode *child = vd_node_new(owner->env, owner, flags & ~VD_OPEN_TOP_ONLY);
+    if (strcmp(edge, "file") != 0 && !(flags & VD_OPEN_RDWR))
+        flags &= ~VD_OPEN_VMWARE_LOCK;
+    return flags & ~VD_OPEN_TOP_ONLY;
+}
+
+static VdNode *
+child_new(VdNode *owner, const char *edge, const char *name, VdOpenFlags flags)
+{
+    VdNode *child = vd_node_new(owner->env, owner, child_flags(edge, flags));
 
     child->link = owner->link;
     child->nesting = owner->nesting + 1;
@@ -90,7 +100,7 @@ child_co_open(VdNode *owner, const char *edge, const char *name,
     if (!driver)
         return NULL;
     label = vd_options_peek(opts, "filename");
-    child = child_new(owner, label ? label : name, flags);
+    child = child_new(owner, edge, label ? label : name, flags);
     if (!vd_node_take_generic(child, opts, error)) {
         vd_node_free(child);
         return NULL;

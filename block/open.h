@@ -17,6 +17,7 @@ struct VdEnv {
     bool allow_any_path, contain_parents;
     unsigned writable_link; /* this link of the chain (1 = the first parent) is
                                opened for writing, too; 0 = none */
+    unsigned lock_wait_ms;  /* see VdContextParams */
 };
 
 /* Open the node that @name (path, SCHEME:..., json:{...}) and @opts describe.

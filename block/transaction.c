@@ -24,7 +24,7 @@
 
 struct VdTransaction {
     VioLoop *loop;
-    bool sync, no_clobber;
+    bool sync, no_clobber, lock_vmware;
     bool ended;
     GPtrArray *files;    /* of TxFile, in the order they were made */
     GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
@@ -138,6 +138,20 @@ vd_tx_translate(const VdTransaction *tx, const char *path)
     return file ? vd_tx_file_path(file) : path;
 }
 
+void
+vd_tx_lock_vmware(VdTransaction *tx)
+{
+    tx->lock_vmware = true;
+}
+
+bool
+vd_tx_holds_vmware_lock(const VdTransaction *tx, const char *path)
+{
+    const TxFile *file = tx_find(tx, path);
+
+    return file && file->vmware_lock;
+}
+
 /* -- making ---------------------------------------------------------------- */
 
 typedef struct {
@@ -146,6 +160,14 @@ typedef struct {
     bool ok;
     GError *error;
 } TxWork;
+
+static void
+resolve_work(void *opaque)
+{
+    TxWork *work = opaque;
+
+    work->ok = vd_tx_file_resolve(work->file, &work->error);
+}
 
 static void
 make_work(void *opaque)
@@ -169,19 +191,23 @@ tx_co_work(VdTransaction *tx, VioFunc fn, TxFile *file, GError **error)
 
 /* The leaf alone, which may grow; messages call it by the name asked for. */
 static VdNode *
-tx_co_open_leaf(const VdEnv *env, const TxFile *file, GError **error)
+tx_co_open_leaf(VdTransaction *tx, const VdEnv *env, const TxFile *file,
+                GError **error)
 {
     const VdDriver *driver = vd_registry_find_scheme("file");
     VdOptions *opts = vd_options_new();
-    VdOpenImage how = {.env = env, .flags = VD_OPEN_RDWR};
+    VdEnv inner = *env; /* the lock of @tx is no other's */
+    VdOpenImage how = {.env = &inner, .flags = VD_OPEN_RDWR};
     VdNode *node;
 
+    inner.tx = tx;
     g_assert(driver);
     how.format = driver->name;
     vd_options_set(opts, "filename", vd_tx_file_path(file));
     node = vd_image_co_open(&how, opts, error);
     if (!node)
         return NULL;
+    node->env = env; /* which outlives this call */
     node->growable = true;
     vd_node_set_name(node, file->requested);
     return node;
@@ -196,12 +222,12 @@ tx_co_size(VdNode *node, uint64_t size, VdPrealloc prealloc, GError **error)
 
 /* Symbolic links can make two names of an image one file. */
 static bool
-tx_co_make(VdTransaction *tx, TxFile *file, GError **error)
+tx_co_check_other(VdTransaction *tx, TxFile *file, GError **error)
 {
     const TxFile *other = tx_find(tx, file->requested);
 
     if (!other) {
-        if (!tx_co_work(tx, make_work, file, error))
+        if (!tx_co_work(tx, resolve_work, file, error))
             return false;
         other = tx_find(tx, file->target);
     }
@@ -209,6 +235,19 @@ tx_co_make(VdTransaction *tx, TxFile *file, GError **error)
                               "Could not create '%s': it is the same file as "
                               "'%s'",
                               file->requested, other->requested);
+}
+
+static bool
+tx_co_make(VdTransaction *tx, const VdEnv *env, TxFile *file, GError **error)
+{
+    if (!tx_co_check_other(tx, file, error))
+        return false;
+    if (tx->lock_vmware && !file->is_special) {
+        file->vmware_lock = vd_vmware_co_lock(env, file->target, true, error);
+        if (!file->vmware_lock)
+            return false;
+    }
+    return tx_co_work(tx, make_work, file, error);
 }
 
 /* Neither made nor replaced nor removed: it is there. */
@@ -242,13 +281,13 @@ vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
     if (g_str_has_prefix(path, "fd:"))
         return tx_co_descriptor(tx, env, path, size, error);
     file = vd_tx_file_new(path);
-    if (!tx_co_make(tx, file, error)) {
+    if (!tx_co_make(tx, env, file, error)) {
         vd_tx_file_remove(file);
         vd_tx_file_free(file);
         return NULL;
     }
     tx_add(tx, file);
-    node = tx_co_open_leaf(env, file, error);
+    node = tx_co_open_leaf(tx, env, file, error);
     if (!node || tx_co_size(node, size, prealloc, error))
         return node;
     (void) vd_node_co_close(node, NULL); /* the first error counts */

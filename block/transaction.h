@@ -21,6 +21,10 @@
 
 VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
 
+/* From now on VMware's lock is held on each file, too, until the end. */
+void vd_tx_lock_vmware(VdTransaction *tx);
+bool vd_tx_holds_vmware_lock(const VdTransaction *tx, const char *path);
+
 /* Create @path (plain path or file:path) and open it for writing through the
  * file driver; close it with vd_node_co_close().  Calling it again for a path
  * of this transaction is a bug. */

@@ -32,18 +32,19 @@ vd_tx_file_new(const char *requested)
 }
 
 static void
-close_fds(TxFile *file)
+let_go(TxFile *file)
 {
     vio_fd_cleanup(&file->new_fd);
     vio_fd_cleanup(&file->old_fd);
     file->new_fd = -1;
     file->old_fd = -1;
+    vd_vmware_lock_release(g_steal_pointer(&file->vmware_lock));
 }
 
 void
 vd_tx_file_free(TxFile *file)
 {
-    close_fds(file);
+    let_go(file);
     g_free(file->requested);
     g_free(file->target);
     g_free(file->temp);
@@ -106,7 +107,7 @@ lock_old(TxFile *file, GError **error)
         open(file->target, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (file->old_fd < 0)
         return throw_create(file, errno, error);
-    return vd_vmware_lock_check(file->target, error) &&
+    return (file->vmware_lock || vd_vmware_lock_check(file->target, error)) &&
            vd_image_lock(file->old_fd, VD_LOCK_CREATE, file->requested, NULL,
                          error);
 }
@@ -196,13 +197,22 @@ make_in_place(TxFile *file, const struct stat *old, GError **error)
 }
 
 bool
-vd_tx_file_make(TxFile *file, bool no_clobber, GError **error)
+vd_tx_file_resolve(TxFile *file, GError **error)
 {
-    struct stat old;
+    struct stat st;
 
     file->target = follow_links(vd_name_strip_file(file->requested));
     if (!file->target)
         return throw_create(file, ELOOP, error);
+    file->is_special = stat(file->target, &st) == 0 && !S_ISREG(st.st_mode);
+    return true;
+}
+
+bool
+vd_tx_file_make(TxFile *file, bool no_clobber, GError **error)
+{
+    struct stat old;
+
     if (stat(file->target, &old) != 0) {
         if (errno != ENOENT)
             return throw_create(file, errno, error);
@@ -290,7 +300,7 @@ vd_tx_file_settle(TxFile *file)
     if (file->state == TX_EXCHANGED)
         unlink_own(file->temp, file->old_fd);
     file->state = TX_NOTHING;
-    close_fds(file);
+    let_go(file);
 }
 
 void
@@ -302,5 +312,5 @@ vd_tx_file_remove(TxFile *file)
         unlink_own(file->temp, file->new_fd);
     /* What could not be put back stays under its temporary name. */
     file->state = TX_NOTHING;
-    close_fds(file);
+    let_go(file);
 }

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "block/error.h"
+#include "block/vmware-lock.h"
 
 typedef enum TxState {
     TX_NOTHING,   /* not made yet, or undone */
@@ -18,17 +18,21 @@ typedef enum TxState {
 } TxState;
 
 typedef struct TxFile {
-    char *requested; /* as the caller named it */
-    char *target;    /* what that stands for: links resolved */
-    char *temp;      /* beside target */
-    int new_fd;      /* the new file, to sync it; -1 */
-    int old_fd;      /* the old file, locked; -1 */
+    char *requested;           /* as the caller named it */
+    char *target;              /* what that stands for: links resolved */
+    char *temp;                /* beside target */
+    int new_fd;                /* the new file, to sync it; -1 */
+    int old_fd;                /* the old file, locked; -1 */
+    bool is_special;           /* there is something, and no regular file */
+    VdVmwareLock *vmware_lock; /* taken before making; or NULL */
     TxState state;
 } TxFile;
 
 TxFile *vd_tx_file_new(const char *requested);
 void vd_tx_file_free(TxFile *file);
 
+/* Find out the target. */
+bool vd_tx_file_resolve(TxFile *file, GError **error);
 /* Test and lock what is there, make what is to be written. */
 bool vd_tx_file_make(TxFile *file, bool no_clobber, GError **error);
 /* Where the new bytes are. */
@@ -42,5 +46,5 @@ bool vd_tx_file_replace(TxFile *file, GError **error);
 void vd_tx_file_put_back(TxFile *file);
 /* Remove the old file that was replaced, let the locks go. */
 void vd_tx_file_settle(TxFile *file);
-/* Remove what make has made. */
+/* Remove what make has made, let the locks go. */
 void vd_tx_file_remove(TxFile *file);

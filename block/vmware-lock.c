@@ -1,142 +1,124 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/vmware-lock.c - locks that VMware's hosted products leave beside disks.
+/* block/vmware-lock.c - asking about VMware's locks, and waiting for them.
  *
- * NAME.lck/ holds one member file M#####.lck for each user: 512 bytes of text
- *   MACHINE EXECUTION NUMBER S|X TIME lc=CHECKSUM
- * MACHINE is the base64 of 12 bytes of which the last eight are the network
- * address (padded); EXECUTION is PID-START(COMMAND).  A member is stale if it
- * is of this machine and its process is gone or another one; one of another
- * machine never is.  We only look: stale members are VMware's to remove.
- *
- * Concurrency: no state; any thread.  Does file system look-ups.
+ * Concurrency: asking: any thread.  Waiting: the coroutine sleeps, looks are on
+ * workers; a lock belongs to whoever took it.
  */
-#include "block/image-lock.h"
+#include "block/vmware-lock.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
+#include "block/vmware-member.h"
+#include "io/offload.h"
+#include "io/op.h"
+
+#include <dirent.h>
 #include <string.h>
 
-#define MEMBER_BYTES 512
-#define MACHINE_BYTES 12
-#define ADDRESS_BYTES 8
-#define MAX_ETHERNETS 8
-#define MAC_BYTES 6
-
-/* Hardware address of the first ethN that exists, zeroes behind it. */
-static void
-own_address(uint8_t address[ADDRESS_BYTES])
-{
-    memset(address, 0, ADDRESS_BYTES);
-    for (unsigned n = 0; n < MAX_ETHERNETS; n++) {
-        g_autofree char *path =
-            g_strdup_printf("/sys/class/net/eth%u/address", n);
-        g_autofree char *text = NULL;
-
-        if (!g_file_get_contents(path, &text, NULL, NULL))
-            continue;
-        for (unsigned i = 0; i < MAC_BYTES && strlen(text) >= 3 * i + 2; i++)
-            address[i] = strtoul(text + 3 * i, NULL, 16);
-        return;
-    }
-}
-
-static bool
-is_this_machine(const char *id)
-{
-    g_autofree char *base64 = g_strdelimit(g_strdup(id), "-", '/');
-    g_autofree guchar *bytes = NULL;
-    uint8_t own[ADDRESS_BYTES];
-    gsize len;
-
-    if (strchr(id, '=')) /* uuid=...: of another platform */
-        return false;
-    bytes = g_base64_decode(base64, &len);
-    if (len != MACHINE_BYTES)
-        return false;
-    own_address(own);
-    return memcmp(bytes + MACHINE_BYTES - ADDRESS_BYTES, own, ADDRESS_BYTES) ==
-           0;
-}
-
-/* Field 22 of /proc/PID/stat; NULL if there is no such process. */
-static char *
-start_time_of(uint64_t pid)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%" PRIu64 "/stat", pid);
-    g_autofree char *text = NULL;
-    g_auto(GStrv) fields = NULL;
-    const char *behind_name;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-        return NULL;
-    behind_name = strrchr(text, ')');
-    if (!behind_name || behind_name[1] != ' ')
-        return NULL;
-    fields = g_strsplit(behind_name + 2, " ", 0); /* [0] is field 3 */
-    if (g_strv_length(fields) <= 22 - 3)
-        return NULL;
-    return g_strdup(fields[22 - 3]);
-}
-
-/* @execution: PID-START(COMMAND), or PID-0 where the start was not known. */
-static bool
-is_running(const char *execution)
-{
-    char *end;
-    uint64_t pid = g_ascii_strtoull(execution, &end, 10);
-    g_autofree char *running = NULL;
-    g_autofree char *recorded = NULL;
-
-    if (end == execution || *end != '-')
-        return true; /* not understood: take it for alive */
-    running = start_time_of(pid);
-    recorded = g_strndup(end + 1, strspn(end + 1, "0123456789"));
-    return running &&
-           (strcmp(recorded, "0") == 0 || strcmp(recorded, running) == 0);
-}
-
-/* A member that cannot be read or understood counts as alive, unless it has
- * been released meanwhile. */
-static bool
-is_alive(const char *path)
-{
-    g_autofree char *text = NULL;
-    g_autoptr(GError) error = NULL;
-    g_auto(GStrv) fields = NULL;
-    gsize len;
-
-    if (!g_file_get_contents(path, &text, &len, &error))
-        return !g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    if (len != MEMBER_BYTES)
-        return true;
-    fields = g_strsplit(text, " ", 0);
-    if (g_strv_length(fields) < 4)
-        return true;
-    return !is_this_machine(fields[0]) || is_running(fields[1]);
-}
-
-static bool
-is_member_name(const char *name)
-{
-    return strlen(name) == strlen("M00000.lck") && name[0] == 'M' &&
-           strspn(name + 1, "0123456789") == 5 && strcmp(name + 6, ".lck") == 0;
-}
+#define FIRST_PAUSE_NS (UINT64_C(2) * 1000000)
+#define LONGEST_PAUSE_NS (UINT64_C(200) * 1000000)
 
 bool
 vd_vmware_lock_check(const char *path, GError **error)
 {
     g_autofree char *lock_dir = g_strconcat(path, ".lck", NULL);
-    g_autoptr(GDir) dir = g_dir_open(lock_dir, 0, NULL);
-    const char *name;
+    DIR *dir = opendir(lock_dir);
+    const struct dirent *entry;
+    bool ok = true;
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *member = g_build_filename(lock_dir, name, NULL);
+    while (dir && ok && (entry = readdir(dir))) {
+        VdVmwareMember member;
 
-        if (is_member_name(name) && is_alive(member))
-            return vd_throw(error, VD_ERROR_IN_USE,
-                            "%s: in use by a VMware product (lock '%s')\n"
-                            "Is another process using the image [%s]?",
-                            path, member, path);
+        if (vd_vmware_name_kind(entry->d_name) != VD_VMWARE_NAME_MEMBER)
+            continue;
+        vd_vmware_member_read(dirfd(dir), entry->d_name, &member);
+        if (!member.gone && !member.stale)
+            ok = vd_vmware_member_throw(&member, lock_dir, entry->d_name, path,
+                                        error);
     }
-    return true;
+    if (dir)
+        (void) closedir(dir); /* was only read */
+    return ok;
+}
+
+/* -- taking ---------------------------------------------------------------- */
+
+typedef struct {
+    const char *path;
+    bool exclusive;
+    VdVmwareLock *lock;
+    VdVmwareTurn turn;
+    GError *error;
+} LockWork;
+
+static void
+look_work(void *opaque)
+{
+    LockWork *work = opaque;
+
+    work->turn = vd_vmware_lock_look(work->lock, &work->error);
+}
+
+static void
+enter_work(void *opaque)
+{
+    LockWork *work = opaque;
+
+    work->turn = VD_VMWARE_FAILED;
+    work->lock =
+        vd_vmware_lock_enter(work->path, work->exclusive, &work->error);
+    if (work->lock)
+        look_work(work);
+}
+
+static void
+release_work(void *opaque)
+{
+    vd_vmware_lock_release(opaque);
+}
+
+/* Until it is granted, or the time is over: shared locks of many are let go at
+ * the same moment, so looks begin close together. */
+static bool
+lock_co_wait(const VdEnv *env, LockWork *work, GError **error)
+{
+    int64_t deadline = g_get_monotonic_time() + env->lock_wait_ms * 1000ll;
+    uint64_t pause = FIRST_PAUSE_NS;
+
+    while (work->turn == VD_VMWARE_CHOOSING || work->turn == VD_VMWARE_HELD) {
+        int64_t left = deadline - g_get_monotonic_time();
+
+        if (work->turn == VD_VMWARE_HELD && left <= 0)
+            return vd_vmware_lock_throw(work->lock, error);
+        if (work->turn == VD_VMWARE_HELD)
+            pause = MIN(pause, (uint64_t) left * 1000);
+        if (vio_co_sleep(env->loop, pause, env->cancel) < 0)
+            return vd_throw(error, VD_ERROR_CANCELLED,
+                            "%s: waiting for its lock was cancelled",
+                            work->path);
+        pause = MIN(2 * pause, LONGEST_PAUSE_NS);
+        vio_co_offload(env->loop, look_work, work);
+    }
+    if (work->turn == VD_VMWARE_GRANTED)
+        return true;
+    g_propagate_error(error, work->error);
+    return false;
+}
+
+VdVmwareLock *
+vd_vmware_co_lock(const VdEnv *env, const char *path, bool exclusive,
+                  GError **error)
+{
+    LockWork work = {.path = path, .exclusive = exclusive};
+
+    vio_co_offload(env->loop, enter_work, &work);
+    if (lock_co_wait(env, &work, error))
+        return work.lock;
+    vd_vmware_co_unlock(env->loop, work.lock);
+    return NULL;
+}
+
+void
+vd_vmware_co_unlock(VioLoop *loop, VdVmwareLock *lock)
+{
+    if (lock)
+        vio_co_offload(loop, release_work, lock);
 }

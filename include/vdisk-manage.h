@@ -160,7 +160,8 @@ typedef struct VdCreateParams {
                                    not given above */
     bool sync;                  /* files and directory durable at commit */
     bool no_clobber;            /* an existing target is an error */
-    VdOpenFlags open_flags;     /* for vd_creation_disk() */
+    VdOpenFlags open_flags;     /* for vd_creation_disk(); VD_OPEN_VMWARE_LOCK:
+                                   held from begin to commit or abort */
 } VdCreateParams;
 
 /* A new image that comes into being with vd_creation_commit().  Files that
@@ -339,8 +340,8 @@ VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
 
 typedef struct VdCloneParams {
     const char *source_format; /* NULL = probe */
-    VdOpenFlags source_flags;
-    const char *format;  /* of the clone; NULL = "vmdk" */
+    VdOpenFlags source_flags;  /* VD_OPEN_VMWARE_LOCK is for the clone, too */
+    const char *format;        /* of the clone; NULL = "vmdk" */
     const char *options; /* of its creation; what they leave open is as in the
                             source: kind (of its base link), adapter, hardware
                             version, metadata */

@@ -87,6 +87,8 @@ typedef struct VdContextParams {
                                        they are in); NULL-terminated or NULL */
     bool allow_any_path;            /* extents may lie anywhere */
     bool contain_parents;           /* parents too must stay inside */
+    unsigned lock_wait_ms;          /* VD_OPEN_VMWARE_LOCK: how long to wait for
+                                       others, a file; 0 = try once */
 } VdContextParams;
 
 /* @params NULL = defaults. */
@@ -130,6 +132,13 @@ VD_PUBLIC void vd_context_cancel_reset(VdContext *ctx);
 
 typedef struct VdDisk VdDisk;
 
+/* VD_OPEN_VMWARE_LOCK: as long as the disk is open, VMware's locks are held, in
+ * directories NAME.lck beside its files.  For writing: those of the image and
+ * its data files, each alone, which takes a directory that may be written to
+ * (else PERMISSION).  For reading: that of the image, with other readers. Those
+ * of parents: for reading.  FORCE_SHARE leaves out those for reading, NO_LOCK
+ * all.  Without this flag a writer only looks whether somebody has one of them,
+ * and a reader does not even look. */
 typedef enum VdOpenFlags {
     VD_OPEN_RDWR = 1 << 0,
     VD_OPEN_NO_PARENT = 1 << 1,    /* this link only; reads of its holes that
@@ -146,11 +155,12 @@ typedef enum VdOpenFlags {
     VD_OPEN_STRICT_LOCK = 1 << 11, /* raw files too must not have a writer */
     VD_OPEN_IGNORE_CID = 1 << 12,  /* read-only recovery of broken chains */
     VD_OPEN_NO_LOCK = 1 << 13,
-    VD_OPEN_HOLES_ZERO = 1 << 16, /* with NO_PARENT: holes that would need the
-                                     parent read as zeroes after all; the map
-                                     still tells what they are */
-    VD_OPEN_NO_EXTENTS = 1 << 14, /* with NO_IO: only the file that describes
-                                     the disk, none of its data files */
+    VD_OPEN_NO_EXTENTS = 1 << 14,  /* with NO_IO: only the file that describes
+                                      the disk, none of its data files */
+    VD_OPEN_VMWARE_LOCK = 1 << 15, /* VMware's products are kept out, too */
+    VD_OPEN_HOLES_ZERO = 1 << 16,  /* with NO_PARENT: holes that would need the
+                                      parent read as zeroes after all; the map
+                                      still tells what they are */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);

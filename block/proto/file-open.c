@@ -110,6 +110,7 @@ typedef struct {
     int fd;
     VdLockMode mode;
     const char *path;
+    bool check_vmware;
     bool unsupported, ok;
     GError *error;
 } FileLock;
@@ -120,10 +121,18 @@ file_lock_work(void *opaque)
 {
     FileLock *work = opaque;
 
-    work->ok = (work->mode != VD_LOCK_WRITE ||
+    work->ok = (!work->check_vmware ||
                 vd_vmware_lock_check(work->path, &work->error)) &&
                vd_image_lock(work->fd, work->mode, work->path,
                              &work->unsupported, &work->error);
+}
+
+static bool
+file_is_held_by_creation(const VdNode *node, const FileOpen *how)
+{
+    const VdTransaction *tx = vd_node_env(node)->tx;
+
+    return tx && vd_tx_holds_vmware_lock(tx, how->filename);
 }
 
 static VdLockMode
@@ -134,6 +143,40 @@ file_lock_mode(const VdNode *node)
     if (vd_node_flags(node) & VD_OPEN_FORCE_SHARE)
         return VD_LOCK_SHARE;
     return VD_LOCK_READ;
+}
+
+/* What is just being created is held by its transaction.  Those who read
+ * although somebody writes have no use for a lock. */
+static bool
+file_wants_vmware_lock(const VdNode *node, const FileOpen *how)
+{
+    return (vd_node_flags(node) & VD_OPEN_VMWARE_LOCK) &&
+           how->locking != FILE_LOCKING_OFF &&
+           file_lock_mode(node) != VD_LOCK_SHARE &&
+           !file_is_held_by_creation(node, how);
+}
+
+/* Before the file is opened: whoever has the lock may put another one in its
+ * place.  Devices have no place for a lock. */
+static bool
+file_co_lock_vmware(VdNode *node, const FileOpen *how, GError **error)
+{
+    FileState *s = vd_node_state(node);
+    struct statx stx;
+    int r;
+
+    if (!file_wants_vmware_lock(node, how))
+        return true;
+    r = vio_co_statx(vd_node_loop(node), AT_FDCWD, how->filename, 0, STATX_TYPE,
+                     &stx);
+    if (r < 0)
+        return vd_throw_errno(error, -r, "Could not open '%s'", how->filename);
+    if (!S_ISREG(stx.stx_mode))
+        return true;
+    s->vmware_lock =
+        vd_vmware_co_lock(vd_node_env(node), how->filename,
+                          file_lock_mode(node) == VD_LOCK_WRITE, error);
+    return s->vmware_lock != NULL;
 }
 
 static bool
@@ -150,6 +193,8 @@ file_co_lock(VdNode *node, int fd, const FileOpen *how, GError **error)
         how->locking == FILE_LOCKING_OFF || work.mode == VD_LOCK_SHARE;
     if (how->locking == FILE_LOCKING_OFF)
         return true;
+    work.check_vmware = work.mode == VD_LOCK_WRITE && !s->vmware_lock &&
+                        !file_is_held_by_creation(node, how);
     vio_co_offload(vd_node_loop(node), file_lock_work, &work);
     if (!work.ok) {
         g_propagate_error(error, work.error);
@@ -228,21 +273,17 @@ file_set_blocking(int fd, const char *filename, GError **error)
     return vd_throw_errno(error, errno, "Could not open '%s'", filename);
 }
 
-bool
-file_co_open(VdNode *node, VdOptions *opts, GError **error)
+static bool
+file_co_open_locked(VdNode *node, const FileOpen *how, GError **error)
 {
     FileState *s = vd_node_state(node);
-    g_auto(FileOpen) how = {0};
     VIO_AUTO_FD fd = -1;
     struct statx stx;
 
-    if (!file_take_options(node, opts, &how, error))
-        return false;
-    vd_node_set_name(node, how.filename);
-    fd = file_co_open_fd(node, &how, error);
-    if (fd < 0 || !file_co_identify(node, fd, how.filename, &stx, error) ||
-        !file_set_blocking(fd, how.filename, error) ||
-        !file_co_lock(node, fd, &how, error))
+    fd = file_co_open_fd(node, how, error);
+    if (fd < 0 || !file_co_identify(node, fd, how->filename, &stx, error) ||
+        !file_set_blocking(fd, how->filename, error) ||
+        !file_co_lock(node, fd, how, error))
         return false;
     s->file = vio_file_new(vd_node_loop(node), vio_fd_steal(&fd),
                            s->direct ? VIO_FILE_DIRECT : 0);
@@ -253,4 +294,21 @@ file_co_open(VdNode *node, VdOptions *opts, GError **error)
         file_co_find_alignment(node, &stx);
     file_behind_set_up(node);
     return true;
+}
+
+bool
+file_co_open(VdNode *node, VdOptions *opts, GError **error)
+{
+    FileState *s = vd_node_state(node);
+    g_auto(FileOpen) how = {0};
+
+    if (!file_take_options(node, opts, &how, error))
+        return false;
+    vd_node_set_name(node, how.filename);
+    if (!file_co_lock_vmware(node, &how, error))
+        return false;
+    if (file_co_open_locked(node, &how, error))
+        return true;
+    vd_vmware_co_unlock(vd_node_loop(node), g_steal_pointer(&s->vmware_lock));
+    return false;
 }

@@ -137,6 +137,7 @@ file_co_close(VdNode *node)
 
     file_behind_co_end(node);
     g_clear_pointer(&s->file, vio_file_free);
+    vd_vmware_co_unlock(vd_node_loop(node), g_steal_pointer(&s->vmware_lock));
 }
 
 static const char *const file_schemes[] = {"file", NULL};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "block/driver.h"
+#include "block/vmware-lock.h"
 #include "io/op.h"
 
 typedef enum FileCopyOffload {
@@ -14,6 +15,7 @@ typedef enum FileCopyOffload {
 
 typedef struct FileState {
     VioFile *file;
+    VdVmwareLock *vmware_lock; /* NULL = not held */
     uint64_t dev, ino;
     bool is_device;          /* a block device, else a regular file */
     bool direct;             /* opened with O_DIRECT */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-block-locks.c - in-use locks: the bytes, against ourselves,
- * other processes and qemu-io; and VMware's lock directories.
+ * other processes and qemu-io.
  *
  * Started with "--hold MODE PATH" the program holds a lock until its standard
  * input ends.
@@ -400,139 +400,6 @@ test_qemu_sees_us(Fixture *f, gconstpointer data)
     g_assert_false(qemu_opens(f, "-f vmdk -r"));
 }
 
-/* -- VMware ---------------------------------------------------------------- */
-
-static char *
-member_text(const char *machine, const char *execution)
-{
-    char *text = g_malloc0(512);
-
-    g_snprintf(text, 512, "%s %s 1 X 12345 lc=99", machine, execution);
-    return text;
-}
-
-static void
-make_member(const Fixture *f, const char *name, const char *machine,
-            const char *execution)
-{
-    g_autofree char *dir = g_strconcat(f->path, ".lck", NULL);
-    g_autofree char *path = g_build_filename(dir, name, NULL);
-    g_autofree char *text = member_text(machine, execution);
-
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0777), ==, 0);
-    g_assert_true(g_file_set_contents(path, text, 512, NULL));
-}
-
-/* As VMware's library makes it: a hash of the host name, the address of the
- * first ethN, two zero bytes. */
-static char *
-own_machine(void)
-{
-    uint8_t id[12] = {0xaa, 0xbb, 0xcc, 0xdd};
-    char *text;
-
-    for (unsigned n = 0; n < 8; n++) {
-        g_autofree char *path =
-            g_strdup_printf("/sys/class/net/eth%u/address", n);
-        g_autofree char *mac = NULL;
-
-        if (!g_file_get_contents(path, &mac, NULL, NULL))
-            continue;
-        g_assert_cmpint(sscanf(mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx",
-                               id + 4, id + 5, id + 6, id + 7, id + 8, id + 9),
-                        ==, 6);
-        break;
-    }
-    text = g_base64_encode(id, sizeof(id));
-    return g_strdelimit(text, "/", '-');
-}
-
-static char *
-own_execution(int start_offset)
-{
-    g_autofree char *stat = NULL;
-    g_auto(GStrv) fields = NULL;
-
-    g_assert_true(g_file_get_contents("/proc/self/stat", &stat, NULL, NULL));
-    fields = g_strsplit(strrchr(stat, ')') + 2, " ", 0);
-    return g_strdup_printf("%d-%" PRIu64 "(vmware-vmx)", getpid(),
-                           g_ascii_strtoull(fields[19], NULL, 10) +
-                               start_offset);
-}
-
-static void
-assert_in_use(const Fixture *f, bool in_use)
-{
-    g_autoptr(GError) error = NULL;
-    bool ok = vd_vmware_lock_check(f->path, &error);
-
-    g_assert_cmpint(ok, ==, !in_use);
-    if (in_use) {
-        g_assert_error(error, VD_ERROR, VD_ERROR_IN_USE);
-        g_assert_nonnull(strstr(error->message, "disk.lck/M12345.lck"));
-    }
-}
-
-static void
-test_no_lock_directory_is_no_lock(Fixture *f, gconstpointer data)
-{
-    assert_in_use(f, false);
-}
-
-static void
-test_other_machines_are_never_stale(Fixture *f, gconstpointer data)
-{
-    make_member(f, "M12345.lck", "AAAAAP-----9AAA=", "1-1(x)");
-    assert_in_use(f, true);
-    make_member(f, "M12345.lck", "uuid=1234", "1-1(x)");
-    assert_in_use(f, true);
-}
-
-static void
-test_running_processes_of_ours_hold(Fixture *f, gconstpointer data)
-{
-    g_autofree char *machine = own_machine();
-    g_autofree char *execution = own_execution(0);
-    g_autofree char *unknown = g_strdup_printf("%d-0", getpid());
-
-    make_member(f, "M12345.lck", machine, execution);
-    assert_in_use(f, true);
-    make_member(f, "M12345.lck", machine, unknown);
-    assert_in_use(f, true);
-}
-
-static void
-test_gone_processes_of_ours_are_stale(Fixture *f, gconstpointer data)
-{
-    g_autofree char *machine = own_machine();
-    g_autofree char *reused = own_execution(1);
-
-    make_member(f, "M12345.lck", machine, reused);
-    assert_in_use(f, false);
-    make_member(f, "M12345.lck", machine, "99999999-1(x)");
-    assert_in_use(f, false);
-}
-
-static void
-test_only_members_count(Fixture *f, gconstpointer data)
-{
-    make_member(f, "E12345.lck", "AAAAAP-----9AAA=", "1-1(x)");
-    make_member(f, "M1234.lck", "AAAAAP-----9AAA=", "1-1(x)");
-    make_member(f, "other", "AAAAAP-----9AAA=", "1-1(x)");
-    assert_in_use(f, false);
-}
-
-static void
-test_garbled_members_hold(Fixture *f, gconstpointer data)
-{
-    g_autofree char *path =
-        g_build_filename(f->dir, "disk.lck", "M12345.lck", NULL);
-
-    make_member(f, "M12345.lck", "x", "y");
-    g_assert_true(g_file_set_contents(path, "short", 5, NULL));
-    assert_in_use(f, true);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -551,11 +418,5 @@ main(int argc, char **argv)
     TEST(sees_qemu_with_a_raw_image);
     TEST(sees_qemu_with_a_vmdk_image);
     TEST(qemu_sees_us);
-    TEST(no_lock_directory_is_no_lock);
-    TEST(other_machines_are_never_stale);
-    TEST(running_processes_of_ours_hold);
-    TEST(gone_processes_of_ours_are_stale);
-    TEST(only_members_count);
-    TEST(garbled_members_hold);
     return g_test_run();
 }
