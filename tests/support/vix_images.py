@@ -86,13 +86,13 @@ def noise(length, seed=1):
 def chain(folder):
     """A base and a child with data of their own; returns (child, bytes)."""
     base = image(folder, "base.vmdk", 2048)
-    put(base, 0, noise(300 << 10))
+    put(base, 0, noise(320 << 10))
     child = os.path.join(folder, "child.vmdk")
     vdisk_img("create", "-q", "-f", "vmdk", "-b", "base.vmdk", "-F", "vmdk",
               child)
     put(child, 128 << 10, noise(64 << 10, 2))
     data = bytearray(1 << 20)
-    data[:300 << 10] = noise(300 << 10)
+    data[:320 << 10] = noise(320 << 10)
     data[128 << 10:192 << 10] = noise(64 << 10, 2)
     return child, bytes(data)
 

@@ -38,7 +38,9 @@ command_run(const Options *opts)
     if (!open_session)
         return false;
     bool ok = opts->command->run(open_session, opts);
-    return session_end(open_session) && ok;
+    ok &= session_end(open_session);
+    session_free(g_steal_pointer(&open_session));
+    return ok;
 }
 
 int

@@ -87,7 +87,16 @@ session_begin(const Options *opts)
     if (ok)
         return session;
     session_end(session);
+    session_free(session);
     return NULL;
+}
+
+void
+session_free(Session *session)
+{
+    g_ptr_array_unref(session->disks);
+    g_mutex_clear(&session->lock);
+    g_free(session);
 }
 
 static bool

@@ -18,6 +18,8 @@ typedef struct Session Session;
 Session *session_begin(const Options *opts);
 /* False after a message.  Again and again is harmless. */
 bool session_end(Session *session);
+/* After its end. */
+void session_free(Session *session);
 
 VixDiskLibConnection session_connection(const Session *session);
 /* A connection for local disks; NULL after a message. */

@@ -230,11 +230,13 @@ VixDiskLib_Close(VixDiskLibHandle handle)
 VixError
 VixDiskLib_GetInfo(VixDiskLibHandle handle, VixDiskLibInfo **info)
 {
+    VixError err = result("GetInfo");
+
     TELL("GetInfo\n");
-    *info = calloc(1, sizeof(**info));
+    *info = err == VIX_OK ? calloc(1, sizeof(**info)) : NULL;
     if (*info)
         (*info)->capacity = FAKE_SECTORS; /* sector sizes are 0, before 7.0 */
-    return result("GetInfo");
+    return err;
 }
 
 void
