@@ -9,8 +9,8 @@
  * Sectors are 512 bytes everywhere, on disks with 4 KiB sectors too.  Functions
  * return VIX_OK or one of the codes below.  They may be called from any thread,
  * any number at a time, on one handle too.  No thread is started before the
- * first asynchronous request or the first compressed read; until then a
- * process may fork.
+ * first function that works on a disk (open, create ...); until then a process
+ * may fork.
  *
  * What each function does, and where it differs from VMware's documentation:
  * docs/VIXDISKLIB.md.

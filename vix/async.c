@@ -15,6 +15,8 @@
  */
 #include "vix/async.h"
 
+#include <signal.h>
+
 #include "vix/disk.h"
 #include "vix/error.h"
 
@@ -237,13 +239,19 @@ pump_main(void *opaque)
     return NULL;
 }
 
+/* It takes no signals: those belong to the program's own threads. */
 static bool
 pump_start_locked(VixDisk *disk)
 {
     VixAsync *async = &disk->async;
+    sigset_t all, before;
 
-    if (!async->pump)
+    if (!async->pump) {
+        (void) sigfillset(&all);
+        (void) pthread_sigmask(SIG_SETMASK, &all, &before);
         async->pump = g_thread_try_new("vixDiskLib", pump_main, disk, NULL);
+        (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
     return async->pump;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vix/library.c - the library's beginning and end.
  *
- * Nothing is started here: contexts come with disks, threads with asynchronous
- * requests, so that a process may fork after VixDiskLib_InitEx().
+ * Nothing is started here: contexts and threads come with disks, so that a
+ * process may fork after VixDiskLib_InitEx().
  *
  * Concurrency: any thread; calls are counted.
  */
