@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """summary.py DIR - count what .ci/run has done.
 
-DIR/steps.tsv holds steps that are no tests, DIR/*/meson-logs the tests' logs:
-the JSON log says how each program ended, the JUnit one what its cases did.
-With CI=true a skip that neither .ci/skips-allowed nor DIR/skips-allowed knows
-is a failure.
+DIR/steps.tsv holds steps that are no tests, DIR/times.tsv the seconds of each
+job, DIR/*/meson-logs the tests' logs: the JSON log says how each program ended,
+the JUnit one what its cases did.  With CI=true a skip that neither
+.ci/skips-allowed nor DIR/skips-allowed knows is a failure.
 """
 import fnmatch
 import glob
@@ -64,6 +64,13 @@ def count_steps(path, count):
                 count.failed.append(name)
 
 
+def print_times(path):
+    with open(path, encoding="utf-8") as file:
+        times = [line.rstrip("\n").split("\t") for line in file]
+    print("seconds: " + ", ".join("%s %s" % (job, seconds)
+                                  for job, seconds in times))
+
+
 def skip_reason(case):
     return (case.findtext("system-out") or "no reason given").strip()
 
@@ -118,6 +125,7 @@ def main():
         os.path.join(top, "skips-allowed")))
     if os.environ.get("CI") == "true":
         count.failed += [what + " (skipped)" for what in unknown]
+    print_times(os.path.join(top, "times.tsv"))
     for name in count.failed:
         print("FAILED: " + name)
     print("%d passed, %d failed, %d skipped" % (

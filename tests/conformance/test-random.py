@@ -6,7 +6,7 @@ to the same bytes.
 
 Among the operations are reopenings, growing, compacting, and children that are
 written and committed (tests/support/random-life.c).  The long form does ten times
-as many, builds with sanitizers a fifth.
+as many, the short one a fifth.
 RANDOM_SEED=N repeats what N did.
 """
 import os
@@ -21,13 +21,13 @@ from matrix import KINDS  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite  # noqa: E402
-from tools import (LONG, SOURCE_ROOT, UNDER_SANITIZER, Failed,  # noqa: E402
+from tools import (LONG, SHORT, SOURCE_ROOT, Failed,  # noqa: E402
                    run, scratch)
 
 RANDOM_LIFE = os.environ.get("VDISK_RANDOM_LIFE", os.path.join(
     SOURCE_ROOT, "build/tests/support/random-life"))
 SEED = int(os.environ.get("RANDOM_SEED", "7"))
-COUNT = 100000 if LONG else 2000 if UNDER_SANITIZER else 10000
+COUNT = 100000 if LONG else 2000 if SHORT else 10000
 SIZE = (9 << 20) + 512
 
 READERS = {"qemu-img": read_with_qemu, "libvmdk": read_with_libvmdk}

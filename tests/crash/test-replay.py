@@ -23,11 +23,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import writelog  # noqa: E402
 from checks import assert_sound  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import LONG, Failed, disk_io, scratch, vdisk_img  # noqa: E402
+from tools import LONG, SHORT, Failed, disk_io, scratch, vdisk_img  # noqa: E402
 
 SIZE = 4 << 20
 GUEST, STORAGE = 1, 2  # tags in the log
-STATES = 60            # crash points that are tried, in the short form
+STATES = 15 if SHORT else 60  # crash points that are tried, unless LONG
 
 suite = Suite()
 

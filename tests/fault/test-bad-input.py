@@ -16,14 +16,14 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite  # noqa: E402
-from tools import (KINDS, LONG, VDISK_IMG, Failed, Result,  # noqa: E402
+from tools import (KINDS, LONG, SHORT, VDISK_IMG, Failed, Result,  # noqa: E402
                    assert_no_crash, run, scratch, vdisk_img,
                    vdisk_img_fails)
 
 SIZE = 4 << 20
 SECONDS = 5
 MEMORY = 512 << 20
-GARBLED = 400 if LONG else 60  # damaged copies tried per kind
+GARBLED = 400 if LONG else 15 if SHORT else 60  # damaged copies tried per kind
 
 suite = Suite()
 

@@ -21,13 +21,13 @@ from checks import assert_sound  # noqa: E402
 from model import Model  # noqa: E402
 from readers import expect, read_with_vdisk  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, LONG, Failed, disk_io, run, scratch,  # noqa: E402
+from tools import (DISK_IO, LONG, SHORT, Failed, disk_io, run, scratch,  # noqa: E402
                    vdisk_img, words_for, write_with_vdisk)
 
 SIZE = 2 << 20
 KINDS = {"write": writelog.WRITE, "zeroes": writelog.ZEROES,
          "flush": writelog.FLUSH, "truncate": writelog.TRUNCATE}
-FAULTS = 1000 if LONG else 40  # tried per session
+FAULTS = 1000 if LONG else 10 if SHORT else 40  # tried per session
 
 suite = Suite()
 

@@ -23,7 +23,7 @@ from digest import raw_nz64k, raw_sha256  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
-from tools import (KINDS, LONG, Failed, need_engine, scratch,  # noqa: E402
+from tools import (KINDS, LONG, SHORT, Failed, need_engine, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails, working_engines)
 
 GIB = 1 << 30
@@ -101,6 +101,8 @@ def writes_back(subject, kind):
             if kind == "streamOptimized":
                 vdisk_img("check", "-q", "--profile=esxi-import", target)
             expect(read_with_vdisk(target, engine), wanted, "vdisk-img")
+            if SHORT:
+                continue  # peers would be shown the same bytes again
             expect(read_with_qemu(target), wanted, "qemu-img")
             if LONG or size <= GIB:
                 expect(read_with_libvmdk(target), wanted, "libvmdk")

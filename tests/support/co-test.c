@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "block/registry.h"
+#include "tests/support/effort.h"
 
 static void
 record_warning(const char *message, void *opaque)
@@ -60,8 +61,10 @@ run_threads(gconstpointer data)
 static void
 run_uring(gconstpointer data)
 {
+    test_effort_again(!g_getenv("VDISK_ENGINE"));
     if (!test_co_run(VIO_ENGINE_URING, *(const TestCoFunc *) data))
         g_test_skip("no io_uring here");
+    test_effort_again(false);
 }
 
 static void

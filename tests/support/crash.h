@@ -30,5 +30,6 @@ typedef struct TestCrash {
     void (*check)(const TestCrashPoint *point, void *arg);
 } TestCrash;
 
-/* Returns how many states were checked. */
+/* Returns how many states there were to check; some of them are where effort.h
+ * says so. */
 unsigned test_crash_replay(const TestCrash *crash, void *arg);

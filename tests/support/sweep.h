@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/support/sweep.h - fail the Nth request for N = 0, 1, 2 ... until a run
- * no longer gets that far.
+ * no longer gets that far; some of them where effort.h says so.
  *
  * Needs test_leaf_install().  Works in a coroutine and outside of one; the
  * functions of the sweep are called where the sweep is.
@@ -24,6 +24,7 @@ typedef struct TestSweep {
     bool may_succeed;
 } TestSweep;
 
-/* Returns in how many runs a request failed; a test says what it expects at
- * least, so that a sweep which hits nothing is noticed. */
+/* Returns how many requests there were, with a few more in a short run; a test
+ * says what it expects at least, so that a sweep which hits nothing is noticed.
+ */
 unsigned test_fault_sweep(const TestSweep *sweep, void *arg);

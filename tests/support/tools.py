@@ -22,6 +22,9 @@ LONG = os.environ.get("VDISK_TEST_LONG", "") not in ("", "0")
 
 # Sanitizers reserve terabytes of address space.
 UNDER_SANITIZER = os.environ.get("VDISK_SANITIZE", "none") != "none"
+# Where most would only be said again (tests/support/effort.h).
+SHORT = not LONG and (
+    UNDER_SANITIZER or os.environ.get("VDISK_TEST_SHORT", "") not in ("", "0"))
 # What sanitizers and crash handlers print.
 CRASH_MARKS = (b"Sanitizer", b"runtime error:", b"Assertion", b"ERROR:",
                b"CRITICAL", b"WARNING **")

@@ -263,6 +263,7 @@ test_leaf_counts_requests(TestCo *t)
 int
 main(int argc, char **argv)
 {
+    g_setenv("VDISK_TEST_LONG", "1", TRUE); /* nothing may be left out */
     g_test_init(&argc, &argv, NULL);
     test_co_add("/support/sweep-reaches-every-request",
                 test_sweep_reaches_every_request);

@@ -21,6 +21,7 @@
  *
  * VDISK_TEST_LONG=1: thousands of seeds; VDISK_TEST_SEED=N: only that one.
  */
+#include "tests/support/effort.h"
 #include "tests/unit/vmdk-test.h"
 
 #include "formats/vmdk/bytes.h"
@@ -565,7 +566,7 @@ run_seeds(Rig *rig)
     const char *only = g_getenv("VDISK_TEST_SEED");
     const char *longer = g_getenv("VDISK_TEST_LONG");
     bool is_long = longer && *longer && strcmp(longer, "0");
-    uint32_t n = is_long ? LONG_SEEDS : SHORT_SEEDS;
+    uint32_t n = is_long ? LONG_SEEDS : test_effort_steps(SHORT_SEEDS);
 
     if (only) {
         run_seed(rig, (uint32_t) g_ascii_strtoull(only, NULL, 10));

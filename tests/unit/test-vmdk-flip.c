@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-flip.c - damaged images of every kind: whatever bits are
  * wrong, the worst is an error.  (Most useful with the sanitizers on.) */
+#include "tests/support/effort.h"
 #include "tests/unit/vmdk-test.h"
 
 #include <string.h>
@@ -58,7 +59,7 @@ damage(TestCo *t, const char *victim, size_t area, uint32_t seed)
     g_autofree char *bytes = vmdk_test_read_file(t, victim, &len);
 
     test_dir_copy(t->dir, good);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < test_effort_steps(ROUNDS); round++) {
         unsigned n = 1 + round % 3;
 
         test_dir_copy(good, t->dir);

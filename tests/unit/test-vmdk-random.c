@@ -2,6 +2,7 @@
 /* tests/unit/test-vmdk-random.c - every writable kind against an oracle in
  * memory: random writes, zeroes, discards, several at a time, with flushes and
  * reopenings in between; now and then the disk is compacted meanwhile. */
+#include "tests/support/effort.h"
 #include "tests/unit/vmdk-test.h"
 
 #include <string.h>
@@ -218,7 +219,7 @@ run(TestCo *t, const char *name, const uint8_t *initial, uint32_t seed)
         memcpy(rig.oracle, initial, DISK_SIZE);
     open_rig(&rig);
     g_assert_cmpuint(vd_node_size(rig.node), ==, DISK_SIZE);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < test_effort_steps(ROUNDS); round++) {
         run_round(&rig);
         if (pick(&rig, 20) == 0) {
             vd_node_co_flush(rig.node, &error);

@@ -5,6 +5,7 @@
  * Requests in flight never share a byte, but they share grains and tables all
  * the time.  The cache has room for hardly any table, and somebody always
  * flushes. */
+#include "tests/support/effort.h"
 #include "tests/unit/vmdk-test.h"
 
 #include <string.h>
@@ -148,7 +149,7 @@ worker_co_main(void *arg, GError **error)
 {
     Worker *w = arg;
 
-    for (unsigned i = 0; i < STEPS; i++) {
+    for (unsigned i = 0; i < test_effort_steps(STEPS); i++) {
         claim(w);
         if (!worker_co_step(w, error))
             return false;
