@@ -46,7 +46,7 @@ def expect_message(result, wanted):
 
 
 suite = Suite()
-BEGIN = ["InitEx 6 5 config=-"]
+BEGIN = ["Init 6 5"]
 REMOTE_PARAMS = ["host=h thumb=- port=0 nfc=0", "user=u password=p",
                  "vm=moref=vm-1"]
 
@@ -167,7 +167,7 @@ def _():
                      "Read 0 1", "Close", "Disconnect 0", "EndAccess " + ID, "Cleanup",
                      "Exit"]
     for fail, missing in [
-            ("InitEx", whole[1:]),
+            ("Init", whole[1:]),
             ("Connect", ["Open 0 x flags=0x4", "GetInfo", "Read 0 1",
                          "Close", "Disconnect 0"]),
             ("Open", ["GetInfo", "Read 0 1", "Close"]),

@@ -30,7 +30,7 @@ def _():
         facts = info(path)["format-specific"]["data"]
         for line in ("capacity: 515 sectors, 263680 bytes", "links: 1",
                      "logical sector size: 512", "physical sector size: 512",
-                     "adapter: ide", "transport mode: file",
+                     "adapter: ide", "transport mode: file", "server: none",
                      "physical geometry: %(cylinders)d/%(heads)d/%(sectors)d"
                      % facts["geometry"], "uuid: " + facts["uuid"]):
             if line + "\n" not in out:
@@ -66,19 +66,21 @@ def _():
                  data)
 
 
-@suite.case("-zero and -discard")
-def _():
+def check_zero(*args):
     with scratch() as tmp:
         path = image(tmp, sectors=2048)
         put(path, 0, noise(1 << 20))
-        vixsample("-zero", "-start", 1, "-count", 1000, path)
-        vixsample("-discard", "-start", 1024, "-count", 1024, path)
-        found = raw(path)
-        same(found[:SECTOR] + found[1001 * SECTOR:1024 * SECTOR],
-             noise(1 << 20)[:SECTOR]
-             + noise(1 << 20)[1001 * SECTOR:1024 * SECTOR])
-        same(found[SECTOR:1001 * SECTOR], bytes(1000 * SECTOR))
-        same(found[1024 * SECTOR:], bytes(1024 * SECTOR))
+        vixsample("-zero", "-start", 1, "-count", 1000, *args, path)
+        vixsample("-discard", "-start", 1024, "-count", 1024, *args, path)
+        data = bytearray(1 << 20)
+        data[:1024 * SECTOR] = noise(1 << 20)[:1024 * SECTOR]
+        data[SECTOR:1001 * SECTOR] = bytes(1000 * SECTOR)
+        same(raw(path), bytes(data))
+        vixsample.fails(16007, "-zero", "-start", 2048, *args, path)
+
+
+suite.add("-zero and -discard", check_zero)
+suite.add("-zero and -discard -async, then a flush", check_zero, "-async")
 
 
 # -- benches -----------------------------------------------------------------

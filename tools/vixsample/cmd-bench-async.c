@@ -136,10 +136,8 @@ submit_checked(const Bench *bench, Slot *slot)
 
     if (result == VIX_ASYNC)
         return true;
-    if (report_result(name, result))
-        report_error("%s: answered VIX_OK instead of VIX_ASYNC", name);
     slot_give_back(slot->async, slot);
-    return false;
+    return report_async_refused(name, result);
 }
 
 static bool

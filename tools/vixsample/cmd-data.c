@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/vixsample/cmd-data.c - sectors by hand: dump, fill, zero, discard.
+/* tools/vixsample/cmd-data.c - sectors by hand: dump and fill.
  *
  * Concurrency: main thread only.
  */
@@ -69,26 +69,21 @@ cmd_dump_range(VixDiskLibHandle disk, uint64_t start, uint64_t count)
     return ok;
 }
 
-static uint64_t
-count_or_one(const Options *opts)
-{
-    return opts->count == OPTION_NONE ? 1 : opts->count;
-}
-
 bool
 cmd_dump(Session *session, const Options *opts)
 {
     VixDiskLibHandle disk =
         session_open_disk(session, opts, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
 
-    return disk && cmd_dump_range(disk, opts->start, count_or_one(opts)) &&
+    return disk &&
+           cmd_dump_range(disk, opts->start, session_count_or_one(opts)) &&
            session_close(session, disk);
 }
 
 static bool
 range_fill(VixDiskLibHandle disk, const Options *opts, const uint8 *buffer)
 {
-    uint64_t count = count_or_one(opts);
+    uint64_t count = session_count_or_one(opts);
     bool ok = true;
 
     for (uint64_t done = 0; ok && done < count; done += FILL_SECTORS)
@@ -117,25 +112,4 @@ cmd_fill(Session *session, const Options *opts)
     }
     free(buffer);
     return ok && session_close(session, disk);
-}
-
-bool
-cmd_zero(Session *session, const Options *opts)
-{
-    VixDiskLibHandle disk = session_open_disk(session, opts, 0);
-
-    return disk &&
-           CALL(VixDiskLibExt_WriteZeroes, disk, opts->start,
-                count_or_one(opts), VIXDISKLIBEXT_ZERO_MAY_UNMAP) &&
-           session_close(session, disk);
-}
-
-bool
-cmd_discard(Session *session, const Options *opts)
-{
-    VixDiskLibHandle disk = session_open_disk(session, opts, 0);
-
-    return disk &&
-           CALL(VixDiskLibExt_Discard, disk, opts->start, count_or_one(opts)) &&
-           session_close(session, disk);
 }

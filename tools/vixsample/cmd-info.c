@@ -35,6 +35,23 @@ info_print(const VixDiskLibInfo *info)
         printf("uuid: %s\n", info->uuid);
 }
 
+static bool
+connection_print(Session *session)
+{
+    VixDiskLibConnectParams *params = NULL;
+
+    if (!HAVE(VixDiskLib_GetConnectParams))
+        return true;
+    if (!CALL(VixDiskLib_GetConnectParams, session_connection(session),
+              &params))
+        return false;
+    printf("server: %s\n", params->serverName && *params->serverName
+                               ? params->serverName
+                               : "none");
+    VIX(VixDiskLib_FreeConnectParams)(params);
+    return true;
+}
+
 bool
 cmd_info_print(Session *session, VixDiskLibHandle disk)
 {
@@ -49,7 +66,7 @@ cmd_info_print(Session *session, VixDiskLibHandle disk)
     if (HAVE(VixDiskLib_ListTransportModes))
         printf("supported modes: %s\n",
                library.VixDiskLib_ListTransportModes());
-    return true;
+    return connection_print(session);
 }
 
 bool

@@ -29,7 +29,7 @@ typedef struct Options {
     const char *path;     /* of the disk */
 
     const char *libdir, *config, *mode;
-    bool verbose, cleanup, single, unbuffered, geometry;
+    bool verbose, cleanup, single, unbuffered, geometry, async;
     uint64_t compress; /* a flag of Open, or 0 */
 
     uint64_t cap_mib;                  /* OPTION_NONE = not given */

@@ -53,6 +53,14 @@ report_result(const char *function, VixError result)
     return false;
 }
 
+bool
+report_async_refused(const char *function, VixError result)
+{
+    if (report_result(function, result))
+        report_error("%s: answered VIX_OK instead of VIX_ASYNC", function);
+    return false;
+}
+
 void
 report_set_verbose(bool verbose)
 {

@@ -20,6 +20,10 @@ char *report_text(VixError result);
 /* @text as report_text() has given it, maybe on another thread. */
 void report_failure(const char *function, VixError result, const char *text);
 
+/* For a request that was not answered with VIX_ASYNC, and so will not call
+ * back: false after a message. */
+bool report_async_refused(const char *function, VixError result);
+
 /* For InitEx.  The log is silent without @verbose. */
 void report_set_verbose(bool verbose);
 VixDiskLibGenericLogFunc report_log, report_warn, report_panic;

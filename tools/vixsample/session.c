@@ -31,17 +31,20 @@ struct Session {
     GPtrArray *disks; /* open ones, the newest last */
 };
 
+/* InitEx where the options speak of a configuration file, as VMware's sample
+ * does it. */
 static bool
 library_start(Session *session)
 {
     const Options *opts = session->opts;
-    const char *config = opts->config && *opts->config ? opts->config : NULL;
 
     report_set_verbose(opts->verbose);
-    session->initialised =
-        CALL(VixDiskLib_InitEx, API_MAJOR, API_MINOR, report_log, report_warn,
-             report_panic, opts->libdir, config);
-    return session->initialised;
+    if (!opts->config)
+        return CALL(VixDiskLib_Init, API_MAJOR, API_MINOR, report_log,
+                    report_warn, report_panic, opts->libdir);
+    return CALL(VixDiskLib_InitEx, API_MAJOR, API_MINOR, report_log,
+                report_warn, report_panic, opts->libdir,
+                *opts->config ? opts->config : NULL);
 }
 
 /* Machines and first class disks must not move meanwhile.  Hosts without a
@@ -81,7 +84,7 @@ session_begin(const Options *opts)
     session->opts = opts;
     session->disks = g_ptr_array_new();
     g_mutex_init(&session->lock);
-    bool ok = library_start(session);
+    bool ok = session->initialised = library_start(session);
     if (ok && !(opts->command->flags & COMMAND_NO_CONNECT))
         ok = connection_start(session);
     if (ok)
@@ -255,6 +258,12 @@ session_range(VixDiskLibHandle disk, const Options *opts, uint64_t *start,
     }
     *count = capacity - opts->start;
     return true;
+}
+
+uint64_t
+session_count_or_one(const Options *opts)
+{
+    return opts->count == OPTION_NONE ? 1 : opts->count;
 }
 
 uint8 *

@@ -48,6 +48,9 @@ bool session_capacity(VixDiskLibHandle disk, uint64_t *capacity);
 bool session_range(VixDiskLibHandle disk, const Options *opts, uint64_t *start,
                    uint64_t *count);
 
+/* The same, for commands that do one sector by default. */
+uint64_t session_count_or_one(const Options *opts);
+
 /* For sectors: aligned, so that UNBUFFERED works with any library.  NULL after
  * a message.  Free with free(). */
 uint8 *session_buffer(uint64_t sectors);

@@ -52,6 +52,25 @@ tell(VixDiskLibGenericLogFunc *function, const char *format, ...)
     va_end(args);
 }
 
+static VixError
+init(const char *function, VixDiskLibGenericLogFunc *log,
+     VixDiskLibGenericLogFunc *warn, VixDiskLibGenericLogFunc *panic)
+{
+    tell(log, "%s to the log\n", "goes");
+    tell(warn, "%s a warning\n", "is");
+    tell(panic, "%s a newline", "without");
+    return result(function);
+}
+
+VixError
+VixDiskLib_Init(uint32 major, uint32 minor, VixDiskLibGenericLogFunc *log,
+                VixDiskLibGenericLogFunc *warn, VixDiskLibGenericLogFunc *panic,
+                const char *libDir)
+{
+    TELL("Init %u %u\n", major, minor);
+    return init("Init", log, warn, panic);
+}
+
 VixError
 VixDiskLib_InitEx(uint32 major, uint32 minor, VixDiskLibGenericLogFunc *log,
                   VixDiskLibGenericLogFunc *warn,
@@ -59,10 +78,7 @@ VixDiskLib_InitEx(uint32 major, uint32 minor, VixDiskLibGenericLogFunc *log,
                   const char *configFile)
 {
     TELL("InitEx %u %u config=%s\n", major, minor, text(configFile));
-    tell(log, "%s to the log\n", "goes");
-    tell(warn, "%s a warning\n", "is");
-    tell(panic, "%s a newline", "without");
-    return result("InitEx");
+    return init("InitEx", log, warn, panic);
 }
 
 void
