@@ -55,17 +55,17 @@ vix_async_own_disk(void)
 void
 vix_async_init(VixDisk *disk)
 {
-    g_mutex_init(&disk->async.lock);
-    g_cond_init(&disk->async.work);
-    g_cond_init(&disk->async.rest);
+    (void) pthread_mutex_init(&disk->async.lock, NULL);
+    (void) pthread_cond_init(&disk->async.work, NULL);
+    (void) pthread_cond_init(&disk->async.rest, NULL);
 }
 
 void
 vix_async_clear(VixDisk *disk)
 {
-    g_mutex_clear(&disk->async.lock);
-    g_cond_clear(&disk->async.work);
-    g_cond_clear(&disk->async.rest);
+    (void) pthread_mutex_destroy(&disk->async.lock);
+    (void) pthread_cond_destroy(&disk->async.work);
+    (void) pthread_cond_destroy(&disk->async.rest);
 }
 
 /* -- in the context ------------------------------------------------------- */
@@ -82,21 +82,22 @@ static void
 request_done(void *opaque, const GError *error)
 {
     Request *req = opaque;
-    VixAsync *async = &req->disk->async;
+    VixDisk *disk = req->disk;
+    VixAsync *async = &disk->async;
     bool first;
 
     if (error)
         req->result = vix_fail_async(req->function, error);
-    if (own_disk == req->disk) {
+    if (own_disk == disk) {
         g_queue_push_tail_link(&async->answered_here, &req->link);
         return;
     }
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     first = g_queue_is_empty(&async->answered);
     g_queue_push_tail_link(&async->answered, &req->link);
-    g_mutex_unlock(&async->lock);
+    (void) pthread_mutex_unlock(&async->lock); /* the request is gone now */
     if (first)
-        vd_context_post(req->disk->ctx, wake_pump, NULL);
+        vd_context_post(disk->ctx, wake_pump, NULL);
 }
 
 static void
@@ -132,11 +133,11 @@ start_submitted(void *opaque)
     GQueue submitted;
     GList *link;
 
-    g_mutex_lock(&disk->async.lock);
+    (void) pthread_mutex_lock(&disk->async.lock);
     submitted = disk->async.submitted;
     g_queue_init(&disk->async.submitted);
     disk->async.told = false;
-    g_mutex_unlock(&disk->async.lock);
+    (void) pthread_mutex_unlock(&disk->async.lock);
     while ((link = g_queue_pop_head_link(&submitted)))
         request_start(link->data);
 }
@@ -165,7 +166,7 @@ epoch_leave_locked(VixAsync *async, Epoch *epoch)
         return;
     g_queue_unlink(&async->epochs, &epoch->link);
     g_free(epoch);
-    g_cond_broadcast(&async->rest);
+    (void) pthread_cond_broadcast(&async->rest);
 }
 
 static void
@@ -203,9 +204,9 @@ tell_answered_locked(VixAsync *async)
     if (g_queue_is_empty(next))
         return false;
     g_queue_init(next);
-    g_mutex_unlock(&async->lock);
+    (void) pthread_mutex_unlock(&async->lock);
     run_callbacks(&answered);
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     forget_locked(async, &answered);
     return true;
 }
@@ -218,20 +219,20 @@ pump_main(void *opaque)
     bool close_later;
 
     own_disk = disk;
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     while (!async->stop || async->in_flight > 0) {
         if (tell_answered_locked(async))
             continue;
         if (async->in_flight > 0) {
-            g_mutex_unlock(&async->lock);
+            (void) pthread_mutex_unlock(&async->lock);
             (void) vd_context_iterate(disk->ctx, -1);
-            g_mutex_lock(&async->lock);
+            (void) pthread_mutex_lock(&async->lock);
         } else {
-            g_cond_wait(&async->work, &async->lock);
+            (void) pthread_cond_wait(&async->work, &async->lock);
         }
     }
     close_later = async->close_later;
-    g_mutex_unlock(&async->lock);
+    (void) pthread_mutex_unlock(&async->lock);
     if (close_later) {
         (void) vix_disk_free(disk); /* has warned if it failed */
         vix_live_end_closing();
@@ -246,13 +247,14 @@ pump_start_locked(VixDisk *disk)
     VixAsync *async = &disk->async;
     sigset_t all, before;
 
-    if (!async->pump) {
+    if (!async->has_pump) {
         (void) sigfillset(&all);
         (void) pthread_sigmask(SIG_SETMASK, &all, &before);
-        async->pump = g_thread_try_new("vixDiskLib", pump_main, disk, NULL);
+        async->has_pump =
+            pthread_create(&async->pump, NULL, pump_main, disk) == 0;
         (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
-    return async->pump;
+    return async->has_pump;
 }
 
 void
@@ -260,18 +262,18 @@ vix_async_stop(VixDisk *disk)
 {
     VixAsync *async = &disk->async;
 
-    if (!async->pump)
+    if (!async->has_pump)
         return;
+    async->has_pump = false;
     if (own_disk == disk) {
-        g_thread_unref(async->pump);
+        (void) pthread_detach(async->pump);
     } else {
-        g_mutex_lock(&async->lock);
+        (void) pthread_mutex_lock(&async->lock);
         async->stop = true;
-        g_cond_signal(&async->work);
-        g_mutex_unlock(&async->lock);
-        g_thread_join(async->pump);
+        (void) pthread_cond_signal(&async->work);
+        (void) pthread_mutex_unlock(&async->lock);
+        (void) pthread_join(async->pump, NULL);
     }
-    async->pump = NULL;
 }
 
 bool
@@ -281,9 +283,9 @@ vix_async_close_later(VixDisk *disk)
 
     if (own_disk != disk)
         return false;
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     async->close_later = async->stop = true;
-    g_mutex_unlock(&async->lock);
+    (void) pthread_mutex_unlock(&async->lock);
     vix_live_begin_closing();
     return true;
 }
@@ -295,10 +297,10 @@ vix_async_drain(VixDisk *disk)
 {
     VixAsync *async = &disk->async;
 
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     while (async->in_flight > 0)
-        g_cond_wait(&async->rest, &async->lock);
-    g_mutex_unlock(&async->lock);
+        (void) pthread_cond_wait(&async->rest, &async->lock);
+    (void) pthread_mutex_unlock(&async->lock);
 }
 
 static bool
@@ -315,11 +317,11 @@ wait_for_present(VixAsync *async)
 {
     uint64_t number;
 
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     number = async->epoch++;
     while (has_older_locked(async, number))
-        g_cond_wait(&async->rest, &async->lock);
-    g_mutex_unlock(&async->lock);
+        (void) pthread_cond_wait(&async->rest, &async->lock);
+    (void) pthread_mutex_unlock(&async->lock);
 }
 
 VixError
@@ -348,9 +350,9 @@ queue(Request *req)
     VixAsync *async = &disk->async;
     bool tell;
 
-    g_mutex_lock(&async->lock);
+    (void) pthread_mutex_lock(&async->lock);
     if (!pump_start_locked(disk)) {
-        g_mutex_unlock(&async->lock);
+        (void) pthread_mutex_unlock(&async->lock);
         return vix_fail(VIX_E_OUT_OF_MEMORY, "%s: no thread for callbacks",
                         req->function);
     }
@@ -359,8 +361,8 @@ queue(Request *req)
     tell = !async->told;
     async->told = true;
     if (async->in_flight++ == 0)
-        g_cond_signal(&async->work);
-    g_mutex_unlock(&async->lock);
+        (void) pthread_cond_signal(&async->work);
+    (void) pthread_mutex_unlock(&async->lock);
     if (tell)
         vd_context_post(disk->ctx, start_submitted, disk);
     return VIX_ASYNC;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "include/vixDiskLib.h"
@@ -10,17 +11,18 @@
 typedef struct VixDiskLibHandleStruct VixDisk;
 
 typedef struct VixAsync {
-    GMutex lock;          /* guards all of this */
-    GCond work;           /* for the pump */
-    GCond rest;           /* for those who wait for requests */
+    pthread_mutex_t lock; /* guards all of this */
+    pthread_cond_t work;  /* for the pump */
+    pthread_cond_t rest;  /* for those who wait for requests */
     GQueue submitted;     /* not yet known to the context */
     GQueue answered;      /* whose callbacks are due */
     GQueue answered_here; /* the same, for the pump alone: without the lock */
     GQueue epochs;        /* that have requests in flight, oldest first */
     uint64_t epoch;       /* number of the present one */
     unsigned in_flight;   /* whose callbacks have not returned */
-    GThread *pump;        /* NULL until the first request */
-    bool told;            /* the context is going to look at submitted */
+    pthread_t pump;
+    bool has_pump; /* since the first request */
+    bool told;     /* the context is going to look at submitted */
     bool stop;
     bool close_later; /* by the pump itself */
 } VixAsync;

@@ -10,6 +10,7 @@
  */
 #include "vix/error.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ last_error_free(void *opaque)
 }
 
 static GPrivate own_last = G_PRIVATE_INIT(last_error_free);
-static GMutex lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static LastError async_last; /* under lock */
 
 /* -- keeping -------------------------------------------------------------- */
@@ -60,9 +61,9 @@ keep(VixError error, const char *text)
 static void
 keep_for_all(VixError error, const char *text)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     last_error_set(&async_last, error, text);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 void
@@ -191,10 +192,10 @@ details_of(VixError error)
 
     if (last && last->error == error)
         return g_strdup(last->text);
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (async_last.error == error)
         text = g_strdup(async_last.text);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return text;
 }
 

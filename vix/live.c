@@ -9,8 +9,8 @@
 #include "vix/disk.h"
 #include "vix/error.h"
 
-static GMutex lock;
-static GCond changed;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned starts, n_closing;
 static GHashTable *connections, *disks; /* sets; made by the first start */
 
@@ -21,13 +21,13 @@ vix_live_start(void)
 {
     bool first;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     first = starts++ == 0;
     if (!disks) {
         connections = g_hash_table_new(NULL, NULL);
         disks = g_hash_table_new(NULL, NULL);
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return first;
 }
 
@@ -36,11 +36,11 @@ vix_live_stop(void)
 {
     bool last;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     last = starts == 1;
     if (starts > 0)
         starts--;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return last;
 }
 
@@ -56,9 +56,9 @@ vix_live_check(const char *function)
 {
     bool started;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     started = starts > 0;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return started ? VIX_OK : fail_not_started(function);
 }
 
@@ -67,9 +67,9 @@ vix_live_check(const char *function)
 void
 vix_live_add_connection(VixDiskLibConnection connection)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     g_hash_table_add(connections, connection);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 static VixError
@@ -98,9 +98,9 @@ vix_live_check_connection(const char *function,
 {
     VixError code;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_connection_locked(connection);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return fail_connection(function, code, connection);
 }
 
@@ -110,11 +110,11 @@ vix_live_remove_connection(const char *function,
 {
     VixError code;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_connection_locked(connection);
     if (code == VIX_OK)
         g_hash_table_remove(connections, connection);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return fail_connection(function, code, connection);
 }
 
@@ -125,7 +125,7 @@ vix_live_any_connection(void)
     GHashTableIter iter;
     gpointer key;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (connections) {
         g_hash_table_iter_init(&iter, connections);
         if (g_hash_table_iter_next(&iter, &key, NULL)) {
@@ -133,7 +133,7 @@ vix_live_any_connection(void)
             g_hash_table_iter_remove(&iter);
         }
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return found;
 }
 
@@ -145,13 +145,13 @@ vix_live_add_disk(const char *function, VixDisk *disk,
 {
     VixError code;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_connection_locked(connection);
     if (code == VIX_OK) {
         disk->gate.connection = connection;
         g_hash_table_add(disks, disk);
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return fail_connection(function, code, connection);
 }
 
@@ -188,14 +188,21 @@ is_pump(const VixDisk *disk)
     return vix_async_own_disk() == disk;
 }
 
+static bool
+is_alone_here(const VixDisk *disk)
+{
+    return disk->gate.occupied &&
+           pthread_equal(disk->gate.alone, pthread_self());
+}
+
 /* Until nobody is alone in there, or it is no disk any more. */
 static VixError
 wait_for_gate_locked(VixDisk *disk)
 {
-    while (g_hash_table_contains(disks, disk) && disk->gate.alone) {
-        if (disk->gate.alone == g_thread_self())
+    while (g_hash_table_contains(disks, disk) && disk->gate.occupied) {
+        if (is_alone_here(disk))
             return VIX_E_OBJECT_IS_BUSY;
-        g_cond_wait(&changed, &lock);
+        (void) pthread_cond_wait(&changed, &lock);
     }
     return g_hash_table_contains(disks, disk) ? VIX_OK : VIX_E_INVALID_HANDLE;
 }
@@ -215,7 +222,7 @@ vix_live_enter(const char *function, VixDisk *disk)
 
     if (is_in_callback(disk))
         return VIX_OK;
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_locked(disk);
     if (code == VIX_OK)
         code = wait_for_gate_locked(disk);
@@ -223,7 +230,7 @@ vix_live_enter(const char *function, VixDisk *disk)
         code = VIX_E_INVALID_HANDLE;
     if (code == VIX_OK)
         disk->gate.users++;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);
 }
 
@@ -232,10 +239,10 @@ vix_live_leave(VixDisk *disk)
 {
     if (is_pump(disk))
         return;
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (--disk->gate.users == 0)
-        g_cond_broadcast(&changed);
-    g_mutex_unlock(&lock);
+        (void) pthread_cond_broadcast(&changed);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 /* -- being alone ---------------------------------------------------------- */
@@ -252,9 +259,10 @@ enter_alone_locked(VixDisk *disk)
         code = VIX_E_INVALID_HANDLE;
     if (code != VIX_OK)
         return code;
-    disk->gate.alone = g_thread_self();
+    disk->gate.occupied = true;
+    disk->gate.alone = pthread_self();
     while (disk->gate.users > 0)
-        g_cond_wait(&changed, &lock);
+        (void) pthread_cond_wait(&changed, &lock);
     return VIX_OK;
 }
 
@@ -263,11 +271,11 @@ vix_live_enter_alone(const char *function, VixDisk *disk)
 {
     VixError code;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_locked(disk);
     if (code == VIX_OK)
         code = enter_alone_locked(disk);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     if (code != VIX_OK)
         return fail_disk(function, code, disk);
     vix_async_drain(disk);
@@ -277,18 +285,18 @@ vix_live_enter_alone(const char *function, VixDisk *disk)
 void
 vix_live_leave_alone(VixDisk *disk)
 {
-    g_mutex_lock(&lock);
-    disk->gate.alone = NULL;
-    g_cond_broadcast(&changed);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_lock(&lock);
+    disk->gate.occupied = false;
+    (void) pthread_cond_broadcast(&changed);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 void
 vix_live_consume(VixDisk *disk)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     disk->gate.consumed = true;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 static VixDisk *
@@ -302,7 +310,7 @@ find_locked(const VixDiskLibConnection connection)
         VixDisk *disk = key;
 
         if (disk->gate.connection == connection && !disk->gate.consumed &&
-            disk->gate.alone != g_thread_self() && !is_pump(disk))
+            !is_alone_here(disk) && !is_pump(disk))
             return disk;
     }
     return NULL;
@@ -313,12 +321,12 @@ vix_live_enter_any(const VixDiskLibConnection connection)
 {
     VixDisk *disk;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     /* Whoever was in there may have taken it away meanwhile: look again. */
     do
         disk = disks ? find_locked(connection) : NULL;
     while (disk && enter_alone_locked(disk) != VIX_OK);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     if (disk)
         vix_async_drain(disk);
     return disk;
@@ -331,9 +339,9 @@ vix_live_take(const char *function, VixDisk *disk, bool *consumed)
 {
     VixError code;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     code = look_locked(disk);
-    if (code == VIX_OK && disk->gate.alone && is_pump(disk))
+    if (code == VIX_OK && disk->gate.occupied && is_pump(disk))
         code = VIX_E_OBJECT_IS_BUSY;
     if (code == VIX_OK)
         code = wait_for_gate_locked(disk);
@@ -341,10 +349,10 @@ vix_live_take(const char *function, VixDisk *disk, bool *consumed)
         g_hash_table_remove(disks, disk);
         g_atomic_int_set(&disk->gate.taken, 1);
         while (disk->gate.users > 0)
-            g_cond_wait(&changed, &lock);
+            (void) pthread_cond_wait(&changed, &lock);
         *consumed = disk->gate.consumed;
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);
 }
 
@@ -355,7 +363,7 @@ vix_live_take_consumed(void)
     GHashTableIter iter;
     gpointer key;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (disks) {
         g_hash_table_iter_init(&iter, disks);
         while (!found && g_hash_table_iter_next(&iter, &key, NULL))
@@ -364,32 +372,32 @@ vix_live_take_consumed(void)
         if (found)
             g_hash_table_remove(disks, found);
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return found;
 }
 
 void
 vix_live_begin_closing(void)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     n_closing++;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 void
 vix_live_end_closing(void)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     n_closing--;
-    g_cond_broadcast(&changed);
-    g_mutex_unlock(&lock);
+    (void) pthread_cond_broadcast(&changed);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 void
 vix_live_wait_closing(void)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     while (n_closing > 0)
-        g_cond_wait(&changed, &lock);
-    g_mutex_unlock(&lock);
+        (void) pthread_cond_wait(&changed, &lock);
+    (void) pthread_mutex_unlock(&lock);
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "include/vixDiskLib.h"
@@ -40,10 +41,11 @@ VixDiskLibConnection vix_live_any_connection(void);
 typedef struct VixGate {
     VixDiskLibConnection connection;
     unsigned users; /* threads inside */
-    GThread *alone; /* the only one that may enter */
-    int taken;      /* the handle is none any more; atomic */
-    bool consumed;  /* nothing is behind the handle any more, but it may be
-                       closed once */
+    bool occupied;  /* only one thread may enter: */
+    pthread_t alone;
+    int taken;     /* the handle is none any more; atomic */
+    bool consumed; /* nothing is behind the handle any more, but it may be
+                      closed once */
 } VixGate;
 
 /* INVALID_CONNECTION if that has been disconnected meanwhile. */

@@ -6,20 +6,21 @@
  */
 #include "vix/log.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 typedef enum { LEVEL_LOG, LEVEL_WARN, N_LEVELS } Level;
 
-static GMutex lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static VixDiskLibGenericLogFunc *functions[N_LEVELS];
 
 void
 vix_log_set(VixDiskLibGenericLogFunc *log, VixDiskLibGenericLogFunc *warn)
 {
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     functions[LEVEL_LOG] = log;
     functions[LEVEL_WARN] = warn;
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
 }
 
 static VixDiskLibGenericLogFunc *
@@ -27,9 +28,9 @@ function_of(Level level)
 {
     VixDiskLibGenericLogFunc *function;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     function = functions[level];
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return function;
 }
 

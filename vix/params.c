@@ -7,6 +7,7 @@
  *
  * Concurrency: any thread.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "vix/abi.h"
@@ -15,7 +16,7 @@
 
 #define MAX_STRINGS 10 /* four, of credentials, of the specification */
 
-static GMutex lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static GHashTable *ours; /* the blocks that were handed out */
 
 static VixDiskLibConnectParams *
@@ -26,11 +27,11 @@ params_new(size_t string_bytes)
 
     if (!params)
         return NULL;
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (!ours)
         ours = g_hash_table_new(NULL, NULL);
     g_hash_table_add(ours, params);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return params;
 }
 
@@ -39,9 +40,9 @@ is_ours(const VixDiskLibConnectParams *params)
 {
     bool found;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     found = ours && g_hash_table_contains(ours, params);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return found;
 }
 
@@ -56,9 +57,9 @@ VixDiskLib_FreeConnectParams(VixDiskLibConnectParams *connectParams)
 {
     bool found;
 
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     found = connectParams && ours && g_hash_table_remove(ours, connectParams);
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     if (found)
         g_free(connectParams);
 }
