@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from fixture import MIB, assert_equal, make_images  # noqa: E402
 from loop import LoopDevice  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
+from tools import (DISK_IO, VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
 
 SLOW = ["-r", "1M"]       # bytes a second: the rest of the case is in control
@@ -238,6 +238,54 @@ class Held:
         self.process.wait(timeout=PATIENCE)
 
 
+class Locked:
+    """An image that disk-io reads, with VMware's lock on it."""
+
+    def __init__(self, path):
+        self.process = subprocess.Popen(
+            [DISK_IO, "-r", "-l", "-f", "vmdk", path, "wait"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert_equal(b"ready\n", self.process.stdout.readline(), "answer")
+
+    def __enter__(self):
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=PATIENCE)
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(timeout=PATIENCE)
+
+
+# What writes to a.vmdk, alone or as the parent of c.vmdk.
+CHANGES = (
+    ["resize", "a.vmdk", "20M"],
+    ["create", "-f", "vmdk", "a.vmdk", "1M"],
+    ["convert", "-O", "vmdk", "b.raw", "a.vmdk"],
+    ["commit", "c.vmdk"],
+    ["check", "-r", "all", "a.vmdk"],
+    ["rename", "a.vmdk", "new.vmdk"],
+    ["rm", "a.vmdk"],
+)
+
+
+def check_changes_refused(directory, who):
+    before = snapshot_files(directory)
+    for args in CHANGES:
+        text = vdisk_img_fails(*args, cwd=directory)
+        if who not in text or "a.vmdk.lck/M" not in text:
+            raise Failed(text)
+        assert_equal(before, snapshot_files(directory), "files")
+
+
+def snapshot_files(directory):
+    return {name: digest(os.path.join(directory, name))
+            for name in os.listdir(directory) if not name.endswith(".lck")}
+
+
 def check_in_use(target, fmt, read_only, args):
     with scratch() as d:
         make_images(d)
@@ -389,6 +437,33 @@ def add_in_use(suite):
                 if 'Failed to get shared "write" lock' not in text:
                     raise Failed(text)
                 vdisk_img("info", "-U", "a.vmdk", cwd=d)
+
+    @suite.case("VMware's lock of a process keeps changes out while it lives")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            locks = os.path.join(d, "a.vmdk.lck")
+            with Locked(os.path.join(d, "a.vmdk")) as holder:
+                check_changes_refused(d, "process %d (disk-io) of this machine"
+                                      % holder.process.pid)
+                vdisk_img("info", "a.vmdk", cwd=d)
+            assert not os.path.exists(locks), "left behind"
+            with Locked(os.path.join(d, "a.vmdk")) as holder:
+                holder.kill()
+                assert os.path.exists(locks), "it held nothing"
+                vdisk_img("resize", "b.raw", "3M", cwd=d)
+                vdisk_img("commit", "c.vmdk", cwd=d)
+
+    @suite.case("VMware's lock of another machine keeps changes out")
+    def _():
+        with scratch() as d:
+            make_images(d)
+            os.mkdir(os.path.join(d, "a.vmdk.lck"))
+            with open(os.path.join(d, "a.vmdk.lck/M00042.lck"), "wb") as f:
+                f.write(b"AAAAAP-----9AAA- 7-5(vmx) 1 X 1 lc=1".ljust(
+                    512, b"\0"))
+            check_changes_refused(d, "process 7 (vmx) of another machine")
+            vdisk_img("info", "a.vmdk", cwd=d)
 
 
 def add_refusals(suite):

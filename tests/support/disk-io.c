@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/support/disk-io.c - do a list of things to an image, for tests.
  *
- *   disk-io [-ro] [-f FORMAT] [-a DIR] IMAGE COMMAND...
+ *   disk-io [-rol] [-f FORMAT] [-a DIR] IMAGE COMMAND...
  *
  *   -r read-only; -o IMAGE is an option string, "driver=..."; -a extents may
- *   lie in DIR, too
+ *   lie in DIR, too; -l with VMware's lock
  *
  *   write OFFSET FILE      the bytes of FILE
  *   together N, then N times OFFSET FILE: that many writes at once
@@ -214,11 +214,13 @@ main(int argc, char **argv)
     VdContextParams params = {.allow_paths = allow};
     int option;
 
-    while ((option = getopt(argc, argv, "+rof:a:")) != -1) {
+    while ((option = getopt(argc, argv, "+rolf:a:")) != -1) {
         if (option == 'r')
             flags &= ~(VD_OPEN_RDWR | VD_OPEN_UNMAP);
         else if (option == 'o')
             flags |= VD_OPEN_IMAGE_OPTS;
+        else if (option == 'l')
+            flags |= VD_OPEN_VMWARE_LOCK;
         else if (option == 'f')
             format = optarg;
         else if (option == 'a')
