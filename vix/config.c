@@ -19,17 +19,25 @@
 #include "vix/log.h"
 
 #define MAX_BYTES (1 << 20) /* of a configuration file */
+#define MAX_WAIT_MS (1000 * 3600)
 
 typedef struct {
     int extra_error_bits;
     int lock;
+    int lock_wait_ms;
     int any_path;
     int engine; /* index of engines */
 } Config;
 
 static const char *const engines[] = {"auto", "uring", "threads"};
-static const Config defaults = {.lock = 1};
-static Config config = {.lock = 1};
+/* The products wait as long. */
+#define DEFAULTS                                                               \
+    {                                                                          \
+        .lock = 1, .lock_wait_ms = 3500                                        \
+    }
+
+static const Config defaults = DEFAULTS;
+static Config config = DEFAULTS;
 
 /* -- values --------------------------------------------------------------- */
 
@@ -62,6 +70,17 @@ set_lock(const char *value)
 }
 
 static bool
+set_lock_wait_ms(const char *value)
+{
+    guint64 number;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 0, MAX_WAIT_MS, &number, NULL))
+        return false;
+    g_atomic_int_set(&config.lock_wait_ms, (int) number);
+    return true;
+}
+
+static bool
 set_any_path(const char *value)
 {
     return set_switch(&config.any_path, value);
@@ -87,6 +106,7 @@ typedef struct {
 static const Key keys[] = {
     {"vdisk.extraErrorBits", set_extra_error_bits},
     {"vdisk.lock", set_lock},
+    {"vdisk.lockWaitMs", set_lock_wait_ms},
     {"vdisk.allowAnyPath", set_any_path},
     {"vdisk.engine", set_engine},
     {"tmpDirectory", NULL},
@@ -234,6 +254,7 @@ vix_config_clear(void)
 {
     g_atomic_int_set(&config.extra_error_bits, defaults.extra_error_bits);
     g_atomic_int_set(&config.lock, defaults.lock);
+    g_atomic_int_set(&config.lock_wait_ms, defaults.lock_wait_ms);
     g_atomic_int_set(&config.any_path, defaults.any_path);
     g_atomic_int_set(&config.engine, defaults.engine);
 }
@@ -248,6 +269,12 @@ bool
 vix_config_lock(void)
 {
     return g_atomic_int_get(&config.lock);
+}
+
+unsigned
+vix_config_lock_wait_ms(void)
+{
+    return (unsigned) g_atomic_int_get(&config.lock_wait_ms);
 }
 
 bool

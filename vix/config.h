@@ -15,6 +15,8 @@ void vix_config_clear(void);
 
 bool vix_config_extra_error_bits(void); /* vdisk.extraErrorBits, 0 */
 bool vix_config_lock(void);             /* vdisk.lock, 1: .lck directories */
+unsigned vix_config_lock_wait_ms(void); /* vdisk.lockWaitMs, 3500: for those of
+                                           others */
 bool vix_config_any_path(void);         /* vdisk.allowAnyPath, 0: extents may
                                            lie anywhere */
 const char *vix_config_engine(void);    /* vdisk.engine, "auto"; constant */

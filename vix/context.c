@@ -21,6 +21,7 @@ vix_context_new(const char *function, VixError *err)
     VdContextParams params = {
         .engine = vix_config_engine(),
         .allow_any_path = vix_config_any_path(),
+        .lock_wait_ms = vix_config_lock_wait_ms(),
         .warn = context_warn,
     };
     g_autoptr(GError) error = NULL;

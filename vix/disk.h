@@ -31,6 +31,8 @@ VdContext *vix_context_new(const char *function, VixError *err);
 
 /* What vd_disk_open() takes, of @path: never anything but a file's name. */
 char *vix_disk_file_name(const char *path);
+/* Which locks besides libvdisk's own. */
+VdOpenFlags vix_disk_lock_flags(void);
 /* As @flags of VixDiskLib_Open() say. */
 VdOpenFlags vix_disk_open_flags(uint32 flags);
 /* Opens @path as @flags of VixDiskLib_Open() say; NULL and *@err, in the name

@@ -19,11 +19,18 @@ vix_disk_file_name(const char *path)
                                     : g_build_filename(".", path, NULL);
 }
 
+/* As VMware's products do, unless the configuration is against it. */
+VdOpenFlags
+vix_disk_lock_flags(void)
+{
+    return vix_config_lock() ? VD_OPEN_VMWARE_LOCK : 0;
+}
+
 /* Compression is of the network's, which is not here. */
 VdOpenFlags
 vix_disk_open_flags(uint32 flags)
 {
-    VdOpenFlags result = VD_OPEN_UNMAP;
+    VdOpenFlags result = VD_OPEN_UNMAP | vix_disk_lock_flags();
 
     if (!(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY))
         result |= VD_OPEN_RDWR;
