@@ -11,10 +11,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite  # noqa: E402
-from tools import DISK_IO, Failed, scratch  # noqa: E402
+from tools import (DISK_IO, UNDER_SANITIZER, Failed,  # noqa: E402
+                   scratch)
 from vix_images import (ODD_SECTORS, SECONDS, SECTOR, chain,  # noqa: E402
                         dumped, image, info, no_leftovers, noise, put,
                         raw, same, sample_of)
+from vix_sample import vixsample as plain_vixsample  # noqa: E402
 from vix_sample import (VIXSAMPLE, vixsample_fails,  # noqa: E402
                         vixsample_run)
 
@@ -35,6 +37,11 @@ def _():
                      % facts["geometry"], "uuid: " + facts["uuid"]):
             if line + "\n" not in out:
                 raise Failed("no '%s' in: %s" % (line, out))
+
+
+@suite.case("-transports: what the library has")
+def _():
+    same(vixsample("-transports").splitlines()[0], "file")
 
 
 # -- data ----------------------------------------------------------------------
@@ -192,6 +199,19 @@ def _():
 def _():
     vixsample.fails(6, "-info", "-host", "h", "-user", "u", "-password", "p", "-vm",
           "moref=vm-1", "[ds] x.vmdk")
+
+
+@suite.case("without -libdir: where the loader looks, else the one built with it")
+def _():
+    with scratch() as tmp:
+        path = image(tmp)
+        env = {"LD_LIBRARY_PATH": os.path.join(vixsample.root, "lib64")}
+        if "links: 1\n" not in plain_vixsample("-info", path, env=env):
+            raise Failed("nothing in LD_LIBRARY_PATH")
+        # dlopen() is the sanitizer's there, which knows no RUNPATH of ours.
+        if not UNDER_SANITIZER:
+            same(plain_vixsample("-info", path),
+                 plain_vixsample("-info", path, env=env))
 
 
 @suite.case("a configuration file: read, or the error names it")
