@@ -177,6 +177,15 @@ make_work(void *opaque)
     work->ok = vd_tx_file_make(work->file, work->tx->no_clobber, &work->error);
 }
 
+static void
+remove_work(void *opaque)
+{
+    TxWork *work = opaque;
+
+    vd_tx_file_remove(work->file);
+    work->ok = true;
+}
+
 /* On a worker; the error goes to @error. */
 static bool
 tx_co_work(VdTransaction *tx, VioFunc fn, TxFile *file, GError **error)
@@ -282,7 +291,7 @@ vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
         return tx_co_descriptor(tx, env, path, size, error);
     file = vd_tx_file_new(path);
     if (!tx_co_make(tx, env, file, error)) {
-        vd_tx_file_remove(file);
+        (void) tx_co_work(tx, remove_work, file, NULL); /* cannot fail */
         vd_tx_file_free(file);
         return NULL;
     }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -360,6 +361,43 @@ test_waiting_can_be_cancelled(TestCo *t)
     assert_nothing_held(path);
 }
 
+static bool
+replace_co_later(void *arg, GError **error)
+{
+    TestCo *t = arg;
+    g_autofree char *path = test_co_path(t, "disk");
+    g_autofree char *other = test_co_path(t, "other");
+
+    (void) vio_co_sleep(t->loop, 5000000, NULL);
+    test_file_make(other, 2048);
+    g_assert_cmpint(rename(other, path), ==, 0);
+    vmware_test_remove(path, "M00042.lck");
+    return true;
+}
+
+/* As whoever writes a descriptor does: what is there when the lock is granted
+ * counts, not what was there before. */
+static void
+test_what_the_holder_has_left_is_opened(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, "disk");
+    g_autoptr(VioCoGroup) group = vio_co_group_new(1);
+    GError *error = NULL;
+    VdNode *node;
+
+    test_file_make(path, 1024);
+    vmware_test_member(path, "M00042.lck", VMWARE_TEST_OTHER, "1-1(x)", 1, 'X');
+    t->env.lock_wait_ms = 600000;
+    vio_co_group_spawn(group, replace_co_later, t, NULL);
+    node = vd_co_open(&t->env, path, "raw", NULL,
+                      VD_OPEN_RDWR | VD_OPEN_VMWARE_LOCK, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(vd_node_size(node), ==, 2048);
+    g_assert_true(vio_co_group_join(group, NULL));
+    test_co_close(node);
+    assert_nothing_held(path);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -375,5 +413,6 @@ main(int argc, char **argv)
     CO_TEST(waits_no_longer_than_asked);
     CO_TEST(waiting_ends_when_it_is_let_go);
     CO_TEST(waiting_can_be_cancelled);
+    CO_TEST(what_the_holder_has_left_is_opened);
     return g_test_run();
 }
