@@ -102,6 +102,30 @@ test_hole_is_forgotten(TestCo *t)
     vmdk_table_cache_unref(cache);
 }
 
+/* What was written but not flushed is in no hole, whoever asked when. */
+static void
+test_unwritten_tables_are_there(TestCo *t)
+{
+    VdNode *node;
+    VdRun run;
+
+    make_huge(t);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, 8 * TIB, GRAIN, 9);
+    g_assert_true(
+        vd_node_co_map(node, 5 * TIB, 10 * TIB, VD_WANT_ZERO, &run, NULL));
+    g_assert_cmpuint(run.len, <=, 3 * TIB);
+    test_co_assert_zero(node, 7 * TIB, GRAIN);
+    test_co_write_pattern(node, 7 * TIB + TIB / 2, GRAIN, 9);
+    for (uint64_t off = 5 * TIB; off < 15 * TIB; off += run.len) {
+        g_assert_true(vd_node_co_map(node, off, 15 * TIB - off, VD_WANT_ZERO,
+                                     &run, NULL));
+        g_assert_cmpint(run.kind == VD_RUN_DATA, ==,
+                        off == 8 * TIB || off == 7 * TIB + TIB / 2);
+    }
+    test_co_close(node);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -110,5 +134,7 @@ main(int argc, char **argv)
     test_co_add("/vmdk/huge/check", test_check);
     test_co_add("/vmdk/huge/write", test_write);
     test_co_add("/vmdk/huge/hole-is-forgotten", test_hole_is_forgotten);
+    test_co_add("/vmdk/huge/unwritten-tables-are-there",
+                test_unwritten_tables_are_there);
     return g_test_run();
 }

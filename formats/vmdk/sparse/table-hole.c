@@ -6,6 +6,8 @@
  * may answer for all of the disk.  The answer is kept as one range of tables,
  * so that nothing per table has to be touched either.
  *
+ * Tables that are dirty end a hole, though the file does not know of them yet.
+ *
  * Concurrency: one loop.  A table that is written while the question is on its
  * way makes the answer worthless (hole_changes).
  */
@@ -64,13 +66,31 @@ vmdk_tables_co_count_hole(VmdkTables *tables, uint32_t index, bool both)
     return n;
 }
 
+/* What the file does not have yet is no less there. */
+static uint32_t
+cut_at_dirty(const VmdkTables *tables, uint32_t index, uint32_t n)
+{
+    for (unsigned i = 0; i < tables->dirty->len; i++) {
+        const VmdkTable *table = tables->dirty->pdata[i];
+
+        if (table->index - index < n)
+            n = table->index - index;
+    }
+    return n;
+}
+
 bool
 vmdk_tables_co_note_hole(VmdkTables *tables, uint32_t index)
 {
-    uint32_t before = tables->hole_changes;
-    uint32_t n = vmdk_tables_co_count_hole(tables, index, false);
+    uint32_t before = tables->hole_changes, n;
 
-    if (!n || tables->hole_changes != before)
+    if (tables->writing)
+        return false;
+    n = vmdk_tables_co_count_hole(tables, index, false);
+    if (tables->writing || tables->hole_changes != before)
+        return false;
+    n = cut_at_dirty(tables, index, n);
+    if (!n)
         return false;
     tables->hole_first = index;
     tables->hole_n = n;

@@ -192,11 +192,13 @@ vmdk_tables_co_write(VmdkTables *tables, VmdkBarrier barrier, void *arg,
     if (!tables->dirty->len && !tables->gd_dirty)
         return true;
     batch_take(&batch, tables);
+    tables->writing = true;
     vmdk_tables_forget_hole(tables);
     ok = barrier(arg, error) && batch_co_write(&batch, tables->gd, error) &&
          (!tables->rgd || batch_co_write(&batch, tables->rgd, error)) &&
          batch_co_write_directories(&batch, barrier, arg, error);
-    vmdk_tables_forget_hole(tables); /* somebody may have asked meanwhile */
+    tables->writing = false;
+    vmdk_tables_forget_hole(tables); /* somebody may be asking right now */
     batch_release(&batch, ok);
     return ok;
 }

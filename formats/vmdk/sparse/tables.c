@@ -256,11 +256,16 @@ vmdk_tables_co_get_rw(VmdkTables *tables, uint32_t index, GError **error)
 void
 vmdk_tables_set(VmdkTable *table, uint32_t i, uint32_t value)
 {
+    VmdkTables *tables = table->owner;
+
     table->gte[i] = GUINT32_TO_LE(value);
     if (table->dirty)
         return;
+    /* It may have been empty, and its place a hole, until now. */
+    if (table->index - tables->hole_first < tables->hole_n)
+        shorten_hole(tables, table->index);
     vmdk_table_mark(table, true);
-    g_ptr_array_add(table->owner->dirty, table);
+    g_ptr_array_add(tables->dirty, table);
 }
 
 void

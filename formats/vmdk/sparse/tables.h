@@ -48,6 +48,7 @@ struct VmdkTables {
     bool gd_damaged;  /* directories need repair: no writing */
     GError *gd_error; /* why a directory could not be read at all */
     bool gd_dirty;
+    bool writing; /* dirty tables are on their way to the file */
     bool warned;
     GPtrArray *dirty; /* of VmdkTable */
     GArray *meta;     /* sorted ranges: metadata among the data */
