@@ -81,6 +81,21 @@ create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
     return parent;
 }
 
+/* As the new image is to name it. */
+static bool
+create_localise_parent(VdCreatePlan *plan, GError **error)
+{
+    char *name = vd_path_relative(plan->filename, plan->backing_file);
+
+    if (name == NULL)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: cannot name %s as its parent", plan->filename,
+                        plan->backing_file);
+    g_free(plan->backing_file);
+    plan->backing_file = name;
+    return true;
+}
+
 /* The headers alone, of a parent that is not to be checked: a format that
  * stores something about it finds that there.  NULL if there is none. */
 static VdNode *
@@ -130,7 +145,9 @@ create_co_fill(VdCreation *creation, const VdCreateParams *params,
     VdNode *parent = NULL;
     bool ok;
 
-    if (plan == NULL)
+    if (plan == NULL ||
+        (plan->backing_file != NULL && params->backing_from_here &&
+         !create_localise_parent(plan, error)))
         return false;
     if (plan->backing_file != NULL && params->backing_unchecked) {
         parent = create_co_peek_parent(creation, plan);

@@ -7,6 +7,7 @@
 
 #include "block/open.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,19 @@ vd_path_combine(const char *base, const char *child)
     return g_strdup(child);
 }
 
+/* The same for a file that is not there (yet). */
+static char *
+resolve_new_place(const char *path, char **name)
+{
+    g_autofree char *dir = g_path_get_dirname(path);
+    char *real = realpath(dir, NULL), *copy = g_strdup(real);
+
+    free(real);
+    if (copy)
+        *name = g_path_get_basename(path);
+    return copy;
+}
+
 /* The directory of @path and the name in it; the directory with all links
  * resolved, also those of the file itself. */
 static char *
@@ -66,7 +80,7 @@ resolve_place(const char *path, char **name)
         return NULL;
     real = realpath(path, NULL);
     if (!real)
-        return NULL;
+        return errno == ENOENT ? resolve_new_place(path, name) : NULL;
     dir = g_path_get_dirname(real);
     *name = g_path_get_basename(real);
     free(real);

@@ -153,6 +153,8 @@ typedef struct VdCreateParams {
     const char *backing_file;   /* NULL = none; as it is to be stored: relative
                                    names count from the new image */
     const char *backing_format; /* NULL = probe */
+    bool backing_from_here;     /* or: counts from the working directory, and is
+                                   stored so that the new image finds it */
     bool backing_unchecked;     /* no more of the parent than its header, if
                                    the format needs that (size needed) */
     const char *options;        /* "k=v,k=v" of the format's option table, or

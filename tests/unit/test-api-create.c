@@ -2,6 +2,8 @@
 /* tests/unit/test-api-create.c - new images: all or nothing. */
 #include "tests/unit/api-test.h"
 
+#include <glib/gstdio.h>
+
 #include <string.h>
 
 static bool
@@ -256,6 +258,59 @@ test_format_list_is_sorted_and_true(void)
     g_assert_false(vd_format_exists("cake"));
 }
 
+static void
+assert_child_names(ApiTest *t, const char *child, const char *parent,
+                   const char *stored)
+{
+    VdCreateParams params = {.filename = child,
+                             .format = "vmdk",
+                             .size = UINT64_MAX,
+                             .backing_file = parent,
+                             .backing_format = "vmdk",
+                             .backing_from_here = true};
+    GError *error = NULL;
+    VdDisk *disk;
+    VdInfo *info;
+
+    vd_create(t->ctx, &params, &error);
+    g_assert_no_error(error);
+    disk = api_test_open(t, child, "vmdk", 0);
+    g_assert_cmpuint(vd_disk_count_links(disk), ==, 2);
+    info = vd_disk_get_info(disk, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(info->backing_filename, ==, stored);
+    vd_info_free(info);
+    api_test_close(disk);
+    g_assert_cmpint(g_unlink(child), ==, 0);
+}
+
+static void
+test_parents_named_from_here(ApiTest *t, gconstpointer data)
+{
+    g_autofree char *here = g_get_current_dir();
+    const char *sub = api_test_path(t, "sub");
+    VdCreateParams parent = {
+        .filename = api_test_path(t, "p.vmdk"), .format = "vmdk", .size = MIB};
+    GError *error = NULL;
+
+    vd_create(t->ctx, &parent, &error);
+    g_assert_no_error(error);
+    assert_child_names(t, api_test_path(t, "c.vmdk"), parent.filename,
+                       "p.vmdk");
+    g_assert_cmpint(g_mkdir(sub, 0777), ==, 0);
+    g_assert_cmpint(g_chdir(t->dir), ==, 0);
+    assert_child_names(t, "sub/c.vmdk", "p.vmdk", "../p.vmdk");
+    assert_child_names(t, "./c.vmdk", "./sub/../p.vmdk", "p.vmdk");
+    g_assert_cmpint(g_chdir(here), ==, 0);
+    g_assert_cmpint(g_rmdir(sub), ==, 0);
+    parent.filename = api_test_path(t, "no/c.vmdk");
+    parent.backing_file = api_test_path(t, "p.vmdk");
+    parent.backing_from_here = true;
+    g_assert_false(vd_create(t->ctx, &parent, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_NOT_FOUND);
+    g_clear_error(&error);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -286,5 +341,7 @@ main(int argc, char **argv)
                     test_formats_list_their_options);
     g_test_add_func("/api/create/format-list-is-sorted-and-true",
                     test_format_list_is_sorted_and_true);
+    api_test_add("/api/create/parents_named_from_here",
+                 test_parents_named_from_here);
     return g_test_run();
 }
