@@ -14,6 +14,8 @@ struct VixDiskLibHandleStruct {
     char *path;
     uint32 flags; /* of VixDiskLib_Open() */
     VixDiskLibSectorType capacity;
+    bool has_child; /* made with VixDiskLib_CreateChild(): no more writes, with
+                       which it would not fit */
     VdContext *ctx;
     VdDisk *disk;
     VixAsync async;
@@ -29,6 +31,8 @@ vix_disk_is_writable(const VixDisk *disk)
  * @function. */
 VdContext *vix_context_new(const char *function, VixError *err);
 
+/* INVALID_ARG if there is none. */
+VixError vix_check_path(const char *function, const char *path);
 /* What vd_disk_open() takes, of @path: never anything but a file's name. */
 char *vix_disk_file_name(const char *path);
 /* Which locks besides libvdisk's own. */

@@ -25,10 +25,12 @@ check_range(const char *function, const VixDisk *disk,
 static VixError
 check_writable(const char *function, const VixDisk *disk)
 {
-    if (vix_disk_is_writable(disk))
+    if (vix_disk_is_writable(disk) && !disk->has_child)
         return VIX_OK;
-    return vix_fail(VIX_E_FILE_READ_ONLY, "%s: %s: is open read-only", function,
-                    disk->path);
+    return vix_fail(VIX_E_FILE_READ_ONLY, "%s: %s: %s", function, disk->path,
+                    disk->has_child
+                        ? "has got a child, which would no longer fit"
+                        : "is open read-only");
 }
 
 VixError

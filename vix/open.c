@@ -11,6 +11,14 @@
 #include "vix/live.h"
 #include "vix/log.h"
 
+VixError
+vix_check_path(const char *function, const char *path)
+{
+    if (path && *path != '\0')
+        return VIX_OK;
+    return vix_fail(VIX_E_INVALID_ARG, "%s: no path", function);
+}
+
 /* A name with a colon in it could be something else to libvdisk. */
 char *
 vix_disk_file_name(const char *path)
@@ -148,10 +156,10 @@ VixDiskLib_Open(const VixDiskLibConnection connection, const char *path,
                         function);
     *diskHandle = NULL;
     err = vix_live_check_connection(function, connection);
+    if (err == VIX_OK)
+        err = vix_check_path(function, path);
     if (err != VIX_OK)
         return err;
-    if (!path || *path == '\0')
-        return vix_fail(VIX_E_INVALID_ARG, "%s: no path", function);
     ctx = vix_context_new(function, &err);
     if (!ctx)
         return err;
