@@ -54,8 +54,11 @@ create(const char *function, const char *path,
 {
     g_autofree char *name = vix_disk_file_name(path);
     g_autofree char *options = NULL;
-    VdCreateParams create = {
-        .filename = name, .format = "vmdk", .sync = true, .no_clobber = true};
+    VdCreateParams create = {.filename = name,
+                             .format = "vmdk",
+                             .sync = true,
+                             .no_clobber = true,
+                             .open_flags = vix_disk_lock_flags()};
     VdContext *ctx;
     VixError err = vix_create_options(function, params, &options);
 
@@ -164,7 +167,7 @@ child_make(const Child *c, GError **error)
         .options = options,
         .sync = true,
         .no_clobber = true,
-        .open_flags = VD_OPEN_NO_PARENT,
+        .open_flags = VD_OPEN_NO_PARENT | vix_disk_lock_flags(),
     };
     VdCreation *creation;
 

@@ -93,7 +93,7 @@ def _():
 def case_names(path):
     text = tree.read(path)
     if path.endswith(".c"):
-        return re.findall(r'g_test_add\w*\(\s*"([^"]+)"', text)
+        return re.findall(r'\w+_test_add\w*\(\s*"([^"]+)"', text)
     return re.findall(r'suite\.(?:case|add)\(\s*"((?:[^"\\]|\\.)+)"', text)
 
 
