@@ -182,10 +182,11 @@ fail_disk(const char *function, VixError code, const void *disk)
     return code;
 }
 
+/* Most threads have no disk of their own: NULL, which is no handle. */
 static bool
 is_pump(const VixDisk *disk)
 {
-    return vix_async_own_disk() == disk;
+    return disk && vix_async_own_disk() == disk;
 }
 
 static bool
