@@ -35,7 +35,7 @@ KINDS = (
     SeSparse("seSparse", suffix="-sesparse", refuses=SESPARSE),
     Stream("streamOptimized", refuses=STREAM),
     Mixed("custom (flat, sparse, zero, flat)", "custom", lines_mixed,
-          "-d.vmdk", idle=SHRINK, lacks=("write",)),
+          "-d.vmdk", idle=SHRINK, lacks=("write",), peers=()),
     Lines("partitionedDevice", "partitionedDevice", lines_partitions,
           "-device.img", idle=SHRINK, lacks=("grow",), peers=(),
           refuses={"grow": "a disk with several extents in one file cannot be "

@@ -8,11 +8,11 @@ part of the contract (docs/ARCHITECTURE.md).
 """
 import os
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from holder import qemu_holds, we_hold  # noqa: E402
 from tap import Suite, skip_all  # noqa: E402
 from tools import (DISK_IO, VDISK_IMG, Failed, need, qemu_img,  # noqa: E402
                    run, scratch, vdisk_img, vdisk_img_fails)
@@ -22,39 +22,6 @@ READ_SET = {100, 201, 203}
 WRITE_SET = {100, 101, 103, 201, 203}
 
 suite = Suite()
-
-
-class Holder:
-    """A program that has an image open until the with block ends."""
-
-    def __init__(self, argv, greeting, say=b""):
-        self.argv = argv
-        self.greeting = greeting
-        self.say = say
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self.argv, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE)
-        self.process.stdin.write(self.say)
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if self.greeting not in line:
-            raise Failed("%s says %r" % (self.argv, line))
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.stdout.read()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def qemu_holds(image, fmt, *flags):
-    return Holder([need("qemu-io"), *flags, "-f", fmt, image],
-                  b"read 512/512", b"read 0 512\n")
-
-
-def we_hold(image, fmt, *flags):
-    return Holder([DISK_IO, *flags, "-f", fmt, image, "wait"], b"ready")
 
 
 def make(tmp, fmt, name="image", *options):

@@ -129,9 +129,9 @@ def qemu_img(*args, **kwargs):
     return result.stdout.decode()
 
 
-def qemu_io(image, *commands, fmt="vmdk"):
+def qemu_io(image, *commands, fmt="vmdk", flags=()):
     """Run qemu-io commands on @image; each of them must succeed."""
-    argv = [need("qemu-io"), "-f", fmt]
+    argv = [need("qemu-io"), *flags, "-f", fmt]
     for command in commands:
         argv += ["-c", command]
     result = run(argv + [str(image)])

@@ -17,7 +17,7 @@ import nbdkit
 import vddk_plugin
 from tools import UNDER_SANITIZER, need, run, scratch
 
-# Where libvixDiskLib.so.N are.
+# Where soN/libvixDiskLib.so.N are.
 LIBRARIES = os.environ.get(
     "VDISK_VIX_DIR", os.path.join(vddk_plugin.BUILD_ROOT, "vix"))
 # Those that the plugin knows.
@@ -38,8 +38,8 @@ CREATE_TYPES = {
 
 
 def library(soname):
-    return os.path.realpath(os.path.join(LIBRARIES,
-                                         "libvixDiskLib.so.%d" % soname))
+    return os.path.realpath(os.path.join(
+        LIBRARIES, "so%d" % soname, "libvixDiskLib.so.%d" % soname))
 
 
 def make_root(directory, soname):
