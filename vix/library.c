@@ -35,28 +35,6 @@ log_banner(uint32 major, uint32 minor)
     vix_log("%s", vd_build_info());
 }
 
-/* The versions that programs ask for say nothing about what they were compiled
- * with, and libDir holds nothing that we need. */
-VixError
-VixDiskLib_InitEx(uint32 majorVersion, uint32 minorVersion,
-                  VixDiskLibGenericLogFunc *log, VixDiskLibGenericLogFunc *warn,
-                  VixDiskLibGenericLogFunc *panic, const char *libDir,
-                  const char *configFile)
-{
-    bool first = vix_live_start();
-    bool named = configFile && *configFile != '\0';
-    VixError err = VIX_OK;
-
-    vix_log_set(log, warn);
-    if (first)
-        log_banner(majorVersion, minorVersion);
-    if (first || named)
-        err = vix_config_load(configFile);
-    if (err != VIX_OK)
-        VixDiskLib_Exit();
-    return err;
-}
-
 /* Disks that a function of the program is called for right now stay: it may
  * have called exit(). */
 static void
@@ -75,15 +53,45 @@ close_all(void)
         vix_live_wait_closing();
 }
 
+/* False if others still need the library. */
+static bool
+stop(void)
+{
+    if (!vix_live_stop())
+        return false;
+    close_all();
+    vix_config_clear();
+    vix_log_set(NULL, NULL);
+    return true;
+}
+
+/* The versions that programs ask for say nothing about what they were compiled
+ * with, and libDir holds nothing that we need. */
+VixError
+VixDiskLib_InitEx(uint32 majorVersion, uint32 minorVersion,
+                  VixDiskLibGenericLogFunc *log, VixDiskLibGenericLogFunc *warn,
+                  VixDiskLibGenericLogFunc *panic, const char *libDir,
+                  const char *configFile)
+{
+    bool first = vix_live_start();
+    bool named = configFile && *configFile != '\0';
+    VixError err = VIX_OK;
+
+    vix_log_set(log, warn);
+    if (first)
+        log_banner(majorVersion, minorVersion);
+    if (first || named)
+        err = vix_config_load(configFile);
+    if (err != VIX_OK)
+        (void) stop(); /* its text is still to be told */
+    return err;
+}
+
 void
 VixDiskLib_Exit(void)
 {
-    if (!vix_live_stop())
-        return;
-    close_all();
-    vix_config_clear();
-    vix_error_forget();
-    vix_log_set(NULL, NULL);
+    if (stop())
+        vix_error_forget();
 }
 
 const char *
