@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test-vix-client-bindings - what the bindings to other languages do: Go
+ * (vmware/virtual-disks), Python (xuru/vixDiskLib), ctypes. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/vix/host.h"
+
+#define SECTORS 2048
+
+/* -- Go ------------------------------------------------------------------- */
+
+/* A string of the heap that is overwritten and freed right after the call. */
+static void
+drop(char *string)
+{
+    memset(string, 'x', strlen(string));
+    free(string);
+}
+
+static void
+go_init(void)
+{
+    char *dir = strdup("/usr/local/vmware-vix-disklib-distrib");
+
+    assert_ok(vix(Init)(7, 0, NULL, NULL, NULL, dir));
+    drop(dir);
+}
+
+/* The structure is never freed, its strings always are. */
+static VixDiskLibConnection
+go_connect(void)
+{
+    VixDiskLibConnectParams *params = vix(AllocateConnectParams)();
+    VixDiskLibConnection connection;
+    char *modes = strdup("nbd"), *snapshot = strdup("");
+
+    params->thumbPrint = strdup("11:22");
+    params->credType = VIXDISKLIB_CRED_UID;
+    params->creds.uid.userName = strdup("user");
+    params->creds.uid.password = strdup("word");
+    assert_ok(vix(PrepareForAccess)(params, "identity"));
+    assert_ok(vix(ConnectEx)(params, FALSE, snapshot, modes, &connection));
+    assert_ok(vix(EndAccess)(params, "identity"));
+    drop(params->thumbPrint);
+    drop(params->creds.uid.userName);
+    drop(params->creds.uid.password);
+    drop(modes);
+    drop(snapshot);
+    return connection;
+}
+
+static VixDiskLibHandle
+go_open(VixDiskLibConnection connection, const char *path, uint32 flags)
+{
+    char *copy = strdup(path);
+    VixDiskLibHandle disk = host_open(connection, copy, flags);
+
+    drop(copy);
+    return disk;
+}
+
+/* All of it by value. */
+static VixDiskLibInfo
+go_info(VixDiskLibHandle disk)
+{
+    VixDiskLibInfo *info, copy;
+
+    assert_ok(vix(GetInfo)(disk, &info));
+    memcpy(&copy, info, 64);
+    vix(FreeInfo)(info);
+    return copy;
+}
+
+/* Any range of bytes, by whole sectors around it. */
+static void
+go_write_bytes(VixDiskLibHandle disk, uint64 off, const char *bytes)
+{
+    uint64 first = off / SECTOR, end = (off + strlen(bytes)) / SECTOR + 1;
+    g_autofree uint8 *buf = g_malloc((end - first) * SECTOR + 1);
+
+    /* Slices of bytes are not aligned to anything. */
+    assert_ok(vix(Read)(disk, first, end - first, buf + 1));
+    memcpy(buf + 1 + off % SECTOR, bytes, strlen(bytes));
+    assert_ok(vix(Write)(disk, first, end - first, buf + 1));
+}
+
+static void
+test_go(void)
+{
+    const char *path = host_make_disk("go.vmdk", SECTORS);
+    VixDiskLibConnection connection;
+    VixDiskLibHandle disk;
+    uint8 sector[SECTOR];
+
+    go_init();
+    connection = go_connect();
+    disk = go_open(connection, path, VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
+    g_assert_cmpuint(go_info(disk).capacity, ==, SECTORS);
+    g_assert_cmpuint(go_info(disk).physicalSectorSize, ==, 512);
+    go_write_bytes(disk, 1020, "0123456789");
+    assert_ok(vix(Close)(disk));
+    disk = go_open(connection, path,
+                   VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ |
+                       VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+    assert_ok(vix(Read)(disk, 2, 1, sector));
+    g_assert_cmpint(memcmp(sector, "456789", 7), ==, 0);
+    /* What is behind the end is the end of the file to it. */
+    assert_vix(vix(Read)(disk, SECTORS, 1, sector), 16007);
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Disconnect)(connection));
+    vix(Exit)();
+}
+
+static void
+test_go_blocks(void)
+{
+    const char *path = host_make_disk("blocks.vmdk", SECTORS);
+    VixDiskLibBlockList *list;
+    VixDiskLibConnection connection;
+    VixDiskLibHandle disk;
+
+    go_init();
+    connection = go_connect();
+    disk = go_open(connection, path, 0);
+    host_write(disk, 3 * GRAIN, 1, 1);
+    assert_ok(vix(QueryAllocatedBlocks)(disk, 0, SECTORS, GRAIN, &list));
+    g_assert_cmpuint(list->numBlocks, ==, 1);
+    g_assert_cmpuint((&list->blocks[0])->offset, ==, 3 * GRAIN);
+    assert_ok(vix(FreeBlockList)(list));
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Disconnect)(connection));
+    vix(Exit)();
+}
+
+/* -- xuru ----------------------------------------------------------------- */
+
+/* Once in the constructor, and again in every connect. */
+static void
+xuru_init(void)
+{
+    assert_ok(vix(InitEx)(1, 2, NULL, NULL, NULL, NULL, NULL));
+}
+
+static VixDiskLibConnection
+xuru_connect(void)
+{
+    VixDiskLibConnectParams params = {0};
+    VixDiskLibConnection connection;
+    uint32 cleaned = 1, remaining = 1;
+
+    xuru_init();
+    assert_ok(vix(Cleanup)(&params, &cleaned, &remaining));
+    assert_ok(vix(ConnectEx)(&params, FALSE, NULL, "", &connection));
+    assert_ok(vix(Cleanup)(&params, &cleaned, &remaining));
+    g_assert_cmpuint(cleaned + remaining, ==, 0);
+    return connection;
+}
+
+static void
+test_xuru(void)
+{
+    const char *path = host_make_disk("xuru.vmdk", SECTORS);
+
+    xuru_init();
+    for (unsigned i = 1; i < 4; i++) {
+        VixDiskLibConnection connection = xuru_connect();
+        VixDiskLibHandle disk =
+            host_open(connection, path, VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
+
+        host_write(disk, i, 3, i);
+        host_assert_reads(disk, i, 3, i);
+        assert_ok(vix(Close)(disk));
+        assert_ok(vix(Disconnect)(connection));
+    }
+    for (unsigned i = 0; i < 4; i++)
+        vix(Exit)();
+}
+
+/* Whatever a failed call has left. */
+static void
+test_xuru_frees_failed_info(void)
+{
+    VixDiskLibInfo *info = (VixDiskLibInfo *) &info;
+
+    xuru_init();
+    assert_vix(vix(GetInfo)((VixDiskLibHandle) &info, &info),
+               VIX_E_INVALID_HANDLE);
+    vix(FreeInfo)(info);
+    vix(Exit)();
+}
+
+/* Makes a disk, and removes it again. */
+static void
+test_xuru_creates(void)
+{
+    VixDiskLibCreateParams params = {.diskType = VIXDISKLIB_DISK_SPLIT_SPARSE,
+                                     .adapterType = VIXDISKLIB_ADAPTER_IDE,
+                                     .capacity = SECTORS};
+    VixDiskLibConnection connection = xuru_connect();
+    const char *path = host_path("made.vmdk");
+
+    assert_ok(vix(Create)(connection, path, &params, NULL, NULL));
+    assert_vix(vix(Create)(connection, path, &params, NULL, NULL), 12);
+    assert_ok(vix(Unlink)(connection, path));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    assert_ok(vix(Disconnect)(connection));
+    vix(Exit)();
+}
+
+/* -- ctypes --------------------------------------------------------------- */
+
+static void *
+ctypes_main(void *opaque)
+{
+    const char *path = opaque;
+    VixDiskLibConnection connection;
+    VixDiskLibHandle disk;
+
+    assert_ok(vix(Connect)(NULL, &connection));
+    disk = host_open(connection, path, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+    host_assert_reads(disk, 0, SECTORS, 0);
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Disconnect)(connection));
+    return NULL;
+}
+
+static void
+test_ctypes(void)
+{
+    const char *path = host_make_disk("ctypes.vmdk", SECTORS);
+    pthread_t threads[3];
+
+    assert_ok(vix(InitEx)(6, 8, NULL, NULL, NULL, NULL, NULL));
+    ctypes_main((void *) path);
+    for (unsigned i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = host_thread(ctypes_main, (void *) path);
+    for (unsigned i = 0; i < G_N_ELEMENTS(threads); i++)
+        host_join(threads[i]);
+    vix(Exit)();
+}
+
+int
+main(int argc, char **argv)
+{
+    host_begin(&argc, &argv);
+    g_test_add_func("/vix/go/disk", test_go);
+    g_test_add_func("/vix/go/blocks", test_go_blocks);
+    g_test_add_func("/vix/xuru/disk", test_xuru);
+    g_test_add_func("/vix/xuru/frees-failed-info", test_xuru_frees_failed_info);
+    g_test_add_func("/vix/xuru/creates", test_xuru_creates);
+    g_test_add_func("/vix/ctypes/threads", test_ctypes);
+    return host_run();
+}
