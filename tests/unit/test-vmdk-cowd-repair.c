@@ -179,6 +179,36 @@ test_table_over_grains(TestCo *t)
     test_co_close(node);
 }
 
+/* What the entries said stays, and can be written to. */
+static void
+test_zeroes_above_a_parent(TestCo *t)
+{
+    VdNode *node;
+
+    cowd_test_make_child(t, "subformat=monolithicFlat", COWD);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(node, SPAN, 4096, 3);
+    test_co_close(node);
+    vmdk_test_poke32(t, DELTA, GD_BYTE, 1);
+    vmdk_test_poke32(t, DELTA, GD_BYTE + 8, 1); /* with a part of a table */
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 2);
+    assert_mended(t, 2);
+
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_assert_zero(node, 0, SPAN);
+    test_co_assert_zero(node, 2 * SPAN, DISK - 2 * SPAN);
+    test_co_write_pattern(node, 512, 512, 5);
+    test_co_write_pattern(node, DISK - 512, 512, 6);
+    test_co_assert_zero(node, 0, 512);
+    test_co_assert_pattern(node, 512, 512, 5);
+    test_co_assert_zero(node, 1024, SPAN - 1024);
+    test_co_assert_pattern(node, SPAN, 4096, 3);
+    test_co_assert_pattern(node, SPAN + 4096, SPAN - 4096, 7);
+    test_co_assert_zero(node, 2 * SPAN, DISK - 2 * SPAN - 512);
+    test_co_close(node);
+    g_assert_cmpuint(cowd_test_check(t).corruptions, ==, 0);
+}
+
 #define MAX_BLOCK (64 * KIB / 512)
 
 /* Two TiB that belong to nobody, nearly all of them a hole of the file: new
@@ -228,6 +258,7 @@ main(int argc, char **argv)
     ADD("outside", test_entry_outside);
     ADD("directory", test_entry_on_the_directory);
     ADD("shared", test_shared_grain);
+    ADD("zeroes-above-a-parent", test_zeroes_above_a_parent);
     ADD("free-sector-far-out", test_free_sector_far_out);
     ADD("leaks-at-the-end", test_leaks_at_the_end);
     ADD("table-over-grains", test_table_over_grains);

@@ -21,12 +21,9 @@
 #include "formats/vmdk/sparse/sparse.h"
 
 #include "block/open.h"
-#include "formats/vmdk/bytes.h"
 
 #include <string.h>
 
-#define DESC_SECTOR_BYTE 28
-#define DESC_SECTORS_BYTE 36
 #define HALF (VMDK_DESC_SECTORS / 2)
 
 /* -- may it be torn? --------------------------------------------------------
@@ -97,8 +94,7 @@ static bool
 embedded_co_write_header(VmdkState *s, uint8_t *raw, uint64_t sector,
                          uint64_t n, GError **error)
 {
-    vmdk_put64(raw + DESC_SECTOR_BYTE, sector);
-    vmdk_put64(raw + DESC_SECTORS_BYTE, n);
+    vmdk_header_patch_descriptor(sector, n, raw);
     return vd_node_co_pwrite(s->file, 0, raw, VMDK_HEADER_BYTES, error);
 }
 

@@ -137,17 +137,31 @@ check_table(Check *c, const VmdkTableView *view)
                     off + (i << sp->grain_shift));
 }
 
+static void
+check_no_table(Check *c, uint32_t index)
+{
+    const VmdkTables *tables = c->e->sparse->tables;
+
+    if (tables->gd[index] == VMDK_GTE_BAD)
+        FIND(c, CORRUPTION, tables->hdr.gd_sector,
+             "directory entry %u names no place in the file", index);
+    else if (tables->gd[index] == VMDK_GTE_ZERO && !tables->zero_gte &&
+             vmdk_has_parent(c->e->state))
+        FIND(c, CORRUPTION, tables->hdr.gd_sector,
+             "directory entry %u is 1 (zeroes), for which no grain table can "
+             "stand above a parent; this part can only be read",
+             index);
+}
+
 static bool
 check_visit(void *arg, const VmdkTableView *view, GError **error)
 {
     Check *c = arg;
-    const VmdkTables *tables = c->e->sparse->tables;
 
     if (view->primary)
         check_table(c, view);
-    else if (tables->gd[view->index] == VMDK_GTE_BAD)
-        FIND(c, CORRUPTION, tables->hdr.gd_sector,
-             "directory entry %u names no place in the file", view->index);
+    else
+        check_no_table(c, view->index);
     return true;
 }
 

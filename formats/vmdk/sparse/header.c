@@ -286,6 +286,14 @@ vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 }
 
 void
+vmdk_header_patch_descriptor(uint64_t sector, uint64_t n,
+                             uint8_t raw[VMDK_HEADER_BYTES])
+{
+    vmdk_put64(raw + OFF_DESC, sector);
+    vmdk_put64(raw + OFF_DESC_SIZE, n);
+}
+
+void
 vmdk_header_mark_unfinished(uint8_t raw[VMDK_HEADER_BYTES])
 {
     memcpy(raw + OFF_MAGIC, header_unfinished, sizeof(header_unfinished));

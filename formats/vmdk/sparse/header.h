@@ -59,6 +59,9 @@ void vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
 /* Put version, flags, capacity and the places of directories and first grain
  * into a header that has been read: all else in @raw stays. */
 void vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES]);
+/* Where the descriptor is: @n sectors from @sector on. */
+void vmdk_header_patch_descriptor(uint64_t sector, uint64_t n,
+                                  uint8_t raw[VMDK_HEADER_BYTES]);
 
 /* The magic of a file that is still being written (lower case), which decode
  * refuses: a crash then never leaves a plausible stream. */

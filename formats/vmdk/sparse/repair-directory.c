@@ -346,16 +346,33 @@ match(Pair *p, uint32_t i, GError **error)
     return true;
 }
 
+/* Readers took something else for the table: the directory named a place in the
+ * file, but not the right one. */
+static bool
+was_mistaken(const Pair *p, uint32_t i)
+{
+    uint32_t e = p->r->gd_moved || !p->gd.disk ? VMDK_GTE_BAD : p->gd.disk[i];
+
+    return e != p->gd.want[i] && vmdk_table_is_placed(e) &&
+           (uint64_t) e + p->r->tables->gt_sectors <= p->r->file_sectors;
+}
+
 /* So that what could be read reads the same. */
 static void
 note_who_was_read(Pair *p, uint32_t i)
 {
+    gpointer key = GSIZE_TO_POINTER((gsize) i);
     bool primary =
         !p->r->gd_moved && p->gd.disk && p->gd.disk[i] == p->gd.want[i];
 
-    if (p->has_rgd && !primary && vmdk_table_is_placed(p->rgd.want[i]) &&
-        p->rgd.disk && p->rgd.disk[i] == p->rgd.want[i])
-        g_hash_table_add(p->r->second, GSIZE_TO_POINTER((gsize) i));
+    if (!p->has_rgd)
+        return;
+    if (!primary && vmdk_table_is_placed(p->rgd.want[i]) && p->rgd.disk &&
+        p->rgd.disk[i] == p->rgd.want[i])
+        g_hash_table_add(p->r->second, key);
+    if (was_mistaken(p, i))
+        g_hash_table_insert(p->r->mistaken, key,
+                            GSIZE_TO_POINTER((gsize) p->gd.disk[i]));
 }
 
 static bool
@@ -373,7 +390,8 @@ pair_co_decide(Pair *p, GError **error)
         directory_co_settle(p, &p->gd, p->has_rgd ? &p->rgd : NULL, i);
         if (p->has_rgd)
             directory_co_settle(p, &p->rgd, &p->gd, i);
-        if (!match(p, i, error))
+        if (!match(p, i, error) ||
+            !vmdk_repair_co_zero_table(p->r, i, &p->gd.want[i], error))
             return false;
         note_who_was_read(p, i);
     }

@@ -20,7 +20,9 @@
  *   1 without flag     no good grain             0; with a parent, the mark it
  *                                                was meant to be
  *
- * The first copy is the primary one, unless readers could not find that.
+ * The first copy is the primary one, unless readers could not find that.  If
+ * they took something else for it, where the copies differ that one comes first
+ * which says what was read.
  *
  * A grain that has an owner already is copied for the next one.  So whatever
  * could be read before reads the same, except where two entries claim a grain
@@ -30,6 +32,8 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
+#include "formats/vmdk/bytes.h"
+
 #include <string.h>
 
 typedef struct {
@@ -38,6 +42,7 @@ typedef struct {
     VmdkOwners owned;  /* grains that have an owner for good */
     VmdkOwners meta;   /* what the image itself is made of, for certain */
     uint8_t *want;     /* one table, whole sectors */
+    uint8_t *mistaken; /* what readers took for it; NULL = they did not */
     size_t len;
     uint64_t lost_off, lost_len; /* guest bytes that have not been told yet */
 } Job;
@@ -63,6 +68,25 @@ is_grain(const Job *job, bool has, uint32_t e)
     return has && e > VMDK_GTE_ZERO && judge(job, e) == VMDK_ENTRY_GOOD;
 }
 
+/* Readers looked at the redundant copy where what they found first made no
+ * sense. */
+static bool
+redundant_comes_first(const Job *job, const VmdkTableView *view, uint32_t i)
+{
+    bool second = g_hash_table_contains(job->r->second,
+                                        GSIZE_TO_POINTER((gsize) view->index));
+    uint32_t seen;
+
+    if (!job->mistaken || !view->primary || !view->redundant)
+        return second;
+    seen = vmdk_get32(job->mistaken + (size_t) i * sizeof(seen));
+    if (judge(job, seen) != VMDK_ENTRY_GOOD)
+        return second;
+    if (seen == GUINT32_FROM_LE(view->primary[i]))
+        return false;
+    return second || seen == GUINT32_FROM_LE(view->redundant[i]);
+}
+
 /* The copy that readers found comes first. */
 static Entry
 entry_at(const Job *job, const VmdkTableView *view, uint32_t i, uint64_t off)
@@ -75,8 +99,7 @@ entry_at(const Job *job, const VmdkTableView *view, uint32_t i, uint64_t off)
         entry.first = GUINT32_FROM_LE(view->primary[i]);
     if (entry.has_second)
         entry.second = GUINT32_FROM_LE(view->redundant[i]);
-    if (g_hash_table_contains(job->r->second,
-                              GSIZE_TO_POINTER((gsize) view->index)))
+    if (redundant_comes_first(job, view, i))
         entry = (Entry){.first = entry.second,
                         .second = entry.first,
                         .has_first = entry.has_second,
@@ -269,13 +292,21 @@ note_end(Job *job, bool has, uint32_t e)
         job->r->next = end;
 }
 
+/* Has it just been made? */
+static bool
+is_new(const Job *job, uint32_t index)
+{
+    return g_hash_table_contains(job->r->zeroes,
+                                 GSIZE_TO_POINTER((gsize) index));
+}
+
 static bool
 visit_agreed(void *arg, const VmdkTableView *shown, GError **error)
 {
     Job *job = arg;
     VmdkTableView view = without_fresh(job, shown);
 
-    for (uint32_t i = 0; i < view.in_use; i++) {
+    for (uint32_t i = 0; i < view.in_use && !is_new(job, view.index); i++) {
         Entry entry = entry_at(job, &view, i, 0);
         uint32_t e = entry.has_first ? entry.first : entry.second;
 
@@ -304,12 +335,29 @@ repair_co_write_copy(Job *job, uint32_t gde, const uint32_t *disk,
                                 now, job->len, error);
 }
 
+/* Nothing, too, if it cannot be read any more. */
+static uint8_t *
+repair_co_read_mistaken(const Job *job, uint32_t index)
+{
+    gpointer sector =
+        g_hash_table_lookup(job->r->mistaken, GSIZE_TO_POINTER((gsize) index));
+    g_autofree uint8_t *raw = sector ? g_malloc(job->len) : NULL;
+
+    if (!raw || !vmdk_scan_co_read(job->r->e->file,
+                                   GPOINTER_TO_SIZE(sector) * VMDK_SECTOR, raw,
+                                   job->len, NULL))
+        return NULL;
+    return g_steal_pointer(&raw);
+}
+
 static bool
 repair_co_fill(Job *job, const VmdkTableView *view, GError **error)
 {
     const VmdkSparse *sp = job->r->e->sparse;
     uint64_t off = (uint64_t) view->index << sp->table_shift;
 
+    g_free(job->mistaken);
+    job->mistaken = repair_co_read_mistaken(job, view->index);
     memset(job->want, 0, job->len);
     for (uint32_t i = 0; i < view->in_use; i++) {
         Entry entry =
@@ -332,7 +380,7 @@ visit_co_repair(void *arg, const VmdkTableView *shown, GError **error)
     VmdkTableView view = without_fresh(job, shown);
     uint32_t gde = t->gd[view.index];
 
-    if (!vmdk_table_is_placed(gde))
+    if (!vmdk_table_is_placed(gde) || is_new(job, view.index))
         return true; /* none, or unknown and left alone */
     return repair_co_fill(job, &view, error) &&
            repair_co_write_copy(job, gde, view.primary, error) &&
@@ -385,6 +433,7 @@ job_clear(Job *job)
     vmdk_owners_clear(&job->owned);
     vmdk_owners_clear(&job->meta);
     g_free(job->want);
+    g_free(job->mistaken);
 }
 
 bool

@@ -178,6 +178,23 @@ repair_co_is_rather(VmdkRepair *r, uint64_t std, uint64_t named)
             !repair_co_is_directory(r, named));
 }
 
+/* A descriptor that seems to reach into what lies behind it does not. */
+static void
+clip_descriptor(VmdkRepair *r)
+{
+    VmdkHeader *hdr = &r->tables->hdr;
+    const uint64_t behind[] = {hdr->rgd_sector, hdr->gd_sector,
+                               hdr->overhead_sectors};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(behind); i++) {
+        if (behind[i] <= hdr->desc_sector ||
+            hdr->desc_sectors <= behind[i] - hdr->desc_sector)
+            continue;
+        hdr->desc_sectors = behind[i] - hdr->desc_sector;
+        r->desc_clipped = true;
+    }
+}
+
 static void
 repair_co_header_places(VmdkRepair *r)
 {
@@ -203,6 +220,7 @@ repair_co_header_places(VmdkRepair *r)
     }
     drop_missing_directory(r);
     repair_co_first_grain(r);
+    clip_descriptor(r);
 }
 
 static bool
@@ -223,6 +241,9 @@ repair_co_header(VmdkRepair *r, GError **error)
             hdr.version = MAX(hdr.version, 2);
         }
         vmdk_header_patch(&hdr, raw);
+        if (r->desc_clipped)
+            vmdk_header_patch_descriptor(hdr.desc_sector, hdr.desc_sectors,
+                                         raw);
     }
     return vmdk_repair_co_write(r, 0, raw, sp->raw, sp->kind->header_bytes,
                                 error);
@@ -333,6 +354,8 @@ vmdk_sparse_co_repair(VmdkExtent *e, VdCheckResult *result, GError **error)
         .name = vd_node_name(e->file),
         .file_sectors = (size + VMDK_SECTOR - 1) / VMDK_SECTOR,
         .second = g_hash_table_new(NULL, NULL),
+        .mistaken = g_hash_table_new(NULL, NULL),
+        .zeroes = g_hash_table_new(NULL, NULL),
         .fresh = g_hash_table_new(NULL, NULL),
     };
     bool ok = repair_co_run(&r, error);
@@ -341,6 +364,8 @@ vmdk_sparse_co_repair(VmdkExtent *e, VdCheckResult *result, GError **error)
         (void) vd_undo_co_cancel(r.undo, NULL); /* the next opening can */
     vd_undo_free(r.undo);
     g_hash_table_unref(r.second);
+    g_hash_table_unref(r.mistaken);
+    g_hash_table_unref(r.zeroes);
     g_hash_table_unref(r.fresh);
     return sparse_co_reopen(e, ok ? error : NULL) && ok;
 }

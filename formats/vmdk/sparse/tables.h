@@ -43,7 +43,8 @@ struct VmdkTables {
     uint32_t n_gts, gtes_per_gt;
     uint32_t gt_sectors;
     bool zero_gte;    /* entry 1 means zeroes */
-    bool zero_gde;    /* directory entry 1 means a table of zeroes */
+    bool zero_gde;    /* directory entry 1 means a table of zeroes; without
+                         zero_gte no writable one above a parent */
     bool stream;      /* entries name records: any sector */
     bool gd_damaged;  /* directories need repair: no writing */
     GError *gd_error; /* why a directory could not be read at all */
