@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-damage.c - tables that are not what they should be:
- * readers get what can be had, writers are kept off, check tells. */
+ * readers get what can be had, writers are kept off, check tells, and of
+ * headers repair keeps what it should. */
 #include "tests/support/leaf.h"
 #include "tests/unit/vmdk-test.h"
 
@@ -363,6 +364,61 @@ test_short_flat_file_is_found(TestCo *t)
     g_assert_cmpuint(check(t).corruptions, ==, 1);
 }
 
+/* -- repair: of the header ------------------------------------------------- */
+
+static bool
+try_repair(TestCo *t, VdCheckResult *result, GError **error)
+{
+    VdNode *node = vmdk_test_open(t, "d.vmdk",
+                                  VD_OPEN_CHECK | VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    bool ok = vd_vmdk_driver.co_check(
+        node, &(VdCheckParams){.repair = VD_REPAIR_ALL}, result, error);
+
+    test_co_close(node);
+    return ok;
+}
+
+/* No grain is taken for a part of the descriptor. */
+static void
+test_descriptor_is_not_that_long(TestCo *t)
+{
+    g_autoptr(GError) error = NULL;
+    VdCheckResult result = {0};
+    VdNode *node;
+
+    make_disk(t, "");
+    vmdk_test_poke32(t, "d.vmdk", 36, 200);
+    g_assert_cmpuint(check(t).corruptions, >=, 1);
+    try_repair(t, &result, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(check(t).corruptions, ==, 0);
+    g_assert_cmpuint(vmdk_test_peek32(t, "d.vmdk", 36), ==, 20);
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
+    test_co_assert_pattern(node, 0, 4 * GRAIN, 1);
+    test_co_close(node);
+}
+
+/* Not even what writing would otherwise begin with: to forget a table that a
+ * crash has left in the redundant directory only. */
+static void
+test_refused_repair_writes_nothing(TestCo *t)
+{
+    g_autofree char *before = NULL, *after = NULL;
+    g_autoptr(GError) error = NULL;
+    VdCheckResult result = {0};
+    size_t len, len_after;
+
+    make_disk(t, "");
+    vmdk_test_poke32(t, "d.vmdk", 16, 1); /* a capacity of 2 TiB */
+    vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
+    vmdk_test_poke32(t, "d.vmdk", GD_BYTE, 0);
+    before = vmdk_test_read_file(t, "d.vmdk", &len);
+    g_assert_false(try_repair(t, &result, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    after = vmdk_test_read_file(t, "d.vmdk", &len_after);
+    g_assert_cmpmem(before, len, after, len_after);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -386,6 +442,8 @@ main(int argc, char **argv)
     ADD("unclean", test_unclean_disk_is_checked_before_writing);
     ADD("stale-copy", test_stale_copy_after_a_crash_is_renewed);
     ADD("short-flat", test_short_flat_file_is_found);
+    ADD("long-descriptor", test_descriptor_is_not_that_long);
+    ADD("refused-repair", test_refused_repair_writes_nothing);
 #undef ADD
     return g_test_run();
 }

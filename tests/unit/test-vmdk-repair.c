@@ -706,18 +706,6 @@ test_crash_directory(TestCo *t)
     crash(t, true);
 }
 
-/* No grain is taken for a part of the descriptor. */
-static void
-test_descriptor_is_not_that_long(TestCo *t)
-{
-    make(t);
-    vmdk_test_poke32(t, NAME, 36, 200);
-    assert_found(t, "corruption", "lie on one another");
-    repair_all(t);
-    assert_content(t, -1);
-    g_assert_cmpuint(vmdk_test_peek32(t, NAME, 36), ==, RGD - 1);
-}
-
 /* The directory names something that is no table, so readers saw neither copy,
  * but no grain where only one of them tells of one. */
 static void
@@ -741,7 +729,6 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define ADD(path, fn) test_co_add("/vmdk/repair/" path, fn)
-    ADD("descriptor-is-not-that-long", test_descriptor_is_not_that_long);
     ADD("what-was-read-decides", test_what_was_read_decides);
     ADD("sound", test_sound_disk_is_not_touched);
     ADD("copies-differ", test_copies_that_differ);

@@ -125,8 +125,11 @@ sparse_co_check_writable(VmdkExtent *e, GError **error)
 {
     VmdkSparse *sp = e->sparse;
 
-    if (vd_node_flags(e->state->node) & VD_OPEN_CHECK)
+    if (vd_node_flags(e->state->node) & VD_OPEN_CHECK) {
+        /* Nothing is known to be sound: only a repair may write. */
+        sp->tables->gd_dirty = false;
         return true;
+    }
     if (sp->tables->gd_error) {
         g_propagate_error(error, g_error_copy(sp->tables->gd_error));
         return vd_prefix(error,
