@@ -38,9 +38,23 @@ def sample_of(version):
         yield Sample(root)
 
 
+def shorten(value):
+    text = repr(value)
+    return text if len(text) < 400 else text[:200] + "..." + text[-100:]
+
+
 def same(found, wanted):
-    if found != wanted:
-        raise Failed("wanted %r, found %r" % (wanted, found))
+    if found == wanted:
+        return
+    where = ""
+    if isinstance(found, bytes) and isinstance(wanted, bytes):
+        first = next((i for i, (a, b) in enumerate(zip(found, wanted))
+                      if a != b), min(len(found), len(wanted)))
+        where = "from byte %d of %d (%d) on: " % (first, len(found),
+                                                  len(wanted))
+        found, wanted = found[first:first + 64], wanted[first:first + 64]
+    raise Failed("%swanted %s, found %s" % (where, shorten(wanted),
+                                            shorten(found)))
 
 
 def image(folder, name="x.vmdk", sectors=ODD_SECTORS, *args):

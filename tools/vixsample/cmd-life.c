@@ -69,6 +69,8 @@ cmd_clone(Session *session, const Options *opts)
 
     if (!local)
         return false;
+    if (opts->cap_mib == OPTION_NONE)
+        params.capacity = 0; /* the source's, not that of a new disk */
     Progress progress = progress_begin("clone");
     bool ok =
         CALL(VixDiskLib_Clone, session_connection(session), opts->path, local,
