@@ -19,12 +19,12 @@ from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
 from model import Model  # noqa: E402
 from readers import read_with_vdisk  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, VDISK_IMG, Failed, run,  # noqa: E402
+from tools import (DISK_IO, SHORT, VDISK_IMG, Failed, run,  # noqa: E402
                    scratch, vdisk_img)
 
 GIB = 1 << 30
-KILLS = 8      # of each kind of disk
-PATIENCE = 30  # seconds until a lock is called stuck
+KILLS = 2 if SHORT else 8  # of each kind of disk
+PATIENCE = 30              # seconds until a lock is called stuck
 SHRINK = ("qemu-img: Use the --shrink option to perform a shrink operation.\n"
           "qemu-img: warning: Shrinking an image will delete all data beyond "
           "the shrunken image's end. Before performing such an operation, "

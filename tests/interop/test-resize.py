@@ -11,12 +11,12 @@ from model import Model  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
-from tools import (VDISK_IMG, Failed, qemu_img, run, scratch,  # noqa: E402
-                   vdisk_img, write_with_qemu, write_with_vdisk)
+from tools import (SHORT, VDISK_IMG, Failed, qemu_img, run,  # noqa: E402
+                   scratch, vdisk_img, write_with_qemu, write_with_vdisk)
 
 # No whole number of grains; one grain table more, and many more.
 SIZE = (6 << 20) + 5 * 512
-SIZES = (SIZE + 7 * 512, (40 << 20) + 512, 90 << 20)
+SIZES = (SIZE + 7 * 512, (40 << 20) + 512, 90 << 20)[:2 if SHORT else 3]
 SHRUNK = (5 << 20) + 3 * 512
 WRITES = 25
 SPLIT = "split_size=16M"
