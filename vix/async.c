@@ -76,15 +76,14 @@ wake_pump(void *opaque)
     /* It has come back from the context, that is all. */
 }
 
-/* libvdisk's callback.  If a thread other than the pump runs the context the
- * pump may just be about to wait in it for what has been answered here. */
+/* libvdisk's callback.  The thread that runs the context, if it is not the
+ * pump, looks after what it has answered when it leaves the disk. */
 static void
 request_done(void *opaque, const GError *error)
 {
     Request *req = opaque;
     VixDisk *disk = req->disk;
     VixAsync *async = &disk->async;
-    bool first;
 
     if (error)
         req->result = vix_fail_async(req->function, error);
@@ -93,10 +92,18 @@ request_done(void *opaque, const GError *error)
         return;
     }
     (void) pthread_mutex_lock(&async->lock);
-    first = g_queue_is_empty(&async->answered);
     g_queue_push_tail_link(&async->answered, &req->link);
+    g_atomic_int_set(&async->has_answered, true);
     (void) pthread_mutex_unlock(&async->lock); /* the request is gone now */
-    if (first)
+}
+
+/* Not before this thread has come out of the context: as long as it is in there
+ * it would take the message itself, and the pump, which waits to be let in,
+ * would find nothing but silence. */
+void
+vix_async_look_after(VixDisk *disk)
+{
+    if (g_atomic_int_get(&disk->async.has_answered))
         vd_context_post(disk->ctx, wake_pump, NULL);
 }
 
@@ -204,6 +211,8 @@ tell_answered_locked(VixAsync *async)
     if (g_queue_is_empty(next))
         return false;
     g_queue_init(next);
+    if (next == &async->answered)
+        g_atomic_int_set(&async->has_answered, false);
     (void) pthread_mutex_unlock(&async->lock);
     run_callbacks(&answered);
     (void) pthread_mutex_lock(&async->lock);

@@ -21,8 +21,9 @@ typedef struct VixAsync {
     uint64_t epoch;       /* number of the present one */
     unsigned in_flight;   /* whose callbacks have not returned */
     pthread_t pump;
-    bool has_pump; /* since the first request */
-    bool told;     /* the context is going to look at submitted */
+    bool has_pump;    /* since the first request */
+    bool told;        /* the context is going to look at submitted */
+    int has_answered; /* atomic: answered is not empty */
     bool stop;
     bool close_later; /* by the pump itself */
 } VixAsync;
@@ -34,6 +35,9 @@ void vix_async_drain(VixDisk *disk);
 /* Ends the pump, if there is one: nobody is inside, nothing is in flight. */
 void vix_async_stop(VixDisk *disk);
 void vix_async_clear(VixDisk *disk);
+
+/* Whoever may have run the context calls this afterwards, inside the disk. */
+void vix_async_look_after(VixDisk *disk);
 
 /* In a callback its disk, else NULL. */
 const VixDisk *vix_async_own_disk(void);

@@ -240,6 +240,7 @@ vix_live_leave(VixDisk *disk)
 {
     if (is_pump(disk))
         return;
+    vix_async_look_after(disk);
     (void) pthread_mutex_lock(&lock);
     if (--disk->gate.users == 0)
         (void) pthread_cond_broadcast(&changed);
