@@ -64,9 +64,8 @@ clone_find_option(const char *format, const char *name)
     return info != NULL && info->name != NULL ? info : NULL;
 }
 
-/* The source's kind, if such a disk can be made to stand alone. */
-static char *
-clone_kind(VdDisk *source)
+char *
+vd_clone_subformat(VdDisk *source)
 {
     const VdOptionInfo *info = clone_find_option(CLONE_FORMAT, "subformat");
     g_autofree char *kind = clone_base_kind(source);
@@ -100,7 +99,7 @@ clone_settle_options(Clone *c, GError **error)
     if (strcmp(clone_format(c->params), CLONE_FORMAT) != 0 ||
         vd_options_peek(opts, "subformat") != NULL)
         return true;
-    kind = clone_kind(c->source);
+    kind = vd_clone_subformat(c->source);
     g_free(c->options);
     c->options = g_strdup_printf("%s%ssubformat=%s", given ? given : "",
                                  given && *given ? "," : "", kind);
@@ -149,7 +148,7 @@ clone_create(Clone *c, GError **error)
     VdCreateParams create = {
         .filename = c->target,
         .format = clone_format(c->params),
-        .size = vd_disk_size(c->source),
+        .size = MAX(c->params->size, vd_disk_size(c->source)),
         .options = c->options,
         .sync = true,
         .no_clobber = !c->params->overwrite,

@@ -63,6 +63,34 @@ vd_disk_list_files(VdDisk *disk)
     return call.files;
 }
 
+static bool
+children_co_list(void *arg, GError **error)
+{
+    FilesCall *call = arg;
+    VdNode *node = call->disk->node;
+    GPtrArray *paths = NULL;
+
+    if (vd_node_driver(node)->co_find_children == NULL) {
+        call->files = g_new0(char *, 1);
+        return true;
+    }
+    if (!vd_node_driver(node)->co_find_children(node, &paths, error))
+        return false;
+    g_ptr_array_set_free_func(paths, NULL);
+    g_ptr_array_add(paths, NULL);
+    call->files = (char **) g_ptr_array_free(paths, FALSE);
+    return true;
+}
+
+char **
+vd_disk_list_children(VdDisk *disk, GError **error)
+{
+    FilesCall call = {.disk = disk};
+
+    (void) vd_context_run(disk->ctx, children_co_list, &call, error);
+    return call.files;
+}
+
 /* -- doing something to all files of an image ---------------------------------
  */
 

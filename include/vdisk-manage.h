@@ -267,6 +267,11 @@ VD_PUBLIC bool vd_measure(VdContext *ctx, VdDisk *source,
  * they exist or not; parents have their own.  Never NULL; g_strfreev. */
 VD_PUBLIC char **vd_disk_list_files(VdDisk *disk);
 
+/* Paths of images that name the link on top, as it is, as their parent, as far
+ * as that can be found out: those that lie beside it.  g_strfreev().  Errors:
+ * IO if the directory cannot be searched. */
+VD_PUBLIC char **vd_disk_list_children(VdDisk *disk, GError **error);
+
 typedef enum VdRenameFlags {
     VD_RENAME_CHILDREN = 1 << 0, /* disks beside it that have it as their
                                     parent name the new one from now on */
@@ -347,6 +352,8 @@ typedef struct VdCloneParams {
     const char *options; /* of its creation; what they leave open is as in the
                             source: kind (of its base link), adapter, hardware
                             version, metadata */
+    uint64_t size;       /* bytes; smaller than the source counts as its size,
+                            larger gives zeroes behind it */
     bool overwrite;      /* replace an existing target; else EXISTS */
     VdProgressFunc progress;
     void *progress_opaque;
@@ -359,6 +366,10 @@ typedef struct VdCloneParams {
 VD_PUBLIC bool vd_clone(VdContext *ctx, const char *source, const char *target,
                         const VdCloneParams *params, VdCopyResult *result,
                         GError **error);
+/* The kind ("subformat" of a VMDK's creation) that a clone of @source gets if
+ * nobody says another: that of its base link, if such a disk can stand alone.
+ * g_free(). */
+VD_PUBLIC char *vd_clone_subformat(VdDisk *source);
 
 /* -- compacting ----------------------------------------------------------- */
 

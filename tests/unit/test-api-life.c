@@ -166,6 +166,76 @@ test_a_clone_is_like_its_source(ApiTest *t, gconstpointer unused)
     api_test_close(disk);
 }
 
+/* Zeroes are added behind the end, nothing is cut off. */
+static void
+test_a_clone_may_be_larger(ApiTest *t, gconstpointer unused)
+{
+    const char *raw = api_test_path(t, "raw");
+    const char *copy = api_test_path(t, "copy.vmdk");
+    VdCloneParams params = {.size = 6 * MIB};
+    GError *error = NULL;
+    VdDisk *disk;
+
+    api_test_make_sparse(raw, 4 * MIB, 9);
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_true(vd_clone(t->ctx, raw, copy, &params, NULL, &error));
+        g_assert_no_error(error);
+        disk = api_test_open(t, copy, NULL, 0);
+        g_assert_cmpuint(vd_disk_size(disk), ==, (i ? 4 : 6) * MIB);
+        api_test_assert_disk_is_file(disk, raw);
+        api_test_close(disk);
+        params = (VdCloneParams){.size = 512, .overwrite = true};
+    }
+}
+
+static void
+assert_clone_subformat(ApiTest *t, const char *name, const char *wanted)
+{
+    VdDisk *disk = api_test_open(t, api_test_path(t, name), NULL, 0);
+    g_autofree char *found = vd_clone_subformat(disk);
+
+    g_assert_cmpstr(found, ==, wanted);
+    api_test_close(disk);
+}
+
+static void
+test_the_kind_of_a_clone(ApiTest *t, gconstpointer unused)
+{
+    make(t, "flat.vmdk", "subformat=monolithicFlat");
+    make(t, "thin.vmdk", "subformat=vmfsThin");
+    make(t, "redo.vmdk", "subformat=vmfsSparse");
+    make_child(t, "top.vmdk", "flat.vmdk");
+    assert_clone_subformat(t, "top.vmdk", "monolithicFlat");
+    assert_clone_subformat(t, "thin.vmdk", "vmfsThin");
+    assert_clone_subformat(t, "redo.vmdk", "monolithicSparse");
+}
+
+static void
+test_children(ApiTest *t, gconstpointer unused)
+{
+    g_auto(GStrv) found = NULL, none = NULL, unknown = NULL;
+    GError *error = NULL;
+    VdDisk *disk, *memory = api_test_memory(t, MIB);
+
+    make(t, "base.vmdk", NULL);
+    make_child(t, "top.vmdk", "base.vmdk");
+    disk = api_test_open(t, api_test_path(t, "base.vmdk"), NULL, 0);
+    found = vd_disk_list_children(disk, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_strv_length(found), ==, 1);
+    g_assert_cmpstr(found[0], ==, api_test_path(t, "top.vmdk"));
+    api_test_close(disk);
+    disk = api_test_open(t, api_test_path(t, "top.vmdk"), NULL, 0);
+    none = vd_disk_list_children(disk, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_strv_length(none), ==, 0);
+    api_test_close(disk);
+    unknown = vd_disk_list_children(memory, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(g_strv_length(unknown), ==, 0);
+    api_test_close(memory);
+}
+
 static void
 test_measuring(ApiTest *t, gconstpointer unused)
 {
@@ -226,6 +296,9 @@ main(int argc, char **argv)
     api_test_add("/api/life/files", test_files_of_a_disk);
     api_test_add("/api/life/rename-and-unlink", test_renaming_and_removing);
     api_test_add("/api/life/clone", test_a_clone_is_like_its_source);
+    api_test_add("/api/life/larger-clone", test_a_clone_may_be_larger);
+    api_test_add("/api/life/kind-of-a-clone", test_the_kind_of_a_clone);
+    api_test_add("/api/life/children", test_children);
     api_test_add("/api/life/measure", test_measuring);
     api_test_add("/api/life/chain", test_a_chain_is_examined);
     return g_test_run();
