@@ -164,9 +164,15 @@ vix_fail_disk(const char *doing, const GError *error)
 VixError
 vix_fail_probe(const char *doing, const GError *error)
 {
-    g_autofree char *text = disk_text(doing, error);
-    VixError code = error_full(vix_error_code(error), error);
+    return vix_fail_probe_as(vix_error_code(error), doing, error);
+}
 
+VixError
+vix_fail_probe_as(VixError code, const char *doing, const GError *error)
+{
+    g_autofree char *text = disk_text(doing, error);
+
+    code = error_full(code, error);
     keep(code, error->message);
     vix_log("%s", text);
     return code;

@@ -25,6 +25,8 @@ VixError vix_fail_disk_as(VixError code, const char *doing,
                           const GError *error);
 /* The disk's trouble that the caller was prepared for: logged. */
 VixError vix_fail_probe(const char *doing, const GError *error);
+VixError vix_fail_probe_as(VixError code, const char *doing,
+                           const GError *error);
 /* Of a request whose callback will tell: for any thread that asks. */
 VixError vix_fail_async(const char *doing, const GError *error);
 

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vix/check.c - is a disk sound, and can it be made so?
+ *
+ * One link, its parents left alone.  Space that is lost is no damage.
+ *
+ * Concurrency: any thread; the disk is locked meanwhile.
+ */
+#include "vix/disk.h"
+#include "vix/error.h"
+#include "vix/live.h"
+#include "vix/log.h"
+
+typedef struct {
+    const char *function, *path, *name;
+    VdContext *ctx;
+    bool mending; /* it has been looked at, and is damaged */
+} Check;
+
+/* -- answers --------------------------------------------------------------- */
+
+static void
+log_findings(const Check *c, const VdCheckResult *result)
+{
+    for (unsigned i = 0; i < result->findings->len; i++) {
+        const VdFinding *finding = result->findings->pdata[i];
+
+        vix_log("%s: %s: %s at byte %" G_GUINT64_FORMAT ": %s", c->function,
+                finding->file, finding->kind, finding->offset, finding->detail);
+    }
+}
+
+/* A disk that needs repair is no failure of who looked, one that cannot be
+ * repaired is. */
+static VixError
+judge(const Check *c, const VdCheckResult *result)
+{
+    uint64_t left = result->corruptions + result->check_errors;
+    VixError code = c->mending ? VIX_E_DISK_CANTREPAIR : VIX_E_DISK_NEEDSREPAIR;
+
+    log_findings(c, result);
+    if (left == 0)
+        return VIX_OK;
+    return vix_fail(code,
+                    "%s: %s: %" G_GUINT64_FORMAT
+                    " errors; the log tells what they are",
+                    c->function, c->path, left);
+}
+
+/* Damage beyond opening or checking. */
+static VixError
+fail(const Check *c, const GError *error)
+{
+    bool beyond = g_error_matches(error, VD_ERROR, VD_ERROR_CORRUPT);
+
+    if (c->mending &&
+        (beyond || g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED)))
+        return vix_fail_disk_as(VIX_E_DISK_CANTREPAIR, c->function, error);
+    if (beyond)
+        return vix_fail_probe_as(VIX_E_DISK_NEEDSREPAIR, c->function, error);
+    return vix_fail_disk(c->function, error);
+}
+
+/* -- one pass -------------------------------------------------------------- */
+
+/* *@leaks: space that is lost. */
+static VixError
+check_disk(const Check *c, VdDisk *disk, uint64_t *leaks)
+{
+    g_autoptr(GError) error = NULL;
+    VdCheckParams params = {.repair = c->mending ? VD_REPAIR_ALL : 0};
+    VdCheckResult result = {0};
+    VixError err;
+
+    if (vd_disk_check(disk, &params, &result, &error))
+        err = judge(c, &result);
+    else
+        err = fail(c, error);
+    *leaks = result.leaks;
+    vd_check_result_clear(&result);
+    return err;
+}
+
+static VdDisk *
+open_link(const Check *c, VdOpenFlags how, GError **error)
+{
+    return vd_disk_open(
+        c->ctx, c->name, "vmdk", NULL,
+        how | VD_OPEN_NO_PARENT | VD_OPEN_CHECK | vix_disk_lock_flags(), error);
+}
+
+static VixError
+look(const Check *c, uint64_t *leaks)
+{
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk = open_link(c, 0, &error);
+    VixError err;
+
+    if (!disk)
+        return fail(c, error);
+    err = check_disk(c, disk, leaks);
+    (void) vd_disk_close(disk, NULL); /* was only read */
+    return err;
+}
+
+/* -- mending --------------------------------------------------------------- */
+
+/* Streams cannot be opened for writing; they are mended by their name. */
+static VixError
+mend_stream(const Check *c)
+{
+    g_autoptr(GError) error = NULL;
+    VdStreamRepair result;
+    uint64_t leaks;
+
+    if (!vd_repair_stream(c->ctx, c->name, &result, &error))
+        return fail(c, error);
+    return look(c, &leaks);
+}
+
+static VixError
+mend(const Check *c)
+{
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk = open_link(c, VD_OPEN_RDWR, &error);
+    uint64_t leaks;
+    VixError err;
+
+    if (!disk && (g_error_matches(error, VD_ERROR, VD_ERROR_READ_ONLY) ||
+                  g_error_matches(error, VD_ERROR, VD_ERROR_CORRUPT)))
+        return mend_stream(c);
+    if (!disk)
+        return fail(c, error);
+    err = check_disk(c, disk, &leaks);
+    if (!vd_disk_close(disk, &error) && err == VIX_OK)
+        err = vix_fail_disk(c->function, error);
+    return err;
+}
+
+/* What is sound is only looked at. */
+static VixError
+check_and_mend(Check *c, bool repair)
+{
+    uint64_t leaks = 0;
+    VixError err = look(c, &leaks);
+    bool damaged = VIX_ERROR_CODE(err) == VIX_E_DISK_NEEDSREPAIR;
+
+    if (!repair || (err != VIX_OK && !damaged) || (!damaged && leaks == 0))
+        return err;
+    c->mending = true;
+    return mend(c);
+}
+
+VixError
+VixDiskLib_CheckRepair(const VixDiskLibConnection connection,
+                       const char *filename, Bool repair)
+{
+    Check c = {.function = "VixDiskLib_CheckRepair", .path = filename};
+    g_autofree char *name = NULL;
+    VixError err = vix_live_check_connection(c.function, connection);
+
+    if (err == VIX_OK)
+        err = vix_check_path(c.function, filename);
+    if (err != VIX_OK)
+        return err;
+    c.ctx = vix_context_new(c.function, &err);
+    if (!c.ctx)
+        return err;
+    c.name = name = vix_disk_file_name(filename);
+    err = check_and_mend(&c, repair);
+    vd_context_free(c.ctx);
+    return err;
+}
