@@ -13,6 +13,7 @@
 typedef struct {
     const char *function, *path, *name;
     VdContext *ctx;
+    bool is_stream;
     bool mending; /* it has been looked at, and is damaged */
 } Check;
 
@@ -46,28 +47,28 @@ judge(const Check *c, const VdCheckResult *result)
                     c->function, c->path, left);
 }
 
-/* Damage beyond opening or checking. */
+/* Damage beyond opening or checking: INVALIDDISK. */
 static VixError
 fail(const Check *c, const GError *error)
 {
     bool beyond = g_error_matches(error, VD_ERROR, VD_ERROR_CORRUPT);
 
     if (c->mending &&
-        (beyond || g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED)))
+        (beyond || g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED) ||
+         g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE)))
         return vix_fail_disk_as(VIX_E_DISK_CANTREPAIR, c->function, error);
-    if (beyond)
-        return vix_fail_probe_as(VIX_E_DISK_NEEDSREPAIR, c->function, error);
-    return vix_fail_disk(c->function, error);
+    return beyond ? vix_fail_probe(c->function, error)
+                  : vix_fail_disk(c->function, error);
 }
 
 /* -- one pass -------------------------------------------------------------- */
 
 /* *@leaks: space that is lost. */
 static VixError
-check_disk(const Check *c, VdDisk *disk, uint64_t *leaks)
+check_disk(const Check *c, VdDisk *disk, unsigned repair, uint64_t *leaks)
 {
     g_autoptr(GError) error = NULL;
-    VdCheckParams params = {.repair = c->mending ? VD_REPAIR_ALL : 0};
+    VdCheckParams params = {.repair = repair};
     VdCheckResult result = {0};
     VixError err;
 
@@ -88,8 +89,19 @@ open_link(const Check *c, VdOpenFlags how, GError **error)
         how | VD_OPEN_NO_PARENT | VD_OPEN_CHECK | vix_disk_lock_flags(), error);
 }
 
+static bool
+is_stream(VdDisk *disk)
+{
+    g_autoptr(VdInfo) info = vd_disk_get_info(disk, NULL);
+    const char *type = NULL;
+
+    return info && info->specific &&
+           g_variant_lookup(info->specific, "create-type", "&s", &type) &&
+           !g_ascii_strcasecmp(type, "streamOptimized");
+}
+
 static VixError
-look(const Check *c, uint64_t *leaks)
+look(Check *c, uint64_t *leaks)
 {
     g_autoptr(GError) error = NULL;
     VdDisk *disk = open_link(c, 0, &error);
@@ -97,16 +109,17 @@ look(const Check *c, uint64_t *leaks)
 
     if (!disk)
         return fail(c, error);
-    err = check_disk(c, disk, leaks);
+    c->is_stream = is_stream(disk);
+    err = check_disk(c, disk, 0, leaks);
     (void) vd_disk_close(disk, NULL); /* was only read */
     return err;
 }
 
 /* -- mending --------------------------------------------------------------- */
 
-/* Streams cannot be opened for writing; they are mended by their name. */
+/* By its name, since it may be beyond opening. */
 static VixError
-mend_stream(const Check *c)
+mend_stream(Check *c)
 {
     g_autoptr(GError) error = NULL;
     VdStreamRepair result;
@@ -118,22 +131,32 @@ mend_stream(const Check *c)
 }
 
 static VixError
-mend(const Check *c)
+mend(Check *c)
 {
     g_autoptr(GError) error = NULL;
-    VdDisk *disk = open_link(c, VD_OPEN_RDWR, &error);
     uint64_t leaks;
+    VdDisk *disk;
     VixError err;
 
-    if (!disk && (g_error_matches(error, VD_ERROR, VD_ERROR_READ_ONLY) ||
-                  g_error_matches(error, VD_ERROR, VD_ERROR_CORRUPT)))
+    if (c->is_stream)
+        return mend_stream(c);
+    disk = open_link(c, VD_OPEN_RDWR, &error);
+    if (!disk && g_error_matches(error, VD_ERROR, VD_ERROR_CORRUPT))
         return mend_stream(c);
     if (!disk)
         return fail(c, error);
-    err = check_disk(c, disk, &leaks);
+    err = check_disk(c, disk, VD_REPAIR_ALL, &leaks);
     if (!vd_disk_close(disk, &error) && err == VIX_OK)
         err = vix_fail_disk(c->function, error);
     return err;
+}
+
+static bool
+is_damage(VixError err)
+{
+    unsigned code = VIX_ERROR_CODE(err);
+
+    return code == VIX_E_DISK_NEEDSREPAIR || code == VIX_E_DISK_INVALIDDISK;
 }
 
 /* What is sound is only looked at. */
@@ -142,9 +165,8 @@ check_and_mend(Check *c, bool repair)
 {
     uint64_t leaks = 0;
     VixError err = look(c, &leaks);
-    bool damaged = VIX_ERROR_CODE(err) == VIX_E_DISK_NEEDSREPAIR;
 
-    if (!repair || (err != VIX_OK && !damaged) || (!damaged && leaks == 0))
+    if (!repair || !(is_damage(err) || (err == VIX_OK && leaks > 0)))
         return err;
     c->mending = true;
     return mend(c);
