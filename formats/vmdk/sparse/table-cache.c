@@ -10,6 +10,9 @@
  * by threads, under its mutex.
  */
 #include "formats/vmdk/sparse/table-cache.h"
+
+#include <pthread.h>
+
 #include "formats/vmdk/sparse/tables.h"
 
 struct VmdkTableCache {
@@ -20,7 +23,7 @@ struct VmdkTableCache {
     unsigned n_tables;
 };
 
-static GMutex caches_lock;
+static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
 static GHashTable *caches; /* VioLoop -> VmdkTableCache */
 
 VmdkTableCache *
@@ -28,7 +31,7 @@ vmdk_table_cache_ref(VioLoop *loop)
 {
     VmdkTableCache *cache;
 
-    g_mutex_lock(&caches_lock);
+    (void) pthread_mutex_lock(&caches_lock);
     if (!caches)
         caches = g_hash_table_new(NULL, NULL);
     cache = g_hash_table_lookup(caches, loop);
@@ -39,7 +42,7 @@ vmdk_table_cache_ref(VioLoop *loop)
         g_hash_table_insert(caches, loop, cache);
     }
     cache->refs++;
-    g_mutex_unlock(&caches_lock);
+    (void) pthread_mutex_unlock(&caches_lock);
     return cache;
 }
 
@@ -48,14 +51,14 @@ vmdk_table_cache_unref(VmdkTableCache *cache)
 {
     bool last;
 
-    g_mutex_lock(&caches_lock);
+    (void) pthread_mutex_lock(&caches_lock);
     last = --cache->refs == 0;
     if (last) {
         g_hash_table_remove(caches, cache->loop);
         if (g_hash_table_size(caches) == 0)
             g_clear_pointer(&caches, g_hash_table_unref);
     }
-    g_mutex_unlock(&caches_lock);
+    (void) pthread_mutex_unlock(&caches_lock);
     if (!last)
         return;
     g_assert(!cache->hand);
