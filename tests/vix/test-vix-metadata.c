@@ -62,6 +62,7 @@ test_sizes_of_keys(VixTest *t, gconstpointer data)
     for (const char *key = keys; *key; key += strlen(key) + 1, n++) {
         g_autofree char *value = vix_test_meta(disk, key);
 
+        g_assert_nonnull(value);
         g_assert_false(g_str_has_prefix(key, "ddb."));
     }
     g_assert_cmpuint(n, >=, 7);

@@ -10,8 +10,7 @@
 static GMutex lock;
 static GPtrArray *warnings; /* of char */
 
-static void
-log_message(const char *format, va_list args)
+static void G_GNUC_PRINTF(1, 0) log_message(const char *format, va_list args)
 {
     g_autofree char *text = g_strdup_vprintf(format, args);
 
@@ -19,8 +18,7 @@ log_message(const char *format, va_list args)
     g_printerr("# %s", text);
 }
 
-static void
-log_warning(const char *format, va_list args)
+static void G_GNUC_PRINTF(1, 0) log_warning(const char *format, va_list args)
 {
     char *text = g_strdup_vprintf(format, args);
 
