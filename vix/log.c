@@ -45,6 +45,9 @@ call(VixDiskLibGenericLogFunc *function, const char *format, ...)
     va_end(args);
 }
 
+static void tell(Level level, const char *format, va_list args)
+    G_GNUC_PRINTF(2, 0);
+
 static void
 tell(Level level, const char *format, va_list args)
 {

@@ -49,6 +49,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static GString *logged; /* under lock */
 static unsigned n_warnings;
 
+static void keep(const char *format, va_list args, unsigned warnings)
+    G_GNUC_PRINTF(1, 0);
+
 static void
 keep(const char *format, va_list args, unsigned warnings)
 {

@@ -28,9 +28,9 @@ const char *host_path(const char *name);
 /* -- messages ------------------------------------------------------------- */
 
 /* For InitEx.  They keep the text, which must end in one newline. */
-void host_log(const char *format, va_list args);
-void host_warn(const char *format, va_list args);
-void host_panic(const char *format, va_list args);
+void host_log(const char *format, va_list args) G_GNUC_PRINTF(1, 0);
+void host_warn(const char *format, va_list args) G_GNUC_PRINTF(1, 0);
+void host_panic(const char *format, va_list args) G_GNUC_PRINTF(1, 0);
 /* Forgets what came so far. */
 void host_messages_clear(void);
 bool host_has_logged(const char *part);

@@ -319,6 +319,9 @@ exit_in_log(const char *format, va_list args)
     exit(EXIT_CODE);
 }
 
+static void exit_at_opened(const char *format, va_list args)
+    G_GNUC_PRINTF(1, 0);
+
 static void
 exit_at_opened(const char *format, va_list args)
 {
