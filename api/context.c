@@ -229,6 +229,12 @@ vd_context_post(VdContext *ctx, void (*fn)(void *opaque), void *opaque)
     vio_loop_post(ctx->loop, fn, opaque);
 }
 
+bool
+vd_context_try_run(VdContext *ctx, void (*fn)(void *opaque), void *opaque)
+{
+    return vio_loop_try_run(ctx->loop, fn, opaque);
+}
+
 typedef struct {
     VdCallFunc fn;
     void *arg;

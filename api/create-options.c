@@ -7,6 +7,7 @@
 
 #include "block/registry.h"
 
+#include <pthread.h>
 #include <string.h>
 
 const VdDriver *
@@ -233,7 +234,7 @@ option_infos_new(const VdOptionSpec *table)
 const VdOptionInfo *
 vd_format_create_options(const char *format)
 {
-    static GMutex lock;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static GHashTable *made; /* VdOptionSpec table -> infos; kept for good */
     const VdDriver *drv;
     VdOptionInfo *infos;
@@ -242,7 +243,7 @@ vd_format_create_options(const char *format)
     drv = vd_create_driver(format, NULL);
     if (drv == NULL)
         return NULL;
-    g_mutex_lock(&lock);
+    (void) pthread_mutex_lock(&lock);
     if (made == NULL)
         made = g_hash_table_new(NULL, NULL);
     infos = g_hash_table_lookup(made, drv->create_options);
@@ -250,7 +251,7 @@ vd_format_create_options(const char *format)
         infos = option_infos_new(drv->create_options);
         g_hash_table_insert(made, (void *) drv->create_options, infos);
     }
-    g_mutex_unlock(&lock);
+    (void) pthread_mutex_unlock(&lock);
     return infos;
 }
 

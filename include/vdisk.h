@@ -121,6 +121,11 @@ VD_PUBLIC GSource *vd_context_source_new(VdContext *ctx);
  * waits is woken. */
 VD_PUBLIC void vd_context_post(VdContext *ctx, void (*fn)(void *opaque),
                                void *opaque);
+/* The same, but at once and on this thread, unless somebody runs the context:
+ * false then, and nothing is done.  Afterwards whatever can be done without
+ * waiting has been; requests of fn() that need no waiting are answered. */
+VD_PUBLIC bool vd_context_try_run(VdContext *ctx, void (*fn)(void *opaque),
+                                  void *opaque);
 
 /* Asks every long operation of the context (copy, check, compare) to stop with
  * VD_ERROR_CANCELLED.  Any thread, and signal handlers.  Sticky until

@@ -216,19 +216,41 @@ vio_loop_rest(VioLoop *loop)
         vio_waker_wake(loop->waker);
 }
 
+/* The last step does nothing but submit what the one before queued. */
+static bool
+loop_steps(VioLoop *loop)
+{
+    bool did = false;
+
+    for (int i = 0; i < LOOP_DISPATCH_STEPS && vio_loop_step(loop, 0); i++)
+        did = true;
+    return did;
+}
+
 bool
 vio_loop_dispatch(VioLoop *loop)
 {
     VioRunFrame frame;
-    bool did = false;
+    bool did;
 
     if (!vio_runner_enter(loop, &frame, 0))
         return false;
-    /* The last step did nothing but submit what the one before queued. */
-    for (int i = 0; i < LOOP_DISPATCH_STEPS && vio_loop_step(loop, 0); i++)
-        did = true;
+    did = loop_steps(loop);
     vio_runner_leave(loop, &frame);
     return did;
+}
+
+bool
+vio_loop_try_run(VioLoop *loop, VioCoFunc fn, void *opaque)
+{
+    VioRunFrame frame;
+
+    if (!vio_runner_enter(loop, &frame, 0))
+        return false;
+    fn(opaque);
+    (void) loop_steps(loop);
+    vio_runner_leave(loop, &frame);
+    return true;
 }
 
 bool

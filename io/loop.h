@@ -74,6 +74,11 @@ void vio_loop_post_co(VioLoop *loop, VioCoFunc fn, void *opaque);
 /* Any thread: have the runner call fn(opaque), outside of any coroutine. */
 void vio_loop_post(VioLoop *loop, VioCoFunc fn, void *opaque);
 
+/* Any thread outside of a coroutine: if nobody runs the loop, call fn(opaque)
+ * as its runner, then do what can be done without waiting.  False if somebody
+ * does; then nothing has been done. */
+bool vio_loop_try_run(VioLoop *loop, VioCoFunc fn, void *opaque);
+
 /* Any thread outside of a coroutine: run fn(opaque) as a coroutine of @loop
  * and return when it has finished.  If nobody runs the loop the caller becomes
  * its runner for that long and no thread is handed over; if another

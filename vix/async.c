@@ -6,9 +6,13 @@
  *                          answered --------------------> callbacks
  *
  * The context is run by the disk's pump, a thread that begins with the first
- * request, or by whoever makes a synchronous call at that moment.  Callbacks
- * run on the pump while it does not run the context, so that they may block,
- * and may make synchronous calls on the same disk.
+ * request, or by whoever makes a synchronous call at that moment.  If nobody
+ * runs it the submitting thread has a go itself: what is in memory anyway is
+ * answered then, and told at once, without another thread.  What must wait is
+ * handed over to the pump.
+ *
+ * Callbacks run while their thread does not run the context, so that they may
+ * block, and may make synchronous calls on the same disk.
  *
  * Concurrency: any thread.  The lock of the disk is held for moments only,
  * never while the context is run or a callback.
@@ -41,10 +45,14 @@ typedef struct {
     VixError result;
     Epoch *epoch;
     GList link; /* in submitted or answered */
+    bool done;
+    int handed_over; /* to the pump; atomic */
 } Request;
 
-/* The disk whose pump this thread is. */
+/* The disk that this thread calls a callback of, or, always, whose pump it
+ * is. */
 static __thread VixDisk *own_disk;
+static __thread bool is_pump;
 
 const VixDisk *
 vix_async_own_disk(void)
@@ -76,30 +84,37 @@ wake_pump(void *opaque)
     /* It has come back from the context, that is all. */
 }
 
-/* libvdisk's callback.  The thread that runs the context, if it is not the
- * pump, looks after what it has answered when it leaves the disk. */
+/* Another thread than the pump runs the context: the pump learns of it when
+ * that one has left the disk, or the submitting thread is going to tell. */
+static void
+push_answered(VixAsync *async, Request *req)
+{
+    (void) pthread_mutex_lock(&async->lock);
+    req->done = true;
+    if (g_atomic_int_get(&req->handed_over)) {
+        g_queue_push_tail_link(&async->answered, &req->link);
+        g_atomic_int_set(&async->has_answered, 1);
+    }
+    (void) pthread_mutex_unlock(&async->lock);
+}
+
+/* libvdisk's callback. */
 static void
 request_done(void *opaque, const GError *error)
 {
     Request *req = opaque;
     VixDisk *disk = req->disk;
-    VixAsync *async = &disk->async;
 
     if (error)
         req->result = vix_fail_async(req->function, error);
-    if (own_disk == disk) {
-        g_queue_push_tail_link(&async->answered_here, &req->link);
-        return;
-    }
-    (void) pthread_mutex_lock(&async->lock);
-    g_queue_push_tail_link(&async->answered, &req->link);
-    g_atomic_int_set(&async->has_answered, true);
-    (void) pthread_mutex_unlock(&async->lock); /* the request is gone now */
+    if (is_pump && own_disk == disk && g_atomic_int_get(&req->handed_over))
+        g_queue_push_tail_link(&disk->async.answered_here, &req->link);
+    else
+        push_answered(&disk->async, req);
 }
 
-/* Not before this thread has come out of the context: as long as it is in there
- * it would take the message itself, and the pump, which waits to be let in,
- * would find nothing but silence. */
+/* Not earlier: who runs the context would take the message itself, and the pump
+ * might begin to wait in it for what has been answered. */
 void
 vix_async_look_after(VixDisk *disk)
 {
@@ -108,8 +123,9 @@ vix_async_look_after(VixDisk *disk)
 }
 
 static void
-request_start(Request *req)
+request_start(void *opaque)
 {
+    Request *req = opaque;
     VdDisk *disk = req->disk->disk;
 
     switch (req->op) {
@@ -187,6 +203,16 @@ run_callbacks(const GQueue *answered)
 }
 
 static void
+forget_one_locked(VixAsync *async, Request *req)
+{
+    async->in_flight--;
+    epoch_leave_locked(async, req->epoch);
+    if (async->stop)
+        (void) pthread_cond_signal(&async->work);
+    g_free(req);
+}
+
+static void
 forget_locked(VixAsync *async, GQueue *answered)
 {
     GList *link;
@@ -194,9 +220,8 @@ forget_locked(VixAsync *async, GQueue *answered)
     while ((link = g_queue_pop_head_link(answered))) {
         Request *req = link->data;
 
-        async->in_flight--;
-        epoch_leave_locked(async, req->epoch);
-        g_free(req);
+        async->n_handed_over--;
+        forget_one_locked(async, req);
     }
 }
 
@@ -212,7 +237,7 @@ tell_answered_locked(VixAsync *async)
         return false;
     g_queue_init(next);
     if (next == &async->answered)
-        g_atomic_int_set(&async->has_answered, false);
+        g_atomic_int_set(&async->has_answered, 0);
     (void) pthread_mutex_unlock(&async->lock);
     run_callbacks(&answered);
     (void) pthread_mutex_lock(&async->lock);
@@ -228,11 +253,12 @@ pump_main(void *opaque)
     bool close_later;
 
     own_disk = disk;
+    is_pump = true;
     (void) pthread_mutex_lock(&async->lock);
     while (!async->stop || async->in_flight > 0) {
         if (tell_answered_locked(async))
             continue;
-        if (async->in_flight > 0) {
+        if (async->n_handed_over > 0) {
             (void) pthread_mutex_unlock(&async->lock);
             (void) vd_context_iterate(disk->ctx, -1);
             (void) pthread_mutex_lock(&async->lock);
@@ -243,6 +269,7 @@ pump_main(void *opaque)
     close_later = async->close_later;
     (void) pthread_mutex_unlock(&async->lock);
     if (close_later) {
+        vix_live_wait_left(disk);
         (void) vix_disk_free(disk); /* has warned if it failed */
         vix_live_end_closing();
     }
@@ -274,13 +301,14 @@ vix_async_stop(VixDisk *disk)
     if (!async->has_pump)
         return;
     async->has_pump = false;
-    if (own_disk == disk) {
+    if (is_pump && own_disk == disk) {
         (void) pthread_detach(async->pump);
     } else {
         (void) pthread_mutex_lock(&async->lock);
         async->stop = true;
         (void) pthread_cond_signal(&async->work);
         (void) pthread_mutex_unlock(&async->lock);
+        vd_context_post(disk->ctx, wake_pump, NULL);
         (void) pthread_join(async->pump, NULL);
     }
 }
@@ -294,6 +322,7 @@ vix_async_close_later(VixDisk *disk)
         return false;
     (void) pthread_mutex_lock(&async->lock);
     async->close_later = async->stop = true;
+    (void) pthread_cond_signal(&async->work);
     (void) pthread_mutex_unlock(&async->lock);
     vix_live_begin_closing();
     return true;
@@ -352,44 +381,87 @@ VixDiskLib_Wait(VixDiskLibHandle diskHandle)
 
 /* -- submitting ----------------------------------------------------------- */
 
-static VixError
-queue(Request *req)
+/* From here on the pump tells; it may be over with @req at once. */
+static void
+hand_over_locked(VixAsync *async, Request *req)
 {
-    VixDisk *disk = req->disk;
-    VixAsync *async = &disk->async;
-    bool tell;
-
-    (void) pthread_mutex_lock(&async->lock);
-    if (!pump_start_locked(disk)) {
-        (void) pthread_mutex_unlock(&async->lock);
-        return vix_fail(VIX_E_OUT_OF_MEMORY, "%s: no thread for callbacks",
-                        req->function);
-    }
-    req->epoch = epoch_enter_locked(async);
-    g_queue_push_tail_link(&async->submitted, &req->link);
-    tell = !async->told;
-    async->told = true;
-    if (async->in_flight++ == 0)
+    g_atomic_int_set(&req->handed_over, 1);
+    if (async->n_handed_over++ == 0)
         (void) pthread_cond_signal(&async->work);
-    (void) pthread_mutex_unlock(&async->lock);
-    if (tell)
-        vd_context_post(disk->ctx, start_submitted, disk);
-    return VIX_ASYNC;
 }
 
-/* The calling thread is inside the disk. */
+static void
+submit_locked(VixAsync *async, Request *req, bool *tell_context)
+{
+    hand_over_locked(async, req);
+    g_queue_push_tail_link(&async->submitted, &req->link);
+    *tell_context = !async->told;
+    async->told = true;
+}
+
+/* True if it has been answered here, and this thread is to tell. */
+static bool
+try_here(Request *req)
+{
+    VixAsync *async = &req->disk->async;
+    VixDisk *disk = req->disk;
+    bool tried =
+        own_disk == NULL && vd_context_try_run(disk->ctx, request_start, req);
+    bool done, tell_context = false;
+
+    (void) pthread_mutex_lock(&async->lock);
+    done = req->done;
+    if (!tried)
+        submit_locked(async, req, &tell_context);
+    else if (!done)
+        hand_over_locked(async, req);
+    (void) pthread_mutex_unlock(&async->lock);
+    if (tell_context)
+        vd_context_post(disk->ctx, start_submitted, disk);
+    return done;
+}
+
+/* The calling thread is inside the disk.  *@here: it is to tell of *@queued,
+ * once it has left. */
 static VixError
-queue_copy(const Request *wanted)
+queue(const Request *wanted, Request **queued, bool *here)
 {
     Request *req = g_new(Request, 1);
-    VixError err;
+    VixAsync *async = &wanted->disk->async;
+    bool has_pump;
 
     *req = *wanted;
     req->link = (GList){.data = req};
-    err = queue(req);
-    if (err != VIX_ASYNC)
+    (void) pthread_mutex_lock(&async->lock);
+    has_pump = pump_start_locked(req->disk);
+    if (has_pump) {
+        req->epoch = epoch_enter_locked(async);
+        async->in_flight++;
+    }
+    (void) pthread_mutex_unlock(&async->lock);
+    if (!has_pump) {
         g_free(req);
-    return err;
+        return vix_fail(VIX_E_OUT_OF_MEMORY, "%s: no thread for callbacks",
+                        wanted->function);
+    }
+    *queued = req;
+    *here = try_here(req);
+    return VIX_ASYNC;
+}
+
+/* The calling thread has left the disk, which stays until its request is
+ * forgotten. */
+static void
+tell_here(Request *req)
+{
+    VixAsync *async = &req->disk->async;
+
+    own_disk = req->disk;
+    req->callback(req->opaque, req->result);
+    own_disk = NULL;
+    (void) pthread_mutex_lock(&async->lock);
+    forget_one_locked(async, req);
+    (void) pthread_mutex_unlock(&async->lock);
 }
 
 static VixError
@@ -397,8 +469,8 @@ submit(const Request *wanted, VixDiskLibSectorType start,
        VixDiskLibSectorType count, const void *buffer)
 {
     VixDisk *disk = wanted->disk;
-    Request req = *wanted;
-    bool has_buffer = buffer || req.op > OP_WRITE;
+    Request req = *wanted, *queued = NULL;
+    bool has_buffer = buffer || req.op > OP_WRITE, here = false;
     VixError err = vix_live_enter(req.function, disk);
 
     if (err != VIX_OK)
@@ -413,9 +485,11 @@ submit(const Request *wanted, VixDiskLibSectorType start,
         req.off = vix_bytes(start);
         req.len = vix_bytes(count);
         req.iov = (struct iovec){(void *) buffer, req.len};
-        err = queue_copy(&req);
+        err = queue(&req, &queued, &here);
     }
     vix_live_leave(disk);
+    if (here)
+        tell_here(queued);
     return err;
 }
 

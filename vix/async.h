@@ -11,33 +11,35 @@
 typedef struct VixDiskLibHandleStruct VixDisk;
 
 typedef struct VixAsync {
-    pthread_mutex_t lock; /* guards all of this */
-    pthread_cond_t work;  /* for the pump */
-    pthread_cond_t rest;  /* for those who wait for requests */
-    GQueue submitted;     /* not yet known to the context */
-    GQueue answered;      /* whose callbacks are due */
-    GQueue answered_here; /* the same, for the pump alone: without the lock */
-    GQueue epochs;        /* that have requests in flight, oldest first */
-    uint64_t epoch;       /* number of the present one */
-    unsigned in_flight;   /* whose callbacks have not returned */
+    pthread_mutex_t lock;   /* guards all of this */
+    pthread_cond_t work;    /* for the pump */
+    pthread_cond_t rest;    /* for those who wait for requests */
+    GQueue submitted;       /* not yet known to the context */
+    GQueue answered;        /* whose callbacks are due */
+    int has_answered;       /* is not empty; atomic */
+    GQueue answered_here;   /* the same, for the pump alone: without the lock */
+    GQueue epochs;          /* that have requests in flight, oldest first */
+    uint64_t epoch;         /* number of the present one */
+    unsigned in_flight;     /* whose callbacks have not returned */
+    unsigned n_handed_over; /* those of them that the pump is for */
     pthread_t pump;
-    bool has_pump;    /* since the first request */
-    bool told;        /* the context is going to look at submitted */
-    int has_answered; /* atomic: answered is not empty */
+    bool has_pump; /* since the first request */
+    bool told;     /* the context is going to look at submitted */
     bool stop;
     bool close_later; /* by the pump itself */
 } VixAsync;
 
 void vix_async_init(VixDisk *disk);
 
+/* After anything that may have run the context: the pump looks what has been
+ * answered meanwhile. */
+void vix_async_look_after(VixDisk *disk);
+
 /* Until every callback of the disk has returned.  Not in one of them. */
 void vix_async_drain(VixDisk *disk);
 /* Ends the pump, if there is one: nobody is inside, nothing is in flight. */
 void vix_async_stop(VixDisk *disk);
 void vix_async_clear(VixDisk *disk);
-
-/* Whoever may have run the context calls this afterwards, inside the disk. */
-void vix_async_look_after(VixDisk *disk);
 
 /* In a callback its disk, else NULL. */
 const VixDisk *vix_async_own_disk(void);

@@ -184,7 +184,7 @@ fail_disk(const char *function, VixError code, const void *disk)
 
 /* Most threads have no disk of their own: NULL, which is no handle. */
 static bool
-is_pump(const VixDisk *disk)
+is_callback_of(const VixDisk *disk)
 {
     return disk && vix_async_own_disk() == disk;
 }
@@ -213,7 +213,7 @@ wait_for_gate_locked(VixDisk *disk)
 static bool
 is_in_callback(const VixDisk *disk)
 {
-    return is_pump(disk) && !g_atomic_int_get(&disk->gate.taken);
+    return is_callback_of(disk) && !g_atomic_int_get(&disk->gate.taken);
 }
 
 VixError
@@ -238,9 +238,9 @@ vix_live_enter(const char *function, VixDisk *disk)
 void
 vix_live_leave(VixDisk *disk)
 {
-    if (is_pump(disk))
-        return;
     vix_async_look_after(disk);
+    if (is_callback_of(disk))
+        return;
     (void) pthread_mutex_lock(&lock);
     if (--disk->gate.users == 0)
         (void) pthread_cond_broadcast(&changed);
@@ -249,13 +249,20 @@ vix_live_leave(VixDisk *disk)
 
 /* -- being alone ---------------------------------------------------------- */
 
+static void
+wait_left_locked(VixDisk *disk)
+{
+    while (disk->gate.users > 0)
+        (void) pthread_cond_wait(&changed, &lock);
+}
+
 /* @disk is one. */
 static VixError
 enter_alone_locked(VixDisk *disk)
 {
     VixError code = VIX_E_OBJECT_IS_BUSY;
 
-    if (!is_pump(disk))
+    if (!is_callback_of(disk))
         code = wait_for_gate_locked(disk);
     if (code == VIX_OK && disk->gate.consumed)
         code = VIX_E_INVALID_HANDLE;
@@ -263,8 +270,7 @@ enter_alone_locked(VixDisk *disk)
         return code;
     disk->gate.occupied = true;
     disk->gate.alone = pthread_self();
-    while (disk->gate.users > 0)
-        (void) pthread_cond_wait(&changed, &lock);
+    wait_left_locked(disk);
     return VIX_OK;
 }
 
@@ -312,7 +318,7 @@ find_locked(const VixDiskLibConnection connection)
         VixDisk *disk = key;
 
         if (disk->gate.connection == connection && !disk->gate.consumed &&
-            !is_alone_here(disk) && !is_pump(disk))
+            !is_alone_here(disk) && !is_callback_of(disk))
             return disk;
     }
     return NULL;
@@ -336,6 +342,14 @@ vix_live_enter_any(const VixDiskLibConnection connection)
 
 /* -- closing -------------------------------------------------------------- */
 
+void
+vix_live_wait_left(VixDisk *disk)
+{
+    (void) pthread_mutex_lock(&lock);
+    wait_left_locked(disk);
+    (void) pthread_mutex_unlock(&lock);
+}
+
 VixError
 vix_live_take(const char *function, VixDisk *disk, bool *consumed)
 {
@@ -343,16 +357,16 @@ vix_live_take(const char *function, VixDisk *disk, bool *consumed)
 
     (void) pthread_mutex_lock(&lock);
     code = look_locked(disk);
-    if (code == VIX_OK && disk->gate.occupied && is_pump(disk))
+    if (code == VIX_OK && disk->gate.occupied && is_callback_of(disk))
         code = VIX_E_OBJECT_IS_BUSY;
     if (code == VIX_OK)
         code = wait_for_gate_locked(disk);
     if (code == VIX_OK) {
         g_hash_table_remove(disks, disk);
         g_atomic_int_set(&disk->gate.taken, 1);
-        while (disk->gate.users > 0)
-            (void) pthread_cond_wait(&changed, &lock);
         *consumed = disk->gate.consumed;
+        if (!is_callback_of(disk))
+            wait_left_locked(disk);
     }
     (void) pthread_mutex_unlock(&lock);
     return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);

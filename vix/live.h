@@ -68,9 +68,12 @@ void vix_live_consume(VixDisk *disk);
  * only such as this thread serves. */
 VixDisk *vix_live_enter_any(const VixDiskLibConnection connection);
 
-/* The handle is none from now on, all others have left, the disk is the
- * caller's; *@consumed: there is nothing in it. */
+/* The handle is none from now on, the disk is the caller's; *@consumed: there
+ * is nothing in it.  All others have left, unless this is a callback of the
+ * disk, which they may be waiting for. */
 VixError vix_live_take(const char *function, VixDisk *disk, bool *consumed);
+/* Until all have left a disk that was taken. */
+void vix_live_wait_left(VixDisk *disk);
 /* A consumed disk that nobody has closed; NULL = no more. */
 VixDisk *vix_live_take_consumed(void);
 
