@@ -46,7 +46,7 @@ class Server:
         self.process = None
         self.kept_log = None  # when the directory is gone
 
-    def start(self, args, env, obey_permissions):
+    def start(self, args, obey_permissions):
         argv = [need("nbdkit"), "--foreground", "--exit-with-parent",
                 "--verbose", "--pidfile", self.pid_file,
                 "--unix", self.socket, *map(str, args)]
@@ -58,8 +58,7 @@ class Server:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=limit, env=dict(os.environ, LC_ALL="C.UTF-8",
-                                           **env))
+                preexec_fn=limit, env=dict(os.environ, LC_ALL="C.UTF-8"))
         self.wait_until_up(obey_permissions)
 
     def wait_until_up(self, obey_permissions):
@@ -124,12 +123,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(*args, env=None, may_complain=False, obey_permissions=False):
+def serve(*args, may_complain=False, obey_permissions=False):
     """nbdkit with @args until the end of the block."""
     with scratch() as directory:
         server = Server(directory)
         try:
-            server.start(args, env or {}, obey_permissions)
+            server.start(args, obey_permissions)
             yield server
             server.stop()
         except Failed as failure:

@@ -10,12 +10,10 @@ of the plugin as an error.
 """
 import contextlib
 import os
-import re
-import subprocess
 
 import nbdkit
 import vddk_plugin
-from tools import UNDER_SANITIZER, need, run, scratch
+from tools import need, run, scratch
 
 # Where soN/libvixDiskLib.so.N are.
 LIBRARIES = os.environ.get(
@@ -52,51 +50,38 @@ def make_root(directory, soname):
     return directory
 
 
-def sanitizer_env(soname):
-    """A program that is not built with sanitizers must load their libraries
-    first; leaks are looked for in programs of ours, not in nbdkit."""
-    if not UNDER_SANITIZER:
-        return {}
-    text = subprocess.run(["ldd", library(soname)], capture_output=True,
-                          text=True, check=True).stdout
-    paths = re.findall(r"=> (\S*/lib(?:asan|ubsan|tsan)\S*)", text)
-    options = os.environ.get("ASAN_OPTIONS", "")
-    return {"LD_PRELOAD": ":".join(paths),
-            "ASAN_OPTIONS": options + ":detect_leaks=0"}
-
-
 @contextlib.contextmanager
 def arguments(soname):
-    """(the arguments that load our library, environment)"""
+    """The arguments that load our library."""
     need("nbdkit")
     plugin = vddk_plugin.find()
     with scratch() as root:
         make_root(root, soname)
-        yield [plugin, "libdir=" + root], sanitizer_env(soname)
+        yield [plugin, "libdir=" + root]
 
 
 @contextlib.contextmanager
 def serve(path, *parameters, soname=NEWEST, options=(), **kwargs):
     """@options go to nbdkit, @parameters (KEY=VALUE) to the plugin."""
-    with arguments(soname) as (words, env):
+    with arguments(soname) as words:
         with nbdkit.serve(*options, *words, "file=" + os.path.abspath(path),
-                          *parameters, env=env, **kwargs) as server:
+                          *parameters, **kwargs) as server:
             yield server
 
 
 def run_with(path, command, *parameters, soname=NEWEST, options=()):
     """The other way: nbdkit runs the shell @command, in which $uri is set.
     Returns the result, with nbdkit's log as its stderr."""
-    with arguments(soname) as (words, env):
+    with arguments(soname) as words:
         return run([need("nbdkit"), "--verbose", "-U", "-", *options, *words,
                     "file=" + os.path.abspath(path), *parameters,
-                    "--run", command], env=env)
+                    "--run", command])
 
 
 def dump_plugin(soname=NEWEST):
     """{key: value} of nbdkit --dump-plugin."""
-    with arguments(soname) as (words, env):
-        result = run([need("nbdkit"), *words, "--dump-plugin"], env=env)
+    with arguments(soname) as words:
+        result = run([need("nbdkit"), *words, "--dump-plugin"])
     text = nbdkit.succeed(result)
     return dict(line.split("=", 1) for line in text.splitlines()
                 if "=" in line)
