@@ -439,7 +439,7 @@ VixError VixDiskLib_CheckRepair(const VixDiskLibConnection connection,
 /* -- extensions ----------------------------------------------------------- *
  * Ours; look for them with dlsym() where another library may be loaded. */
 
-/* "vdisk 0.1.0" */
+/* Of vdisk: "0.1.0". */
 const char *VixDiskLibExt_Version(void);
 
 /* From now on, for calls of this thread: a progress function that returns FALSE
