@@ -210,15 +210,16 @@ parse_lines(VmdkDescriptor *desc, const char *text, GError **error)
 }
 
 /* The value of "encoding" (or the older "ddb.encoding") in text of unknown
- * encoding: all of them keep ASCII. */
+ * encoding: all of them keep ASCII.  Only where line_parse() sees the key, too:
+ * it is to be changed along with the text. */
 static char *
 find_encoding(const char *text)
 {
     const char *next;
 
     for (; *text; text = next) {
-        g_autofree char *line = g_strstrip(next_line(text, &next));
-        const char *p = line;
+        g_autofree char *line = next_line(text, &next);
+        const char *p = line + strspn(line, " \t");
 
         if (!g_ascii_strncasecmp(p, "ddb.", 4))
             p += 4;
