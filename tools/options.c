@@ -237,6 +237,16 @@ take_progress(OptParser *parser, const char *arg)
     return stop(parser, opts_fail(parser, "Invalid progress mode: %s", arg));
 }
 
+static int
+take_help(OptParser *parser, const char *arg)
+{
+    if (arg && strcmp(arg, "all"))
+        return stop(parser,
+                    opts_fail_try(parser, "Invalid kind of help: %s", arg));
+    opts_print_help(parser->command, arg != NULL);
+    return stop(parser, 0);
+}
+
 /* OPTS_END: the option was one of all commands and is dealt with. */
 static int
 common_take(OptParser *parser, int code)
@@ -258,8 +268,7 @@ common_take(OptParser *parser, int code)
     case 'i':
         return take_aio(parser, optarg);
     case 'h':
-        opts_print_help(parser->command);
-        return stop(parser, 0);
+        return take_help(parser, optarg);
     case OPT_OUTPUT:
         return take_output(parser, optarg);
     case OPT_IMAGE_OPTS:

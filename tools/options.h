@@ -17,6 +17,7 @@ typedef struct CmdOption {
     const char *arg;  /* what the argument is called; "[X]" = may be left out;
                          NULL = takes none */
     const char *help;
+    bool rare; /* --help names it only; --help=all says more */
 } CmdOption;
 
 typedef enum CmdLongCode {
@@ -33,6 +34,7 @@ typedef struct Command {
     const char *name;
     const char *summary;      /* half a line for the list of commands */
     const char *operands;     /* "FILE [SIZE]" */
+    const char *example;      /* operands and options of a common use */
     const CmdOption *options; /* ends with code 0 */
     int usage_status;         /* exit code of wrong usage */
     int (*run)(const struct Command *command, int argc, char **argv);
@@ -53,17 +55,18 @@ typedef struct CommonOptions {
  * the parser; so is -p. */
 #define CMD_ROW_FORMAT                                                         \
     {                                                                          \
-        'f', "format", "FMT", "format of the image; default: found by probing" \
+        'f', "format", "FMT", "format of the image; default: probed"           \
     }
 #define CMD_ROW_IMAGE_OPTS                                                     \
     {                                                                          \
         OPT_IMAGE_OPTS, "image-opts", NULL,                                    \
-            "the image is given as options: driver=...,file.filename=..."      \
+            "the image is given as driver=...,file.filename=...", true         \
     }
 #define CMD_ROW_SOURCE_CACHE                                                   \
     {                                                                          \
         'T', "source-cache", "MODE",                                           \
-            "none, writeback (default), writethrough, directsync or unsafe"    \
+            "none, writeback (default), writethrough, directsync or unsafe",   \
+            true                                                               \
     }
 #define CMD_ROW_FORCE_SHARE                                                    \
     {                                                                          \
@@ -75,20 +78,21 @@ typedef struct CommonOptions {
     }
 #define CMD_ROW_PROGRESS                                                       \
     {                                                                          \
-        'p', "progress", "[MODE]",                                             \
-            "show progress: plain (default), bar, json or none"                \
+        'p', "progress", "[MODE]", "plain (default), bar, json or none"        \
     }
 #define CMD_ROWS_COMMON                                                        \
     {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
         {OPT_OBJECT, "object", "OBJ",                                          \
-         "secret,id=ID,data=...|file=...; accepted for compatibility"},        \
-        {'i', "aio", "MODE", "threads or io_uring; default: by probing"},      \
+         "secret,id=ID,data=...|file=...; accepted for compatibility", true},  \
+        {'i', "aio", "MODE", "threads or io_uring; default: by probing",       \
+         true},                                                                \
         {OPT_WORKERS, "workers", "N",                                          \
-         "threads for compression; default: one for each CPU"},                \
+         "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
-         "further directory that extents may lie in; may be repeated"},        \
-        {OPT_STATS, "stats", NULL, "print request counts to stderr at exit"},  \
-        {'h', "help", NULL, "show this help"},                                 \
+         "further directory that extents may lie in; may be repeated", true},  \
+        {OPT_STATS, "stats", NULL, "print request counts to stderr at exit",   \
+         true},                                                                \
+        {'h', "help", "[all]", "this help; all: every option explained"},      \
     {                                                                          \
         0                                                                      \
     }
@@ -133,4 +137,4 @@ bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
 bool opts_parse_sync(const char *text, bool *no_sync);
 bool opts_parse_list(OptList *list, const char *text);
 
-void opts_print_help(const Command *command);
+void opts_print_help(const Command *command, bool all);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/values.c - the arguments of options: sizes, numbers, cache modes; and
- * the help that a table of options makes.
+/* tools/values.c - the arguments of options: sizes, numbers, cache modes.
  *
  * Concurrency: no state.
  */
@@ -13,8 +12,6 @@
 #include <string.h>
 
 #include "tools/output.h"
-
-#define HELP_TEXT_COLUMN 30
 
 static void
 size_syntax_error(const char *what, const char *text, const GError *error)
@@ -108,36 +105,4 @@ opts_parse_list(OptList *list, const char *text)
         return true;
     out_error("Invalid option list: %s", text);
     return false;
-}
-
-static char *
-option_label(const CmdOption *o)
-{
-    GString *label = g_string_new("  ");
-    bool optional = o->arg && o->arg[0] == '[';
-
-    if (o->code < 256)
-        g_string_append_printf(label, "-%c%s", o->code, o->name ? ", " : "");
-    if (o->name)
-        g_string_append_printf(label, "--%s", o->name);
-    if (optional)
-        g_string_append_printf(label, "[=%.*s]", (int) strlen(o->arg) - 2,
-                               o->arg + 1);
-    else if (o->arg)
-        g_string_append_printf(label, "%s%s", o->name ? "=" : " ", o->arg);
-    return g_string_free(label, FALSE);
-}
-
-void
-opts_print_help(const Command *command)
-{
-    printf("usage: %s %s [options] %s\n%s\n\nOptions:\n", out_program(),
-           command->name, command->operands, command->summary);
-    for (const CmdOption *o = command->options; o->code; o++) {
-        g_autofree char *label = option_label(o);
-        if (strlen(label) < HELP_TEXT_COLUMN)
-            printf("%-*s%s\n", HELP_TEXT_COLUMN, label, o->help);
-        else
-            printf("%s\n%*s%s\n", label, HELP_TEXT_COLUMN, "", o->help);
-    }
 }

@@ -17,7 +17,7 @@ SOURCE_ROOT = os.environ.get(
     "VDISK_SOURCE_ROOT",
     os.path.abspath(os.path.join(os.path.dirname(__file__), "../..")))
 VDISK_IMG = os.environ.get(
-    "VDISK_IMG", os.path.join(SOURCE_ROOT, "build/tools/vdisk-img"))
+    "VDISK_IMG", os.path.join(SOURCE_ROOT, "build/tools/img/vdisk-img"))
 LONG = os.environ.get("VDISK_TEST_LONG", "") not in ("", "0")
 
 # Sanitizers reserve terabytes of address space.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/commands.h - the commands, one cmd-NAME.c each. */
+/* tools/img/commands.h - the commands, one cmd-NAME.c each. */
 #pragma once
 
 #include "tools/options.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/convert-words.c - which words of convert go together, and what they
+/* tools/img/convert-words.c - which words of convert go together, and what they
  * come to.
  *
  * Concurrency: main thread only.
  */
-#include "tools/convert.h"
+#include "tools/img/convert.h"
 
 #include "tools/formats.h"
 #include "tools/images.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/convert.h - a conversion: what was asked for, and doing it.  Used by
- * cmd-convert.c (the command line), convert-words.c (what goes together),
+/* tools/img/convert.h - a conversion: what was asked for, and doing it.  Used
+ * by cmd-convert.c (the command line), convert-words.c (what goes together),
  * convert.c (the work), target.c (what must not be written to). */
 #pragma once
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/check-image.c - checking an image, and mending it, for "check" and
+/* tools/img/check-image.c - checking an image, and mending it, for "check" and
  * "repair".
  *
  * Concurrency: main thread only.
  */
-#include "tools/check-image.h"
+#include "tools/img/check-image.h"
 
 #include <inttypes.h>
 #include <stdio.h>

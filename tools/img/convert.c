@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/convert.c - vdisk-img convert, the work: open, check, create, copy,
+/* tools/img/convert.c - vdisk-img convert, the work: open, check, create, copy,
  * commit.
  *
  * A target that convert makes comes into being with vd_creation_commit(): when
@@ -8,7 +8,7 @@
  *
  * Concurrency: main thread only.
  */
-#include "tools/convert.h"
+#include "tools/img/convert.h"
 
 #include <inttypes.h>
 #include <sys/statvfs.h>

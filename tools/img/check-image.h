@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/check-image.h - checking an image, and mending it. */
+/* tools/img/check-image.h - checking an image, and mending it. */
 #pragma once
 
 #include "tools/options.h"

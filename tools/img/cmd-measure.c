@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-measure.c - vdisk-img measure: how large will the target be?
+/* tools/img/cmd-measure.c - vdisk-img measure: how large will the target be?
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/formats.h"
 #include "tools/images.h"
 #include "tools/json.h"

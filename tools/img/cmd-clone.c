@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-clone.c - vdisk-img clone: a copy that is like its source.
+/* tools/img/cmd-clone.c - vdisk-img clone: a copy that is like its source.
  *
  * Concurrency: main thread only.
  */
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/formats.h"
 #include "tools/images.h"
 #include "tools/json.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/target.c - what a conversion must not write to.
+/* tools/img/target.c - what a conversion must not write to.
  *
  * The library refuses targets that somebody has open.  What it cannot know is
  * meant here: a target that is part of a source, and devices with something on
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/convert.h"
+#include "tools/img/convert.h"
 #include "tools/images.h"
 #include "tools/output.h"
 

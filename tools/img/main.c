@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/main.c - vdisk-img: standard options, then a command.
+/* tools/img/main.c - vdisk-img: standard options, then a command.
  *
  * Concurrency: single-threaded.
  */
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "include/vdisk.h"
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/output.h"
 #include "tools/process.h"
 #include "tools/signals.h"

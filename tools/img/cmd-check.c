@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-check.c - vdisk-img check: is an image consistent?
+/* tools/img/cmd-check.c - vdisk-img check: is an image consistent?
  *
  * Exit codes, after a repair for the state behind it: 0 yes, 1 the check
  * failed, 2 corrupt or not as the profile wants it, 3 leaks only, 63 the format
@@ -9,8 +9,8 @@
  */
 #include <string.h>
 
-#include "tools/check-image.h"
-#include "tools/commands.h"
+#include "tools/img/check-image.h"
+#include "tools/img/commands.h"
 #include "tools/output.h"
 
 enum { OPT_MAX_FINDINGS = OPT_PRIVATE, OPT_PROFILE };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-commit.c - vdisk-img commit: a link's contents into its parent, or
- * into a link further down.
+/* tools/img/cmd-commit.c - vdisk-img commit: a link's contents into its parent,
+ * or into a link further down.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-rename.c - vdisk-img rename: another name for a whole image.
+/* tools/img/cmd-rename.c - vdisk-img rename: another name for a whole image.
  *
  * Concurrency: main thread only.
  */
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

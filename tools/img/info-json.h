@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/info-json.h - the document of vdisk-img info --output=json. */
+/* tools/img/info-json.h - the document of vdisk-img info --output=json. */
 #pragma once
 
 #include "tools/images.h"

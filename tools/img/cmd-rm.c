@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-rm.c - vdisk-img rm: images with all their files are gone.
+/* tools/img/cmd-rm.c - vdisk-img rm: images with all their files are gone.
  *
  * Concurrency: main thread only.
  */
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-meta.c - vdisk-img meta: keys and values of the descriptor.
+/* tools/img/cmd-meta.c - vdisk-img meta: keys and values of the descriptor.
  *
  * Concurrency: main thread only.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

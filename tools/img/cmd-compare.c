@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-compare.c - vdisk-img compare: do two images hold the same?
+/* tools/img/cmd-compare.c - vdisk-img compare: do two images hold the same?
  *
  * Exit codes: 0 the same, 1 different, 2 cannot be opened or wrong usage, 3
  * the map of one cannot be read, 4 neither can its data.
@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

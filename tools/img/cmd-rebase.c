@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-rebase.c - vdisk-img rebase: another parent for an image.
+/* tools/img/cmd-rebase.c - vdisk-img rebase: another parent for an image.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-resize.c - vdisk-img resize: a longer or shorter disk.
+/* tools/img/cmd-resize.c - vdisk-img resize: a longer or shorter disk.
  *
  * The size is always the last word, since "-SIZE" looks like an option.
  *
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

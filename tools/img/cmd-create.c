@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-create.c - vdisk-img create: a new, empty image.
+/* tools/img/cmd-create.c - vdisk-img create: a new, empty image.
  *
  * What can be known to be wrong is found before "Formatting ..." is printed;
  * what the storage refuses comes behind it.  Scripts know that order.
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/formats.h"
 #include "tools/images.h"
 #include "tools/json.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-info.c - vdisk-img info: what an image says about itself.
+/* tools/img/cmd-info.c - vdisk-img info: what an image says about itself.
  *
  * Concurrency: main thread only.
  */
@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
-#include "tools/info-json.h"
+#include "tools/img/info-json.h"
 
 static const CmdOption info_options[] = {
     CMD_ROW_FORMAT,

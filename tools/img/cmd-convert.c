@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-convert.c - vdisk-img convert, the command line.
+/* tools/img/cmd-convert.c - vdisk-img convert, the command line.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <string.h>
 
-#include "tools/commands.h"
-#include "tools/convert.h"
+#include "tools/img/commands.h"
+#include "tools/img/convert.h"
 #include "tools/formats.h"
 #include "tools/output.h"
 

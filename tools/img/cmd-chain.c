@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-chain.c - vdisk-img chain: the links of a chain, and whether they
- * hold.
+/* tools/img/cmd-chain.c - vdisk-img chain: the links of a chain, and whether
+ * they hold.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/json.h"

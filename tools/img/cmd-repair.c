@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-repair.c - vdisk-img repair: "check -r all", and what needs more
- * words.
+/* tools/img/cmd-repair.c - vdisk-img repair: "check -r all", and what needs
+ * more words.
  *
  * Exit codes: 0 the image is good, 1 it is not (--stream: could not be repaired
  * and is as it was), 2 wrong usage, 3 --stream: repaired, but data are missing.
@@ -10,8 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/check-image.h"
-#include "tools/commands.h"
+#include "tools/img/check-image.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

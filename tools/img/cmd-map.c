@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-map.c - vdisk-img map: which bytes are stored where.
+/* tools/img/cmd-map.c - vdisk-img map: which bytes are stored where.
  *
  * Entries are printed as they come, so that memory does not grow with the
  * image; neighbours of one kind become one line.
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

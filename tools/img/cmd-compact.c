@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/cmd-compact.c - vdisk-img compact: make the files of an image small.
+/* tools/img/cmd-compact.c - vdisk-img compact: make the files of an image
+ * small.
  *
  * Concurrency: main thread only.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "tools/commands.h"
+#include "tools/img/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/json.h"

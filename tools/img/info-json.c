@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/info-json.c - what an image says about itself, as JSON.
+/* tools/img/info-json.c - what an image says about itself, as JSON.
  *
  * From qemu-img 8 on each image lists its "children": the file that it is in,
  * and the files of its extents.
  *
  * Concurrency: main thread only.
  */
-#include "tools/info-json.h"
+#include "tools/img/info-json.h"
 
 #include <string.h>
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/help.c - the text of --help, made from a command's table of options.
+ *
+ * It has to fit a screen of 24 lines: options that are rarely wanted are named
+ * only, and told about by --help=all and the manual page.
+ *
+ * Concurrency: no state.
+ */
+#include "tools/options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/output.h"
+
+#define HELP_TEXT_COLUMN 30
+#define HELP_WIDTH 79
+
+static char *
+option_label(const CmdOption *o)
+{
+    GString *label = g_string_new(NULL);
+    bool optional = o->arg && o->arg[0] == '[';
+
+    if (o->code < 256)
+        g_string_append_printf(label, "-%c%s", o->code, o->name ? ", " : "");
+    if (o->name)
+        g_string_append_printf(label, "--%s", o->name);
+    if (optional)
+        g_string_append_printf(label, "[=%.*s]", (int) strlen(o->arg) - 2,
+                               o->arg + 1);
+    else if (o->arg)
+        g_string_append_printf(label, "%s%s", o->name ? "=" : " ", o->arg);
+    return g_string_free(label, FALSE);
+}
+
+static void
+option_print(const CmdOption *o)
+{
+    g_autofree char *label = option_label(o);
+    const int column = HELP_TEXT_COLUMN - 2;
+
+    if (strlen(label) < (size_t) column)
+        printf("  %-*s%s\n", column, label, o->help);
+    else
+        printf("  %s\n%*s%s\n", label, HELP_TEXT_COLUMN, "", o->help);
+}
+
+/* The names of the rare ones, as many in a line as it holds. */
+static void
+rare_print(const Command *command)
+{
+    size_t used = 0;
+
+    for (const CmdOption *o = command->options; o->code; o++) {
+        if (!o->rare)
+            continue;
+        g_autofree char *label = option_label(o);
+        size_t len = strlen(label) + strlen(", ");
+        if (!used)
+            printf("More options (--help=all):\n ");
+        else if (used + len > HELP_WIDTH)
+            printf(",\n ");
+        else
+            putchar(',');
+        used = used && used + len <= HELP_WIDTH ? used + len : 1 + len;
+        printf(" %s", label);
+    }
+    if (used)
+        putchar('\n');
+}
+
+void
+opts_print_help(const Command *command, bool all)
+{
+    if (command->example)
+        printf("Example: %s %s %s\n", out_program(), command->name,
+               command->example);
+    printf("Usage:   %s %s [options] %s\n%s\n\nOptions:\n", out_program(),
+           command->name, command->operands, command->summary);
+    for (const CmdOption *o = command->options; o->code; o++)
+        if (all || !o->rare)
+            option_print(o);
+    if (!all)
+        rare_print(command);
+}
