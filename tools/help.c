@@ -34,6 +34,24 @@ option_label(const CmdOption *o)
     return g_string_free(label, FALSE);
 }
 
+/* @text from HELP_TEXT_COLUMN on, in as many lines as it takes. */
+static void
+text_print(const char *text)
+{
+    const size_t width = HELP_WIDTH - HELP_TEXT_COLUMN;
+
+    while (strlen(text) > width) {
+        const char *end = text + width;
+        while (end > text && *end != ' ')
+            end--;
+        if (end == text)
+            break;
+        printf("%.*s\n%*s", (int) (end - text), text, HELP_TEXT_COLUMN, "");
+        text = end + 1;
+    }
+    puts(text);
+}
+
 static void
 option_print(const CmdOption *o)
 {
@@ -41,9 +59,10 @@ option_print(const CmdOption *o)
     const int column = HELP_TEXT_COLUMN - 2;
 
     if (strlen(label) < (size_t) column)
-        printf("  %-*s%s\n", column, label, o->help);
+        printf("  %-*s", column, label);
     else
-        printf("  %s\n%*s%s\n", label, HELP_TEXT_COLUMN, "", o->help);
+        printf("  %s\n%*s", label, HELP_TEXT_COLUMN, "");
+    text_print(o->help);
 }
 
 /* The names of the rare ones, as many in a line as it holds. */
@@ -76,8 +95,8 @@ opts_print_help(const Command *command, bool all)
     if (command->example)
         printf("Example: %s %s %s\n", out_program(), command->name,
                command->example);
-    printf("Usage:   %s %s [options] %s\n%s\n\nOptions:\n", out_program(),
-           command->name, command->operands, command->summary);
+    printf("Usage:   %s %s [options] %s\n%s\n\n", out_program(), command->name,
+           command->operands, command->summary);
     for (const CmdOption *o = command->options; o->code; o++)
         if (all || !o->rare)
             option_print(o);

@@ -64,13 +64,13 @@ typedef struct CommonOptions {
     }
 #define CMD_ROW_SOURCE_CACHE                                                   \
     {                                                                          \
-        'T', "source-cache", "MODE",                                           \
-            "none, writeback (default), writethrough, directsync or unsafe",   \
+        'T', "source-cache", "CACHE", "of what is read; default writeback",    \
             true                                                               \
     }
 #define CMD_ROW_FORCE_SHARE                                                    \
     {                                                                          \
-        'U', "force-share", NULL, "open although somebody writes to the image" \
+        'U', "force-share", NULL,                                              \
+            "open although somebody writes to the image", true                 \
     }
 #define CMD_ROW_QUIET                                                          \
     {                                                                          \
@@ -78,14 +78,13 @@ typedef struct CommonOptions {
     }
 #define CMD_ROW_PROGRESS                                                       \
     {                                                                          \
-        'p', "progress", "[MODE]", "plain (default), bar, json or none"        \
+        'p', "progress", "[STYLE]", "plain (default), bar, json or none"       \
     }
 #define CMD_ROWS_COMMON                                                        \
     {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
         {OPT_OBJECT, "object", "OBJ",                                          \
          "secret,id=ID,data=...|file=...; accepted for compatibility", true},  \
-        {'i', "aio", "MODE", "threads or io_uring; default: by probing",       \
-         true},                                                                \
+        {'i', "aio", "threads|io_uring", "default: by probing", true},         \
         {OPT_WORKERS, "workers", "N",                                          \
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \

@@ -27,6 +27,25 @@ def check_command(name):
          pod[name] | pod["Common options"], name)
 
 
+def check_screen(name):
+    """It fits a terminal of 24 lines and 80 columns, and begins with an
+    example of the command."""
+    lines = vdisk_img(name, "--help").splitlines()
+    if len(lines) > 23 or max(map(len, lines)) > 79:
+        raise Failed("%d lines, %d columns" %
+                     (len(lines), max(map(len, lines))))
+    if not lines[0].startswith("Example: vdisk-img %s " % name):
+        raise Failed(lines[0])
+
+
+def check_rare(name):
+    """--help=all explains what --help only names."""
+    brief, full = vdisk_img(name, "--help"), vdisk_img(name, "--help=all")
+    same(help_options(brief), help_options(full), name)
+    if "More options" not in brief or "More options" in full:
+        raise Failed(brief + full)
+
+
 def main():
     suite = Suite()
 
@@ -41,6 +60,8 @@ def main():
 
     for name in sorted(set(PAGE.options()) - SHARED):
         suite.add("options of " + name, check_command, name)
+        suite.add("screen of " + name, check_screen, name)
+        suite.add("rare options of " + name, check_rare, name)
 
     PAGE.add_cases(suite)
 

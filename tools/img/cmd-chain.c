@@ -242,6 +242,7 @@ const Command cmd_chain = {
     .name = "chain",
     .summary = "show the links of a chain, and whether they hold",
     .operands = "FILE",
+    .example = "snapshot-000002.vmdk",
     .options = chain_options,
     .usage_status = CHAIN_USAGE,
     .run = cmd_chain_run,

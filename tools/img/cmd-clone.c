@@ -137,6 +137,7 @@ const Command cmd_clone = {
     .name = "clone",
     .summary = "copy a disk with its metadata, all links in one",
     .operands = "SOURCE TARGET",
+    .example = "child.vmdk copy.vmdk",
     .options = clone_options,
     .usage_status = CLONE_USAGE,
     .run = cmd_clone_run,

@@ -22,8 +22,8 @@ enum { OPT_DEFRAGMENT = OPT_PRIVATE, OPT_KEEP_ZEROES };
 static const CmdOption compact_options[] = {
     CMD_ROW_FORMAT,
     CMD_ROW_IMAGE_OPTS,
-    {'t', "cache", "MODE",
-     "none, writeback (default), writethrough, directsync or unsafe"},
+    {'t', "cache", "CACHE",
+     "none, writeback (default), writethrough, directsync, unsafe", true},
     {OPT_DEFRAGMENT, "defragment", NULL,
      "put the grains into the order of the disk, too"},
     {OPT_KEEP_ZEROES, "keep-zeroes", NULL,
@@ -169,6 +169,7 @@ const Command cmd_compact = {
     .name = "compact",
     .summary = "give space that holds nothing back, put grains in order",
     .operands = "FILE",
+    .example = "--defragment disk.vmdk",
     .options = compact_options,
     .usage_status = COMPACT_USAGE,
     .run = cmd_compact_run,

@@ -192,6 +192,7 @@ const Command cmd_compare = {
     .name = "compare",
     .summary = "compare the contents of two images",
     .operands = "FILE1 FILE2",
+    .example = "-p disk.raw disk.vmdk",
     .options = compare_options,
     .usage_status = COMPARE_CANNOT_OPEN,
     .run = cmd_compare_run,

@@ -126,6 +126,7 @@ const Command cmd_info = {
     .name = "info",
     .summary = "show what an image says about itself",
     .operands = "FILE",
+    .example = "--backing-chain child.vmdk",
     .options = info_options,
     .usage_status = 1,
     .run = cmd_info_run,

@@ -195,6 +195,7 @@ const Command cmd_map = {
     .name = "map",
     .summary = "show which bytes of an image are stored where",
     .operands = "FILE",
+    .example = "--output=json disk.vmdk",
     .options = map_options,
     .usage_status = 1,
     .run = cmd_map_run,

@@ -193,6 +193,7 @@ const Command cmd_meta = {
     .name = "meta",
     .summary = "read and change the metadata of an image",
     .operands = "get|set|list|unset FILE [KEY [VALUE]]",
+    .example = "set disk.vmdk adapterType lsilogic",
     .options = meta_options,
     .usage_status = META_USAGE,
     .run = cmd_meta_run,

@@ -74,6 +74,7 @@ const Command cmd_rename = {
     .name = "rename",
     .summary = "give an image, all its files, another name",
     .operands = "OLD NEW",
+    .example = "old.vmdk new.vmdk",
     .options = rename_options,
     .usage_status = RENAME_USAGE,
     .run = cmd_rename_run,

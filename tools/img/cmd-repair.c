@@ -195,6 +195,7 @@ const Command cmd_repair = {
     .name = "repair",
     .summary = "make a damaged image sound",
     .operands = "FILE",
+    .example = "--from-extents disk.vmdk",
     .options = repair_options,
     .usage_status = REPAIR_USAGE,
     .run = cmd_repair_run,

@@ -90,6 +90,7 @@ const Command cmd_rm = {
     .name = "rm",
     .summary = "remove images with all their files",
     .operands = "FILE...",
+    .example = "child.vmdk",
     .options = rm_options,
     .usage_status = RM_USAGE,
     .run = cmd_rm_run,
