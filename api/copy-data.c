@@ -32,14 +32,14 @@ static bool
 data_co_read_source(VdCopy *c, const VdCopySource *src, uint64_t off,
                     size_t len, uint8_t *buf, GError **error)
 {
-    uint64_t pos = off - src->start;
+    uint64_t pos = off - src->start; /* of what is copied */
     size_t have = pos < src->size ? MIN(len, src->size - pos) : 0;
 
     memset(buf + have, 0, len - have);
     if (have == 0)
         return true;
     c->result.bytes_read += have;
-    return vd_node_co_pread(src->disk->node, pos, buf, have, error);
+    return vd_node_co_pread(src->disk->node, src->skip + pos, buf, have, error);
 }
 
 static bool

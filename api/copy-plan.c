@@ -28,7 +28,7 @@ plan_report(VdCopy *c)
     VdPlan *plan = &c->plan;
     uint64_t seen = MAX(plan->scanned, plan->data_end);
 
-    c->meter.now.total = plan->data + (c->total - MIN(seen, c->total));
+    c->meter.now.total = plan->data + (c->end - MIN(seen, c->end));
     vd_meter_update(&c->meter);
 }
 
@@ -115,7 +115,7 @@ plan_co_data(VdCopy *c, uint64_t off, uint64_t end)
     VdSpan *pending = &plan->pending;
 
     off = MAX(off / c->unit * c->unit, plan->data_end);
-    end = MIN(plan_round_up(end, c->unit), c->total);
+    end = MIN(plan_round_up(end, c->unit), c->end);
     if (off >= end)
         return;
     if (pending->kind == VD_SPAN_ZERO && pending->off + pending->len > off)
@@ -153,6 +153,7 @@ plan_salvage_entry(const VdCopy *c, uint64_t len, VdMapEntry *entry)
     return true;
 }
 
+/* @off counts from the first byte that is copied; so does entry->off. */
 static bool
 plan_co_entry(VdCopy *c, const VdCopySource *src, uint64_t off,
               VdMapEntry *entry)
@@ -160,8 +161,10 @@ plan_co_entry(VdCopy *c, const VdCopySource *src, uint64_t off,
     GError *error = NULL;
     uint64_t len = src->size - off;
 
-    if (vd_map_co_entry(src->disk->node, off, len, entry, &error))
+    if (vd_map_co_entry(src->disk->node, src->skip + off, len, entry, &error)) {
+        entry->off = off;
         return true;
+    }
     entry->off = off;
     if (plan_salvage_entry(c, len, entry)) {
         vd_context_warn(c->ctx,
@@ -265,7 +268,7 @@ plan_co_source(VdCopy *c, const VdCopySource *src)
             vio_co_reschedule();
         }
     }
-    plan_co_zero(c, src->start + src->size, MIN(src->end, c->total));
+    plan_co_zero(c, src->start + src->size, MIN(src->end, c->end));
     return true;
 }
 
@@ -280,7 +283,7 @@ plan_co_run(void *opaque)
         ok = plan_co_source(c, &c->sources[i]);
     if (ok) {
         plan_co_flush(c);
-        plan->scanned = c->total;
+        plan->scanned = c->end;
         plan_report(c);
     }
     plan->running = false;
@@ -293,7 +296,8 @@ vd_plan_start(VdCopy *c)
 {
     c->plan.ring = g_new(VdSpan, VD_COPY_SPANS);
     c->plan.running = true;
-    c->meter.now.total = c->total;
+    c->plan.data_end = c->plan.scanned = c->begin;
+    c->meter.now.total = c->end - c->begin;
     vio_co_start(c->loop, plan_co_run, c);
 }
 

@@ -110,7 +110,7 @@ vd_copy_set_records(VdCopy *c)
     /* A record knows its place in the disk, so the disks must begin together;
      * and what cannot be read is found out only by decoding it. */
     if (drv->record_format && c->n_sources == 1 && !c->params.salvage &&
-        !c->params.recode)
+        !c->params.recode && c->sources[0].skip == 0 && c->begin == 0)
         c->records = drv->record_format(c->target->node);
 }
 
@@ -282,5 +282,5 @@ vd_copy_co_stream_end(VdCopy *c)
     c->meter.now.phase = "tables";
     vd_meter_update(&c->meter);
     if (!vd_node_co_append(c->target->node, &end, &error))
-        vd_copy_fail(c, c->total, "writing", error);
+        vd_copy_fail(c, c->end, "writing", error);
 }

@@ -166,34 +166,84 @@ copy_check_disk(const VdCopy *c, const VdDisk *disk, GError **error)
 }
 
 static bool
-copy_set_sources(VdCopy *c, VdDisk *const *disks, unsigned n, GError **error)
+copy_check_room(const VdCopy *c, uint64_t start, uint64_t size, GError **error)
 {
     uint64_t room = vd_disk_size(c->target);
-    uint64_t start = 0, used = 0;
 
+    if (start <= room && size <= room - start)
+        return true;
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "output file is smaller than input file: "
+                    "%" G_GUINT64_FORMAT " bytes behind the first "
+                    "%" G_GUINT64_FORMAT " do not fit into %" G_GUINT64_FORMAT,
+                    size, start, room);
+}
+
+/* One behind the other. */
+static bool
+copy_set_whole(VdCopy *c, GError **error)
+{
+    uint64_t start = 0;
+
+    for (unsigned i = 0; i < c->n_sources; i++) {
+        VdCopySource *src = &c->sources[i];
+
+        src->size = vd_disk_size(src->disk);
+        if (!copy_check_room(c, start, src->size, error))
+            return false;
+        src->start = start;
+        src->end = copy_round_up(start + src->size, COPY_SECTOR);
+        start = src->end;
+    }
+    c->end = MIN(start, vd_disk_size(c->target));
+    return true;
+}
+
+static bool
+copy_wants_part(const VdCopy *c)
+{
+    const VdCopyParams *p = &c->params;
+
+    return p->source_offset > 0 || p->length > 0 || p->target_offset > 0;
+}
+
+static bool
+copy_set_part(VdCopy *c, GError **error)
+{
+    const VdCopyParams *p = &c->params;
+    VdCopySource *src = &c->sources[0];
+    uint64_t have = vd_disk_size(src->disk);
+
+    if (c->n_sources != 1 || c->choice.fill_holes)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a copy of a part takes one source");
+    if (p->source_offset > have || p->length > have - p->source_offset)
+        return vd_throw(error, VD_ERROR_OUT_OF_RANGE,
+                        "%s: %" G_GUINT64_FORMAT " bytes at %" G_GUINT64_FORMAT
+                        " are not all there: it has %" G_GUINT64_FORMAT,
+                        vd_node_name(src->disk->node), p->length,
+                        p->source_offset, have);
+    src->skip = p->source_offset;
+    src->size = p->length > 0 ? p->length : have - src->skip;
+    src->start = c->begin = p->target_offset;
+    if (!copy_check_room(c, src->start, src->size, error))
+        return false;
+    src->end = c->end = src->start + src->size;
+    return true;
+}
+
+static bool
+copy_set_sources(VdCopy *c, VdDisk *const *disks, unsigned n, GError **error)
+{
     c->sources = g_new0(VdCopySource, n);
     c->n_sources = n;
     for (unsigned i = 0; i < n; i++) {
-        uint64_t size = vd_disk_size(disks[i]);
-
         if (!copy_check_disk(c, disks[i], error))
             return false;
-        if (start > room || size > room - start)
-            return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                            "output file is smaller than input file: "
-                            "%" G_GUINT64_FORMAT " bytes behind the first "
-                            "%" G_GUINT64_FORMAT " do not fit into "
-                            "%" G_GUINT64_FORMAT,
-                            size, start, room);
-        used = start + size;
-        c->sources[i] = (VdCopySource){.disk = disks[i],
-                                       .start = start,
-                                       .size = size,
-                                       .end = copy_round_up(used, COPY_SECTOR)};
-        start = c->sources[i].end;
+        c->sources[i].disk = disks[i];
     }
-    c->total = MIN(start, room);
-    return true;
+    return copy_wants_part(c) ? copy_set_part(c, error)
+                              : copy_set_whole(c, error);
 }
 
 static bool
@@ -251,6 +301,23 @@ copy_clamp_depth(const VdCopy *c, unsigned wish, uint64_t item_room)
     return (unsigned) MIN(wish, most);
 }
 
+/* Each record is written once. */
+static bool
+copy_check_units(const VdCopy *c, GError **error)
+{
+    uint64_t unit = c->target_driver->encode_unit;
+
+    if (c->begin % unit == 0 &&
+        (c->end % unit == 0 || c->end == vd_disk_size(c->target) ||
+         !copy_wants_part(c)))
+        return true;
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: takes whole units of %" G_GUINT64_FORMAT
+                    " bytes only, not those from %" G_GUINT64_FORMAT
+                    " to %" G_GUINT64_FORMAT,
+                    vd_node_name(c->target->node), unit, c->begin, c->end);
+}
+
 /* As many units as fit, with room for their records, into one chunk of the
  * buffer pool: just below 1 MiB of input for grains of 64 KiB. */
 static void
@@ -306,11 +373,13 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
         !copy_set_sources(c, sources, n_sources, error) ||
         !copy_set_mode(c, &cluster, error))
         return false;
-    if (c->append) {
+    if (!c->append) {
+        copy_set_data_shape(c, cluster);
+    } else if (copy_check_units(c, error)) {
         copy_set_append_shape(c);
         vd_copy_set_records(c);
     } else {
-        copy_set_data_shape(c, cluster);
+        return false;
     }
     vd_meter_init(&c->meter, c->loop, c->params.progress,
                   c->params.progress_opaque);

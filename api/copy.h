@@ -32,9 +32,10 @@ typedef struct VdSpan {
 
 typedef struct VdCopySource {
     VdDisk *disk;
-    uint64_t start; /* where its first byte goes */
-    uint64_t size;  /* bytes that it really has */
-    uint64_t end;   /* start + size rounded up to a sector */
+    uint64_t skip;  /* of the disk, in front of what is copied */
+    uint64_t start; /* where the first byte that is copied goes */
+    uint64_t size;  /* bytes that it really has there */
+    uint64_t end;   /* start + size; of a whole disk rounded up to a sector */
 } VdCopySource;
 
 /* What the planner has found and nobody has taken yet: a ring. */
@@ -69,7 +70,7 @@ typedef struct VdCopy {
     const VdDriver *target_driver;
     VdCopyParams params;
     VdCopyChoice choice;
-    uint64_t total; /* bytes of the target that the sources cover */
+    uint64_t begin, end; /* of what the sources cover of the target */
 
     bool append;         /* records, in order */
     const char *records; /* what the target's are; NULL = none is handed over

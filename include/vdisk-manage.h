@@ -325,6 +325,10 @@ typedef struct VdCopyParams {
     unsigned skip_depth;  /* keep what links from this depth on provide out
                              of the copy (target has them as its parent); 0 =
                              copy the whole chain */
+    uint64_t source_offset; /* a part of one source: where it begins, */
+    uint64_t length; /* its length, 0 = all that follows, and where its */
+    uint64_t target_offset; /* first byte goes; the target keeps the rest.  Of
+                               targets that take records: whole units only */
     VdProgressFunc progress;
     void *progress_opaque;
 } VdCopyParams;
@@ -335,12 +339,17 @@ typedef struct VdCopyResult {
 } VdCopyResult;
 
 /* Copies the sources, one behind the other (each rounded up to 512), to the
- * front of @target, which must be large enough.  All belong to one context.
+ * front of @target, or a part of one source to anywhere in it (not a byte more
+ * than that); it must be large enough.  All belong to one context.
  * @params NULL = sparse_size UINT64_MAX, the rest 0.  @result may be NULL.
  *
  * Does not flush: vd_disk_flush() or vd_creation_commit() does.  After a
  * failure the target holds an unspecified part of the copy; the error names the
- * lowest offset that failed. */
+ * lowest offset (of the target) that failed.
+ *
+ * Errors: INVALID_ARGUMENT (sizes, contexts, parameters), OUT_OF_RANGE (a part
+ * that the source does not have), NOT_SUPPORTED (compression, units),
+ * READ_ONLY, CANCELLED; those of reading and writing. */
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);
