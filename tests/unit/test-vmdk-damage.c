@@ -367,13 +367,15 @@ test_short_flat_file_is_found(TestCo *t)
 /* -- repair: of the header ------------------------------------------------- */
 
 static bool
-try_repair(TestCo *t, VdCheckResult *result, GError **error)
+try_repair(TestCo *t, GError **error)
 {
+    VdCheckResult result = {0};
     VdNode *node = vmdk_test_open(t, "d.vmdk",
                                   VD_OPEN_CHECK | VD_OPEN_RDWR | VD_OPEN_UNMAP);
     bool ok = vd_vmdk_driver.co_check(
-        node, &(VdCheckParams){.repair = VD_REPAIR_ALL}, result, error);
+        node, &(VdCheckParams){.repair = VD_REPAIR_ALL}, &result, error);
 
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
     test_co_close(node);
     return ok;
 }
@@ -383,13 +385,12 @@ static void
 test_descriptor_is_not_that_long(TestCo *t)
 {
     g_autoptr(GError) error = NULL;
-    VdCheckResult result = {0};
     VdNode *node;
 
     make_disk(t, "");
     vmdk_test_poke32(t, "d.vmdk", 36, 200);
     g_assert_cmpuint(check(t).corruptions, >=, 1);
-    try_repair(t, &result, &error);
+    try_repair(t, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(check(t).corruptions, ==, 0);
     g_assert_cmpuint(vmdk_test_peek32(t, "d.vmdk", 36), ==, 20);
@@ -405,7 +406,6 @@ test_refused_repair_writes_nothing(TestCo *t)
 {
     g_autofree char *before = NULL, *after = NULL;
     g_autoptr(GError) error = NULL;
-    VdCheckResult result = {0};
     size_t len, len_after;
 
     make_disk(t, "");
@@ -413,7 +413,7 @@ test_refused_repair_writes_nothing(TestCo *t)
     vmdk_test_poke(t, "d.vmdk", 72, "\1", 1);
     vmdk_test_poke32(t, "d.vmdk", GD_BYTE, 0);
     before = vmdk_test_read_file(t, "d.vmdk", &len);
-    g_assert_false(try_repair(t, &result, &error));
+    g_assert_false(try_repair(t, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
     after = vmdk_test_read_file(t, "d.vmdk", &len_after);
     g_assert_cmpmem(before, len, after, len_after);

@@ -30,8 +30,6 @@ uint64_t vmdk_places_previous(const VmdkPlaces *places, uint64_t below,
                               uint64_t *first);
 /* How many places from @from on are in the set, at most @max. */
 uint64_t vmdk_places_run(const VmdkPlaces *places, uint64_t from, uint64_t max);
-/* How many places from @from on are in the set, at most @max. */
-uint64_t vmdk_places_run(const VmdkPlaces *places, uint64_t from, uint64_t max);
 /* How many places from @from on are not in the set, at most @max. */
 uint64_t vmdk_places_gap(const VmdkPlaces *places, uint64_t from, uint64_t max);
 
