@@ -23,13 +23,13 @@ warning_take(const char *message, void *opaque)
         out_warning("%s", message);
 }
 
-VdContext *
-image_context_new(const CommonOptions *common)
+static VdContext *
+context_new(const CommonOptions *common, bool fixed_thread)
 {
     g_autoptr(GError) error = NULL;
     VdContextParams params = {
         .engine = common->engine,
-        .fixed_thread = true,
+        .fixed_thread = fixed_thread,
         .workers = common->workers,
         .warn = warning_take,
         .warn_opaque = (void *) common,
@@ -40,6 +40,18 @@ image_context_new(const CommonOptions *common)
     if (!ctx)
         out_failure(NULL, error, "%s", error->message);
     return ctx;
+}
+
+VdContext *
+image_context_new(const CommonOptions *common)
+{
+    return context_new(common, true);
+}
+
+VdContext *
+image_context_new_shared(const CommonOptions *common)
+{
+    return context_new(common, false);
 }
 
 ImageSpec

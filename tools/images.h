@@ -14,6 +14,8 @@ typedef struct ImageSpec {
 /* A context by the common options, which must outlive it; NULL after a
  * message. */
 VdContext *image_context_new(const CommonOptions *common);
+/* The same for use from any thread, not from this one alone. */
+VdContext *image_context_new_shared(const CommonOptions *common);
 
 /* The operand @name read by the common options, plus @flags. */
 ImageSpec image_spec(const CommonOptions *common, const char *name,

@@ -213,6 +213,8 @@ take_aio(OptParser *parser, const char *arg)
         parser->common.engine = "threads";
     else if (!strcmp(arg, "io_uring"))
         parser->common.engine = "uring";
+    else if (!strcmp(arg, "native"))
+        parser->common.engine = NULL; /* Linux AIO: ours chooses better */
     else
         return stop(parser, opts_fail(parser, "Invalid aio option: %s", arg));
     return OPTS_END;

@@ -84,7 +84,8 @@ typedef struct CommonOptions {
     {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
         {OPT_OBJECT, "object", "OBJ",                                          \
          "secret,id=ID,data=...|file=...; accepted for compatibility", true},  \
-        {'i', "aio", "threads|io_uring", "default: by probing", true},         \
+        {'i', "aio", "threads|io_uring|native",                                \
+         "default, and native: by probing", true},                             \
         {OPT_WORKERS, "workers", "N",                                          \
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
@@ -130,6 +131,8 @@ int opts_fail_try(const OptParser *parser, const char *fmt, ...)
 bool opts_parse_size(const char *what, const char *text, uint64_t *size);
 bool opts_parse_number(const char *text, unsigned min, unsigned max,
                        unsigned *number);
+/* False without one. */
+bool opts_match_cache(const char *text, VdOpenFlags *flags);
 /* @what: "cache" or "source cache". */
 bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
 /* "end" or "none". */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/signals.c - from signals to cancellation.
  *
- * The handler only calls vd_context_cancel(), which may be called from there,
- * and notes the number.  Twice the same signal is not more urgent: timeout(1)
+ * The handler only notes the number and calls vd_context_cancel(), which may be
+ * called from there.  Twice the same signal is not more urgent: timeout(1)
  * sends it to the process and to its group.  The third one kills.
  *
  * Concurrency: handlers run on any thread; what they touch is atomic.
@@ -15,6 +15,7 @@
 #define SIGNALS_PATIENCE 3
 
 static _Atomic(VdContext *) watched;
+static atomic_bool noting;
 static atomic_int stopped_by;
 static atomic_int stop_count;
 static atomic_bool usr1_pending;
@@ -23,14 +24,16 @@ static void
 stop_handler(int sig)
 {
     VdContext *ctx = atomic_load(&watched);
+    bool caught = ctx || atomic_load(&noting);
 
-    if (!ctx || atomic_fetch_add(&stop_count, 1) + 1 >= SIGNALS_PATIENCE) {
+    if (!caught || atomic_fetch_add(&stop_count, 1) + 1 >= SIGNALS_PATIENCE) {
         signal(sig, SIG_DFL);
         raise(sig);
         return;
     }
     atomic_store(&stopped_by, sig);
-    vd_context_cancel(ctx);
+    if (ctx)
+        vd_context_cancel(ctx);
 }
 
 static void
@@ -59,18 +62,37 @@ stop_handler_set(int sig)
         handler_set(sig, stop_handler);
 }
 
-void
-signals_watch(VdContext *ctx)
+static void
+handlers_set(void)
 {
-    atomic_store(&watched, ctx);
-    if (!ctx)
-        return;
     stop_handler_set(SIGINT);
     stop_handler_set(SIGTERM);
     stop_handler_set(SIGHUP); /* the terminal went away */
     handler_set(SIGUSR1, usr1_handler);
     /* A reader of our progress that goes away must not end the copy. */
     handler_set(SIGPIPE, SIG_IGN);
+}
+
+void
+signals_watch(VdContext *ctx)
+{
+    atomic_store(&watched, ctx);
+    if (ctx)
+        handlers_set();
+}
+
+void
+signals_note(bool on)
+{
+    atomic_store(&noting, on);
+    if (on)
+        handlers_set();
+}
+
+bool
+signals_stopped(void)
+{
+    return atomic_load(&stopped_by) != 0;
 }
 
 int

@@ -9,6 +9,11 @@
  */
 void signals_watch(VdContext *ctx);
 
+/* From now on they are noted only, and whoever works looks at
+ * signals_stopped() now and then; false = the default again. */
+void signals_note(bool on);
+bool signals_stopped(void);
+
 /* The exit code of a command that ended with @status: 128 + N if signal N came
  * and it failed. */
 int signals_status(int status);

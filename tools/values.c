@@ -64,7 +64,7 @@ opts_parse_number(const char *text, unsigned min, unsigned max,
 }
 
 bool
-opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags)
+opts_match_cache(const char *text, VdOpenFlags *flags)
 {
     static const struct {
         const char *name;
@@ -84,6 +84,14 @@ opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags)
             return true;
         }
     }
+    return false;
+}
+
+bool
+opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags)
+{
+    if (opts_match_cache(text, flags))
+        return true;
     out_error("Invalid %s option: %s", what, text);
     return false;
 }

@@ -13,10 +13,10 @@
 #include "tools/signals.h"
 
 static const Command *const commands[] = {
-    &cmd_chain,   &cmd_check,   &cmd_clone,  &cmd_commit, &cmd_compact,
-    &cmd_compare, &cmd_convert, &cmd_create, &cmd_info,   &cmd_map,
-    &cmd_measure, &cmd_meta,    &cmd_rebase, &cmd_rename, &cmd_repair,
-    &cmd_resize,  &cmd_rm,
+    &cmd_bench,   &cmd_chain,   &cmd_check,   &cmd_clone,  &cmd_commit,
+    &cmd_compact, &cmd_compare, &cmd_convert, &cmd_create, &cmd_info,
+    &cmd_map,     &cmd_measure, &cmd_meta,    &cmd_rebase, &cmd_rename,
+    &cmd_repair,  &cmd_resize,  &cmd_rm,
 };
 
 static const Command *

@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-bench - bench asks for what its options say, counts it right, and tells
+it in words that scripts know.  How fast anything is is nobody's business here.
+"""
+import collections
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
+                     make_images, qemu_img_72, run_link)
+from tap import Suite  # noqa: E402
+from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
+                   vdisk_img_fails, working_engines)
+
+ROOT = tempfile.TemporaryDirectory(prefix="vdisk-test-bench-")
+LINK = link_vdisk_img(ROOT.name)
+make_images(ROOT.name)
+SIZE_VMDK = 10 * MIB
+
+
+def path(name):
+    return os.path.join(ROOT.name, name)
+
+
+def bench(*args, **kwargs):
+    return vdisk_img("bench", *args, cwd=ROOT.name, **kwargs)
+
+
+def bench_json(*args, **kwargs):
+    return json.loads(bench("--output=json", *args, **kwargs))
+
+
+def logged(image, *args, fmt="raw", **kwargs):
+    """What reaches the image: (operation, offset, length) in the order of the
+    answers, and the report."""
+    log = path("requests.log")
+    if os.path.exists(log):
+        os.unlink(log)
+    report = bench_json("--image-opts", *args, "driver=log,log=%s,file.driver="
+                        "%s,file.file.filename=%s" % (log, fmt, image),
+                        **kwargs)
+    requests = []
+    with open(log, encoding="ascii") as f:
+        for line in f:
+            op, off, length, _, verdict = line.split()
+            assert_equal("ok", verdict, line)
+            requests.append((op, int(off), int(length)))
+    return requests, report
+
+
+def places(requests, op="read"):
+    return [off for kind, off, _ in requests if kind == op]
+
+
+def normal(text):
+    """Measured figures become N, units of them U."""
+    text = re.sub(r"\d+(\.\d+)? (ns|us|ms|s)\b", "N U", text)
+    text = re.sub(r"(throughput: ).*", r"\1N", text)
+    text = re.sub(r"(IOPS: ).*", r"\1N", text)
+    text = re.sub(r"(engine: )(uring|threads)$", r"\1E", text, flags=re.M)
+    return re.sub(r"in \d+\.\d{3} seconds", "in N seconds", text)
+
+
+LATENCY = "latency: min N U, avg N U, p50 N U, p90 N U, p99 N U, p99.9 N U, " \
+          "max N U\n"
+
+# Invocations that are wrong in the same words as qemu-img's.
+ARGUMENTS = [
+    [], ["a.raw", "b.raw"], ["-c", "x", "a.raw"], ["-c", "-1", "a.raw"],
+    ["-c", "99999999999", "a.raw"], ["-d", "x", "a.raw"], ["-s", "x", "a.raw"],
+    ["-s", "3G", "a.raw"], ["-S", "x", "a.raw"], ["-S", "3G", "a.raw"],
+    ["-o", "x", "a.raw"], ["-o", "-1", "a.raw"], ["-t", "x", "a.raw"],
+    ["-i", "x", "a.raw"], ["-w", "--pattern", "x", "a.raw"],
+    ["-w", "--pattern", "256", "a.raw"], ["-w", "--pattern", "-1", "a.raw"],
+    ["--flush-interval", "x", "a.raw"], ["--flush-interval", "5", "a.raw"],
+    ["-w", "--flush-interval", "5", "a.raw"],
+    ["-w", "-d", "4", "--flush-interval", "3", "a.raw"],
+    ["--flush-interval", "5"], ["-c", "10", "no"],
+    ["-c", "10", "-f", "frob", "a.raw"], ["-x", "a.raw"], ["-c"], ["-d"],
+    ["-c", "10", "--image-opts", "-f", "raw", "a.raw"],
+    ["-w", "-U", "-c", "10", "a.raw"],
+]
+
+# Right ones, whose output with -q is the same.
+RUNS = [
+    ["-c", "10"], ["-c", "0"], ["-c", "10", "-d", "1"], ["-c", "3", "-d", "99"],
+    ["-c", "10", "-s", "1k"], ["-c", "10", "-s", "1k", "-S", "4k"],
+    ["-c", "10", "-S", "0"], ["-c", "10", "-o", "64k"],
+    ["-c", "10", "-t", "none"], ["-c", "10", "-t", "directsync"],
+    ["-c", "10", "-t", "writethrough"], ["-c", "10", "-t", "unsafe"],
+    ["-c", "10", "-n", "-t", "none"], ["-c", "10", "-i", "native", "-t",
+                                       "none"],
+    ["-c", "10", "-i", "threads"], ["-c", "10", "-U"],
+    ["-c", "10", "--pattern", "7"], ["-c", "10", "--no-drain"],
+    ["-w", "-c", "10"], ["-w", "-c", "10", "--pattern", "0x5a"],
+    ["-w", "-c", "100", "--flush-interval", "64"],
+    ["-w", "-c", "100", "--flush-interval", "64", "--no-drain"],
+    ["-w", "-c", "5", "-d", "2", "--flush-interval", "2"],
+    ["-c", "300", "-s", "64k"],
+]
+
+# Wrong ones of options that only we have.
+OURS = [
+    (["-d", "0", "a.raw"], "Invalid queue depth specified"),
+    (["-s", "0", "a.raw"], "Invalid buffer size specified. Must be between 1 "
+                           "and 2147483647."),
+    (["--random=x", "a.raw"], "Invalid seed specified: 'x'"),
+    (["--random=-1", "a.raw"], "Invalid seed specified: '-1'"),
+    (["--mix", "1", "a.raw"],
+     "Invalid mix specified: '1' (reads:writes, as 70:30)"),
+    (["--mix", "0:0", "a.raw"],
+     "Invalid mix specified: '0:0' (reads:writes, as 70:30)"),
+    (["--mix", "1:2:3", "a.raw"],
+     "Invalid mix specified: '1:2:3' (reads:writes, as 70:30)"),
+    (["--mix", "1:1", "-w", "a.raw"], "--mix and -w are mutually exclusive"),
+    (["--time", "0", "a.raw"],
+     "Invalid time specified: '0' (seconds, up to 604800)"),
+    (["--time", "inf", "a.raw"],
+     "Invalid time specified: 'inf' (seconds, up to 604800)"),
+    (["--warmup", "-1", "a.raw"],
+     "Invalid warm-up specified: '-1' (seconds, up to 604800)"),
+    (["--threads", "0", "a.raw"],
+     "Invalid number of threads specified: '0' (1 to 256)"),
+    (["--threads", "2", "-w", "-d", "4", "a.raw"],
+     "-d cannot be used with several threads that write: each has one request "
+     "at a time"),
+    (["-s", "1G", "-d", "5", "a.raw"],
+     "All buffers together may not take more than 4 GiB: use a smaller queue "
+     "depth or buffer size"),
+]
+
+
+def last_line(raw):
+    """Without the warnings that QEMU has for probed raw images."""
+    return [line for line in raw.decode().splitlines()
+            if line.startswith("qemu-img: ") or line.startswith("Try ")]
+
+
+def check_pair(args):
+    qemu = qemu_img_72()
+    theirs = run([qemu, "bench", *args], cwd=ROOT.name)
+    ours = run_link(LINK, ["bench", *args], ROOT.name, "7.2")
+    assert_equal(theirs.code, ours.code, "exit code: %s %s" % (theirs, ours))
+    assert_equal(last_line(theirs.stderr), last_line(ours.stderr), "stderr")
+    assert_equal(normal(theirs.stdout.decode()), normal(ours.stdout.decode()),
+                 "stdout")
+
+
+def check_ours(args, text):
+    result = run_link(LINK, ["bench", *args], ROOT.name)
+    assert_equal(1, result.code, str(result))
+    assert_equal("qemu-img: %s\n" % text, result.stderr.decode(), "stderr")
+    assert_equal(b"", result.stdout, "stdout")
+
+
+def check_counts(engine):
+    """Each request once, in all ways to divide the work."""
+    for args in (["-d", "1"], ["-d", "7"], ["--threads=3", "-d", "2"],
+                 ["--threads=5"]):
+        requests, report = logged("a.raw", "-c", "256", *args, engine=engine)
+        assert_equal([4096 * i for i in range(256)],
+                     sorted(places(requests)), str(args))
+        assert_equal((256, 256, 0, MIB),
+                     (report["requests"], report["reads"], report["writes"],
+                      report["bytes"]), str(args))
+        assert_equal(256, report["latency-ns"]["read"]["count"], str(args))
+        assert_equal(engine, report["engine"], "engine")
+
+
+def check_writes(engine):
+    for args in (["-d", "1"], ["-d", "9"], ["--threads=3"]):
+        vdisk_img("create", "-q", "-f", "vmdk", "w.vmdk", "2M", cwd=ROOT.name)
+        report = bench_json("-w", "--pattern", "0x5a", "-c", "20", "-o", "64k",
+                            "-S", "64k", "-s", "32k", *args, "w.vmdk",
+                            engine=engine)
+        assert_equal((20, 0, 20), (report["requests"], report["reads"],
+                                   report["writes"]), "counts")
+        vdisk_img("convert", "-O", "raw", "w.vmdk", "w.raw", cwd=ROOT.name)
+        with open(path("w.raw"), "rb") as f:
+            data = f.read()
+        piece = b"\x5a" * 32768 + bytes(32768)
+        assert_equal(bytes(65536) + piece * 20 + bytes(2 * MIB - 21 * 65536),
+                     data, "content %s" % args)
+        vdisk_img("check", "-q", "w.vmdk", cwd=ROOT.name)
+
+
+def check_error(engine):
+    """A request that fails is named, and nothing is reported."""
+    for args, what in (([], "read"), (["-w"], "write")):
+        result = run([VDISK_IMG, "bench", "-c", "100", "-d", "4", *args,
+                      "--output=json", "--image-opts",
+                      "driver=fault,fail-op=%s,fail-nth=9,fail-errno=ENOSPC,"
+                      "file.driver=raw,file.file.filename=b.raw" % what],
+                     cwd=ROOT.name, env={"VDISK_ENGINE": engine})
+        assert_equal(1, result.code, str(result))
+        start = "Failed request: %s of 4096 bytes at offset %d: " % (what,
+                                                                     9 * 4096)
+        error = json.loads(result.stdout)["error"]
+        if not error["message"].startswith(start):
+            raise Failed(str(result))
+        assert_equal("ENOSPC", error["errno"], "errno")
+
+
+def wait_for_start(process):
+    line = process.stdout.readline()
+    if not line.startswith(b"Sending "):
+        raise Failed(repr(line))
+
+
+def check_interrupt(args, sig):
+    """It ends, with what was measured so far and the shell's exit code."""
+    with subprocess.Popen([VDISK_IMG, "bench", "--time=600", *args],
+                          cwd=ROOT.name, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        wait_for_start(process)
+        time.sleep(0.3)
+        process.send_signal(sig)
+        out, err = process.communicate(timeout=120)
+    assert_equal(128 + sig, process.returncode, repr(err))
+    if not re.match(rb"(?s).*Interrupted after \d+\.\d{3} seconds\.\n.*"
+                    rb"IOPS: ", out):
+        raise Failed(repr(out))
+
+
+def main():
+    suite = Suite()
+    for args in ARGUMENTS:
+        suite.add("as qemu-img: bench " + " ".join(args), check_pair, args)
+    for args in RUNS:
+        for image in ("a.raw", "a.vmdk"):
+            fmt = image.split(".")[1]
+            suite.add("as qemu-img: bench -q %s %s" % (" ".join(args), image),
+                      check_pair, ["-q", "-f", fmt, *args, image])
+    for args, text in OURS:
+        suite.add("tells: bench " + " ".join(args), check_ours, args, text)
+
+    @suite.case("the lines of a run that reads")
+    def _():
+        assert_equal(
+            "Sending 300 read requests, 512 bytes each, 8 in parallel "
+            "(starting at offset 1024, step size 1024)\n"
+            "Random order, seed 5\n"
+            "2 threads, a handle each\n"
+            "Run completed in N seconds.\n"
+            "engine: E\n"
+            "requests: 300 (300 reads, 0 writes, 0 flushes)\n"
+            "IOPS: N\nthroughput: N\nread " + LATENCY,
+            normal(bench("-c", 300, "-s", 512, "-S", "1k", "-o", "1k", "-d", 4,
+                         "--threads", 2, "--random=5", "a.vmdk")), "lines")
+
+    @suite.case("the lines of a run that reads and writes")
+    def _():
+        text = normal(bench("-f", "raw", "-c", 100, "-d", 4, "--mix=1:1",
+                            "--random=1", "--flush-interval=10", "b.raw"))
+        match = re.search(r"requests: 100 \((\d+) reads, (\d+) writes, "
+                          r"10 flushes\)\n", text)
+        if not match or int(match.group(1)) + int(match.group(2)) != 100:
+            raise Failed(text)
+        assert_equal(
+            "Sending 100 mixed requests, 4096 bytes each, 4 in parallel "
+            "(starting at offset 0, step size 4096)\n"
+            "Sending flush every 10 requests\n"
+            "Random order, seed 1\n"
+            "Reads and writes as 1 to 1\n"
+            "Run completed in N seconds.\nengine: E\n" + match.group(0) +
+            "IOPS: N\nthroughput: N\nread " + LATENCY + "write " + LATENCY +
+            "flush " + LATENCY, text, "lines")
+
+    @suite.case("the JSON form has all of it")
+    def _():
+        report = bench_json("-f", "raw", "-c", 50, "-d", 4, "--mix=1:1",
+                            "--random=3", "--flush-interval=10", "-t", "none",
+                            "b.raw")
+        assert_equal(
+            ["filename", "format", "virtual-size", "cache", "engine", "kind",
+             "read-share", "write-share", "order", "seed", "offset", "threads",
+             "flush-interval", "drain", "count", "buffer-size", "step-size",
+             "depth", "requests", "reads", "writes", "flushes", "bytes",
+             "elapsed", "iops", "throughput", "latency-ns"], list(report),
+            "keys")
+        assert_equal(("b.raw", "raw", 2 * MIB, "none", "mixed", "random", 3),
+                     tuple(report[k] for k in (
+                         "filename", "format", "virtual-size", "cache", "kind",
+                         "order", "seed")), "values")
+        assert_equal(["read", "write", "flush"], list(report["latency-ns"]),
+                     "kinds")
+        for times in report["latency-ns"].values():
+            keys = ["min", "p50", "p90", "p99", "p99.9", "max"]
+            values = [times[k] for k in keys]
+            assert_equal(sorted(values), values, str(times))
+            if not times["min"] <= times["avg"] <= times["max"]:
+                raise Failed(str(times))
+
+    for engine in working_engines():
+        suite.add("every request once, " + engine, check_counts, engine)
+        suite.add("what was written is there, " + engine, check_writes, engine)
+        suite.add("a failing request ends it, " + engine, check_error, engine)
+
+    @suite.case("behind the end it begins at the front, in step")
+    def _():
+        requests, _ = logged("a.raw", "-c", "7", "-d", "1", "-s", "64k", "-S",
+                             "256k", "-o", "260k")
+        assert_equal([260 << 10, 516 << 10, 772 << 10, 4 << 10, 260 << 10,
+                      516 << 10, 772 << 10], places(requests), "places")
+
+    @suite.case("a request never reaches over the end")
+    def _():
+        requests, _ = logged("a.raw", "-c", "9", "-d", "1", "-s", "300k")
+        assert_equal([0, 300 << 10, 600 << 10] * 3, places(requests), "places")
+
+    @suite.case("a seed makes the same requests for any depth and threads")
+    def _():
+        args = ["-c", "400", "-s", "1k", "-S", "512", "-o", "8k"]
+        first, _ = logged("a.raw", "--random=11", "-d", "1", *args)
+        assert_equal(400, len(places(first)), "count")
+        off = places(first)
+        if min(off) < 8192 or max(off) > MIB - 1024 or len(set(off)) < 300 \
+                or any(o % 512 for o in off) or off == sorted(off):
+            raise Failed(str(off))
+        again, _ = logged("a.raw", "--random=11", "-d", "1", *args)
+        assert_equal(off, places(again), "again")
+        for how in (["-d", "16"], ["--threads=3", "-d", "2"]):
+            other, _ = logged("a.raw", "--random=11", *how, *args)
+            assert_equal(sorted(off), sorted(places(other)), str(how))
+        other, _ = logged("a.raw", "--random=12", "-d", "1", *args)
+        if places(other) == off:
+            raise Failed("the seed does not matter")
+
+    @suite.case("without a seed each run has its own, and tells it")
+    def _():
+        a, b = (bench_json("-c", 1, "--random", "a.vmdk") for _ in range(2))
+        if a["seed"] == b["seed"]:
+            raise Failed(str(a["seed"]))
+
+    @suite.case("a mix keeps its proportion")
+    def _():
+        for mix, low, high in (("70:30", 600, 800), ("1:9", 50, 150),
+                               ("1:0", 1000, 1000), ("0:1", 0, 0)):
+            requests, report = logged("b.raw", "-c", "1000", "--mix=" + mix,
+                                      "--random=4")
+            kinds = collections.Counter(r[0] for r in requests)
+            assert_equal((kinds["read"], kinds["write"]),
+                         (report["reads"], report["writes"]), mix)
+            assert_equal(1000, report["requests"], mix)
+            if not low <= report["reads"] <= high:
+                raise Failed("%s: %r" % (mix, kinds))
+
+    @suite.case("flushes come after each interval, and after the rest")
+    def _():
+        requests, report = logged("b.raw", "-w", "-c", "25", "-d", "4",
+                                  "--flush-interval=10")
+        ops = [r[0] for r in requests]
+        # Closing the image may flush once more.
+        assert_equal((["write"] * 10 + ["flush"]) * 2 + ["write"] * 5 +
+                     ["flush"], ops[:28], "order")
+        assert_equal(3, report["flushes"], "flushes")
+        requests, report = logged("b.raw", "-w", "-c", "25", "-d", "4",
+                                  "--flush-interval=10", "--no-drain")
+        assert_equal((25, 3), (report["writes"], report["flushes"]),
+                     "without waiting")
+
+    @suite.case("--stats counts the same")
+    def _():
+        result = run([VDISK_IMG, "bench", "-c", "77", "-s", "8k", "--stats",
+                      "a.vmdk"], cwd=ROOT.name)
+        if b"a.vmdk: reads 77 (630784 bytes), writes 0 " not in result.stderr:
+            raise Failed(str(result))
+
+    @suite.case("a time ends a run without a count, and warming up is extra")
+    def _():
+        report = bench_json("--time=0.2", "--warmup=0.1", "-d", 2, "a.vmdk")
+        if "count" in report or report["requests"] == 0:
+            raise Failed(str(report))
+        assert_equal((0.2, 0.1), (report["time"], report["warmup"]), "times")
+        requests, report = logged("a.raw", "--warmup=0.1", "-c", "40")
+        assert_equal(40, report["requests"], "measured")
+        if len(places(requests)) <= 40:
+            raise Failed("no warm-up")
+
+    @suite.case("a count ends a run before its time")
+    def _():
+        report = bench_json("--time=600", "-c", 30, "a.vmdk")
+        assert_equal(30, report["requests"], "requests")
+
+    @suite.case("any name will do: a chain, options, JSON")
+    def _():
+        vdisk_img("create", "-q", "-f", "vmdk", "-b", "s.vmdk", "-F", "vmdk",
+                  "child.vmdk", cwd=ROOT.name)
+        for name, fmt, size in (
+                (["child.vmdk"], "vmdk", SIZE_VMDK),
+                (["--image-opts", "driver=null,size=1M"], "null", MIB),
+                (['json:{"driver":"null","size":65536}'], "null", 65536)):
+            report = bench_json("-c", 20, "-s", 512, *name)
+            assert_equal((fmt, size, 20),
+                         (report["format"], report["virtual-size"],
+                          report["requests"]), str(name))
+
+    @suite.case("beyond the end is an error with the place")
+    def _():
+        text = vdisk_img_fails("bench", "-c", 5, "-o", "2M", path("a.raw"))
+        if "Failed request: read of 4096 bytes at offset 2097152: " not in text:
+            raise Failed(text)
+
+    @suite.case("an image in use is not written to")
+    def _():
+        with subprocess.Popen([VDISK_IMG, "bench", "--time=600", "-w", "-f",
+                               "raw", "b.raw"], cwd=ROOT.name,
+                              stdout=subprocess.PIPE) as process:
+            try:
+                wait_for_start(process)
+                text = vdisk_img_fails("bench", "-w", "-f", "raw",
+                                       path("b.raw"))
+                if 'Failed to get "write" lock' not in text:
+                    raise Failed(text)
+            finally:
+                process.terminate()
+                process.communicate(timeout=120)
+        assert_equal(128 + signal.SIGTERM, process.returncode, "exit code")
+
+    @suite.case("a signal ends a run with what was measured")
+    def _():
+        check_interrupt(["a.vmdk"], signal.SIGINT)
+        check_interrupt(["--threads=3", "a.vmdk"], signal.SIGTERM)
+        check_interrupt(["-w", "-f", "raw", "b.raw"], signal.SIGINT)
+
+    @suite.case("a signal ends a run whose requests never come back")
+    def _():
+        check_interrupt(["--image-opts", "driver=fault,delay-ns=600000000000,"
+                         "delay-op=read,file.driver=null,file.size=1M"],
+                        signal.SIGINT)
+
+    suite.run()
+
+
+main()

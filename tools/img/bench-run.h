@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tools/img/bench-run.h - carrying out a plan on an image, and measuring. */
+#pragma once
+
+#include "tools/img/bench-latency.h"
+#include "tools/img/bench-plan.h"
+#include "tools/images.h"
+
+typedef struct BenchTarget {
+    CommonOptions common; /* a copy: engine and format may be its own */
+    const char *name;
+    const char *cache_name; /* "writeback" ... */
+    VdOpenFlags cache;
+} BenchTarget;
+
+typedef struct BenchResult {
+    const char *engine; /* "uring" or "threads" */
+    char *format;
+    uint64_t size;            /* of the disk */
+    uint64_t requests, bytes; /* answered, without those of the warm-up */
+    double seconds;
+    BenchLatency read, write, flush;
+    bool interrupted; /* by a signal */
+    bool abandoned;   /* and requests are still in flight: end the process */
+} BenchResult;
+
+BenchResult *bench_result_new(void);
+void bench_result_free(BenchResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BenchResult, bench_result_free)
+
+double bench_result_iops(const BenchResult *result);
+/* Bytes a second. */
+double bench_result_throughput(const BenchResult *result);
+/* Reads and writes together; belongs to the caller. */
+BenchLatency *bench_result_latency(const BenchResult *result);
+
+/* The most bytes that the buffers of all requests in flight may take. */
+#define BENCH_MAX_BUFFERS (UINT64_C(4) << 30)
+
+/* Called when all is open and the first request comes next. */
+typedef void (*BenchStartFunc)(void *opaque);
+
+/* Opens, measures, closes.  NULL after a message; a signal ends it early, with
+ * what was measured so far. */
+BenchResult *bench_run(const BenchTarget *target, const BenchPlan *plan,
+                       BenchStartFunc start, void *opaque);
