@@ -31,6 +31,7 @@ static const int errno_of_code[] = {
     [VD_ERROR_REFUSED] = EPERM,
     [VD_ERROR_CANCELLED] = ECANCELED,
     [VD_ERROR_TIMED_OUT] = ETIMEDOUT,
+    [VD_ERROR_FILE_TOO_BIG] = EFBIG,
 };
 
 int
@@ -71,6 +72,7 @@ code_of_errno(int errnum)
     case ENOMEM:
         return VD_ERROR_NO_MEMORY;
     case EFBIG:
+        return VD_ERROR_FILE_TOO_BIG;
     case EMFILE:
     case ENFILE:
         return VD_ERROR_LIMIT;

@@ -58,6 +58,7 @@ typedef enum VdErrorCode {
     VD_ERROR_REFUSED,         /* by policy: path outside, device in use ... */
     VD_ERROR_CANCELLED,
     VD_ERROR_TIMED_OUT,
+    VD_ERROR_FILE_TOO_BIG, /* the file system, or a limit of the process */
 } VdErrorCode;
 
 /* The errno that stands for @error; EIO for foreign domains. */

@@ -96,6 +96,7 @@ static const unsigned short codes[] = {
     [VD_ERROR_REFUSED] = VIX_E_FILE_ACCESS_ERROR,
     [VD_ERROR_CANCELLED] = VIX_E_CANCELLED,
     [VD_ERROR_TIMED_OUT] = VIX_E_FILE_ERROR,
+    [VD_ERROR_FILE_TOO_BIG] = VIX_E_FILE_TOO_BIG,
 };
 
 VixError
