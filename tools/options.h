@@ -129,6 +129,8 @@ int opts_fail_try(const OptParser *parser, const char *fmt, ...)
 
 /* @what: "image size", "start offset" ... */
 bool opts_parse_size(const char *what, const char *text, uint64_t *size);
+bool opts_parse_size_within(const char *what, const char *text, uint64_t min,
+                            uint64_t max, uint64_t *size);
 bool opts_parse_number(const char *text, unsigned min, unsigned max,
                        unsigned *number);
 /* False without one. */

@@ -33,18 +33,27 @@ size_syntax_error(const char *what, const char *text, const GError *error)
 }
 
 bool
-opts_parse_size(const char *what, const char *text, uint64_t *size)
+opts_parse_size_within(const char *what, const char *text, uint64_t min,
+                       uint64_t max, uint64_t *size)
 {
     g_autoptr(GError) error = NULL;
+    bool ok = vd_parse_size(text, size, &error);
 
-    if (vd_parse_size(text, size, &error))
+    if (ok && *size >= min && *size <= max)
         return true;
-    if (g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE))
-        out_error("Invalid %s specified. Must be between 0 and %" PRId64 ".",
-                  what, INT64_MAX);
+    if (ok || g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE))
+        out_error("Invalid %s specified. Must be between %" PRIu64
+                  " and %" PRIu64 ".",
+                  what, min, max);
     else
         size_syntax_error(what, text, error);
     return false;
+}
+
+bool
+opts_parse_size(const char *what, const char *text, uint64_t *size)
+{
+    return opts_parse_size_within(what, text, 0, INT64_MAX, size);
 }
 
 bool

@@ -198,5 +198,8 @@ convert_words_run(ConvertWords *w)
     if (!resolve_target(job) || !check_target(job) || !check_backing(job))
         return 1;
     settle_modes(w);
+    g_autofree char *doing =
+        g_strdup_printf("converting %s", job->target_format);
+    job->doing = doing;
     return convert_run(job);
 }

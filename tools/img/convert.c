@@ -28,8 +28,8 @@ create_failure(const ConvertJob *job, const GError *error)
 {
     const char *name = job->to_stdout ? "standard output" : job->target;
 
-    out_failure(name, error, "%s: error while converting %s: %s", name,
-                job->target_format, error->message);
+    out_failure(name, error, "%s: error while %s: %s", name, job->doing,
+                error->message);
     return false;
 }
 
@@ -86,6 +86,9 @@ static bool
 copy_with_progress(ConvertJob *job, VdDisk *target)
 {
     g_autoptr(GError) error = NULL;
+
+    if (job->nothing)
+        return true;
     Progress *progress =
         progress_begin(job->common->progress, CONVERT_PROGRESS_STEP);
 
@@ -102,10 +105,23 @@ copy_with_progress(ConvertJob *job, VdDisk *target)
 }
 
 static bool
-target_fits(const ConvertJob *job, const VdDisk *target)
+target_grow(const ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vd_disk_resize(target, job->total, NULL, &error))
+        return true;
+    out_failure(job->target, error, "%s", error->message);
+    return false;
+}
+
+static bool
+target_fits(const ConvertJob *job, VdDisk *target)
 {
     if (vd_disk_size(target) >= job->total)
         return true;
+    if (job->grow)
+        return target_grow(job, target);
     out_failure(job->target, NULL, "output file is smaller than input file");
     return false;
 }
@@ -298,7 +314,8 @@ result_print_json(const ConvertJob *job)
 static bool
 convert_in_context(ConvertJob *job)
 {
-    if (!sources_open(job) || !target_check(job))
+    if (!sources_open(job) || (job->settle && !job->settle(job)) ||
+        !target_check(job))
         return false;
     bool ok =
         job->no_create ? convert_into_existing(job) : convert_into_new(job);

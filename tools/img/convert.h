@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/img/convert.h - a conversion: what was asked for, and doing it.  Used
  * by cmd-convert.c (the command line), convert-words.c (what goes together),
- * convert.c (the work), target.c (what must not be written to). */
+ * convert.c (the work), target.c (what must not be written to), and by
+ * cmd-dd.c, which converts a part. */
 #pragma once
 
 #include "tools/options.h"
@@ -25,11 +26,18 @@ typedef struct ConvertJob {
     bool to_stdout;  /* the target is "fd:1" */
     bool force;      /* skip the checks of devices */
     bool keep_metadata;
+    const char *doing; /* "converting vmdk": what failed, in messages */
+    /* The sources are open: what else is to be settled now?  NULL = nothing;
+     * false after a message. */
+    bool (*settle)(struct ConvertJob *job);
+    bool grow;    /* a target that exists and is too small is made longer */
+    bool nothing; /* no byte is to be copied */
 
     /* the work */
     VdContext *ctx;
     VdDisk **disks; /* of the sources */
-    uint64_t total; /* bytes of all sources, each rounded up */
+    uint64_t total; /* bytes that the target must have: of all sources, each
+                       rounded up, unless something else was settled */
     VdCopyResult result;
     int64_t started_us;
 } ConvertJob;

@@ -87,9 +87,8 @@ relation(const GPtrArray *infos, const struct stat *target)
 static bool
 refuse_relation(const ConvertJob *job, const char *what)
 {
-    out_failure(job->target, NULL,
-                "%s: error while converting %s: the target is %s", job->target,
-                job->target_format, what);
+    out_failure(job->target, NULL, "%s: error while %s: the target is %s",
+                job->target, job->doing, what);
     return false;
 }
 
@@ -126,9 +125,9 @@ static bool
 refuse_device(const ConvertJob *job, const char *why)
 {
     out_failure(job->target, NULL,
-                "%s: error while converting %s: refusing to overwrite a block "
-                "device that %s",
-                job->target, job->target_format, why);
+                "%s: error while %s: refusing to overwrite a block device that "
+                "%s",
+                job->target, job->doing, why);
     out_hint("Use -n to write into it, or --force.");
     return false;
 }
