@@ -133,6 +133,59 @@ test_go_blocks(void)
     vix(Exit)();
 }
 
+/* The binding hands over the child where the library takes the parent, and the
+ * parent as the child. */
+static VixError
+go_attach(VixDiskLibHandle parent, VixDiskLibHandle child)
+{
+    return vix(Attach)(child, parent);
+}
+
+/* That fails, and what the library took for the parent is used up; no disk has
+ * changed, and all handles can be closed. */
+static void
+check_go_attach(const char *parent_path, const char *child_path, VixError code)
+{
+    VixDiskLibConnection connection = go_connect();
+    VixDiskLibHandle parent =
+        go_open(connection, parent_path, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+    VixDiskLibHandle child =
+        go_open(connection, child_path, VIXDISKLIB_FLAG_OPEN_SINGLE_LINK);
+    uint8 sector[SECTOR];
+
+    assert_vix(go_attach(parent, child), code);
+    host_assert_text(code, parent_path);
+    assert_vix(vix(Read)(child, 0, 1, sector), VIX_E_INVALID_HANDLE);
+    host_assert_reads(parent, 0, 4, 1);
+    assert_ok(vix(Close)(child));
+    assert_ok(vix(Close)(parent));
+    child = go_open(connection, child_path, 0);
+    host_assert_reads(child, 0, 4, 1);
+    assert_ok(vix(Close)(child));
+    assert_ok(vix(Disconnect)(connection));
+}
+
+static void
+test_go_attach(void)
+{
+    const char *base = host_make_disk("base.vmdk", SECTORS);
+    const char *child, *grandchild;
+    VixDiskLibConnection connection;
+    VixDiskLibHandle disk;
+
+    go_init();
+    connection = go_connect();
+    disk = go_open(connection, base, 0);
+    host_write(disk, 0, 4, 1);
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Disconnect)(connection));
+    child = host_make_child("child.vmdk", base);
+    grandchild = host_make_child("grandchild.vmdk", child);
+    check_go_attach(base, child, VIX_E_DISK_ATTACH_ROOTLINK);
+    check_go_attach(child, grandchild, VIX_E_DISK_PARENT_NOTALLOWED);
+    vix(Exit)();
+}
+
 /* -- xuru ----------------------------------------------------------------- */
 
 /* Once in the constructor, and again in every connect. */
@@ -208,6 +261,96 @@ test_xuru_creates(void)
     vix(Exit)();
 }
 
+/* -- xuru, a disk is made here and sent there ------------------------------ */
+
+static const VixDiskLibCreateParams xuru_params = {
+    .diskType = VIXDISKLIB_DISK_MONOLITHIC_SPARSE,
+    .adapterType = VIXDISKLIB_ADAPTER_SCSI_LSILOGIC,
+    .hwVersion = 7,
+    .capacity = SECTORS};
+
+static const char *
+xuru_make_local(VixDiskLibConnection local)
+{
+    const char *path = host_path("local.vmdk");
+    VixDiskLibHandle disk;
+
+    assert_ok(vix(Create)(local, path, &xuru_params, NULL, NULL));
+    disk = host_open(local, path, VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
+    host_write(disk, 0, 4, 1);
+    assert_ok(vix(Close)(disk));
+    return path;
+}
+
+/* From 0 to 100, never back. */
+static Bool
+xuru_progress(void *opaque, int percent)
+{
+    int *last = opaque;
+
+    g_assert_cmpint(percent, >=, *last);
+    g_assert_cmpint(percent, <=, 100);
+    *last = percent;
+    return TRUE;
+}
+
+/* The target, its connection first, then the source, and its connection. */
+static void
+test_xuru_clones(void)
+{
+    VixDiskLibConnection local = xuru_connect(), there = xuru_connect();
+    const char *path = xuru_make_local(local), *sent = host_path("sent.vmdk");
+    VixDiskLibHandle disk;
+    int percent = 0;
+
+    assert_ok(vix(Clone)(there, sent, local, path, &xuru_params, xuru_progress,
+                         &percent, FALSE));
+    g_assert_cmpint(percent, ==, 100);
+    assert_vix(
+        vix(Clone)(there, sent, local, path, &xuru_params, NULL, NULL, FALSE),
+        VIX_E_FILE_ALREADY_EXISTS);
+    assert_ok(
+        vix(Clone)(there, sent, local, path, &xuru_params, NULL, NULL, TRUE));
+    assert_ok(vix(Unlink)(local, path));
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    disk = host_open(there, sent, VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
+    host_assert_reads(disk, 0, 4, 1);
+    host_assert_reads(disk, 4, SECTORS - 4, 0);
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Disconnect)(there));
+    assert_ok(vix(Disconnect)(local));
+    vix(Exit)();
+    vix(Exit)();
+}
+
+/* There is no such connection: the local disk stays until it is removed. */
+static void
+test_xuru_cannot_send(void)
+{
+    VixDiskLibConnection local = xuru_connect(), there;
+    const char *path = xuru_make_local(local);
+    VixDiskLibConnectParams params = {.vmxSpec = (char *) "moref=vm-7",
+                                      .serverName = (char *) "localhost",
+                                      .credType = VIXDISKLIB_CRED_UID};
+    VixDiskLibHandle disk;
+
+    params.creds.uid.userName = (char *) "user";
+    params.creds.uid.password = (char *) "word";
+    there = local;
+    assert_vix(vix(ConnectEx)(&params, FALSE, NULL, "", &there),
+               VIX_E_NOT_SUPPORTED);
+    g_assert_null(there);
+    assert_vix(vix(Clone)(there, "[ds] sent/sent.vmdk", local, path,
+                          &xuru_params, xuru_progress, NULL, TRUE),
+               VIX_E_DISK_INVALID_CONNECTION);
+    disk = host_open(local, path, VIXDISKLIB_FLAG_OPEN_UNBUFFERED);
+    host_assert_reads(disk, 0, 4, 1);
+    assert_ok(vix(Close)(disk));
+    assert_ok(vix(Unlink)(local, path));
+    assert_ok(vix(Disconnect)(local));
+    vix(Exit)();
+}
+
 /* -- ctypes --------------------------------------------------------------- */
 
 static void *
@@ -246,9 +389,12 @@ main(int argc, char **argv)
     host_begin(&argc, &argv);
     g_test_add_func("/vix/go/disk", test_go);
     g_test_add_func("/vix/go/blocks", test_go_blocks);
+    g_test_add_func("/vix/go/attach", test_go_attach);
     g_test_add_func("/vix/xuru/disk", test_xuru);
     g_test_add_func("/vix/xuru/frees-failed-info", test_xuru_frees_failed_info);
     g_test_add_func("/vix/xuru/creates", test_xuru_creates);
+    g_test_add_func("/vix/xuru/clones", test_xuru_clones);
+    g_test_add_func("/vix/xuru/cannot-send", test_xuru_cannot_send);
     g_test_add_func("/vix/ctypes/threads", test_ctypes);
     return host_run();
 }
