@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""normal - what two results of one invocation may differ in, and why.
+
+Each function below takes away one difference, as narrowly as it can be told;
+whatever else differs fails the pair.  Those that begin with ours_ are applied
+to our output only: they take away what we print and qemu-img does not.
+"""
+import json
+import re
+
+from tools import Failed
+
+# img-cli.md 8.1: keys that we add to what qemu-img tells of a VMDK.
+OUR_DATA_KEYS = (
+    "hw-version", "tools-version", "adapter-type", "geometry",
+    "long-content-id", "uuid", "encoding", "header-version", "zeroed-grain",
+    "embedded-descriptor", "parent-hint", "change-tracking",
+    "dirty-shutdown")
+OUR_CHECK_KEYS = (
+    "image-end-offset", "total-clusters", "allocated-clusters",
+    "fragmented-clusters", "compressed-clusters")
+OUR_EXTENT_KEYS = ("access", "offset")
+
+
+def progress(text):
+    """When progress is shown depends on how the work is cut into pieces: a
+    line of it that begins at 0, never falls and ends at 100 is one that does.
+    """
+    def collapse(match):
+        shares = [float(s) for s in re.findall(r"\((\d+\.\d\d)/",
+                                               match.group(0))]
+        if shares != sorted(shares):
+            raise Failed("progress falls: %s" % shares)
+        return "<progress %.2f to %.2f>" % (shares[0], shares[-1])
+
+    return re.sub(r"(    \(\d+\.\d\d/100%\)\r)+", collapse, text)
+
+
+def seconds(text):
+    """The time that bench took."""
+    return re.sub(r"^Run completed in \d+\.\d{3} seconds\.$",
+                  "Run completed in <time> seconds.", text, flags=re.M)
+
+
+def thin_info(info):
+    """Our keys of an info object, and the format of a sparse extent in the
+    image's own file, which qemu-img leaves empty (img-cli.md 8.1 [D])."""
+    data = info.get("format-specific", {}).get("data", {})
+    for key in OUR_DATA_KEYS:
+        data.pop(key, None)
+    for extent in data.get("extents", []):
+        for key in OUR_EXTENT_KEYS:
+            extent.pop(key, None)
+        if (extent["format"] == "SPARSE" and
+                extent["filename"] == info["filename"]):
+            extent["format"] = ""
+
+
+def ours_info_json(words, text):
+    """What we add to `info --output=json`; the form of the document stays
+    compared, for it is printed again as both print it."""
+    if words[:1] != ["info"] or not text or "--output=json" not in words:
+        return text
+    document = json.loads(text)
+    if json.dumps(document, indent=4, ensure_ascii=False) + "\n" != text:
+        raise Failed("this is not the form of a document: %s" % text)
+    for info in document if isinstance(document, list) else [document]:
+        thin_info(info)
+    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+
+
+def ours_info_human(words, text):
+    """The same in the form for people: lines of our keys and what stands
+    indented below them."""
+    if words[:1] != ["info"] or "Format specific" not in text:
+        return text
+    kept, skipping = [], None
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        if skipping is not None and indent > skipping:
+            continue
+        skipping = None
+        key = line.strip().split(":")[0].replace(" ", "-")
+        if ((indent == 4 and key in OUR_DATA_KEYS) or
+                (indent == 12 and key in OUR_EXTENT_KEYS)):
+            skipping = indent
+            continue
+        if indent == 12 and line.strip() == "format: SPARSE":
+            line = line.replace("SPARSE", "")
+        kept.append(line)
+    return "\n".join(kept)
+
+
+def ours_check(words, text):
+    """qemu-img counts no clusters of a VMDK and finds nothing in it that is
+    a note, not an error (img-cli.md 8.3)."""
+    if words[:1] != ["check"]:
+        return text
+    if text.startswith("{"):
+        document = json.loads(text)
+        for key in OUR_CHECK_KEYS:
+            document.pop(key, None)
+        findings = document.get("findings", [])
+        if findings and {f["kind"] for f in findings} == {"note"}:
+            del document["findings"]
+        return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    text = re.sub(r"^note: .*\n", "", text, flags=re.M)
+    return re.sub(r"^\d+/\d+ = \d+\.\d\d% allocated, \d+\.\d\d% fragmented, "
+                  r"\d+\.\d\d% compressed clusters\n"
+                  r"|^Image end offset: \d+\n", "", text, flags=re.M)
+
+
+def ours_error_document(words, text, result):
+    """With --output=json an error is a document on stdout too (img-cli.md
+    5 [+]): it must be one, tell what stderr tells, and be all there is."""
+    if (result.code == 0 or not text.startswith('{\n    "error": {') or
+            not wants_json(words)):
+        return text
+    message = json.loads(text)["error"]["message"]
+    if "qemu-img: " + message.split("\n")[0] not in result.stderr.decode():
+        raise Failed("the document tells another error: %s" % text)
+    return ""
+
+
+def wants_json(words):
+    return "--output=json" in words or "json" in words
+
+
+def ours_hint(text):
+    """Hints that follow a message on a line of their own (img-cli.md)."""
+    for hint in HINTS:
+        text = text.replace(hint + "\n", "")
+    return text
+
+
+HINTS = (
+    # map in human form, img-cli.md 8.2
+    "Use --output=json to see all of them.",
+)
+
+
+def theirs_utf8(text):
+    """QEMU escapes in JSON what is not ASCII; ours is UTF-8 (img-cli.md 5).
+    """
+    return re.sub(r"\\u([0-9A-F]{4})", lambda m: chr(int(m.group(1), 16)),
+                  text)
+
+
+def theirs(words, result):
+    """(stdout, stderr) to compare."""
+    text = seconds(progress(result.stdout.decode()))
+    return (theirs_utf8(text) if wants_json(words) else text,
+            result.stderr.decode())
+
+
+def ours(words, result):
+    text = seconds(progress(result.stdout.decode()))
+    text = ours_error_document(words, text, result)
+    text = ours_check(words, text)
+    text = ours_info_json(words, text)
+    text = ours_info_human(words, text)
+    return text, ours_hint(result.stderr.decode())
+
+
+def descriptor(text):
+    """A content ID is drawn by lot; it must be one."""
+    return re.sub(r"^CID=[0-9a-f]{8}$", "CID=<id>", text, flags=re.M)

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-paired - the same invocation with qemu-img 7.2 and with vdisk-img.
+
+Each row of pairs/ runs with both, in the same directory on the same images.
+Exit code, stdout, stderr, which files are written and what is in them must be
+the same, but for what pairs/normal.py names; nothing else may be left behind:
+no file, no changed byte, no process.
+"""
+import atexit
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+from fixture import assert_equal, link_vdisk_img, qemu_img_72  # noqa: E402
+from pairs import gallery, normal, written  # noqa: E402
+from pairs.open import OPEN  # noqa: E402
+from pairs.stage import Stage  # noqa: E402
+from pairs.table import pairs_of  # noqa: E402
+from tap import Skip, Suite, skip_all  # noqa: E402
+from tools import Failed, assert_no_crash, drop_root_override  # noqa: E402
+
+TABLES = ("info", "map", "check", "measure", "compare")
+
+
+class Bench:
+    """The stage and both programs."""
+
+    def __init__(self, qemu):
+        self.root = tempfile.mkdtemp(prefix="vdisk-test-paired-")
+        atexit.register(shutil.rmtree, self.root, True)
+        self.qemu = qemu
+        self.link = link_vdisk_img(self.root)
+        self.stage = Stage(self.root, gallery.make)
+        self.env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC",
+                        VDISK_IMG_COMPAT="7.2")
+
+    def run(self, who, program, pair):
+        words = [word.replace("{dir}", self.stage.work)
+                 for word in pair.words]
+        limit = drop_root_override if pair.obey else None
+        return self.stage.run(who, [program, *words], self.env, limit)
+
+    def check(self, pair):
+        theirs = self.run("theirs", self.qemu, pair)
+        ours = self.run("ours", self.link, pair)
+        assert_no_crash(ours)
+        assert_equal(theirs.code, ours.code,
+                     "exit code:\n%s\n%s" % (theirs, ours))
+        wanted = normal.theirs(pair.words, theirs)
+        got = normal.ours(pair.words, ours)
+        check_stderr(pair, wanted[1], got[1])
+        assert_equal(wanted[0], got[0], "stdout")
+        assert_equal((theirs.written, theirs.gone), (ours.written, ours.gone),
+                     "files written, files gone")
+        if ours.orphans:
+            raise Failed("a process is left behind")
+        written.check(self.qemu, self.stage, ours.written, pair.apart)
+
+
+def check_stderr(pair, theirs, ours):
+    if pair.upto:
+        for text in (theirs, ours):
+            if pair.upto not in text:
+                raise Failed("no %r in %r" % (pair.upto, text))
+        if ours.count("\n") != theirs.count("\n"):
+            raise Failed("not as many lines: %r, %r" % (theirs, ours))
+        theirs, ours = (text.split(pair.upto)[0] for text in (theirs, ours))
+    assert_equal(theirs, ours, "stderr")
+
+
+def table():
+    rows = []
+    for name in TABLES:
+        rows += pairs_of(importlib.import_module("pairs." + name).PAIRS)
+    lines = [pair.line for pair in rows]
+    twice = {line for line in lines if lines.count(line) > 1}
+    if twice:
+        sys.exit("these are in the table twice: %s" % sorted(twice))
+    return [pair for pair in rows if pair.line not in OPEN]
+
+
+def main():
+    try:
+        bench = Bench(qemu_img_72())
+    except Skip as skip:
+        skip_all(str(skip))
+    suite = Suite()
+    for pair in table():
+        suite.add(pair.line, bench.check, pair)
+    suite.add("nothing is left behind or changed", bench.stage.is_pristine)
+    suite.run()
+
+
+main()
