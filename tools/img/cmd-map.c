@@ -11,11 +11,12 @@
 #include <string.h>
 
 #include "tools/img/commands.h"
+#include "tools/img/map-picture.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
 
-enum { OPT_DEPTH_NAMES = OPT_PRIVATE };
+enum { OPT_DEPTH_NAMES = OPT_PRIVATE, OPT_PICTURE };
 
 static const CmdOption map_options[] = {
     CMD_ROW_FORMAT,
@@ -24,6 +25,8 @@ static const CmdOption map_options[] = {
     {'l', "max-length", "LEN", "how many bytes; default: to the end"},
     {OPT_DEPTH_NAMES, "depth-names", NULL,
      "with --output=json: name the file of each entry"},
+    {OPT_PICTURE, "picture", "FILE.svg",
+     "draw what each link of the chain holds"},
     CMD_ROW_FORCE_SHARE,
     CMD_ROWS_COMMON,
 };
@@ -31,7 +34,9 @@ static const CmdOption map_options[] = {
 typedef struct {
     uint64_t start, length;
     bool json, names;
-    bool first; /* nothing printed yet */
+    bool part;           /* -s or -l */
+    const char *picture; /* instead of the map */
+    bool first;          /* nothing printed yet */
 } MapJob;
 
 static bool
@@ -143,6 +148,19 @@ map_print(MapJob *job, VdDisk *disk, const char *name)
 }
 
 static int
+map_draw(MapJob *job, const CommonOptions *common, const char *name)
+{
+    VdContext *ctx = image_context_new(common);
+    ImageSpec spec = image_spec(common, name, 0);
+
+    if (!ctx)
+        return 1;
+    bool ok = map_picture(ctx, &spec, job->picture, job->json);
+    vd_context_free(ctx);
+    return ok ? 0 : 1;
+}
+
+static int
 map_run(MapJob *job, const CommonOptions *common, const char *name)
 {
     VdContext *ctx = image_context_new(common);
@@ -164,9 +182,14 @@ map_take(MapJob *job, int code, const char *arg)
 {
     switch (code) {
     case 's':
+        job->part = true;
         return opts_parse_size("start offset", arg, &job->start);
     case 'l':
+        job->part = true;
         return opts_parse_size("max length", arg, &job->length);
+    case OPT_PICTURE:
+        job->picture = arg;
+        return true;
     default:
         job->names = true;
         return true;
@@ -188,6 +211,11 @@ cmd_map_run(const Command *command, int argc, char **argv)
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
     job.json = opts_common(parser)->json;
+    if (job.picture && (job.part || job.names))
+        return opts_fail(parser, "--picture shows whole disks: it excludes -s, "
+                                 "-l and --depth-names");
+    if (job.picture)
+        return map_draw(&job, opts_common(parser), opts_operands(parser)[0]);
     return map_run(&job, opts_common(parser), opts_operands(parser)[0]);
 }
 
