@@ -267,7 +267,22 @@ copy_set_params(VdCopy *c, const VdCopyParams *params, GError **error)
     return true;
 }
 
-/* Does the target want records?  *cluster: its allocation unit, 0 = none. */
+/* Does the target want records?  One that has none of its own yet compresses
+ * what is written to it. */
+static bool
+copy_wants_records(VdNode *target, const VdNodeInfo *info)
+{
+    const VdDriver *drv = vd_node_driver(target);
+
+    if (drv->encode == NULL || drv->co_append == NULL)
+        return false;
+    if (drv->caps & VD_CAP_APPEND_ONLY)
+        return true;
+    return info->compressed &&
+           (drv->record_format == NULL || drv->record_format(target) != NULL);
+}
+
+/* *cluster: the allocation unit of the target, 0 = none. */
 static bool
 copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
 {
@@ -278,9 +293,8 @@ copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
         drv->get_info(c->target->node, &info);
     *cluster = info.cluster_size;
     c->target_driver = drv;
-    c->append = drv->encode != NULL && drv->co_append != NULL &&
-                (info.compressed || (drv->caps & VD_CAP_APPEND_ONLY));
-    if (c->params.compress && !c->append)
+    c->append = copy_wants_records(c->target->node, &info);
+    if (c->params.compress && !c->append && !info.compressed)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "Compression not supported for this file format");
     if (c->append && c->params.skip_depth > 0)

@@ -44,7 +44,7 @@ check_capacity(const VmdkState *s, unsigned i, VdCheckResult *result)
 static bool
 check_co_profile(VmdkExtent *e, VdCheckResult *result, GError **error)
 {
-    if (e->ops == &vmdk_stream_ops)
+    if (vmdk_extent_is_stream(e))
         return vmdk_stream_co_lint(e->file, &e->sparse->hdr, result, error);
     vd_finding_add_rule(result, VD_FINDING_BREACH, "stream",
                         e->path ? e->path : vd_node_name(e->state->file), 0,
@@ -124,7 +124,7 @@ check_repair(const VmdkState *s, unsigned repair, GError **error)
                         "%s: is open for reading only and cannot be repaired",
                         vd_node_name(s->node));
     for (unsigned i = 0; i < s->n_extents; i++)
-        if (s->extents[i].ops == &vmdk_stream_ops)
+        if (vmdk_extent_is_stream(&s->extents[i]))
             return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                             "%s: streamOptimized images cannot be repaired",
                             vd_node_name(s->node));

@@ -20,7 +20,8 @@
 #define VERSION_BYTE 4
 #define CBT_VERSION 3
 
-/* The extent headers lose the number that announces change tracking. */
+/* The extent headers lose the number that announces change tracking; that of a
+ * stream says something else. */
 static bool
 cid_co_lower_header_versions(VmdkState *s, GError **error)
 {
@@ -29,7 +30,7 @@ cid_co_lower_header_versions(VmdkState *s, GError **error)
         VmdkSparse *sp = e->sparse;
 
         if (!sp || sp->hdr.cowd || sp->hdr.version != CBT_VERSION ||
-            e->access != VMDK_ACCESS_RW)
+            vmdk_extent_is_stream(e) || e->access != VMDK_ACCESS_RW)
             continue;
         sp->hdr.version = sp->tables->zero_gte ? 2 : 1;
         sp->raw[VERSION_BYTE] = (uint8_t) sp->hdr.version;

@@ -71,7 +71,7 @@ check_extent(const VmdkExtent *e, GError **error)
                         "%s: the extent at byte %" G_GUINT64_FORMAT
                         " was not opened",
                         name, e->start);
-    if (e->ops == &vmdk_stream_ops)
+    if (vmdk_extent_is_stream(e))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: the grains of a streamOptimized extent cannot be "
                         "moved; convert it instead",

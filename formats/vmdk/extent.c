@@ -43,6 +43,12 @@ vmdk_extent_is_unclean(const VmdkExtent *e)
            (e->sesparse && e->sesparse->vol.replay);
 }
 
+bool
+vmdk_extent_is_stream(const VmdkExtent *e)
+{
+    return e->ops == &vmdk_stream_ops || e->ops == &vmdk_fill_ops;
+}
+
 /* The descriptor's word on the size counts if it is not above the header's. */
 bool
 vmdk_extent_settle_size(VmdkExtent *e, uint64_t capacity_sectors,

@@ -78,6 +78,8 @@ extern const VmdkExtentOps vmdk_zero_ops;
 extern const VmdkExtentOps vmdk_sparse_ops;
 /* stream/extent.c: compressed grains, read only. */
 extern const VmdkExtentOps vmdk_stream_ops;
+/* stream/fill-open.c: the same, none of them there yet, being written. */
+extern const VmdkExtentOps vmdk_fill_ops;
 /* stream/recover.c: the same without their tables. */
 extern const VmdkExtentOps vmdk_recovered_ops;
 
@@ -90,6 +92,8 @@ VmdkExtent *vmdk_extent_at(const VmdkState *s, uint64_t off);
 /* The unit of allocation in bytes; 0 = there is none. */
 uint64_t vmdk_extent_grain_bytes(const VmdkExtent *e);
 bool vmdk_extent_is_unclean(const VmdkExtent *e);
+/* Compressed grains behind tables, complete or being filled. */
+bool vmdk_extent_is_stream(const VmdkExtent *e);
 
 /* e->len, of a header that says @capacity_sectors (> 0) and a line that says
  * @line_sectors, 0 = there is none.  LIMIT. */

@@ -10,6 +10,7 @@
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"
+#include "formats/vmdk/stream/fill.h"
 
 #include "block/open.h"
 #include "block/undo.h"
@@ -200,8 +201,21 @@ take_descriptor(VmdkState *s, GError **error)
     return true;
 }
 
-/* -- append-only
+/* -- streams
  * ------------------------------------------------------------------------ */
+
+/* What only those that are filled listen to. */
+static bool
+take_fill_options(VmdkState *s, VdOptions *opts, GError **error)
+{
+    s->level = VD_CODEC_LEVEL_FAST;
+    s->fill_window = VMDK_FILL_WINDOW_BYTES;
+    if (!vd_node_is_writable(s->node) || !s->has_header ||
+        !(s->header.flags & VMDK_FLAG_COMPRESSED))
+        return true;
+    return vmdk_take_level(opts, &s->level, error) &&
+           vd_options_take_size(opts, "fill-window", &s->fill_window, error);
+}
 
 /* A stream of this transaction, still empty, opened to be filled. */
 static bool
@@ -211,15 +225,11 @@ is_new_stream(const VmdkState *s)
            s->has_header && (s->header.flags & VMDK_FLAG_COMPRESSED) && s->desc;
 }
 
-static bool
-open_for_append(VmdkState *s, VdOptions *opts, GError **error)
+static void
+open_for_append(VmdkState *s)
 {
-    s->level = VD_CODEC_LEVEL_FAST;
-    if (!vmdk_take_level(opts, &s->level, error))
-        return false;
     s->writer = vmdk_stream_writer_new(s->file, &s->header);
     vd_node_set_size(s->node, s->header.capacity_sectors * VMDK_SECTOR);
-    return true;
 }
 
 /* -- the node
@@ -250,10 +260,13 @@ set_limits(VmdkState *s)
 static bool
 open_co_disk(VmdkState *s, VdOptions *opts, GError **error)
 {
-    if (!open_co_load_what_it_is(s, error) || !take_descriptor(s, error))
+    if (!open_co_load_what_it_is(s, error) || !take_descriptor(s, error) ||
+        !take_fill_options(s, opts, error))
         return false;
-    if (is_new_stream(s))
-        return open_for_append(s, opts, error);
+    if (is_new_stream(s)) {
+        open_for_append(s);
+        return true;
+    }
     return vmdk_extents_co_open(s, opts, error) &&
            vmdk_parent_co_open(s, opts, error);
 }

@@ -44,7 +44,8 @@ struct VmdkState {
 
     VmdkStreamWriter *writer; /* append-only; NULL = no such thing */
     bool stream_ended, stream_failed;
-    int level; /* of deflate */
+    int level;            /* of deflate */
+    uint64_t fill_window; /* option: bytes that a stream being filled gathers */
 };
 
 /* -- open.c, driver.c ---------------------------------------------------------

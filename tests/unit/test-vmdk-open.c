@@ -451,8 +451,12 @@ test_info_needs_no_extents(TestCo *t)
 static void
 test_stream_cannot_be_written_in_place(TestCo *t)
 {
+    VdNode *node;
+
     vmdk_test_create(t, "d.vmdk", MIB, "subformat=streamOptimized");
-    test_co_close(vmdk_test_open(t, "d.vmdk", 0));
+    node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR); /* empty: filled once */
+    test_co_write_pattern(node, 0, 512, 1);
+    test_co_close(node);
     vmdk_test_assert_refused(t, "d.vmdk", VD_OPEN_RDWR, VD_ERROR_READ_ONLY);
 }
 

@@ -42,6 +42,12 @@ check_kind(const VmdkState *s, GError **error)
             return vd_throw(error, VD_ERROR_NOT_FOUND,
                             "%s: extent %u is not open", vd_node_name(s->file),
                             i);
+    for (unsigned i = 0; i < s->n_extents; i++)
+        if (vmdk_extent_is_stream(&s->extents[i]))
+            return vd_throw(error, VD_ERROR_READ_ONLY,
+                            "%s: a streamOptimized extent cannot be resized in "
+                            "place; convert it",
+                            vd_node_name(s->file));
     if (vmdk_extents_share_files(s))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: a disk with several extents in one file cannot be "

@@ -6,6 +6,7 @@
  * Concurrency: open and close only.
  */
 #include "formats/vmdk/sparse/relayout.h"
+#include "formats/vmdk/stream/fill.h"
 
 static unsigned
 log2_of(uint64_t power_of_two)
@@ -144,6 +145,14 @@ sparse_co_check_writable(VmdkExtent *e, GError **error)
            (!sp->hdr.unclean || sparse_co_check_unclean(e, error));
 }
 
+/* Streams are written only from the beginning. */
+static bool
+sparse_co_open_fill(VmdkExtent *e, GError **error)
+{
+    return (vd_node_flags(e->state->node) & VD_OPEN_CHECK) ||
+           vmdk_fill_co_open(e, error);
+}
+
 static bool
 sparse_co_open_tables(VmdkExtent *e, GError **error)
 {
@@ -169,7 +178,10 @@ sparse_co_open_tables(VmdkExtent *e, GError **error)
     if (sp->hdr.unclean && !writable)
         vd_node_warn(e->state->node, "%s: was not closed cleanly",
                      vd_node_name(e->file));
-    return !writable || sp->reader || sparse_co_check_writable(e, error);
+    if (!writable)
+        return true;
+    return sp->reader ? sparse_co_open_fill(e, error)
+                      : sparse_co_check_writable(e, error);
 }
 
 /* Kinds that are only read. */
@@ -180,11 +192,6 @@ check_kind_is_writable(const VmdkExtent *e, GError **error)
 
     if (!is_written_to(e) || (vd_node_flags(e->state->node) & VD_OPEN_CHECK))
         return true;
-    if (hdr->flags & VMDK_FLAG_COMPRESSED)
-        return vd_throw(error, VD_ERROR_READ_ONLY,
-                        "%s: a streamOptimized extent cannot be written in "
-                        "place; convert it",
-                        vd_node_name(e->file));
     if (vmdk_cowd_is_legacy(hdr))
         return vd_throw(error, VD_ERROR_READ_ONLY,
                         "%s: a COWD extent of version %u can only be read; "
@@ -219,6 +226,7 @@ vmdk_sparse_free(VmdkExtent *e)
 
     if (!sp)
         return;
+    g_clear_pointer(&sp->fill, vmdk_fill_free);
     g_clear_pointer(&sp->reader, vmdk_stream_reader_co_free);
     vmdk_stream_recover_free(sp);
     g_clear_pointer(&sp->tables, vmdk_tables_free);

@@ -77,6 +77,7 @@ struct VmdkSparse {
     VmdkPlaces *free; /* may be used again */
     VmdkStreamReader *reader;
     struct VmdkScan *scan; /* recover=on: in the place of tables; else NULL */
+    struct VmdkFill *fill; /* stream being filled (stream/fill.h), else NULL */
 };
 
 /* cowd.c */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "formats/vmdk/stream/tables.h"
+#include "formats/vmdk/stream/tail.h"
 
 #define WRITER_MAX_SECTOR UINT32_MAX /* what a table entry can say */
 
@@ -306,11 +307,8 @@ static bool
 write_co_marker(VmdkStreamWriter *writer, VmdkMarker type, uint64_t value,
                 GError **error)
 {
-    uint64_t off = writer->next_sector++ * VMDK_SECTOR;
-    uint8_t raw[VMDK_SECTOR];
-
-    vmdk_marker_encode(raw, type, value);
-    return vd_node_co_pwrite(writer->file, off, raw, sizeof(raw), error);
+    return vmdk_tail_co_write_marker(writer->file, writer->next_sector++, type,
+                                     value, error);
 }
 
 static bool
@@ -370,22 +368,6 @@ end_co_footer(VmdkStreamWriter *writer, GError **error)
                              error);
 }
 
-/* No byte may follow the end: importers hash what they read.  A device
- * cannot be cut. */
-static bool
-end_co_cut(VmdkStreamWriter *writer, GError **error)
-{
-    uint64_t end = writer->next_sector * VMDK_SECTOR;
-    g_autoptr(GError) local = NULL;
-
-    if (vd_node_size(writer->file) <= end ||
-        vd_node_co_truncate(writer->file, end, VD_PREALLOC_OFF, &local) ||
-        vd_error_is(local, VD_ERROR_NOT_SUPPORTED))
-        return true;
-    g_propagate_error(error, g_steal_pointer(&local));
-    return false;
-}
-
 static bool
 end_co_header(VmdkStreamWriter *writer, GError **error)
 {
@@ -408,7 +390,8 @@ append_co_end(VmdkStreamWriter *writer, const VdAppend *append, GError **error)
     return write_co_begin(writer, error) && end_co_last_table(writer, error) &&
            end_co_directory(writer, error) && end_co_footer(writer, error) &&
            write_co_marker(writer, VMDK_MARKER_EOS, 0, error) &&
-           end_co_cut(writer, error) && end_co_header(writer, error);
+           vmdk_tail_co_cut(writer->file, writer->next_sector, error) &&
+           end_co_header(writer, error);
 }
 
 bool
