@@ -12,7 +12,7 @@ import nbdkit
 from model import Model
 from readers import expect
 from tap import Suite
-from tools import Failed, qemu_io, scratch, vdisk_img
+from tools import Failed, qemu_img, qemu_io, scratch, vdisk_img
 
 SEED = 42
 SIZE = 10 * MIB + 3 * SECTOR
@@ -70,21 +70,58 @@ def creates_empty(soname, kind, size):
                 "read -P 0 %d 512" % (size - SECTOR))
 
 
-def creates_a_stream(soname, size):
-    """It comes into being whole and empty; and as nobody writes into a stream
-    that is there, the plugin's opening is refused, with the reason."""
+def expect_importable(path, model, soname):
+    all_read(path, model.content())
+    vdisk_img("check", "--profile=esxi-import", path)
+    qemu_img("check", path)
+    expect(read_with_nbdkit(path, soname), model.content(), "nbdkit")
+
+
+def fills_a_stream(soname, size, *options):
+    """As importers want it, though qemu-img may write in any order."""
+    with scratch() as tmp:
+        raw, model = make_raw(tmp, size)
+        path = os.path.join(tmp, "new.vmdk")
+        with vddk.serve(path, "create=true", "create-size=%d" % size,
+                        "create-type=stream-optimized",
+                        soname=soname) as server:
+            qemu_img("convert", "-n", "-f", "raw", "-O", "raw", *options,
+                     raw, server.uri)
+        expect_importable(path, model, soname)
+
+
+def fills_a_stream_anyhow(soname, size):
+    """Small pieces, backwards, and over what has been flushed."""
+    with scratch() as tmp:
+        model = Model(size, SEED)
+        path = os.path.join(tmp, "new.vmdk")
+        with vddk.serve(path, "create=true", "create-size=%d" % size,
+                        "create-type=stream-optimized",
+                        soname=soname) as server:
+            qemu_io(server.uri, "write -P 8 5M 3M", "flush",
+                    "write -P 7 512 100", "read -P 7 512 100",
+                    "flush", "write -P 9 5M 9000", "read -P 8 5252000 90000",
+                    "write -z 6M 256k", "read -P 0 6M 256k", "flush",
+                    fmt="raw")
+        for offset, length, byte in ((5 * MIB, 3 * MIB, 8), (512, 100, 7),
+                                     (5 * MIB, 9000, 9),
+                                     (6 * MIB, 256 << 10, 0)):
+            model.data[offset:offset + length] = bytes([byte]) * length
+        expect_importable(path, model, soname)
+
+
+def stream_is_written_once(soname, size):
+    """What has grains is not opened for writing, and stays."""
     with scratch() as tmp:
         path = os.path.join(tmp, "new.vmdk")
-        fails_with(["VixDiskLib_Open: " + path,
+        with vddk.serve(path, "create=true", "create-size=%d" % size,
+                        "create-type=stream-optimized",
+                        soname=soname) as server:
+            qemu_io(server.uri, "write -P 5 1M 1M", "flush", fmt="raw")
+        fails_with(["VixDiskLib_Open: " + path, "has grains already",
                     "a streamOptimized extent cannot be written in place"],
-                   path, "create=true", "create-size=%d" % size,
-                   "create-type=stream-optimized", soname=soname)
-        equal(create_type_of(path), "streamOptimized", "type")
-        equal(capacity_of(path), size, "capacity")
-        expect_sound(path)
-        all_read(path, Model(size, 0).content())
-        expect(read_with_nbdkit(path, soname), Model(size, 0).content(),
-               "nbdkit")
+                   path, soname=soname)
+        qemu_io(path, "read -P 5 1M 1M", "read -P 0 0 1M")
 
 
 def creates_split(soname, kind):
@@ -139,10 +176,7 @@ def refuses(soname, words, name, *parameters):
 
 
 def main():
-    for_each_soname(suite, "creates stream-optimized", creates_a_stream, SIZE)
     for kind in vddk.CREATE_TYPES:
-        if kind == "stream-optimized":
-            continue
         for_each_soname(suite, "creates %s, fills it" % kind, creates, kind,
                         SIZE, ("--destination-is-zero",),
                         always=kind == "monolithic-sparse")
@@ -150,7 +184,15 @@ def main():
                         kind, SECTOR)
         for_each_soname(suite, "creates %s, 5 GiB" % kind, creates_empty,
                         kind, 5 << 30)
-    for kind in ("monolithic-sparse", "vmfs-flat", "vmfs-sparse"):
+    for options in ((), ("-W", "-m", "16")):
+        for_each_soname(suite, "qemu-img fills stream-optimized" + " %s" * len(
+            options) % options, fills_a_stream, SIZE, *options)
+    for_each_soname(suite, "stream-optimized, filled in any order",
+                    fills_a_stream_anyhow, SIZE)
+    for_each_soname(suite, "a stream with grains is not opened for writing",
+                    stream_is_written_once, SIZE)
+    for kind in ("monolithic-sparse", "vmfs-flat", "vmfs-sparse",
+                 "stream-optimized"):
         for_each_soname(suite, "creates %s, fills it with zeroes, too" % kind,
                         creates, kind, SIZE, ())
     for kind in ("split-sparse", "split-flat"):

@@ -68,6 +68,19 @@ def refuses_to_write(soname, kind):
         equal(disk.files(), before, "files")
 
 
+def fills_a_stream(soname):
+    """Writes and zeroes at random into a stream that is empty."""
+    with scratch() as tmp:
+        path = os.path.join(tmp, "disk.vmdk")
+        model = Model(SIZE, SEED)
+        vdisk_img("create", "-q", "-f", "vmdk", "-o",
+                  "subformat=streamOptimized", path, SIZE)
+        write_with_nbdkit(path, soname, model.random_writes(tmp, 40))
+        expect(read_with_nbdkit(path, soname), model.content(), "nbdkit")
+        all_read(path, model.content())
+        vdisk_img("check", "--profile=esxi-import", path)
+
+
 def reads_what_qemu_wrote(soname, subformat):
     with scratch() as tmp:
         path = os.path.join(tmp, "disk.vmdk")
@@ -264,6 +277,8 @@ def main():
         else:
             for_each_soname(suite, "refuses to write %s" % kind.name,
                             refuses_to_write, kind)
+    for_each_soname(suite, "fills an empty streamOptimized disk",
+                    fills_a_stream)
     for subformat in HOSTED:
         for_each_soname(suite, "reads what qemu wrote: %s" % subformat,
                         reads_what_qemu_wrote, subformat)

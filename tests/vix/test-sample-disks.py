@@ -36,8 +36,21 @@ def check_create(word, kind):
              (kind, 3 << 20))
 
 
+def check_fill(word):
+    """A disk that -create has made takes data, whatever its type."""
+    with scratch() as tmp:
+        path = os.path.join(tmp, "x.vmdk")
+        vixsample("-create", "-cap", 3, "-type", word, path)
+        vixsample("-fill", "-val", 5, "-start", 200, "-count", 1000, path)
+        same(raw(path)[:3 << 20], bytes(200 * SECTOR)
+             + b"\x05" * (1000 * SECTOR) + bytes((6144 - 1200) * SECTOR))
+        vdisk_img("check", path)
+
+
 for _word, _kind in TYPES.items():
     suite.add("-create -type " + _word, check_create, _word, _kind)
+suite.add("-create -type streamOptimized, then -fill", check_fill,
+          "streamOptimized")
 
 
 @suite.case("-create: 100 MiB, the adapter that is asked for, 4 KiB sectors")

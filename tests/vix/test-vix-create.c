@@ -52,25 +52,23 @@ assert_create_type(const char *path, const char *wanted)
     vd_context_free(ctx);
 }
 
-/* A stream is complete from the beginning and cannot be changed. */
+/* A stream is filled once; then it can no longer be changed. */
 static void
-write_if_possible(VixTest *t, const char *path, VixDiskLibDiskType type)
+write_and_read(VixTest *t, const char *path, VixDiskLibDiskType type)
 {
-    VixDiskLibHandle disk;
+    VixDiskLibHandle disk = vix_test_open(t, path, 0);
 
-    if (type == VIXDISKLIB_DISK_STREAM_OPTIMIZED) {
-        assert_fails(VixDiskLib_Open(t->connection, path, 0, &disk),
-                     VIX_E_FILE_READ_ONLY, path);
-        g_assert_null(disk);
-        return;
-    }
-    disk = vix_test_open(t, path, 0);
     vix_test_write(disk, 0, GRAIN + 1, 7);
     vix_test_assert_meta(disk, "virtualHWVersion", "4");
     vix_test_close(disk);
     disk = vix_test_open(t, path, VIXDISKLIB_FLAG_OPEN_READ_ONLY);
     vix_test_assert_reads(disk, 0, GRAIN + 1, 7);
     vix_test_close(disk);
+    if (type != VIXDISKLIB_DISK_STREAM_OPTIMIZED)
+        return;
+    assert_fails(VixDiskLib_Open(t->connection, path, 0, &disk),
+                 VIX_E_FILE_READ_ONLY, path);
+    g_assert_null(disk);
 }
 
 static void
@@ -97,7 +95,7 @@ check_kind(VixTest *t, const Kind *kind)
     check_info(disk);
     vix_test_assert_reads(disk, 0, CAPACITY, 0);
     vix_test_close(disk);
-    write_if_possible(t, path, kind->type);
+    write_and_read(t, path, kind->type);
     assert_create_type(path, kind->create_type);
     if (kind->data_file)
         g_assert_true(vix_test_exists(vix_test_path(t, kind->data_file)));
