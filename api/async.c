@@ -10,13 +10,46 @@
  */
 #include "api/disk.h"
 
-typedef struct {
+/* Some are kept for the next requests. */
+#define ASYNC_SPARE 256
+
+typedef struct AsyncReq {
     VdReq req;
     VdCallback cb;
     void *opaque;
     GError *error;
-    GList link; /* in VdContext.done */
+    GList link; /* in VdContext.done or .spare */
 } AsyncReq;
+
+static AsyncReq *
+async_req_new(VdContext *ctx, const VdReq *req, VdCallback cb, void *opaque)
+{
+    GList *link = g_queue_pop_head_link(&ctx->spare);
+    AsyncReq *areq = link ? link->data : g_new(AsyncReq, 1);
+
+    *areq = (AsyncReq){.req = *req, .cb = cb, .opaque = opaque};
+    areq->link.data = areq;
+    return areq;
+}
+
+static void
+async_req_free(VdContext *ctx, AsyncReq *areq)
+{
+    g_clear_error(&areq->error);
+    if (ctx->spare.length < ASYNC_SPARE)
+        g_queue_push_head_link(&ctx->spare, &areq->link);
+    else
+        g_free(areq);
+}
+
+void
+vd_context_free_spare(VdContext *ctx)
+{
+    GList *link;
+
+    while ((link = g_queue_pop_head_link(&ctx->spare)) != NULL)
+        g_free(link->data);
+}
 
 static void
 async_tell(VdContext *ctx, AsyncReq *areq)
@@ -26,8 +59,7 @@ async_tell(VdContext *ctx, AsyncReq *areq)
         vd_disk_leave(areq->req.disk);
     else
         ctx->n_closing--;
-    g_clear_error(&areq->error);
-    g_free(areq);
+    async_req_free(ctx, areq);
 }
 
 static void
@@ -47,7 +79,6 @@ async_done(VdContext *ctx, AsyncReq *areq)
 {
     if (g_queue_is_empty(&ctx->done))
         vio_loop_defer(ctx->loop, async_tell_all, ctx);
-    areq->link.data = areq;
     g_queue_push_tail_link(&ctx->done, &areq->link);
 }
 
@@ -63,13 +94,10 @@ async_co_run(void *opaque)
 static void
 async_submit(const VdReq *req, VdCallback cb, void *opaque)
 {
-    AsyncReq *areq = g_new0(AsyncReq, 1);
+    VdContext *ctx = req->disk->ctx;
 
-    areq->req = *req;
-    areq->cb = cb;
-    areq->opaque = opaque;
     vd_disk_enter(req->disk);
-    vio_co_start(req->disk->ctx->loop, async_co_run, areq);
+    vio_co_start(ctx->loop, async_co_run, async_req_new(ctx, req, cb, opaque));
 }
 
 void
@@ -144,11 +172,10 @@ async_co_close(void *opaque)
 void
 vd_disk_close_async(VdDisk *disk, VdCallback cb, void *opaque)
 {
-    AsyncReq *areq = g_new0(AsyncReq, 1);
+    VdContext *ctx = disk->ctx;
+    VdReq req = {.disk = disk};
 
-    areq->req.disk = disk;
-    areq->cb = cb;
-    areq->opaque = opaque;
-    disk->ctx->n_closing++;
-    vio_co_start(disk->ctx->loop, async_co_close, areq);
+    ctx->n_closing++;
+    vio_co_start(ctx->loop, async_co_close,
+                 async_req_new(ctx, &req, cb, opaque));
 }

@@ -176,6 +176,7 @@ vd_context_free(VdContext *ctx)
     while (vio_loop_dispatch(ctx->loop)) /* callbacks that are still due */
         ;
     vio_loop_free(ctx->loop);
+    vd_context_free_spare(ctx);
     vio_cancel_unref(ctx->cancel);
     g_ptr_array_unref(ctx->spent);
     g_ptr_array_unref(ctx->envs);

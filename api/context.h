@@ -32,6 +32,7 @@ struct VdContext {
     GQueue warnings;           /* of char */
     int n_warnings;            /* atomic: saves callers the lock */
 
+    GQueue spare;       /* of requests' memory */
     GQueue done;        /* of finished requests whose callbacks are due */
     unsigned n_closing; /* disks whose asynchronous close is not answered */
 };
@@ -55,6 +56,9 @@ bool vd_context_check_cancel(VdContext *ctx, GError **error);
 /* Hand a message to the user of the context, outside of any coroutine. */
 void vd_context_warn(VdContext *ctx, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
+
+/* Memory of asynchronous requests that is kept for the next ones. */
+void vd_context_free_spare(VdContext *ctx);
 
 /* The driver table of api/drivers.c, and handing it to the registry (once). */
 void vd_context_register_drivers(void);

@@ -52,7 +52,8 @@ struct VioLoop {
     VioCo *running;
     VioCoList ready;
     VioDeferred *deferred, **deferred_tail;
-    VioContext context; /* of the runner, while a coroutine runs */
+    VioDeferred *deferred_spare; /* or NULL */
+    VioContext context;          /* of the runner, while a coroutine runs */
     VioFiber fiber;
 
     VioCo *co_pool; /* last used is first out */

@@ -36,6 +36,7 @@ loop_free_parts(VioLoop *loop)
     vio_runner_clear(&loop->runner);
     vio_waker_unref(loop->waker);
     vio_timers_clear(&loop->timers);
+    g_free(loop->deferred_spare);
     g_free(loop);
 }
 
@@ -173,6 +174,24 @@ loop_prepare_wait(VioLoop *loop, int64_t wait_ns)
     return loop_has_mail(loop) ? 0 : wait_ns;
 }
 
+static VioDeferred *
+deferred_new(VioLoop *loop)
+{
+    VioDeferred *d = g_steal_pointer(&loop->deferred_spare);
+
+    return d ? d : g_new(VioDeferred, 1);
+}
+
+/* Most turns have one at most: it is kept. */
+static void
+deferred_free(VioLoop *loop, VioDeferred *d)
+{
+    if (loop->deferred_spare)
+        g_free(d);
+    else
+        loop->deferred_spare = d;
+}
+
 static bool
 loop_run_deferred(VioLoop *loop)
 {
@@ -186,7 +205,7 @@ loop_run_deferred(VioLoop *loop)
         VioDeferred *next = d->next;
 
         d->fn(d->opaque);
-        g_free(d);
+        deferred_free(loop, d);
         d = next;
     }
     return true;
@@ -240,6 +259,8 @@ vio_loop_dispatch(VioLoop *loop)
     return did;
 }
 
+/* What needs no waiting does without a turn of the engine.  Mail stays for the
+ * next turn, of whoever makes it: leaving wakes those who sleep. */
 bool
 vio_loop_try_run(VioLoop *loop, VioCoFunc fn, void *opaque)
 {
@@ -247,8 +268,12 @@ vio_loop_try_run(VioLoop *loop, VioCoFunc fn, void *opaque)
 
     if (!vio_runner_enter(loop, &frame, 0))
         return false;
+    loop->runner.beside = true;
     fn(opaque);
-    (void) loop_steps(loop);
+    (void) vio_co_run_ready(loop);
+    (void) loop_run_deferred(loop);
+    if (loop_has_ready(loop) || loop->engine->pending(loop))
+        (void) loop_steps(loop);
     vio_runner_leave(loop, &frame);
     return true;
 }
@@ -317,7 +342,7 @@ vio_loop_timeout_ms(VioLoop *loop)
 void
 vio_loop_defer(VioLoop *loop, VioFunc fn, void *opaque)
 {
-    VioDeferred *d = g_new(VioDeferred, 1);
+    VioDeferred *d = deferred_new(loop);
 
     *d = (VioDeferred){.fn = fn, .opaque = opaque};
     *loop->deferred_tail = d;
