@@ -26,12 +26,15 @@
 
 typedef enum { OP_READ, OP_WRITE, OP_ZEROES, OP_DISCARD, OP_FLUSH } Op;
 
-/* Requests that were submitted between two calls of VixDiskLib_Wait(). */
-typedef struct {
-    uint64_t number;
-    unsigned in_flight;
-    GList link; /* in VixAsync.epochs */
-} Epoch;
+/* Whose a request is to tell. */
+typedef enum {
+    OF_SUBMITTER, /* if it is answered before that looks */
+    OF_PUMP,
+    ANSWERED, /* before it was the pump's */
+} State;
+
+/* Memory of that many requests is kept for the next ones. */
+#define SPARE_MAX 256
 
 typedef struct {
     Op op;
@@ -43,10 +46,10 @@ typedef struct {
     VixDiskLibCompletionCB callback;
     void *opaque;
     VixError result;
-    Epoch *epoch;
-    GList link; /* in submitted or answered */
-    bool done;
-    int handed_over; /* to the pump; atomic */
+    State state;    /* atomic */
+    uint64_t epoch; /* VixAsync.epoch when it was submitted */
+    GList life;     /* in VixAsync.in_flight */
+    GList link;     /* in submitted, answered or spare */
 } Request;
 
 /* The disk that this thread calls a callback of, or, always, whose pump it
@@ -71,6 +74,10 @@ vix_async_init(VixDisk *disk)
 void
 vix_async_clear(VixDisk *disk)
 {
+    GList *link;
+
+    while ((link = g_queue_pop_head_link(&disk->async.spare)))
+        g_free(link->data);
     (void) pthread_mutex_destroy(&disk->async.lock);
     (void) pthread_cond_destroy(&disk->async.work);
     (void) pthread_cond_destroy(&disk->async.rest);
@@ -85,17 +92,20 @@ wake_pump(void *opaque)
 }
 
 /* Another thread than the pump runs the context: the pump learns of it when
- * that one has left the disk, or the submitting thread is going to tell. */
+ * that one has left the disk. */
 static void
 push_answered(VixAsync *async, Request *req)
 {
     (void) pthread_mutex_lock(&async->lock);
-    req->done = true;
-    if (g_atomic_int_get(&req->handed_over)) {
-        g_queue_push_tail_link(&async->answered, &req->link);
-        g_atomic_int_set(&async->has_answered, 1);
-    }
+    g_queue_push_tail_link(&async->answered, &req->link);
+    g_atomic_int_set(&async->has_answered, 1);
     (void) pthread_mutex_unlock(&async->lock);
+}
+
+static bool
+is_on_pump_of(const VixDisk *disk)
+{
+    return is_pump && own_disk == disk;
 }
 
 /* libvdisk's callback. */
@@ -107,7 +117,11 @@ request_done(void *opaque, const GError *error)
 
     if (error)
         req->result = vix_fail_async(req->function, error);
-    if (is_pump && own_disk == disk && g_atomic_int_get(&req->handed_over))
+    if (__atomic_load_n(&req->state, __ATOMIC_ACQUIRE) == OF_SUBMITTER &&
+        __atomic_exchange_n(&req->state, ANSWERED, __ATOMIC_ACQ_REL) ==
+            OF_SUBMITTER)
+        return;
+    if (is_on_pump_of(disk))
         g_queue_push_tail_link(&disk->async.answered_here, &req->link);
     else
         push_answered(&disk->async, req);
@@ -167,31 +181,6 @@ start_submitted(void *opaque)
 
 /* -- the pump ------------------------------------------------------------- */
 
-static Epoch *
-epoch_enter_locked(VixAsync *async)
-{
-    Epoch *epoch = g_queue_peek_tail(&async->epochs);
-
-    if (!epoch || epoch->number != async->epoch) {
-        epoch = g_new0(Epoch, 1);
-        epoch->number = async->epoch;
-        epoch->link.data = epoch;
-        g_queue_push_tail_link(&async->epochs, &epoch->link);
-    }
-    epoch->in_flight++;
-    return epoch;
-}
-
-static void
-epoch_leave_locked(VixAsync *async, Epoch *epoch)
-{
-    if (--epoch->in_flight > 0)
-        return;
-    g_queue_unlink(&async->epochs, &epoch->link);
-    g_free(epoch);
-    (void) pthread_cond_broadcast(&async->rest);
-}
-
 static void
 run_callbacks(const GQueue *answered)
 {
@@ -202,14 +191,26 @@ run_callbacks(const GQueue *answered)
     }
 }
 
+static bool
+has_older_locked(const VixAsync *async, uint64_t epoch)
+{
+    const GList *oldest = async->in_flight.head;
+
+    return oldest && ((const Request *) oldest->data)->epoch <= epoch;
+}
+
 static void
 forget_one_locked(VixAsync *async, Request *req)
 {
-    async->in_flight--;
-    epoch_leave_locked(async, req->epoch);
+    g_queue_unlink(&async->in_flight, &req->life);
+    if (!has_older_locked(async, req->epoch))
+        (void) pthread_cond_broadcast(&async->rest);
     if (async->stop)
         (void) pthread_cond_signal(&async->work);
-    g_free(req);
+    if (async->spare.length < SPARE_MAX)
+        g_queue_push_head_link(&async->spare, &req->link);
+    else
+        g_free(req);
 }
 
 static void
@@ -245,6 +246,23 @@ tell_answered_locked(VixAsync *async)
     return true;
 }
 
+/* What callbacks have submitted here needs no message to the context, unless
+ * another thread runs it. */
+static void
+turn_context_locked(VixDisk *disk)
+{
+    VixAsync *async = &disk->async;
+    bool start = !g_queue_is_empty(&async->submitted) && !async->told;
+
+    async->told = async->told || start;
+    (void) pthread_mutex_unlock(&async->lock);
+    if (!start)
+        (void) vd_context_iterate(disk->ctx, -1);
+    else if (!vd_context_try_run(disk->ctx, start_submitted, disk))
+        vd_context_post(disk->ctx, start_submitted, disk);
+    (void) pthread_mutex_lock(&async->lock);
+}
+
 static void *
 pump_main(void *opaque)
 {
@@ -255,16 +273,13 @@ pump_main(void *opaque)
     own_disk = disk;
     is_pump = true;
     (void) pthread_mutex_lock(&async->lock);
-    while (!async->stop || async->in_flight > 0) {
+    while (!async->stop || async->in_flight.length > 0) {
         if (tell_answered_locked(async))
             continue;
-        if (async->n_handed_over > 0) {
-            (void) pthread_mutex_unlock(&async->lock);
-            (void) vd_context_iterate(disk->ctx, -1);
-            (void) pthread_mutex_lock(&async->lock);
-        } else {
+        if (async->n_handed_over > 0)
+            turn_context_locked(disk);
+        else
             (void) pthread_cond_wait(&async->work, &async->lock);
-        }
     }
     close_later = async->close_later;
     (void) pthread_mutex_unlock(&async->lock);
@@ -336,28 +351,20 @@ vix_async_drain(VixDisk *disk)
     VixAsync *async = &disk->async;
 
     (void) pthread_mutex_lock(&async->lock);
-    while (async->in_flight > 0)
+    while (async->in_flight.length > 0)
         (void) pthread_cond_wait(&async->rest, &async->lock);
     (void) pthread_mutex_unlock(&async->lock);
-}
-
-static bool
-has_older_locked(VixAsync *async, uint64_t number)
-{
-    const Epoch *oldest = g_queue_peek_head(&async->epochs);
-
-    return oldest && oldest->number <= number;
 }
 
 /* Requests tell of their failures themselves. */
 static void
 wait_for_present(VixAsync *async)
 {
-    uint64_t number;
+    uint64_t epoch;
 
     (void) pthread_mutex_lock(&async->lock);
-    number = async->epoch++;
-    while (has_older_locked(async, number))
+    epoch = async->epoch++;
+    while (has_older_locked(async, epoch))
         (void) pthread_cond_wait(&async->rest, &async->lock);
     (void) pthread_mutex_unlock(&async->lock);
 }
@@ -381,22 +388,46 @@ VixDiskLib_Wait(VixDiskLibHandle diskHandle)
 
 /* -- submitting ----------------------------------------------------------- */
 
-/* From here on the pump tells; it may be over with @req at once. */
-static void
+/* From here on the pump tells, unless it has been answered: false. */
+static bool
 hand_over_locked(VixAsync *async, Request *req)
 {
-    g_atomic_int_set(&req->handed_over, 1);
+    State before = OF_SUBMITTER;
+
+    if (!__atomic_compare_exchange_n(&req->state, &before, OF_PUMP, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return false;
     if (async->n_handed_over++ == 0)
         (void) pthread_cond_signal(&async->work);
+    return true;
+}
+
+/* True if the context must be told: nobody has, and this is not the pump on
+ * its way there. */
+static bool
+submit_locked(Request *req)
+{
+    VixAsync *async = &req->disk->async;
+
+    (void) hand_over_locked(async, req);
+    g_queue_push_tail_link(&async->submitted, &req->link);
+    if (async->told || is_on_pump_of(req->disk))
+        return false;
+    async->told = true;
+    return true;
 }
 
 static void
-submit_locked(VixAsync *async, Request *req, bool *tell_context)
+submit_to_pump(Request *req)
 {
-    hand_over_locked(async, req);
-    g_queue_push_tail_link(&async->submitted, &req->link);
-    *tell_context = !async->told;
-    async->told = true;
+    VixDisk *disk = req->disk;
+    bool tell_context;
+
+    (void) pthread_mutex_lock(&disk->async.lock);
+    tell_context = submit_locked(req);
+    (void) pthread_mutex_unlock(&disk->async.lock);
+    if (tell_context)
+        vd_context_post(disk->ctx, start_submitted, disk);
 }
 
 /* True if it has been answered here, and this thread is to tell. */
@@ -404,21 +435,31 @@ static bool
 try_here(Request *req)
 {
     VixAsync *async = &req->disk->async;
-    VixDisk *disk = req->disk;
-    bool tried =
-        own_disk == NULL && vd_context_try_run(disk->ctx, request_start, req);
-    bool done, tell_context = false;
+    bool done;
 
+    if (own_disk || !vd_context_try_run(req->disk->ctx, request_start, req)) {
+        submit_to_pump(req);
+        return false;
+    }
+    if (__atomic_load_n(&req->state, __ATOMIC_ACQUIRE) == ANSWERED)
+        return true;
     (void) pthread_mutex_lock(&async->lock);
-    done = req->done;
-    if (!tried)
-        submit_locked(async, req, &tell_context);
-    else if (!done)
-        hand_over_locked(async, req);
+    done = !hand_over_locked(async, req);
     (void) pthread_mutex_unlock(&async->lock);
-    if (tell_context)
-        vd_context_post(disk->ctx, start_submitted, disk);
     return done;
+}
+
+static Request *
+request_new_locked(VixAsync *async, const Request *wanted)
+{
+    GList *spare = g_queue_pop_head_link(&async->spare);
+    Request *req = spare ? spare->data : g_new(Request, 1);
+
+    *req = *wanted;
+    req->epoch = async->epoch;
+    req->link = req->life = (GList){.data = req};
+    g_queue_push_tail_link(&async->in_flight, &req->life);
+    return req;
 }
 
 /* The calling thread is inside the disk.  *@here: it is to tell of *@queued,
@@ -426,24 +467,16 @@ try_here(Request *req)
 static VixError
 queue(const Request *wanted, Request **queued, bool *here)
 {
-    Request *req = g_new(Request, 1);
     VixAsync *async = &wanted->disk->async;
-    bool has_pump;
+    Request *req = NULL;
 
-    *req = *wanted;
-    req->link = (GList){.data = req};
     (void) pthread_mutex_lock(&async->lock);
-    has_pump = pump_start_locked(req->disk);
-    if (has_pump) {
-        req->epoch = epoch_enter_locked(async);
-        async->in_flight++;
-    }
+    if (pump_start_locked(wanted->disk))
+        req = request_new_locked(async, wanted);
     (void) pthread_mutex_unlock(&async->lock);
-    if (!has_pump) {
-        g_free(req);
+    if (!req)
         return vix_fail(VIX_E_OUT_OF_MEMORY, "%s: no thread for callbacks",
                         wanted->function);
-    }
     *queued = req;
     *here = try_here(req);
     return VIX_ASYNC;

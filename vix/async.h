@@ -11,17 +11,17 @@
 typedef struct VixDiskLibHandleStruct VixDisk;
 
 typedef struct VixAsync {
-    pthread_mutex_t lock;   /* guards all of this */
-    pthread_cond_t work;    /* for the pump */
-    pthread_cond_t rest;    /* for those who wait for requests */
-    GQueue submitted;       /* not yet known to the context */
-    GQueue answered;        /* whose callbacks are due */
-    int has_answered;       /* is not empty; atomic */
-    GQueue answered_here;   /* the same, for the pump alone: without the lock */
-    GQueue epochs;          /* that have requests in flight, oldest first */
-    uint64_t epoch;         /* number of the present one */
-    unsigned in_flight;     /* whose callbacks have not returned */
-    unsigned n_handed_over; /* those of them that the pump is for */
+    pthread_mutex_t lock; /* guards all of this */
+    pthread_cond_t work;  /* for the pump */
+    pthread_cond_t rest;  /* for those who wait for requests */
+    GQueue submitted;     /* not yet known to the context */
+    GQueue answered;      /* whose callbacks are due */
+    int has_answered;     /* is not empty; atomic */
+    GQueue answered_here; /* the same, for the pump alone: without the lock */
+    GQueue in_flight;     /* whose callbacks have not returned, oldest first */
+    uint64_t epoch;       /* calls of VixDiskLib_Wait() so far */
+    unsigned n_handed_over; /* requests in flight that the pump is for */
+    GQueue spare;           /* memory for requests */
     pthread_t pump;
     bool has_pump; /* since the first request */
     bool told;     /* the context is going to look at submitted */

@@ -2,7 +2,8 @@
 /* vix/live.c - what is alive: the library, connections, disk handles.
  *
  * Concurrency: everything under one lock, which is held for moments only, and
- * never while functions of the program are called.
+ * never while functions of the program are called.  Leaving a disk does without
+ * it, unless somebody waits for that.
  */
 #include "vix/live.h"
 
@@ -196,16 +197,18 @@ is_alone_here(const VixDisk *disk)
            pthread_equal(disk->gate.alone, pthread_self());
 }
 
-/* Until nobody is alone in there, or it is no disk any more. */
+/* @disk is one: until nobody is alone in there, or it is no disk any more. */
 static VixError
 wait_for_gate_locked(VixDisk *disk)
 {
-    while (g_hash_table_contains(disks, disk) && disk->gate.occupied) {
+    while (disk->gate.occupied) {
         if (is_alone_here(disk))
             return VIX_E_OBJECT_IS_BUSY;
         (void) pthread_cond_wait(&changed, &lock);
+        if (!g_hash_table_contains(disks, disk))
+            return VIX_E_INVALID_HANDLE;
     }
-    return g_hash_table_contains(disks, disk) ? VIX_OK : VIX_E_INVALID_HANDLE;
+    return VIX_OK;
 }
 
 /* Its own disk lives as long as a callback runs, and whoever is alone in there
@@ -230,7 +233,7 @@ vix_live_enter(const char *function, VixDisk *disk)
     if (code == VIX_OK && disk->gate.consumed)
         code = VIX_E_INVALID_HANDLE;
     if (code == VIX_OK)
-        disk->gate.users++;
+        (void) __atomic_add_fetch(&disk->gate.users, 1, __ATOMIC_SEQ_CST);
     (void) pthread_mutex_unlock(&lock);
     return code == VIX_OK ? VIX_OK : fail_disk(function, code, disk);
 }
@@ -241,19 +244,27 @@ vix_live_leave(VixDisk *disk)
     vix_async_look_after(disk);
     if (is_callback_of(disk))
         return;
+    /* From here on it may be gone. */
+    if (__atomic_fetch_sub(&disk->gate.users, 1, __ATOMIC_SEQ_CST) !=
+        (1 | VIX_GATE_AWAITED))
+        return;
     (void) pthread_mutex_lock(&lock);
-    if (--disk->gate.users == 0)
-        (void) pthread_cond_broadcast(&changed);
+    (void) pthread_cond_broadcast(&changed);
     (void) pthread_mutex_unlock(&lock);
 }
 
 /* -- being alone ---------------------------------------------------------- */
 
+/* Nobody enters meanwhile. */
 static void
 wait_left_locked(VixDisk *disk)
 {
-    while (disk->gate.users > 0)
+    unsigned *users = &disk->gate.users;
+
+    while ((__atomic_fetch_or(users, VIX_GATE_AWAITED, __ATOMIC_SEQ_CST) &
+            ~VIX_GATE_AWAITED) > 0)
         (void) pthread_cond_wait(&changed, &lock);
+    (void) __atomic_fetch_and(users, ~VIX_GATE_AWAITED, __ATOMIC_SEQ_CST);
 }
 
 /* @disk is one. */

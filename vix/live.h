@@ -37,10 +37,13 @@ VixDiskLibConnection vix_live_any_connection(void);
 
 /* -- disks ---------------------------------------------------------------- */
 
+/* In users: somebody waits for the last of them to leave. */
+#define VIX_GATE_AWAITED 0x80000000u
+
 /* First in a disk; for live.c alone. */
 typedef struct VixGate {
     VixDiskLibConnection connection;
-    unsigned users; /* threads inside */
+    unsigned users; /* threads inside; atomic, raised under the lock only */
     bool occupied;  /* only one thread may enter: */
     pthread_t alone;
     int taken;     /* the handle is none any more; atomic */
