@@ -17,7 +17,7 @@
  */
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/compact.h"
-#include "formats/vmdk/chain.h"
+#include "formats/vmdk/chain/chain.h"
 #include "formats/vmdk/resize/resize.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"

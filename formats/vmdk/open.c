@@ -6,7 +6,7 @@
  *
  * Concurrency: open and close only.
  */
-#include "formats/vmdk/chain.h"
+#include "formats/vmdk/chain/chain.h"
 #include "formats/vmdk/create/create.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/sparse.h"

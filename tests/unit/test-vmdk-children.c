@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vmdk-children.c - who names a disk as its parent? */
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/children.h"
 #include "tests/unit/vmdk-test.h"
 
 #define SIZE (4 * MIB)

@@ -5,7 +5,7 @@
  * under job_lock no other job over the whole of it.
  */
 #include "formats/vmdk/resize/resize.h"
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/children.h"
 #include "formats/vmdk/extent-files.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/rename.h - renaming one link: the parts. */
+/* formats/vmdk/life/rename.h - renaming one link: the parts. */
 #pragma once
 
 #include "formats/vmdk/files.h"

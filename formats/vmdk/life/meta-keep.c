@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/meta-keep.c - what a copy takes over from its source's data
+/* formats/vmdk/life/meta-keep.c - what a copy takes over from its source's data
  * base.
  *
  * All of it but what says who the disk is, what shape it has and which files

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/chain.c - a link and its parent: the reference in the descriptor
- * and the content ids on both sides of it.
+/* formats/vmdk/chain/chain.c - a link and its parent: the reference in the
+ * descriptor and the content ids on both sides of it.
  *
  * When a child is committed, two files must agree on the parent's new content
  * id.  No moment may be without an id that fits, so the child notes the coming
@@ -11,9 +11,9 @@
  *
  * Concurrency: the descriptor changes under desc_lock.
  */
-#include "formats/vmdk/chain.h"
+#include "formats/vmdk/chain/chain.h"
 
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/children.h"
 #include "formats/vmdk/descriptor/ids.h"
 #include "formats/vmdk/driver.h"
 

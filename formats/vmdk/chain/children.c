@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/children.c - who has this disk as a parent?
+/* formats/vmdk/chain/children.c - who has this disk as a parent?
  *
  * Walks the directory of the descriptor, reads the text of each file that looks
  * like a VMDK, and takes those whose hint leads to this very file and whose
@@ -8,8 +8,8 @@
  *
  * Concurrency: the state is read before the worker starts and not meanwhile.
  */
-#include "formats/vmdk/children.h"
-#include "formats/vmdk/chain.h"
+#include "formats/vmdk/chain/children.h"
+#include "formats/vmdk/chain/chain.h"
 #include "formats/vmdk/descriptor/names.h"
 
 #include "io/fd.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/parent.c - finding the parent of a redo log.
+/* formats/vmdk/chain/parent.c - finding the parent of a redo log.
  *
  * The hint in the descriptor may come from another machine, so several places
  * are tried; what counts is that the candidate's content id is the one that
@@ -14,7 +14,7 @@
  *
  * Concurrency: open only.
  */
-#include "formats/vmdk/chain.h"
+#include "formats/vmdk/chain/chain.h"
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/state.h"

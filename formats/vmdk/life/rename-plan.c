@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/rename-plan.c - what a renamed link shall look like.
+/* formats/vmdk/life/rename-plan.c - what a renamed link shall look like.
  *
  * Data files that are called after the descriptor ("x-flat.vmdk" of "x.vmdk")
  * are called after the new one; others keep their names, and come along if the
@@ -8,7 +8,7 @@
  *
  * Concurrency: on a worker; the state does not change meanwhile.
  */
-#include "formats/vmdk/rename.h"
+#include "formats/vmdk/life/rename.h"
 
 #include "formats/vmdk/descriptor/names.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/meta.c - the disk data base as keys and values.
+/* formats/vmdk/life/meta.c - the disk data base as keys and values.
  *
  * Programs see the "ddb." keys without that prefix; header keys are none of
  * their business.  A change is made on a copy of the descriptor, which takes

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/unlink.c - removing one link with all its files.
+/* formats/vmdk/life/unlink.c - removing one link with all its files.
  *
  * The descriptor gets a name by which nobody looks for a disk (NAME.removing)
  * before the first data file goes, and goes last: a crash leaves a whole disk,
@@ -10,7 +10,7 @@
  *
  * Concurrency: nobody else uses the disk: its files are held.
  */
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/children.h"
 #include "formats/vmdk/files.h"
 
 #include "block/moves.h"

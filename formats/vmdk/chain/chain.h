@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/chain.h - a link and its parent: operations of the driver. */
+/* formats/vmdk/chain/chain.h - a link and its parent: what the driver does. */
 #pragma once
 
 #include "formats/vmdk/state.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/cid.c - what a disk has to note before its contents change.
+/* formats/vmdk/chain/cid.c - what a disk has to note before its contents
+ * change.
  *
  * Once per opening, before the first change is acknowledged: a new content id,
  * by which children notice that their parent is not what it was (those that can
@@ -10,8 +11,8 @@
  *
  * Concurrency: the first writer does it, others wait for him.
  */
-#include "formats/vmdk/chain.h"
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/chain.h"
+#include "formats/vmdk/chain/children.h"
 #include "formats/vmdk/descriptor/ids.h"
 #include "formats/vmdk/sparse/sparse.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/rename.c - another name, or another directory, for one link.
+/* formats/vmdk/life/rename.c - another name, or another directory, for one
+ * link.
  *
  *   1. the data files get their new names as further ones (hard links)
  *   2. the descriptor: a new text under the new name, or, embedded, a further
@@ -14,9 +15,9 @@
  *
  * Concurrency: nobody else uses the disk: its files are held.
  */
-#include "formats/vmdk/rename.h"
+#include "formats/vmdk/life/rename.h"
 
-#include "formats/vmdk/children.h"
+#include "formats/vmdk/chain/children.h"
 #include "formats/vmdk/descriptor/names.h"
 
 #include "block/open.h"

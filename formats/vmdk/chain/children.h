@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/children.h - who has this disk as a parent?
+/* formats/vmdk/chain/children.h - who has this disk as a parent?
  *
  * A parent does not know its children.  What can be found cheaply are those
  * that lie in the same directory, where products put them.
