@@ -653,7 +653,6 @@ check_crash(TestCo *t, bool backwards)
     Sweep sweep = {.t = t, .backwards = backwards};
     Crash c = {.t = t, .backwards = backwards};
     char *base = test_dir_new();
-    g_autofree char *from = test_co_path(t, NAME);
     g_autofree char *to = g_build_filename(base, NAME, NULL);
     g_autofree char *bytes = NULL;
     g_autoptr(GPtrArray) changes = NULL;

@@ -61,6 +61,21 @@ def several_clients(soname, subformat):
             expect(raw_nz64k(target), model.content(), "nbdkit")
 
 
+def fills_a_stream(soname):
+    """More in flight than is written in order."""
+    with scratch() as tmp:
+        path, model = make(tmp)
+        raw, new = (os.path.join(tmp, name) for name in ("x.raw", "s.vmdk"))
+        vdisk_img("convert", "-O", "raw", path, raw)
+        with vddk.serve(new, "create=true", "create-type=stream-optimized",
+                        "create-size=%d" % os.path.getsize(raw),
+                        soname=soname) as server:
+            nbdkit.nbdcopy("--connections=4", "--requests=64",
+                           "--request-size=65536", "--flush", raw, server.uri)
+        all_read(new, model.content())
+        vdisk_img("check", "--profile=esxi-import", new)
+
+
 def one_client_many_connections(soname):
     """nbdkit's filter says that connections agree; nbdcopy then opens many."""
     with scratch() as tmp:
@@ -215,6 +230,7 @@ def main():
     for name, func, always in (
             ("one client with eight connections",
              one_client_many_connections, True),
+            ("many requests fill a stream", fills_a_stream, False),
             ("many requests at a time", deep_queue, False),
             ("connections come and go", connections_come_and_go, False),
             ("stopped while clients read", stopped_while_reading, False),
