@@ -206,18 +206,26 @@ take_object(OptParser *parser, const char *arg)
     return OPTS_END;
 }
 
+bool
+opts_match_engine(const char *text, const char **engine)
+{
+    if (!strcmp(text, "threads"))
+        *engine = "threads";
+    else if (!strcmp(text, "io_uring"))
+        *engine = "uring";
+    else if (!strcmp(text, "native"))
+        *engine = NULL; /* Linux AIO: ours chooses better */
+    else
+        return false;
+    return true;
+}
+
 static int
 take_aio(OptParser *parser, const char *arg)
 {
-    if (!strcmp(arg, "threads"))
-        parser->common.engine = "threads";
-    else if (!strcmp(arg, "io_uring"))
-        parser->common.engine = "uring";
-    else if (!strcmp(arg, "native"))
-        parser->common.engine = NULL; /* Linux AIO: ours chooses better */
-    else
-        return stop(parser, opts_fail(parser, "Invalid aio option: %s", arg));
-    return OPTS_END;
+    if (opts_match_engine(arg, &parser->common.engine))
+        return OPTS_END;
+    return stop(parser, opts_fail(parser, "Invalid aio option: %s", arg));
 }
 
 static int

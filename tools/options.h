@@ -133,7 +133,8 @@ bool opts_parse_size_within(const char *what, const char *text, uint64_t min,
                             uint64_t max, uint64_t *size);
 bool opts_parse_number(const char *text, unsigned min, unsigned max,
                        unsigned *number);
-/* False without one. */
+/* These two without one. */
+bool opts_match_engine(const char *text, const char **engine);
 bool opts_match_cache(const char *text, VdOpenFlags *flags);
 /* @what: "cache" or "source cache". */
 bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import xml.etree.ElementTree as ET
 
 sys.path.insert(0, os.path.dirname(__file__))
 
@@ -133,6 +134,30 @@ OURS = [
     (["--threads", "2", "-w", "-d", "4", "a.raw"],
      "-d cannot be used with several threads that write: each has one request "
      "at a time"),
+    (["--rounds", "0", "a.raw"],
+     "Invalid number of rounds specified: '0' (1 to 1000)"),
+    (["--compare", "engine=warp", "a.raw"], "Invalid aio option: warp"),
+    (["--compare", "cache=warp", "a.raw"], "Invalid cache mode"),
+    (["--compare", "cache=none,b.raw", "a.raw"],
+     "Invalid variant: 'b.raw' (engine= or cache=)"),
+    (["--compare", "b.raw", "--report", "x.html", "a.raw"],
+     "--report and --compare are mutually exclusive"),
+    (["--report", "x.html", "-d", "1", "a.raw"],
+     "--report excludes -s, -S and -d: use --sizes and --depths"),
+    (["--report", "x.html", "-w", "--flush-interval", "64", "a.raw"],
+     "--report excludes --flush-interval"),
+    (["--report", "x.html", "-w", "--threads", "2", "a.raw"],
+     "--report excludes several threads that write"),
+    (["--sizes", "64k,4k", "a.raw"], "Invalid list of sizes specified: "
+                                     "'64k,4k' (up to 8, in ascending order)"),
+    (["--depths", "1,2,3,4,5,6,7,8,9", "a.raw"],
+     "Invalid list of depths specified: '1,2,3,4,5,6,7,8,9' (up to 8, in "
+     "ascending order)"),
+    (["--depths", "0", "a.raw"], "Invalid queue depth specified"),
+    (["--report", "a.raw", "a.vmdk"],
+     "Could not write 'a.raw': it exists and does not hold a document"),
+    (["--report", "/dev/null", "a.vmdk"],
+     "Could not write '/dev/null': it is not a plain file"),
     (["-s", "1G", "-d", "5", "a.raw"],
      "All buffers together may not take more than 4 GiB: use a smaller queue "
      "depth or buffer size"),
@@ -231,6 +256,76 @@ def check_interrupt(args, sig):
         raise Failed(repr(out))
 
 
+def check_compare(engine):
+    """Both sides as often as wanted, in turn."""
+    log = path("compare.log")
+    if os.path.exists(log):
+        os.unlink(log)
+    name = "driver=log,log=%s,file.driver=raw,file.file.filename=%s"
+    report = bench_json("--image-opts", "--rounds=3", "-c", 4, "-d", 1, "-s",
+                        "64k", "--compare", name % (log, "b.raw"),
+                        name % (log, "a.raw"), engine=engine)
+    with open(log, encoding="ascii") as f:
+        assert_equal(24, len(f.readlines()), "requests")
+    for side, size in (("a", MIB), ("b", 2 * MIB)):
+        assert_equal(size, report[side]["virtual-size"], side)
+        assert_equal(engine, report[side]["engine"], side)
+        assert_equal([4] * 3, [r["requests"] for r in report[side]["rounds"]],
+                     side)
+        iops = sorted(r["iops"] for r in report[side]["rounds"])
+        assert_equal(iops[1], report[side]["median"]["iops"], "median")
+    for key in ("iops", "throughput", "p50", "p99"):
+        wanted = report["b"]["median"][key] / report["a"]["median"][key]
+        if abs(report["ratio"][key] / wanted - 1) > 0.001:
+            raise Failed("%s: %r" % (key, report))
+
+
+def page_of(*args, **kwargs):
+    """The report as a tree (it is XML, too) and what it says as JSON."""
+    target = path("report.html")
+    report = bench_json("--report", target, "-c", 30, *args, **kwargs)
+    with open(target, encoding="utf-8") as f:
+        text = f.read()
+    head = "<!DOCTYPE html>\n"
+    assert_equal(head, text[:len(head)], "first line")
+    return ET.fromstring(text[len(head):]), text, report
+
+
+def class_of(tag, css, root):
+    return [e for e in root.iter() if e.tag.split("}")[-1] == tag and
+            css in e.get("class", "").split()]
+
+
+def check_report(engine):
+    root, text, report = page_of("--sizes=4k,64k,256k", "--depths=1,4",
+                                 "--random=9", "a.vmdk", engine=engine)
+    svgs = [e for e in root.iter() if e.tag.endswith("}svg")]
+    # Throughput and IOPS over both, latency for each size.
+    assert_equal(4 + 3, len(svgs), "plots")
+    for word in ("MiB/s (log)", "requests per second (log)",
+                 "time of a request (log)", "block size (log)",
+                 "requests in parallel (log)", "depth 4", "64 KiB", "p99.9",
+                 "engine " + engine, "Kernel", "Processor", "Date",
+                 "bench --output=json --report", "prefers-color-scheme:dark"):
+        if word not in text:
+            raise Failed("no %r" % word)
+    if re.search(r"<script|<link|<img|@import|url\(", text):
+        raise Failed("the page needs something else")
+    dots = [len(class_of("circle", "dot", svg)) for svg in svgs]
+    assert_equal([6] * 4 + [8] * 3, dots, "points")
+    for svg in svgs:
+        left, top, width, height = map(float, svg.get("viewBox").split())
+        for dot in class_of("circle", "dot", svg):
+            x, y = float(dot.get("cx")), float(dot.get("cy"))
+            if not (left < x < width and top < y < height):
+                raise Failed("a point outside: %r" % ((x, y),))
+    rows = [e for e in root.iter() if e.tag == "tr"]
+    assert_equal(1 + 6, len(rows), "rows")
+    assert_equal([(s, d, 30) for s in (4096, 65536, 262144) for d in (1, 4)],
+                 [(c["buffer-size"], c["depth"], c["requests"])
+                  for c in report["cells"]], "cells")
+
+
 def main():
     suite = Suite()
     for args in ARGUMENTS:
@@ -304,6 +399,83 @@ def main():
         suite.add("every request once, " + engine, check_counts, engine)
         suite.add("what was written is there, " + engine, check_writes, engine)
         suite.add("a failing request ends it, " + engine, check_error, engine)
+        suite.add("two images in turn, " + engine, check_compare, engine)
+        suite.add("a report is a whole page, " + engine, check_report, engine)
+
+    @suite.case("the lines of a comparison")
+    def _():
+        text = normal(bench("-c", 10, "--rounds=2", "-i", "threads",
+                            "--compare", "cache=none", "a.vmdk"))
+        text = re.sub(r"[\d.]+ (IOPS|p50|p99)", r"N \1", text)
+        text = re.sub(r"[\d.]+ [KMGT]?i?B/s", "N B/s", text)
+        one = "N IOPS, N B/s"
+        assert_equal(
+            "Sending 10 read requests, 4096 bytes each, 64 in parallel "
+            "(starting at offset 0, step size 4096)\n"
+            "round 1: A %s; B %s\nround 2: A %s; B %s\n"
+            "A: a.vmdk (vmdk, engine threads, cache writeback)\n"
+            "B: a.vmdk (vmdk, engine threads, cache none)\n"
+            "median A: %s, p50 N U, p99 N U\n"
+            "median B: %s, p50 N U, p99 N U\n"
+            "ratio B/A: N IOPS, N p50, N p99\n" % ((one,) * 6), text, "lines")
+
+    @suite.case("an engine against the other")
+    def _():
+        for engine in working_engines():
+            word = {"uring": "io_uring"}.get(engine, engine)
+            report = bench_json("-c", 5, "--rounds=1", "-i", "threads",
+                                "--compare", "engine=" + word, "a.vmdk")
+            assert_equal(("threads", engine), (report["a"]["engine"],
+                                               report["b"]["engine"]), word)
+
+    @suite.case("the lines of a report")
+    def _():
+        text = normal(bench("--report=lines.html", "-c", 10, "--sizes=4k",
+                            "--depths=1,2", "a.vmdk"))
+        text = re.sub(r"[\d.]+ IOPS, [\d.]+ [KMGT]?i?B/s", "N IOPS, N B/s",
+                      text)
+        assert_equal("Sending read requests of 1 sizes and 2 depths\n" +
+                     "".join("4 KiB, depth %d: N IOPS, N B/s, p50 N U, p99 N "
+                             "U\n" % d for d in (1, 2)) +
+                     "Report written to lines.html\n", text, "lines")
+
+    @suite.case("a name that HTML cannot hold")
+    def _():
+        name = "<b>&\"'\x02.raw"
+        with open(path(name), "wb") as f:
+            f.truncate(MIB)
+        root, _, _ = page_of("-f", "raw", "--sizes=4k", "--depths=1", name)
+        title = next(e for e in root.iter() if e.tag == "h1").text
+        assert_equal("Benchmark of <b>&\"' .raw", title, "title")
+
+    @suite.case("a report that fails leaves the old one")
+    def _():
+        page_of("--sizes=4k", "--depths=1", "a.vmdk")
+        with open(path("report.html"), "rb") as f:
+            before = f.read()
+        text = vdisk_img_fails("bench", "--report=report.html", "-c", 3,
+                               "--sizes=4k,1G", "--depths=1", "a.vmdk",
+                               cwd=ROOT.name)
+        if "Failed request: read of 1073741824 bytes at offset 0" not in text:
+            raise Failed(text)
+        with open(path("report.html"), "rb") as f:
+            assert_equal(before, f.read(), "report")
+        assert_equal([], [n for n in os.listdir(ROOT.name) if "html." in n],
+                     "left behind")
+
+    @suite.case("a signal ends a report and a comparison")
+    def _():
+        for args in (["--report=int.html", "--time=600"],
+                     ["--compare=cache=none", "--time=600"]):
+            with subprocess.Popen([VDISK_IMG, "bench", *args, "a.vmdk"],
+                                  cwd=ROOT.name, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as process:
+                wait_for_start(process)
+                time.sleep(0.3)
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=120)
+            assert_equal(128 + signal.SIGINT, process.returncode, str(args))
+        assert_equal(False, os.path.exists(path("int.html")), "report")
 
     @suite.case("behind the end it begins at the front, in step")
     def _():

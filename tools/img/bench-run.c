@@ -11,6 +11,8 @@
  */
 #include "tools/img/bench-run.h"
 
+#include <unistd.h>
+
 #include "tools/img/bench-lane.h"
 #include "tools/output.h"
 #include "tools/signals.h"
@@ -53,6 +55,15 @@ bench_result_free(BenchResult *result)
         return;
     g_free(result->format);
     g_free(result);
+}
+
+void
+bench_leave_if_abandoned(const BenchResult *result)
+{
+    if (!result->abandoned)
+        return;
+    (void) out_finish(); /* the exit code says already that it failed */
+    _exit(signals_status(1));
 }
 
 double
@@ -310,9 +321,7 @@ bench_run(const BenchTarget *target, const BenchPlan *plan,
     crew->start = start;
     crew->start_opaque = opaque;
     crew->result = result;
-    signals_note(true);
     ok = crew_run(crew);
-    signals_note(false);
     crew_sum_up(crew);
     if (crew->error) {
         out_failure(target->name, crew->error, "Failed request: %s",

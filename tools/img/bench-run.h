@@ -28,6 +28,10 @@ BenchResult *bench_result_new(void);
 void bench_result_free(BenchResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BenchResult, bench_result_free)
 
+/* Where requests of a run are still in flight after a signal nothing can be
+ * closed: ends the process with the signal's exit code. */
+void bench_leave_if_abandoned(const BenchResult *result);
+
 double bench_result_iops(const BenchResult *result);
 /* Bytes a second. */
 double bench_result_throughput(const BenchResult *result);
@@ -41,6 +45,6 @@ BenchLatency *bench_result_latency(const BenchResult *result);
 typedef void (*BenchStartFunc)(void *opaque);
 
 /* Opens, measures, closes.  NULL after a message; a signal ends it early, with
- * what was measured so far. */
+ * what was measured so far, if signals_note() is on. */
 BenchResult *bench_run(const BenchTarget *target, const BenchPlan *plan,
                        BenchStartFunc start, void *opaque);

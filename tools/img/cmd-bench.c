@@ -6,9 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "tools/img/bench-compare.h"
 #include "tools/img/bench-output.h"
+#include "tools/img/bench-sweep.h"
 #include "tools/img/commands.h"
 #include "tools/json.h"
 #include "tools/output.h"
@@ -20,6 +21,7 @@
 #define BENCH_MAX_THREADS 256
 #define BENCH_MAX_SECONDS (7 * 24 * 3600.0)
 #define BENCH_MAX_SHARE 1000000
+#define BENCH_ROUNDS 5
 
 enum {
     OPT_PATTERN = OPT_PRIVATE,
@@ -30,6 +32,11 @@ enum {
     OPT_THREADS,
     OPT_TIME,
     OPT_WARMUP,
+    OPT_COMPARE,
+    OPT_ROUNDS,
+    OPT_REPORT,
+    OPT_SIZES,
+    OPT_DEPTHS,
 };
 
 static const CmdOption bench_options[] = {
@@ -43,6 +50,13 @@ static const CmdOption bench_options[] = {
      "in random order, not one after the other"},
     {OPT_THREADS, "threads", "N", "threads, each with requests of its own"},
     {'t', "cache", "MODE", "none (direct), writeback (default) ..."},
+    {OPT_COMPARE, "compare", "OTHER",
+     "in turn with this image, or engine=, cache="},
+    {OPT_REPORT, "report", "FILE.html", "plots over block sizes and depths"},
+    {OPT_ROUNDS, "rounds", "N", "of --compare; default 5", true},
+    {'F', "compare-format", "FMT", "format of OTHER; default: probed", true},
+    {OPT_SIZES, "sizes", "LIST", "for --report; 4k,16k,64k,256k,1M", true},
+    {OPT_DEPTHS, "depths", "LIST", "for --report; 1,8,32,128", true},
     {'S', "step-size", "SIZE", "from one request to the next; default: -s",
      true},
     {'o', "offset", "OFF", "where the first request is; default 0", true},
@@ -65,7 +79,11 @@ static const CmdOption bench_options[] = {
 typedef struct {
     BenchTarget target;
     BenchPlan plan;
-    bool write, mix, count_given, depth_given;
+    bool write, mix, count_given, depth_given, shape_given;
+    const char *compare, *compare_format;
+    unsigned rounds;
+    const char *report;
+    BenchGrid grid;
 } BenchJob;
 
 /* -- arguments ------------------------------------------------------------ */
@@ -177,6 +195,53 @@ take_threads(BenchPlan *plan, const char *text)
     return false;
 }
 
+static bool
+take_rounds(BenchJob *job, const char *text)
+{
+    if (opts_parse_number(text, 1, BENCH_MAX_ROUNDS, &job->rounds))
+        return true;
+    out_error("Invalid number of rounds specified: '%s' (1 to %d)", text,
+              BENCH_MAX_ROUNDS);
+    return false;
+}
+
+static bool
+take_list_size(const char *text, uint32_t *value)
+{
+    return take_size(text, "buffer size", 1, value);
+}
+
+static bool
+take_list_depth(const char *text, uint32_t *value)
+{
+    return take_number(text, 1, "queue depth", value);
+}
+
+/* Values in ascending order, each once, since a plot goes from left to right.
+ */
+static bool
+take_list(const char *text, const char *what,
+          bool (*take)(const char *text, uint32_t *value), BenchAxis *axis)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+
+    *axis = (BenchAxis){0};
+    for (unsigned i = 0; words[i]; i++) {
+        uint32_t value;
+        if (!take(words[i], &value))
+            return false;
+        if (axis->n == BENCH_AXIS_MAX ||
+            (axis->n && value <= axis->values[axis->n - 1])) {
+            out_error("Invalid list of %s specified: '%s' (up to %d, in "
+                      "ascending order)",
+                      what, text, BENCH_AXIS_MAX);
+            return false;
+        }
+        axis->values[axis->n++] = value;
+    }
+    return axis->n > 0;
+}
+
 /* Options that qemu-img does not have. */
 static bool
 bench_take_ours(BenchJob *job, int code, const char *arg)
@@ -194,6 +259,21 @@ bench_take_ours(BenchJob *job, int code, const char *arg)
         return take_seconds(arg, "time", &plan->seconds);
     case OPT_WARMUP:
         return take_seconds(arg, "warm-up", &plan->warmup);
+    case OPT_COMPARE:
+        job->compare = arg;
+        return true;
+    case 'F':
+        job->compare_format = arg;
+        return true;
+    case OPT_ROUNDS:
+        return take_rounds(job, arg);
+    case OPT_REPORT:
+        job->report = arg;
+        return true;
+    case OPT_SIZES:
+        return take_list(arg, "sizes", take_list_size, &job->grid.sizes);
+    case OPT_DEPTHS:
+        return take_list(arg, "depths", take_list_depth, &job->grid.depths);
     default: /* -n: nothing to do */
         return true;
     }
@@ -210,10 +290,13 @@ bench_take(BenchJob *job, int code, const char *arg)
         return take_number(arg, 0, "request count", &plan->count);
     case 'd':
         job->depth_given = true;
+        job->shape_given = true;
         return take_number(arg, 1, "queue depth", &plan->depth);
     case 's':
+        job->shape_given = true;
         return take_size(arg, "buffer size", 1, &plan->buf_size);
     case 'S':
+        job->shape_given = true;
         return take_size(arg, "step_size", 0, &plan->step);
     case 'o':
         return opts_parse_size("offset", arg, &plan->offset);
@@ -246,10 +329,28 @@ plan_complete(BenchJob *job)
     }
     if (plan->step == 0)
         plan->step = plan->buf_size;
+    if (job->report && plan->seconds <= 0 && !job->count_given)
+        plan->seconds = BENCH_CELL_SECONDS;
     if (plan->seconds > 0 && !job->count_given)
         plan->count = 0;
     if (plan->threads > 1 && bench_plan_writes(plan))
         plan->depth = 1;
+}
+
+static const char *
+report_contradiction(const BenchJob *job)
+{
+    if (!job->report)
+        return NULL;
+    if (job->compare)
+        return "--report and --compare are mutually exclusive";
+    if (job->shape_given)
+        return "--report excludes -s, -S and -d: use --sizes and --depths";
+    if (job->plan.flush_interval)
+        return "--report excludes --flush-interval";
+    if (job->plan.threads > 1 && bench_plan_writes(&job->plan))
+        return "--report excludes several threads that write";
+    return NULL;
 }
 
 static const char *
@@ -266,7 +367,7 @@ plan_contradiction(const BenchJob *job)
     if (plan->threads > 1 && bench_plan_writes(plan) && job->depth_given)
         return "-d cannot be used with several threads that write: each has "
                "one request at a time";
-    return NULL;
+    return report_contradiction(job);
 }
 
 /* -- one run -------------------------------------------------------------- */
@@ -304,11 +405,73 @@ bench_once(BenchJob *job)
         result_print_json(job, result);
     else
         bench_print_result(result, job->target.common.quiet);
-    if (result->abandoned) {
-        (void) out_finish(); /* the exit code says already that it failed */
-        _exit(signals_status(1));
-    }
+    bench_leave_if_abandoned(result);
     return result->interrupted ? 1 : 0;
+}
+
+/* -- two in turn ---------------------------------------------------------- */
+
+/* "engine=X" and "cache=X", separated by commas, instead of a name. */
+static bool
+variant_take(BenchTarget *target, const char *word)
+{
+    const char *value = strchr(word, '=') + 1;
+
+    if (g_str_has_prefix(word, "cache="))
+        return take_cache(target, value);
+    if (opts_match_engine(value, &target->common.engine))
+        return true;
+    out_error("Invalid aio option: %s", value);
+    return false;
+}
+
+static bool
+word_is_variant(const char *word)
+{
+    return g_str_has_prefix(word, "engine=") ||
+           g_str_has_prefix(word, "cache=");
+}
+
+static bool
+other_target(const BenchJob *job, BenchTarget *other, char **words)
+{
+    *other = job->target;
+    for (unsigned i = 0; words[i]; i++) {
+        if (!word_is_variant(words[0])) {
+            other->name = job->compare;
+            other->common.format = job->compare_format;
+            return true;
+        }
+        if (!word_is_variant(words[i])) {
+            out_error("Invalid variant: '%s' (engine= or cache=)", words[i]);
+            return false;
+        }
+        if (!variant_take(other, words[i]))
+            return false;
+    }
+    return true;
+}
+
+static int
+bench_two(const BenchJob *job)
+{
+    BenchTarget sides[2] = {job->target};
+    g_auto(GStrv) words = g_strsplit(job->compare, ",", -1);
+
+    if (!other_target(job, &sides[1], words))
+        return 1;
+    return bench_compare(sides, &job->plan, job->rounds);
+}
+
+static int
+bench_do(BenchJob *job, const char *command_line)
+{
+    if (job->compare)
+        return bench_two(job);
+    if (job->report)
+        return bench_sweep(&job->target, &job->plan, &job->grid, job->report,
+                           command_line);
+    return bench_once(job);
 }
 
 static bool
@@ -326,6 +489,20 @@ bench_options_read(BenchJob *job, OptParser *parser, int *status)
     return code == OPTS_END;
 }
 
+/* Before getopt sorts it. */
+static char *
+command_line_new(char **argv)
+{
+    GString *line = g_string_new(out_program());
+
+    for (; *argv; argv++) {
+        g_autofree char *quoted = g_shell_quote(*argv);
+        bool plain = !strpbrk(*argv, " \t\n'\"\\$`*?[]{}()<>|&;!#~") && **argv;
+        g_string_append_printf(line, " %s", plain ? *argv : quoted);
+    }
+    return g_string_free(line, FALSE);
+}
+
 static int
 cmd_bench_run(const Command *command, int argc, char **argv)
 {
@@ -337,7 +514,12 @@ cmd_bench_run(const Command *command, int argc, char **argv)
                  .threads = 1,
                  .buf_size = BENCH_BUF_SIZE,
                  .seed = (uint64_t) g_get_real_time()},
+        .rounds = BENCH_ROUNDS,
+        .grid = {.sizes = {5,
+                           {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20}},
+                 .depths = {4, {1, 8, 32, 128}}},
     };
+    g_autofree char *command_line = command_line_new(argv);
     int status;
 
     if (!bench_options_read(&job, parser, &status))
@@ -355,7 +537,10 @@ cmd_bench_run(const Command *command, int argc, char **argv)
                          "Could not open '%s': force-share=on can only be "
                          "used with read-only images",
                          job.target.name);
-    return bench_once(&job);
+    signals_note(true);
+    status = bench_do(&job, command_line);
+    signals_note(false);
+    return status;
 }
 
 const Command cmd_bench = {
