@@ -90,6 +90,13 @@ rare_print(const Command *command)
 }
 
 void
+opts_print_table(const CmdOption *options)
+{
+    for (; options->code; options++)
+        option_print(options);
+}
+
+void
 opts_print_help(const Command *command, bool all)
 {
     if (command->example)

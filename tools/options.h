@@ -142,4 +142,6 @@ bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
 bool opts_parse_sync(const char *text, bool *no_sync);
 bool opts_parse_list(OptList *list, const char *text);
 
+/* Each of @options with its text. */
+void opts_print_table(const CmdOption *options);
 void opts_print_help(const Command *command, bool all);

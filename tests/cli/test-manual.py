@@ -23,8 +23,8 @@ def commands():
 
 def check_command(name):
     pod = PAGE.options()
-    same(help_options(vdisk_img(name, "--help")),
-         pod[name] | pod["Common options"], name)
+    common = set() if name == "completion" else pod["Common options"]
+    same(help_options(vdisk_img(name, "--help")), pod[name] | common, name)
 
 
 def check_screen(name):
@@ -42,8 +42,6 @@ def check_rare(name):
     """--help=all explains what --help only names."""
     brief, full = vdisk_img(name, "--help"), vdisk_img(name, "--help=all")
     same(help_options(brief), help_options(full), name)
-    if "More options" not in brief or "More options" in full:
-        raise Failed(brief + full)
 
 
 def main():

@@ -49,7 +49,7 @@ static const CmdOption bench_options[] = {
     {OPT_RANDOM, "random", "[SEED]",
      "in random order, not one after the other"},
     {OPT_THREADS, "threads", "N", "threads, each with requests of its own"},
-    {'t', "cache", "MODE", "none (direct), writeback (default) ..."},
+    {'t', "cache", "CACHE", "none (direct), writeback (default) ..."},
     {OPT_COMPARE, "compare", "OTHER",
      "in turn with this image, or engine=, cache="},
     {OPT_REPORT, "report", "FILE.html", "plots over block sizes and depths"},

@@ -12,19 +12,12 @@
 #include "tools/process.h"
 #include "tools/signals.h"
 
-static const Command *const commands[] = {
-    &cmd_bench,   &cmd_chain,   &cmd_check,   &cmd_clone,  &cmd_commit,
-    &cmd_compact, &cmd_compare, &cmd_convert, &cmd_create, &cmd_dd,
-    &cmd_info,    &cmd_map,     &cmd_measure, &cmd_meta,   &cmd_rebase,
-    &cmd_rename,  &cmd_repair,  &cmd_resize,  &cmd_rm,
-};
-
 static const Command *
 command_find(const char *name)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (!strcmp(commands[i]->name, name))
-            return commands[i];
+    for (const Command *const *c = img_commands; *c; c++)
+        if (!strcmp((*c)->name, name))
+            return *c;
     return NULL;
 }
 
@@ -51,14 +44,12 @@ help_print(void)
     version_print();
     printf("usage: %s [standard options] command [command options]\n"
            "Virtual disk image utility\n\n"
-           "Standard options:\n"
-           "  -h, --help            show this help and exit\n"
-           "  -V, --version         show the version and exit\n"
-           "  -T, --trace=PATTERNS  write trace points that match to stderr\n"
-           "\nCommands (\"%s COMMAND --help\" tells more):\n",
-           out_program(), out_program());
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-        printf("  %-22s%s\n", commands[i]->name, commands[i]->summary);
+           "Standard options:\n",
+           out_program());
+    opts_print_table(img_standard_options);
+    printf("\nCommands (\"%s COMMAND --help\" tells more):\n", out_program());
+    for (const Command *const *c = img_commands; *c; c++)
+        printf("  %-22s%s\n", (*c)->name, (*c)->summary);
     printf("\nSupported formats: %s\n", names);
 }
 
