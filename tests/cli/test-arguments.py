@@ -72,6 +72,10 @@ SPARSE = ("Invalid buffer size for sparse output specified. Valid sizes are "
           "detection (fully allocates output).")
 EXCLUSIVE = "--image-opts and --format are mutually exclusive"
 
+LACKS_SNAPSHOTS = ("Failed to load snapshot: Block format '%s' used by device "
+                   "'' does not support temporarily loading internal "
+                   "snapshots")
+
 ROWS = [
     # the program
     usage([], "Not enough arguments"),
@@ -239,6 +243,27 @@ ROWS = [
     fails(["convert", "-O", "vmdk", "a.raw", "no/x"],
           "no/x: error while converting vmdk: Could not create 'no/x': "
           "No such file or directory"),
+    *(Row(["convert", "-l", word, "-O", "raw", image, "x"], 1,
+          "qemu-img: " + LACKS_SNAPSHOTS % image[2:])
+      for word in ("s1", "snapshot.id=1,snapshot.name=s1", "")
+      for image in ("a.raw", "a.vmdk")),
+    Row(["convert", "-l", "snapshot.frob=1", "a.raw", "x"], 1,
+        ["qemu-img: Invalid parameter 'snapshot.frob'",
+         "qemu-img: Failed in parsing snapshot param 'snapshot.frob=1'"]),
+    fails(["convert", "-l", "s1", "a.raw", "b.raw", "x"],
+          "No support for concatenating multiple snapshot"),
+    fails(["convert", "--bitmaps", "a.vmdk", "x"],
+          "Source lacks bitmap support"),
+    fails(["convert", "--bitmaps", "a.raw", "b.raw", "x"],
+          "Copying bitmaps only possible with single source"),
+    fails(["convert", "--skip-broken-bitmaps", "a.raw", "x"],
+          "Use of --skip-broken-bitmaps requires --bitmaps"),
+    fails(["convert", "--require-space", "-n", "a.raw", "b.raw"],
+          "--require-space is for targets that are created", same=False),
+    fails(["measure", "-l", "s1", "a.vmdk"], LACKS_SNAPSHOTS % "vmdk"),
+    fails(["measure", "-l", "s1", "a.raw"], LACKS_SNAPSHOTS % "raw"),
+    fails(["measure", "-l", "s1", "--size", "1M"],
+          "--image-opts, -f, and -l require a filename argument."),
     fails(["convert", "--sync=frob", "a.raw", "x"], "Invalid sync mode: frob",
           same=False),
     fails(["convert", "--progress=frob", "a.raw", "x"],

@@ -3,6 +3,7 @@
 """test-safety - what a failure or a signal leaves behind: sources untouched,
 existing targets as they were, half-made targets gone."""
 import hashlib
+import json
 import os
 import random
 import re
@@ -333,6 +334,31 @@ def add_signals(suite):
             status, _, err = job.end()
             assert_equal(130, status, err.decode())
             assert_equal([], os.listdir(d), "left behind")
+
+    @suite.case("a target that may not fit: a warning, or an error")
+    def _():
+        with scratch() as d:
+            space = os.statvfs(d)
+            huge = space.f_bavail * space.f_frsize + (1 << 30)
+            vdisk_img("create", "-q", "-f", "vmdk", "empty.vmdk", str(huge),
+                      cwd=d)
+            with open(os.path.join(d, "source"), "wb") as f:
+                f.truncate(huge)
+            flat = ["convert", "-O", "vmdk", "-o",
+                    "subformat=monolithicFlat,preallocation=full"]
+            before = sorted(os.listdir(d))
+            done = run([VDISK_IMG, *flat, "--require-space", "--output=json",
+                        "-f", "raw", "source", "x.vmdk"], cwd=d)
+            assert_equal(1, done.code, str(done))
+            error = json.loads(done.stdout)["error"]
+            if not re.search("left, but the copy may need up to",
+                             error["message"]):
+                raise Failed(str(done))
+            assert_equal(before, sorted(os.listdir(d)), "files")
+            # No data: a sparse target needs next to nothing.
+            done = run([VDISK_IMG, "convert", "--require-space", "-O", "vmdk",
+                        "empty.vmdk", "y.vmdk"], cwd=d)
+            assert_equal((0, b""), (done.code, done.stderr), str(done))
 
     @suite.case("SIGUSR1 tells how far it is, on stderr")
     def _():

@@ -26,6 +26,9 @@ enum {
     OPT_FORCE,
     OPT_COMPRESS_LEVEL,
     OPT_KEEP_METADATA,
+    OPT_BITMAPS,
+    OPT_SKIP_BITMAPS,
+    OPT_REQUIRE_SPACE,
 };
 
 static const CmdOption convert_options[] = {
@@ -39,7 +42,7 @@ static const CmdOption convert_options[] = {
      "KEY=VALUE,... of the target; \"help\" lists them"},
     {'B', "backing", "FILE", "the parent of the target"},
     {'b', NULL, "FILE", "the same", true},
-    {'F', "backing-format", "FMT", "format of the target's parent"},
+    {'F', "backing-format", "FMT", "format of the target's parent", true},
     {'n', "no-create", NULL, "write into a target that exists"},
     {OPT_TARGET_IS_ZERO, "target-is-zero", NULL,
      "with -n: the target reads as zeroes", true},
@@ -71,6 +74,12 @@ static const CmdOption convert_options[] = {
      "take over the source's metadata; default: if both are of one format and "
      "there is one source without -n and -B",
      true},
+    {OPT_REQUIRE_SPACE, "require-space", NULL,
+     "fail at once if the target may not fit; default: warn", true},
+    {'l', "snapshot", "SNAPSHOT", "internal snapshot of the source", true},
+    {OPT_BITMAPS, "bitmaps", NULL, "copy persistent bitmaps, too", true},
+    {OPT_SKIP_BITMAPS, "skip-broken-bitmaps", NULL,
+     "with --bitmaps: leave out those that are broken", true},
     CMD_ROW_PROGRESS,
     CMD_ROW_QUIET,
     CMD_ROW_FORCE_SHARE,
@@ -189,6 +198,9 @@ take_with_value(ConvertWords *w, int code, const char *arg)
         return take_depth(w, arg);
     case 'r':
         return opts_parse_size("rate limit", arg, &w->job.copy.rate_limit);
+    case 'l':
+        w->job.snapshot = arg;
+        return true;
     case OPT_SYNC:
         return take_sync(w, arg);
     case OPT_COMPRESS_LEVEL:
@@ -216,6 +228,15 @@ convert_take(ConvertWords *w, int code, const char *arg)
         return true;
     case OPT_FORCE:
         w->job.force = true;
+        return true;
+    case OPT_REQUIRE_SPACE:
+        w->job.require_space = true;
+        return true;
+    case OPT_BITMAPS:
+        w->job.bitmaps = true;
+        return true;
+    case OPT_SKIP_BITMAPS:
+        w->skip_bitmaps = true;
         return true;
     case OPT_KEEP_METADATA:
         return take_keep(w, arg);

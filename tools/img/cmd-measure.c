@@ -12,6 +12,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/img/snapshot-words.h"
 
 enum { OPT_SIZE = OPT_PRIVATE, OPT_TARGET };
 
@@ -75,7 +76,8 @@ measure_in_context(VdContext *ctx, const MeasureJob *job)
     VdDisk *disk = image_open(ctx, &spec);
     if (!disk)
         return false;
-    bool ok = measure_disk(ctx, disk, job);
+    bool ok = snapshot_refuse(disk, job->name, job->snapshot) &&
+              measure_disk(ctx, disk, job);
     if (job->common->stats)
         image_print_stats(disk, job->name);
     image_close_quietly(disk);
@@ -109,8 +111,6 @@ measure_contradiction(const MeasureJob *job, int n_operands)
         return "Either --size N or one filename must be specified.";
     if (n_operands == 1 && job->size_given)
         return "--size N cannot be used together with a filename.";
-    if (job->snapshot)
-        return "No format of this build has internal snapshots.";
     return NULL;
 }
 
@@ -125,6 +125,8 @@ measure_words(OptParser *parser, MeasureJob *job)
         return opts_fail(parser, "%s", wrong);
     if (optlist_wants_help(job->list))
         return format_print_options(job->params.format, n > 0);
+    if (!snapshot_words_check(job->snapshot))
+        return 1;
     problem = format_create_problem(job->params.format);
     if (!problem)
         problem = format_options_problem(job->params.format, job->list);

@@ -8,6 +8,7 @@
 
 #include "tools/formats.h"
 #include "tools/images.h"
+#include "tools/img/snapshot-words.h"
 #include "tools/output.h"
 
 #include <string.h>
@@ -34,6 +35,14 @@ contradiction(const ConvertWords *w)
                "backing file";
     if (job->no_create && job->no_clobber)
         return "--no-clobber makes no sense with -n";
+    if (job->require_space && (job->no_create || job->to_stdout))
+        return "--require-space is for targets that are created";
+    if (w->skip_bitmaps && !job->bitmaps)
+        return "Use of --skip-broken-bitmaps requires --bitmaps";
+    if (job->bitmaps && job->n_sources > 1)
+        return "Copying bitmaps only possible with single source";
+    if (job->snapshot && job->n_sources > 1)
+        return "No support for concatenating multiple snapshot";
     if (w->keep && job->n_sources > 1)
         return "--keep-metadata makes no sense when concatenating multiple "
                "input images";
@@ -184,10 +193,10 @@ int
 convert_words_run(ConvertWords *w)
 {
     ConvertJob *job = &w->job;
-    const char *wrong = contradiction(w);
+    const char *wrong = stdout_problem(w);
 
     if (!wrong)
-        wrong = stdout_problem(w);
+        wrong = contradiction(w);
     if (!wrong)
         wrong = stdin_problem(job);
 
@@ -195,7 +204,8 @@ convert_words_run(ConvertWords *w)
         out_error("%s", wrong);
         return 1;
     }
-    if (!resolve_target(job) || !check_target(job) || !check_backing(job))
+    if (!snapshot_words_check(job->snapshot) || !resolve_target(job) ||
+        !check_target(job) || !check_backing(job))
         return 1;
     settle_modes(w);
     g_autofree char *doing =

@@ -19,6 +19,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/img/snapshot-words.h"
 
 #define CONVERT_PROGRESS_STEP 1
 #define SECTOR_BYTES ((uint64_t) 512)
@@ -311,11 +312,23 @@ result_print_json(const ConvertJob *job)
 
 /* -- all of it ------------------------------------------------------------ */
 
+/* Neither of the two is stored in any format here. */
+static bool
+sources_have_all(const ConvertJob *job)
+{
+    if (!snapshot_refuse(job->disks[0], job->sources[0], job->snapshot))
+        return false;
+    if (job->bitmaps)
+        out_failure(job->sources[0], NULL, "Source lacks bitmap support");
+    return !job->bitmaps;
+}
+
 static bool
 convert_in_context(ConvertJob *job)
 {
-    if (!sources_open(job) || (job->settle && !job->settle(job)) ||
-        !target_check(job))
+    if (!sources_open(job) || !sources_have_all(job) ||
+        (job->settle && !job->settle(job)) || !target_check(job) ||
+        !target_space_check(job))
         return false;
     bool ok =
         job->no_create ? convert_into_existing(job) : convert_into_new(job);

@@ -32,6 +32,8 @@ typedef struct ConvertJob {
     bool (*settle)(struct ConvertJob *job);
     bool grow;    /* a target that exists and is too small is made longer */
     bool nothing; /* no byte is to be copied */
+    bool require_space, bitmaps;
+    const char *snapshot; /* -l */
 
     /* the work */
     VdContext *ctx;
@@ -47,7 +49,7 @@ typedef struct {
     ConvertJob job;
     const char *cache; /* -t */
     bool sparse_given, offload, sync_given, options_given;
-    bool keep_given, keep;
+    bool keep_given, keep, skip_bitmaps;
 } ConvertWords;
 
 /* Judge the words and do what they say; exit code. */
@@ -59,5 +61,8 @@ int convert_run(ConvertJob *job);
 /* Writing to the target would destroy a source, or a device somebody uses:
  * false after a message. */
 bool target_check(const ConvertJob *job);
+/* Tells if the target may not fit where it is to be; false, after a message, if
+ * that was to be an error. */
+bool target_space_check(const ConvertJob *job);
 /* The target is a block device: what it holds is not zero. */
 bool target_is_device(const ConvertJob *job);
