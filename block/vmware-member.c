@@ -19,6 +19,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -147,7 +149,19 @@ start_time(const char *rest)
     return g_strdup(fields[22 - 3]);
 }
 
-/* @execution: PID-START(COMMAND), or PID-0 where the start was not known. */
+/* Asked of the kernel, not of /proc: that may be hidden from us, or there may
+ * be no descriptor left to read it with. */
+static bool
+is_gone(const char *pid)
+{
+    guint64 number;
+
+    return g_ascii_string_to_unsigned(pid, 10, 1, INT_MAX, &number, NULL) &&
+           kill((pid_t) number, 0) != 0 && errno == ESRCH;
+}
+
+/* @execution: PID-START(COMMAND), or PID-0 where the start was not known.
+ * What cannot be found out or understood is taken for alive. */
 static bool
 is_running(const char *execution)
 {
@@ -159,12 +173,14 @@ is_running(const char *execution)
     g_autofree char *recorded = NULL;
 
     if (digits == 0 || execution[digits] != '-')
-        return true; /* not understood: take it for alive */
+        return true;
+    if (is_gone(pid))
+        return false;
     stat = read_stat(pid, &name, &rest);
     running = stat ? start_time(rest) : NULL;
     recorded = g_strndup(began, strspn(began, "0123456789"));
-    return running &&
-           (strcmp(recorded, "0") == 0 || strcmp(recorded, running) == 0);
+    return !running || strcmp(recorded, "0") == 0 ||
+           strcmp(recorded, running) == 0;
 }
 
 /* Fields are told apart by blanks, so the command may have none. */

@@ -35,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define STUCK_NS (INT64_C(8) * 1000000000)
 #define MAX_TRIES 1000 /* directories that vanish, numbers that are taken */
@@ -289,7 +290,8 @@ try_enter(VdVmwareLock *lock)
     dir = open_directory(lock->dir);
     if (!dir)
         return errno == ENOENT ? -EAGAIN : -errno;
-    r = try_number(lock, dir, g_random_int());
+    /* A process and its fork draw the same numbers. */
+    r = try_number(lock, dir, g_random_int() ^ (unsigned) getpid());
     if (r < 0)
         (void) rmdir(lock->dir); /* unless others are there */
     return r == -ENOENT || r == -EEXIST ? -EAGAIN : r;
