@@ -335,6 +335,14 @@ VD_PUBLIC const char *vd_version(void);
 /* "engines: uring, threads; codecs: ..." */
 VD_PUBLIC const char *vd_build_info(void);
 
+/* The ways by which disks can be reached, VixDiskLib's transport modes in the
+ * order in which they are best tried; a NULL name ends the list.  Constant. */
+typedef struct VdTransportInfo {
+    const char *name;    /* "file", "san", "hotadd", "nbdssl", "nbd" */
+    const char *problem; /* why it cannot be used; NULL = it can */
+} VdTransportInfo;
+VD_PUBLIC const VdTransportInfo *vd_transport_list(void);
+
 /* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */
 VD_PUBLIC void vd_trace_set(const char *patterns);
 

@@ -94,10 +94,26 @@ VixDiskLib_Exit(void)
         vix_error_forget();
 }
 
+static char *
+transports_join(void)
+{
+    GString *names = g_string_new(NULL);
+
+    for (const VdTransportInfo *t = vd_transport_list(); t->name; t++)
+        if (!t->problem)
+            g_string_append_printf(names, "%s%s", names->len ? ":" : "",
+                                   t->name);
+    return g_string_free(names, FALSE);
+}
+
 const char *
 VixDiskLib_ListTransportModes(void)
 {
-    return "file";
+    static char *modes; /* for good: callers keep it */
+
+    if (g_once_init_enter(&modes))
+        g_once_init_leave(&modes, transports_join());
+    return modes;
 }
 
 const char *

@@ -8,6 +8,7 @@
 /* clang-format off */ /* one a line */
 const Command *const img_commands[] = {
     &cmd_bench,
+    &cmd_bitmap,
     &cmd_chain,
     &cmd_check,
     &cmd_clone,
@@ -18,6 +19,8 @@ const Command *const img_commands[] = {
     &cmd_convert,
     &cmd_create,
     &cmd_dd,
+    &cmd_dump,
+    &cmd_fill,
     &cmd_info,
     &cmd_map,
     &cmd_measure,
@@ -27,6 +30,8 @@ const Command *const img_commands[] = {
     &cmd_repair,
     &cmd_resize,
     &cmd_rm,
+    &cmd_snapshot,
+    &cmd_transports,
     NULL,
 };
 /* clang-format on */

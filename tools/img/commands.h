@@ -5,6 +5,7 @@
 #include "tools/options.h"
 
 extern const Command cmd_bench;
+extern const Command cmd_bitmap;
 extern const Command cmd_chain;
 extern const Command cmd_check;
 extern const Command cmd_clone;
@@ -15,6 +16,8 @@ extern const Command cmd_completion;
 extern const Command cmd_convert;
 extern const Command cmd_create;
 extern const Command cmd_dd;
+extern const Command cmd_dump;
+extern const Command cmd_fill;
 extern const Command cmd_info;
 extern const Command cmd_map;
 extern const Command cmd_measure;
@@ -24,6 +27,8 @@ extern const Command cmd_rename;
 extern const Command cmd_repair;
 extern const Command cmd_resize;
 extern const Command cmd_rm;
+extern const Command cmd_snapshot;
+extern const Command cmd_transports;
 
 /* All of them by name, NULL at the end. */
 extern const Command *const img_commands[];
