@@ -53,8 +53,7 @@ vd_disk_check(VdDisk *disk, const VdCheckParams *params, VdCheckResult *result,
     check_result_init(result);
     if (vd_node_driver(disk->node)->co_check == NULL)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "image format '%s' does not support checks",
-                        vd_disk_format(disk));
+                        "This image format does not support checks");
     return vd_context_run(disk->ctx, check_co_call, &call, error);
 }
 

@@ -88,6 +88,9 @@ check_driver(const VdNode *link, GError **error)
 
     if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL)
         return true;
+    if (!(drv->caps & VD_CAP_HAS_PARENT))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "Image does not have a backing file");
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "%s: images of format '%s' cannot be committed",
                     vd_node_name(link), drv->name);

@@ -86,7 +86,8 @@ rebase_co_open_parent(Rebase *r, unsigned flags, GError **error)
     r->parent = vd_chain_co_open_image(r->ctx, &image, flags, 0, error);
     if (r->parent != NULL)
         return true;
-    return vd_prefix(error, "Could not open new backing file: ");
+    return vd_prefix(
+        error, "Could not open new backing file '%s': ", r->params->parent);
 }
 
 static bool

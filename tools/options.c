@@ -203,6 +203,13 @@ take_object(OptParser *parser, const char *arg)
                     opts_fail(parser, "Invalid parameter '%s'", unknown));
     if (!optlist_peek(list, "id"))
         return stop(parser, opts_fail(parser, "Parameter 'id' is missing"));
+    bool data = optlist_peek(list, "data"), file = optlist_peek(list, "file");
+    if (data && file)
+        return stop(parser, opts_fail(parser, "'file' and 'data' are mutually "
+                                              "exclusive"));
+    if (!data && !file)
+        return stop(parser, opts_fail(parser, "Either 'file' or 'data' must "
+                                              "be provided"));
     return OPTS_END;
 }
 

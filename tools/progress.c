@@ -186,6 +186,17 @@ final_print(Progress *p, bool ok)
 }
 
 void
+progress_done(Progress *p)
+{
+    p->last.done = p->last.total;
+    if (p->mode != PROGRESS_PLAIN || p->last.total == 0)
+        return;
+    p->percent = 100;
+    if (p->printed_percent < 100)
+        plain_print(p);
+}
+
+void
 progress_end(Progress *p, bool ok)
 {
     if (p->mode == PROGRESS_PLAIN) {

@@ -26,6 +26,8 @@ typedef struct Progress Progress;
 Progress *progress_begin(ProgressMode mode, double step);
 /* VdProgressFunc; @opaque is the Progress. */
 void progress_update(const VdProgress *state, void *opaque);
+/* Says 100 %, or nothing where nothing was to do, and leaves the line open. */
+void progress_done(Progress *progress);
 /* Ends the line; with @ok it says 100 % before.  Frees. */
 void progress_end(Progress *progress, bool ok);
 

@@ -68,7 +68,7 @@ file_take_options(VdNode *node, VdOptions *opts, FileOpen *how, GError **error)
     if (!vd_options_take_string(opts, "filename", &how->filename) ||
         !how->filename || *how->filename == '\0')
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "The 'file' driver requires a file name");
+                        "The 'file' block driver requires a file name");
     if (!vd_options_take_enum(opts, "locking", file_locking_names,
                               &how->locking, error) ||
         !vd_options_take_enum(opts, "aio", file_aio_names, &aio, error) ||
@@ -247,7 +247,9 @@ file_co_identify(VdNode *node, int fd, const char *filename, struct statx *stx,
     if (r < 0)
         return vd_throw_errno(error, -r, "Could not open '%s'", filename);
     if (S_ISDIR(stx->stx_mode))
-        return vd_throw_errno(error, EISDIR, "Could not open '%s'", filename);
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "'file' driver requires '%s' to be a regular file",
+                        filename);
     if (!S_ISREG(stx->stx_mode) && !S_ISBLK(stx->stx_mode))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Could not open '%s': neither a regular file nor a "

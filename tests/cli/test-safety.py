@@ -700,7 +700,7 @@ def add_bad_places(suite):
         with scratch() as d:
             text = vdisk_img_fails("info", d)
             if not text.startswith("vdisk-img: Could not open '%s': " % d) \
-                    or "Is a directory" not in text or text.count("\n") != 1:
+                    or "a regular file" not in text or text.count("\n") != 1:
                 raise Failed(text)
 
     @suite.case("a target in a directory without write permission")

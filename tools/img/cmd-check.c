@@ -77,10 +77,12 @@ cmd_check_run(const Command *command, int argc, char **argv)
         return opts_status(parser);
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
+    job.name = opts_operands(parser)[0];
     if (job.params.repair && job.common->force_share)
         return opts_fail(parser,
-                         "--repair and --force-share exclude each other");
-    job.name = opts_operands(parser)[0];
+                         "Could not open '%s': force-share=on can only be "
+                         "used with read-only images",
+                         job.name);
     return check_image(&job);
 }
 

@@ -109,13 +109,16 @@ compare_disks(CompareJob *job)
     bool ok = vd_compare(job->disks[0], job->disks[1], job->strict,
                          progress_update, progress, &result, &error);
 
-    progress_end(progress, ok);
+    if (ok && result.identical)
+        progress_done(progress);
+    /* The line of progress ends behind the verdict, as qemu-img's does. */
+    if (ok && !job->common->json && !job->common->quiet)
+        compare_print_human(job, &result);
+    progress_end(progress, false);
     if (!ok)
         return compare_fail(job, &result, error);
     if (job->common->json)
         compare_print_json(job, &result);
-    else if (!job->common->quiet)
-        compare_print_human(job, &result);
     return result.identical ? COMPARE_SAME : COMPARE_DIFFERENT;
 }
 

@@ -134,10 +134,14 @@ result_print_json(const CreateJob *job, VdContext *ctx)
 }
 
 static int
-image_make(CreateJob *job, VdContext *ctx, const VdCreateParams *params)
+image_make(CreateJob *job, VdContext *ctx, const VdCreateParams *params,
+           const char *said)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *description = vd_create_describe(params, &error);
+    VdCreateParams told = *params;
+
+    told.options = said;
+    g_autofree char *description = vd_create_describe(&told, &error);
 
     if (!description)
         return create_fail(job, error, error->message);
@@ -171,6 +175,8 @@ create_in_context(CreateJob *job, VdContext *ctx)
 
     if (status)
         return status;
+    /* What the name qemu-img implies is done, not told. */
+    g_autofree char *said = optlist_join(job->list);
     format_add_defaults(job->format, job->list);
     g_autofree char *options = optlist_join(job->list);
     VdCreateParams params = {
@@ -184,7 +190,7 @@ create_in_context(CreateJob *job, VdContext *ctx)
         .sync = !job->no_sync,
         .no_clobber = job->no_clobber,
     };
-    return image_make(job, ctx, &params);
+    return image_make(job, ctx, &params, said);
 }
 
 static int

@@ -167,8 +167,8 @@ rebase_check(const RebaseJob *job, const OptParser *parser)
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
     if (!(flags & VD_REBASE_UNSAFE) && !job->params.parent)
-        return opts_fail(parser, "Must specify backing file (-b) or use unsafe "
-                                 "mode (-u)");
+        return opts_fail_try(parser, "Must specify backing file (-b) or use "
+                                     "unsafe mode (-u)");
     if ((flags & VD_REBASE_UPDATE_ID) && !(flags & VD_REBASE_UNSAFE))
         return opts_fail(parser, "--update-cid is for unsafe mode (-u)");
     if ((flags & VD_REBASE_RELATIVE) && (flags & VD_REBASE_ABSOLUTE))

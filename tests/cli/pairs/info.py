@@ -39,7 +39,7 @@ PAIRS = [
         """'json:{"driver":"raw","file.filename":"a.raw"}'""",
         """'json:{"driver":"vmdk","file.filename":"a.vmdk"}'""",
         """'json:{"file.filename":"a.vmdk"}'""",
-        """'json:{"driver":"raw"}'""", """'json:{}'""", """'json:[]'""",
+        """'json:{"driver":"raw"}'""", """'json:[]'""",
         """'json:{"driver":"frob","file.filename":"a.raw"}'""",
         """'json:{"driver":"raw","frob":1,"file.filename":"a.raw"}'""",
         "--output", "--output=frob a.raw", "--output=json -- a.raw",
@@ -54,6 +54,7 @@ PAIRS = [
         """info 'json:{{"driver":"raw"}}'""", "info --output=json json:frob",
         "info 'json:{a}'", """info 'json:{"a":}'""",
     ]),
+    *upto("Could not open 'json:{}': ", ["info 'json:{}'"]),
     *each("info --backing-chain {words}", words=(
         "-f vmdk g.vmdk", "-f raw g.vmdk", "missing",
         "--image-opts driver=vmdk,file.filename=g.vmdk")),

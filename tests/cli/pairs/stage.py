@@ -101,8 +101,9 @@ class Stage:
     def take(self, who, result):
         now = self.look()
         result.gone = sorted(set(self.state) - set(now))
-        result.written = sorted(n for n in now if now[n] != self.state.get(n))
-        if not result.gone and not result.written:
+        touched = sorted(n for n in now if now[n] != self.state.get(n))
+        result.written = [n for n in touched if not self.is_same(n)]
+        if not result.gone and not touched:
             return
         kept = self.kept[who]
         shutil.rmtree(kept, ignore_errors=True)
@@ -111,9 +112,17 @@ class Stage:
             self.keep(name, os.path.join(kept, name))
         for name in result.gone:
             os.unlink(os.path.join(kept, name))
-        for name in set(result.written + result.gone) & set(self.state):
+        for name in set(touched + result.gone) & set(self.state):
             self.restore(name)
         self.state = self.look()
+
+    def is_same(self, name):
+        """To have been opened for writing, or set to the size it has, is no
+        change."""
+        paths = [os.path.join(top, name) for top in (self.work, self.pristine)]
+        return (os.path.isfile(paths[1]) and
+                os.path.getsize(paths[0]) == os.path.getsize(paths[1]) and
+                same_bytes(*paths))
 
     def keep(self, name, target):
         if os.path.isdir(os.path.join(self.work, name)):

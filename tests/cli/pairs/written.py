@@ -6,10 +6,8 @@ same descriptor (but for the content ID drawn by lot), the same bytes for the
 guest and the same parts of them stored, as qemu-img sees them; where in its
 file an image stores a grain is its own affair.
 """
-import os
-import re
-
 import json
+import os
 
 from fixture import assert_equal
 from tools import Failed, run
@@ -19,16 +17,16 @@ from pairs import normal
 SPARSE_MAGIC = b"KDMV"
 DESCRIPTOR_MAGIC = b"# Disk DescriptorFile"
 DESCRIPTOR_MAX = 20 << 10
+PROBE = 4096
 
 
-def check(qemu, stage, names, apart):
+def check(qemu, stage, names):
     for name in names:
         paths = [os.path.join(stage.kept[who], name)
                  for who in ("theirs", "ours")]
         modes = [os.stat(path).st_mode for path in paths]
         assert_equal(modes[0], modes[1], name + ": mode")
-        if name not in apart:
-            check_file(qemu, name, paths)
+        check_file(qemu, name, paths)
 
 
 def check_file(qemu, name, paths):
@@ -36,10 +34,32 @@ def check_file(qemu, name, paths):
     if any(h.startswith((SPARSE_MAGIC, DESCRIPTOR_MAGIC)) for h in heads):
         check_vmdk(qemu, name, paths, heads)
         return
+    sizes = [os.path.getsize(path) for path in paths]
+    assert_equal(sizes[0], sizes[1], name + ": size")
+    ranges = [stored(path) for path in paths]
     with open(paths[0], "rb") as a, open(paths[1], "rb") as b:
-        if a.read() != b.read():
-            raise Failed("%s: bytes differ" % name)
-    assert_equal(stored(paths[0]), stored(paths[1]), name + ": data and holes")
+        for start, end in ranges[0] + ranges[1]:
+            if read_at(a, start, end) != read_at(b, start, end):
+                raise Failed("%s: bytes differ" % name)
+    ranges[0] = without_probe(paths[0], *ranges)
+    assert_equal(ranges[0], ranges[1], name + ": data and holes")
+
+
+def read_at(file, start, end):
+    file.seek(start)
+    return file.read(end - start)
+
+
+def without_probe(path, theirs, ours):
+    """QEMU writes to the first block of a new file, to learn what alignment
+    it needs: a block of zeroes there is no data of the image."""
+    if not theirs or theirs[0][0] != 0 or (ours and ours[0][0] == 0):
+        return theirs
+    with open(path, "rb") as file:
+        if file.read(PROBE).strip(b"\0"):
+            return theirs
+    end = theirs[0][1]
+    return ([[PROBE, end]] if end > PROBE else []) + theirs[1:]
 
 
 def head_of(path):
@@ -56,6 +76,10 @@ def check_vmdk(qemu, name, paths, heads):
     result = run(argv)
     assert_equal((0, b"Images are identical.\n"),
                  (result.code, result.stdout), str(result))
+    if 'Flat"' in str(texts[0]["createType"]):
+        return # its extents are compared themselves, holes and all
+    if "Flat" in texts[0]["createType"]:
+        return # its extents are compared themselves, holes and all
     maps = [map_of(qemu, path) for path in paths]
     assert_equal(maps[0], maps[1], name + ": map")
 
@@ -63,7 +87,7 @@ def check_vmdk(qemu, name, paths, heads):
 def descriptor_of(head):
     start = head.find(DESCRIPTOR_MAGIC)
     if start < 0:
-        return ""
+        return None
     text = head[start:start + DESCRIPTOR_MAX].split(b"\0")[0].decode()
     return normal.descriptor(text)
 
