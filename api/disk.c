@@ -60,6 +60,7 @@ vd_disk_co_close(VdDisk *disk, GError **error)
 {
     bool ok;
 
+    vd_breaks_release(disk);
     while (disk->in_flight > 0)
         vio_co_queue_wait(&disk->idle);
     ok = vd_node_co_close(disk->node, error);

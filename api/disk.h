@@ -34,6 +34,9 @@ bool vd_disk_co_close(VdDisk *disk, GError **error);
 void vd_disk_enter(VdDisk *disk);
 void vd_disk_leave(VdDisk *disk);
 
+/* No break point is left, and all that has stopped goes on.  Runner only. */
+void vd_breaks_release(VdDisk *disk);
+
 /* -- one request, synchronous or not ----------------------------------------
  */
 

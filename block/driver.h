@@ -166,6 +166,22 @@ typedef struct VdNodeInfo {
                                  backing_name from here; owned by the node */
 } VdNodeInfo;
 
+/* -- break points ---------------------------------------------------------- */
+
+typedef enum VdBreakOp {
+    VD_BREAK_SET,
+    VD_BREAK_REMOVE, /* points; and what has stopped goes on */
+    VD_BREAK_RESUME, /* the first that has stopped */
+    VD_BREAK_COUNT,  /* of what has stopped */
+} VdBreakOp;
+
+typedef struct VdBreak {
+    VdBreakOp op;
+    const char *event; /* SET */
+    const char *tag;   /* NULL = any, for REMOVE and COUNT */
+    unsigned n;        /* out: requests resumed, or counted */
+} VdBreak;
+
 struct VdDriver {
     uint32_t abi;        /* VD_DRIVER_ABI */
     uint32_t table_size; /* sizeof(VdDriver) of whoever compiled the driver */
@@ -318,6 +334,9 @@ struct VdDriver {
     /* Paths (char *) of images that have this one, as it is, as their parent,
      * as far as can be found out cheaply. */
     bool (*co_find_children)(VdNode *node, GPtrArray **paths, GError **error);
+
+    /* Filters that can stop requests: vd_disk_set_break() and the like. */
+    bool (*on_break)(VdNode *node, VdBreak *call, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -54,6 +54,32 @@ VD_PUBLIC bool vd_disk_check(VdDisk *disk, const VdCheckParams *params,
                              VdCheckResult *result, GError **error);
 VD_PUBLIC void vd_check_result_clear(VdCheckResult *result);
 
+/* -- break points -----------------------------------------------------------
+ */
+
+/* For tests of what happens meanwhile: hold requests of a disk that has a fault
+ * filter in it ("driver=blkdebug,image...." as the file of its top link).
+ *
+ * The next request that comes to @event (read_aio, write_aio, pwritev,
+ * pwritev_zero, flush_to_os, flush_to_disk) stops there until @tag is resumed;
+ * several points of one tag, or at one event, are used up one by one.  A
+ * synchronous request that stops is a thread that waits.  Closing the disk lets
+ * all go on.
+ * Errors: NOT_SUPPORTED (no such filter), NOT_FOUND (no such event). */
+VD_PUBLIC bool vd_disk_set_break(VdDisk *disk, const char *event,
+                                 const char *tag, GError **error);
+/* Points of that @tag are gone, and what has stopped at them goes on (NULL: all
+ * of them).  *resumed (may be NULL) requests do, also after NOT_FOUND, which
+ * means that all points of the tag were used up. */
+VD_PUBLIC bool vd_disk_remove_breaks(VdDisk *disk, const char *tag,
+                                     unsigned *resumed, GError **error);
+/* The first request that has stopped at @tag goes on.  Errors: NOT_SUPPORTED,
+ * NOT_FOUND if there is none. */
+VD_PUBLIC bool vd_disk_resume_stopped(VdDisk *disk, const char *tag,
+                                      GError **error);
+/* How many requests stand at @tag, NULL = at any. */
+VD_PUBLIC unsigned vd_disk_count_stopped(VdDisk *disk, const char *tag);
+
 /* -- progress -------------------------------------------------------------- */
 
 typedef struct VdProgress {

@@ -113,6 +113,18 @@ fault_take_errno(VdOptions *opts, const char *key, int *errnum, GError **error)
     return true;
 }
 
+bool
+fault_event_by_name(const char *name, FaultEvent *event)
+{
+    for (unsigned i = FAULT_EVENT_NONE + 1; fault_event_names[i]; i++) {
+        if (strcmp(name, fault_event_names[i]) == 0) {
+            *event = (FaultEvent) i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 fault_take_event(VdOptions *opts, FaultEvent *event, GError **error)
 {

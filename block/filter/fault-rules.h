@@ -37,6 +37,9 @@ typedef enum FaultEvent {
 
 typedef struct FaultRules FaultRules;
 
+/* False if there is no such event. */
+bool fault_event_by_name(const char *name, FaultEvent *event);
+
 /* "read", "write" ...: for messages, and the values of fail-op. */
 const char *fault_op_name(FaultOp op);
 /* Take an operation's name; absent leaves @op alone. */

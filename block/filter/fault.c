@@ -7,13 +7,15 @@
  * above a storage with such limits; config, a file with rules.  It also goes
  * by QEMU's name "blkdebug"; the child may be called "image", as there.
  *
- * A request that is to fail does not reach the child.
+ * A request that is to fail does not reach the child.  One that comes to a
+ * break point (block/filter/fault-breaks.h) stops before that is decided.
  *
  * Concurrency: whether a request fails is decided when it arrives, before any
  * delay, so the order of arrival is what counts.
  */
 #include "block/drivers.h"
 #include "block/chain.h"
+#include "block/filter/fault-breaks.h"
 #include "block/filter/fault-rules.h"
 #include "block/filter/filter.h"
 #include "block/open.h"
@@ -22,12 +24,14 @@
 #include "io/op.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define FAULT_MAX_ALIGN (UINT64_C(1) << 20)
 #define FAULT_MAX_CONFIG (UINT64_C(1) << 20)
 
 typedef struct {
     FaultRules *rules;
+    FaultBreaks *breaks;
     uint64_t delay_ns;
     FaultOp delay_op;
     uint64_t max_zeroes, max_discard; /* bytes; 0 = any */
@@ -137,6 +141,7 @@ fault_co_setup(VdNode *node, VdOptions *opts, GError **error)
         !fault_take_op(opts, "delay-op", &s->delay_op, error) ||
         !vd_options_take_uint(opts, "delay-ns", &s->delay_ns, error))
         return false;
+    s->breaks = fault_breaks_new();
     s->rules = fault_rules_new(opts, error);
     return s->rules &&
            filter_co_open_child(node, opts, vd_node_flags(node), error) &&
@@ -149,6 +154,7 @@ fault_co_close(VdNode *node)
     FaultState *s = vd_node_state(node);
 
     g_clear_pointer(&s->rules, fault_rules_free);
+    g_clear_pointer(&s->breaks, fault_breaks_free);
 }
 
 static bool
@@ -162,6 +168,16 @@ fault_co_open(VdNode *node, VdOptions *opts, GError **error)
 
 /* -- requests ---------------------------------------------------------------
  */
+
+/* A request has come so far: rules may arm, and it may have to stop. */
+static void
+fault_co_event(VdNode *node, FaultEvent event)
+{
+    FaultState *s = vd_node_state(node);
+
+    fault_rules_event(s->rules, event);
+    fault_breaks_co_pass(s->breaks, event);
+}
 
 /* Decide about one request; false = it has failed. */
 static bool
@@ -208,9 +224,7 @@ fault_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
 static bool
 fault_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
-    FaultState *s = vd_node_state(node);
-
-    fault_rules_event(s->rules, FAULT_EVENT_READ_AIO);
+    fault_co_event(node, FAULT_EVENT_READ_AIO);
     return fault_co_pass(node, FAULT_READ, off, dst->len, error) &&
            filter_co_preadv(node, off, dst, error);
 }
@@ -219,10 +233,8 @@ static bool
 fault_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
                  VdReqFlags flags, GError **error)
 {
-    FaultState *s = vd_node_state(node);
-
-    fault_rules_event(s->rules, FAULT_EVENT_WRITE_AIO);
-    fault_rules_event(s->rules, FAULT_EVENT_PWRITEV);
+    fault_co_event(node, FAULT_EVENT_WRITE_AIO);
+    fault_co_event(node, FAULT_EVENT_PWRITEV);
     return fault_co_pass(node, FAULT_WRITE, off, src->len, error) &&
            filter_co_pwritev(node, off, src, flags, error);
 }
@@ -237,7 +249,7 @@ fault_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
     while (len > 0) {
         uint64_t n = MIN(len, most);
 
-        fault_rules_event(s->rules, FAULT_EVENT_PWRITEV_ZERO);
+        fault_co_event(node, FAULT_EVENT_PWRITEV_ZERO);
         if (!fault_co_pass(node, FAULT_ZEROES, off, n, error) ||
             !filter_co_write_zeroes(node, off, n, flags, error))
             return false;
@@ -268,19 +280,23 @@ fault_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
 static bool
 fault_co_flush_to_os(VdNode *node, GError **error)
 {
-    FaultState *s = vd_node_state(node);
-
-    fault_rules_event(s->rules, FAULT_EVENT_FLUSH_TO_OS);
+    fault_co_event(node, FAULT_EVENT_FLUSH_TO_OS);
     return true;
 }
 
 static bool
 fault_co_flush_to_disk(VdNode *node, GError **error)
 {
+    fault_co_event(node, FAULT_EVENT_FLUSH_TO_DISK);
+    return fault_co_pass(node, FAULT_FLUSH, 0, 0, error);
+}
+
+static bool
+fault_on_break(VdNode *node, VdBreak *call, GError **error)
+{
     FaultState *s = vd_node_state(node);
 
-    fault_rules_event(s->rules, FAULT_EVENT_FLUSH_TO_DISK);
-    return fault_co_pass(node, FAULT_FLUSH, 0, 0, error);
+    return fault_breaks_call(s->breaks, call, error);
 }
 
 static bool
@@ -291,17 +307,41 @@ fault_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
            filter_co_truncate(node, size, prealloc, error);
 }
 
+/* blkdebug:[CONFIG]:IMAGE, where CONFIG contains no colon. */
+static bool
+blkdebug_parse_name(const char *name, VdOptions *opts, GError **error)
+{
+    const char *config = strchr(name, ':') + 1;
+    const char *image = strchr(config, ':');
+    g_autofree char *path = NULL;
+
+    if (!image || image[1] == '\0')
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "blkdebug requires both config file and image path");
+    path = g_strndup(config, (gsize) (image - config));
+    if (*path != '\0')
+        vd_options_set(opts, "config", path);
+    vd_options_set(opts, "image.filename", image + 1);
+    return true;
+}
+
 #define FAULT_DRIVER                                                           \
-    VD_DRIVER_HEADER, .kind = VD_DRIVER_FILTER,                                \
-                      .state_size = sizeof(FaultState),                        \
-                      .co_open = fault_co_open, .co_close = fault_co_close,    \
-                      .co_map = fault_co_map, .co_preadv = fault_co_preadv,    \
-                      .co_pwritev = fault_co_pwritev,                          \
-                      .co_write_zeroes = fault_co_write_zeroes,                \
-                      .co_discard = fault_co_discard,                          \
-                      .co_flush_to_os = fault_co_flush_to_os,                  \
-                      .co_flush_to_disk = fault_co_flush_to_disk,              \
-                      .co_truncate = fault_co_truncate
+    VD_DRIVER_HEADER,                                                          \
+        .kind = VD_DRIVER_FILTER, .state_size = sizeof(FaultState),            \
+        .co_open = fault_co_open, .co_close = fault_co_close,                  \
+        .co_map = fault_co_map, .co_preadv = fault_co_preadv,                  \
+        .co_pwritev = fault_co_pwritev,                                        \
+        .co_write_zeroes = fault_co_write_zeroes,                              \
+        .co_discard = fault_co_discard,                                        \
+        .co_flush_to_os = fault_co_flush_to_os,                                \
+        .co_flush_to_disk = fault_co_flush_to_disk,                            \
+        .co_truncate = fault_co_truncate, .on_break = fault_on_break
 
 const VdDriver vd_fault_driver = {FAULT_DRIVER, .name = "fault"};
-const VdDriver vd_blkdebug_driver = {FAULT_DRIVER, .name = "blkdebug"};
+static const char *const blkdebug_schemes[] = {"blkdebug", NULL};
+const VdDriver vd_blkdebug_driver = {
+    FAULT_DRIVER,
+    .name = "blkdebug",
+    .schemes = blkdebug_schemes,
+    .parse_name = blkdebug_parse_name,
+};
