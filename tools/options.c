@@ -182,35 +182,37 @@ secret_key_known(const char *key, void *opaque)
     return false;
 }
 
-/* secret,id=...: no format of ours is encrypted, so a well-formed one has no
- * further effect. */
+char *
+opts_object_problem(const char *text)
+{
+    g_autoptr(OptList) list = optlist_new();
+    size_t type = strcspn(text, ",");
+
+    if (!optlist_add(list, text))
+        return g_strdup_printf("Invalid option list: %s", text);
+    if (type != strlen("secret") || strncmp(text, "secret", type))
+        return g_strdup_printf("Parameter 'qom-type' does not accept value "
+                               "'%.*s'",
+                               (int) type, text);
+    const char *unknown = optlist_find_unknown(list, secret_key_known, NULL);
+    if (unknown)
+        return g_strdup_printf("Invalid parameter '%s'", unknown);
+    if (!optlist_peek(list, "id"))
+        return g_strdup("Parameter 'id' is missing");
+    bool data = optlist_peek(list, "data"), file = optlist_peek(list, "file");
+    if (data && file)
+        return g_strdup("'file' and 'data' are mutually exclusive");
+    if (!data && !file)
+        return g_strdup("Either 'file' or 'data' must be provided");
+    return NULL;
+}
+
 static int
 take_object(OptParser *parser, const char *arg)
 {
-    g_autoptr(OptList) list = optlist_new();
-    size_t type = strcspn(arg, ",");
+    g_autofree char *problem = opts_object_problem(arg);
 
-    if (!optlist_add(list, arg))
-        return stop(parser, opts_fail(parser, "Invalid option list: %s", arg));
-    if (type != strlen("secret") || strncmp(arg, "secret", type))
-        return stop(parser, opts_fail(parser,
-                                      "Parameter 'qom-type' does not accept "
-                                      "value '%.*s'",
-                                      (int) type, arg));
-    const char *unknown = optlist_find_unknown(list, secret_key_known, NULL);
-    if (unknown)
-        return stop(parser,
-                    opts_fail(parser, "Invalid parameter '%s'", unknown));
-    if (!optlist_peek(list, "id"))
-        return stop(parser, opts_fail(parser, "Parameter 'id' is missing"));
-    bool data = optlist_peek(list, "data"), file = optlist_peek(list, "file");
-    if (data && file)
-        return stop(parser, opts_fail(parser, "'file' and 'data' are mutually "
-                                              "exclusive"));
-    if (!data && !file)
-        return stop(parser, opts_fail(parser, "Either 'file' or 'data' must "
-                                              "be provided"));
-    return OPTS_END;
+    return problem ? stop(parser, opts_fail(parser, "%s", problem)) : OPTS_END;
 }
 
 bool

@@ -144,4 +144,9 @@ bool opts_parse_list(OptList *list, const char *text);
 
 /* Each of @options with its text. */
 void opts_print_table(const CmdOption *options);
+
+/* NULL if @text is a good --object, else what is wrong with it.  Only secrets
+ * are known; no format of ours is encrypted, so they have no further effect. */
+char *opts_object_problem(const char *text);
+
 void opts_print_help(const Command *command, bool all);

@@ -11,6 +11,7 @@
 #include "tools/output.h"
 #include "tools/process.h"
 #include "tools/signals.h"
+#include "tools/trace.h"
 
 static const Command *
 command_find(const char *name)
@@ -51,31 +52,6 @@ help_print(void)
     for (const Command *const *c = img_commands; *c; c++)
         printf("  %-22s%s\n", (*c)->name, (*c)->summary);
     printf("\nSupported formats: %s\n", names);
-}
-
-/* [[enable=]PATTERN][,PATTERN...]; qemu-img's events= and file= are not for
- * us: traces go to stderr. */
-static bool
-trace_set(const char *spec)
-{
-    g_auto(GStrv) parts = g_strsplit(spec, ",", -1);
-    g_autoptr(GPtrArray) patterns = g_ptr_array_new();
-
-    for (char **part = parts; *part; part++) {
-        const char *pattern = *part;
-        if (g_str_has_prefix(pattern, "enable="))
-            pattern += strlen("enable=");
-        if (strchr(pattern, '=')) {
-            out_error("Invalid trace option: %s", pattern);
-            return false;
-        }
-        if (*pattern)
-            g_ptr_array_add(patterns, (void *) pattern);
-    }
-    g_ptr_array_add(patterns, NULL);
-    g_autofree char *joined = g_strjoinv(",", (char **) patterns->pdata);
-    vd_trace_set(joined);
-    return true;
 }
 
 /* The argument of -T in any of its forms; NULL if @argv[*i] is not -T or (with
