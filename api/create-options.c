@@ -231,28 +231,45 @@ option_infos_new(const VdOptionSpec *table)
     return (VdOptionInfo *) (void *) g_array_free(infos, FALSE);
 }
 
-const VdOptionInfo *
-vd_format_create_options(const char *format)
+static const VdOptionInfo *
+option_infos(const VdOptionSpec *table)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static GHashTable *made; /* VdOptionSpec table -> infos; kept for good */
-    const VdDriver *drv;
     VdOptionInfo *infos;
 
-    vd_context_register_drivers();
-    drv = vd_create_driver(format, NULL);
-    if (drv == NULL)
-        return NULL;
     (void) pthread_mutex_lock(&lock);
     if (made == NULL)
         made = g_hash_table_new(NULL, NULL);
-    infos = g_hash_table_lookup(made, drv->create_options);
+    infos = g_hash_table_lookup(made, table);
     if (infos == NULL) {
-        infos = option_infos_new(drv->create_options);
-        g_hash_table_insert(made, (void *) drv->create_options, infos);
+        infos = option_infos_new(table);
+        g_hash_table_insert(made, (void *) table, infos);
     }
     (void) pthread_mutex_unlock(&lock);
     return infos;
+}
+
+const VdOptionInfo *
+vd_format_create_options(const char *format)
+{
+    const VdDriver *drv;
+
+    vd_context_register_drivers();
+    drv = vd_create_driver(format, NULL);
+    return drv != NULL ? option_infos(drv->create_options) : NULL;
+}
+
+const VdOptionInfo *
+vd_format_amend_options(const char *format)
+{
+    const VdDriver *drv;
+
+    vd_context_register_drivers();
+    drv = vd_registry_find(format);
+    return drv != NULL && drv->amend_options != NULL
+               ? option_infos(drv->amend_options)
+               : NULL;
 }
 
 bool

@@ -108,6 +108,46 @@ vd_disk_set_meta(VdDisk *disk, const char *key, const char *value,
     return vd_context_run(disk->ctx, meta_co_set, &call, error);
 }
 
+/* -- options, changed later --------------------------------------------------
+ */
+
+typedef struct {
+    VdDisk *disk;
+    VdOptions *options;
+} AmendCall;
+
+static bool
+meta_co_amend(void *arg, GError **error)
+{
+    AmendCall *call = arg;
+    VdNode *node = call->disk->node;
+    bool ok;
+
+    vd_disk_enter(call->disk);
+    ok = vd_node_driver(node)->co_amend(node, call->options, error);
+    vd_disk_leave(call->disk);
+    return ok;
+}
+
+bool
+vd_disk_amend(VdDisk *disk, const char *options, GError **error)
+{
+    const VdDriver *drv = vd_node_driver(disk->node);
+    g_autoptr(VdOptions) given = vd_options_new();
+    AmendCall call = {.disk = disk, .options = given};
+
+    if (drv->co_amend == NULL)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "Format driver '%s' does not support option amendment",
+                        vd_disk_format(disk));
+    if (!vd_node_is_writable(disk->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY, "%s: is open read-only",
+                        vd_node_name(disk->node));
+    return vd_options_parse(given, options, error) &&
+           vd_options_validate(given, drv->amend_options, error) &&
+           vd_context_run(disk->ctx, meta_co_amend, &call, error);
+}
+
 /* -- keeping it in a copy ----------------------------------------------------
  */
 

@@ -281,6 +281,11 @@ struct VdDriver {
     char **(*list_meta)(VdNode *node);
     bool (*co_set_meta)(VdNode *node, const char *key, const char *value,
                         GError **error);
+    /* Options of an image that can be changed later: NULL = none.  @opts, which
+     * are among them, change together and durably: all or, after a failure or a
+     * crash, none. */
+    const VdOptionSpec *amend_options;
+    bool (*co_amend)(VdNode *node, VdOptions *opts, GError **error);
     /* @node, a new copy of @source (of this driver too), takes over what its
      * links carry, but for what is of one disk only and for what the creation
      * options @given (may be NULL) have said. */

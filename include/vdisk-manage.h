@@ -218,6 +218,15 @@ typedef struct VdOptionInfo {
 
 /* NULL-name terminated; NULL if the format is unknown or cannot create. */
 VD_PUBLIC const VdOptionInfo *vd_format_create_options(const char *format);
+/* Those of them that vd_disk_amend() takes; NULL if there are none. */
+VD_PUBLIC const VdOptionInfo *vd_format_amend_options(const char *format);
+/* Change options ("k=v,k=v") of an image that exists, of the link on top:
+ * durable when done, all of them or, after a failure or a crash, none.  The
+ * contents count as unchanged.  VD_OPEN_RDWR is needed, and VD_OPEN_NO_IO,
+ * NO_EXTENTS and NO_PARENT do no harm.
+ * Errors: NOT_SUPPORTED if the format has no such options; INVALID_ARGUMENT;
+ * READ_ONLY; NO_SPACE if the image has no room for them. */
+VD_PUBLIC bool vd_disk_amend(VdDisk *disk, const char *options, GError **error);
 /* Whether there is a driver of that name, of any kind. */
 VD_PUBLIC bool vd_format_exists(const char *format);
 /* All driver names, sorted; free with g_strfreev. */

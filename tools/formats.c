@@ -83,6 +83,13 @@ option_print(const VdOptionInfo *o)
     putchar('\n');
 }
 
+void
+format_print_option_rows(const VdOptionInfo *options)
+{
+    for (const VdOptionInfo *o = options; o->name; o++)
+        option_print(o);
+}
+
 static void
 options_print(const char *format)
 {

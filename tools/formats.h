@@ -19,6 +19,8 @@ char *format_options_problem(const char *format, const OptList *list);
  * where that does, at 2 GiB; VMware's products do at 2047 MiB. */
 void format_add_defaults(const char *format, OptList *list);
 
+/* One line for each of a table's options. */
+void format_print_option_rows(const VdOptionInfo *options);
 /* The text of "-o help"; @with_file: a file name was given too.  The result is
  * the exit code. */
 int format_print_options(const char *format, bool with_file);

@@ -111,6 +111,18 @@ const char *vmdk_get_meta(VdNode *node, const char *key);
 char **vmdk_list_meta(VdNode *node);
 bool vmdk_co_set_meta(VdNode *node, const char *key, const char *value,
                       GError **error);
+/* @edit works on a copy of the descriptor, which then takes the old one's
+ * place; a failure leaves all as it was. */
+bool vmdk_co_edit_descriptor(VmdkState *s,
+                             bool (*edit)(VmdkDescriptor *desc, const void *arg,
+                                          GError **error),
+                             const void *arg, GError **error);
+/* -- amend.c; names of adapters: create/options.c */
+extern const VdOptionSpec vmdk_amend_options[];
+extern const char *const vmdk_adapter_names[];
+/* What a descriptor says for one of the names. */
+const char *vmdk_adapter_stored(unsigned i);
+bool vmdk_co_amend(VdNode *node, VdOptions *opts, GError **error);
 /* -- meta-keep.c */
 bool vmdk_co_keep_meta(VdNode *node, VdNode *source, const VdOptions *given,
                        GError **error);

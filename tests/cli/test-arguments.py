@@ -80,7 +80,7 @@ ROWS = [
     # the program
     usage([], "Not enough arguments"),
     usage(["frobnicate"], "Command not found: frobnicate"),
-    usage(["amend", "a.raw"], "Command not found: amend", same=False),
+    usage(["nosuch", "a.raw"], "Command not found: nosuch", same=False),
     usage(["--frob"], "unrecognized option '--frob'"),
     usage(["-T"], "missing argument for option '-T'"),
 

@@ -7,6 +7,7 @@
 
 /* clang-format off */ /* one a line */
 const Command *const img_commands[] = {
+    &cmd_amend,
     &cmd_bench,
     &cmd_bitmap,
     &cmd_chain,

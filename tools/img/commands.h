@@ -4,6 +4,7 @@
 
 #include "tools/options.h"
 
+extern const Command cmd_amend;
 extern const Command cmd_bench;
 extern const Command cmd_bitmap;
 extern const Command cmd_chain;

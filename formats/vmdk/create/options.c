@@ -21,9 +21,9 @@
 
 /* The first four are what descriptors know; VMware's products store the others
  * as lsilogic. */
-static const char *const adapter_names[] = {
-    "ide",        "buslogic", "lsilogic", "legacyESX", "pvscsi",
-    "lsisas1068", "nvme",     "sata",     NULL};
+const char *const vmdk_adapter_names[] = {"ide",       "buslogic", "lsilogic",
+                                          "legacyESX", "pvscsi",   "lsisas1068",
+                                          "nvme",      "sata",     NULL};
 #define STORED_ADAPTERS 4
 #define LSILOGIC 2
 
@@ -45,7 +45,7 @@ const VdOptionSpec vmdk_create_options[] = {
     {"adapter_type", VD_OPTION_ENUM, NULL,
      "Virtual adapter type, can be one of ide (default), lsilogic, buslogic "
      "or legacyESX; pvscsi, lsisas1068, nvme and sata are stored as lsilogic",
-     adapter_names},
+     vmdk_adapter_names},
     {"backing_file", VD_OPTION_STRING, NULL, "File name of a base image", NULL},
     {"backing_fmt", VD_OPTION_STRING, NULL, "Must be 'vmdk' if present", NULL},
     {"compat6", VD_OPTION_BOOL, "off", "VMDK version 6 image", NULL},
@@ -90,6 +90,12 @@ const VdOptionSpec vmdk_create_options[] = {
     {NULL},
 };
 
+const char *
+vmdk_adapter_stored(unsigned i)
+{
+    return vmdk_adapter_names[i < STORED_ADAPTERS ? i : LSILOGIC];
+}
+
 /* -- taking
  * ------------------------------------------------------------------------ */
 
@@ -119,8 +125,8 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
     bool has_adapter = vd_options_peek(opts, "adapter_type") != NULL;
     bool has_prealloc = vd_options_peek(opts, "preallocation") != NULL;
 
-    if (!vd_options_take_enum(opts, "adapter_type", adapter_names, &adapter,
-                              error) ||
+    if (!vd_options_take_enum(opts, "adapter_type", vmdk_adapter_names,
+                              &adapter, error) ||
         !vd_options_take_enum(opts, "preallocation", prealloc_names, &prealloc,
                               error) ||
         !vd_options_take_enum(opts, "subformat", vmdk_subformat_names,
@@ -131,8 +137,7 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
     if (!has_adapter && new->subformat == VMDK_SUB_STREAM)
         new->adapter = g_strdup("lsilogic"); /* what importers expect */
     else
-        new->adapter = g_strdup(
-            adapter_names[adapter < STORED_ADAPTERS ? adapter : LSILOGIC]);
+        new->adapter = g_strdup(vmdk_adapter_stored(adapter));
     return settle_vmfs_prealloc(new, has_prealloc, error);
 }
 

@@ -86,18 +86,22 @@ check_length(const VmdkState *s, const VmdkDescriptor *desc, GError **error)
                     vd_node_name(s->file), len, VMDK_DESC_MAX);
 }
 
-static bool
-change(const VmdkState *s, VmdkDescriptor *desc, const char *key,
-       const char *value, GError **error)
-{
-    g_autofree char *full = full_key(key);
+typedef struct {
+    const VmdkState *state;
+    const char *key, *value; /* NULL = remove */
+} MetaChange;
 
-    if (value)
-        return vmdk_descriptor_set(desc, full, value, error) &&
-               check_length(s, desc, error);
+static bool
+change(VmdkDescriptor *desc, const void *arg, GError **error)
+{
+    const MetaChange *set = arg;
+    g_autofree char *full = full_key(set->key);
+
+    if (set->value)
+        return vmdk_descriptor_set(desc, full, set->value, error);
     if (!vmdk_descriptor_get(desc, full))
         return vd_throw(error, VD_ERROR_NOT_FOUND, "%s: has no key \"%s\"",
-                        vd_node_name(s->file), key);
+                        vd_node_name(set->state->file), set->key);
     vmdk_descriptor_remove(desc, full);
     return true;
 }
@@ -128,15 +132,35 @@ vmdk_co_replace_descriptor(VmdkState *s, VmdkDescriptor *desc, GError **error)
 }
 
 static bool
-meta_co_set_locked(VmdkState *s, const char *key, const char *value,
-                   GError **error)
+meta_co_edit_locked(VmdkState *s,
+                    bool (*edit)(VmdkDescriptor *desc, const void *arg,
+                                 GError **error),
+                    const void *arg, GError **error)
 {
     VmdkDescriptor *desc = vmdk_descriptor_copy(s->desc);
 
-    if (change(s, desc, key, value, error))
+    if (edit(desc, arg, error) && check_length(s, desc, error))
         return meta_co_store_locked(s, desc, error);
     vmdk_descriptor_free(desc);
     return false;
+}
+
+bool
+vmdk_co_edit_descriptor(VmdkState *s,
+                        bool (*edit)(VmdkDescriptor *desc, const void *arg,
+                                     GError **error),
+                        const void *arg, GError **error)
+{
+    bool ok;
+
+    if (!s->desc)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: is an extent without a descriptor",
+                        vd_node_name(s->file));
+    vio_co_mutex_lock(&s->desc_lock);
+    ok = meta_co_edit_locked(s, edit, arg, error);
+    vio_co_mutex_unlock(&s->desc_lock);
+    return ok;
 }
 
 bool
@@ -144,16 +168,9 @@ vmdk_co_set_meta(VdNode *node, const char *key, const char *value,
                  GError **error)
 {
     VmdkState *s = vd_node_state(node);
-    bool ok;
+    MetaChange set = {.state = s, .key = key, .value = value};
 
-    if (!s->desc)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: is an extent without a descriptor",
-                        vd_node_name(s->file));
-    if (!check_key(key, error) || (value && !check_value(key, value, error)))
-        return false;
-    vio_co_mutex_lock(&s->desc_lock);
-    ok = meta_co_set_locked(s, key, value, error);
-    vio_co_mutex_unlock(&s->desc_lock);
-    return ok;
+    return check_key(key, error) &&
+           (!value || check_value(key, value, error)) &&
+           vmdk_co_edit_descriptor(s, change, &set, error);
 }

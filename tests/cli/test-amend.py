@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-amend - amend: what changes and what does not, qemu-img's words where
+nothing can be changed."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
+                     qemu_img_72, run_link)
+from tap import Suite  # noqa: E402
+from tools import DISK_IO, Failed, run, scratch, vdisk_img  # noqa: E402
+
+suite = Suite()
+UUID = "60 00 C2 9a 11 22 33 44-55 66 77 88 99 aa bb cc"
+TRY = "Try 'qemu-img [COMMAND] --help' for more info\n"
+ONLY = "This option is only supported for image creation\n"
+
+
+class Place:
+    def __enter__(self):
+        self.temp = scratch()
+        self.dir = self.temp.__enter__()
+        make_images(self.dir)
+        self.link = link_vdisk_img(self.dir)
+        return self
+
+    def __exit__(self, *args):
+        return self.temp.__exit__(*args)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def amend(self, *words, compat="10"):
+        result = run_link(self.link, ["amend", *words], self.dir, compat)
+        return result.code, result.stdout.decode(), result.stderr.decode()
+
+    def files(self):
+        found = {}
+        for name in sorted(os.listdir(self.dir)):
+            if name != "qemu-img":
+                with open(self.path(name), "rb") as f:
+                    found[name] = f.read()
+        return found
+
+    def data(self, name):
+        return json.loads(vdisk_img("info", "--output=json", name,
+                                    cwd=self.dir))["format-specific"]["data"]
+
+    def comment(self, name):
+        result = run_link(self.link, ["meta", "get", "--link", name,
+                                      "comment"], self.dir)
+        return result.stdout.decode() if result.code == 0 else None
+
+
+SAME_AS_QEMU = [words.split() for words in (
+    "", "a.raw", "-f raw a.raw", "-o x=1", "-o x=1 a b", "-o help",
+    "-f raw -o x=1 a.raw", "-f raw -o size=1M a.raw", "-f raw -o help",
+    "-f raw -o help a.raw", "-f raw -o ? a.raw", "-f nope -o help",
+    "-f nope -o a=1 a.raw", "-o a=1 none", "-o , a.raw", "-o help none",
+    "-f raw -t foo -o a=1 a.raw", "-f raw --force -o a=1 a.raw",
+    "-f raw -q -o a=1 a.raw", "--no-such a.raw",
+    "--image-opts -o a=1 driver=raw,file.filename=a.raw",
+)]
+
+
+def check_same_as_qemu(words):
+    qemu = qemu_img_72()
+    with Place() as place:
+        result = run([qemu, "amend", *words], cwd=place.dir)
+        theirs = (result.code, result.stdout.decode(), result.stderr.decode())
+        assert_equal(theirs, place.amend(*words, compat="7.2"), "qemu-img 7.2")
+
+
+def check_all(image):
+    with Place() as place:
+        before = place.data(image)
+        assert_equal((0, "", ""), place.amend(
+            "-o", "adapter_type=pvscsi,hwversion=14,toolsversion=10",
+            "-o", "description=a,, b,uuid=" + UUID, image), "amend")
+        data = place.data(image)
+        assert_equal(("lsilogic", 14, 10, UUID),
+                     tuple(data[k] for k in ("adapter-type", "hw-version",
+                                             "tools-version", "uuid")), image)
+        assert_equal("a, b\n", place.comment(image), "description")
+        for key in ("cid", "parent-cid", "create-type"):
+            assert_equal(before[key], data[key], key)
+        place.amend("-o", "description=", image)
+        assert_equal(None, place.comment(image), "description")
+        if image != "a.raw":
+            vdisk_img("check", "-q", place.path(image))
+        vdisk_img("compare", "-q", place.path("a.vmdk"), place.path("c.vmdk"))
+
+
+WRONG = (
+    (["-o", "foo=1", "a.vmdk"], "Invalid parameter 'foo'\n"),
+    (["-o", "grain_size=4k", "a.vmdk"],
+     "Invalid parameter 'grain_size'\n" + ONLY),
+    (["-o", "size=1G", "a.vmdk"], "Invalid parameter 'size'\n" + ONLY),
+    (["-o", "hwversion=9,subformat=vmfs", "a.vmdk"],
+     "Invalid parameter 'subformat'\n" + ONLY),
+    (["-o", "backing_file=b.vmdk", "c.vmdk"], "Cannot amend the backing file\n"
+     "You can use 'qemu-img rebase' instead.\n"),
+    (["-o", "adapter_type=scsi", "a.vmdk"], "scsi"),
+    (["-o", "hwversion=9,uuid=x", "a.vmdk"], "uuid must have the form"),
+    (["-o", "hwversion=many", "a.vmdk"], "hwversion"),
+    (["-o", "hwversion=4294967296", "a.vmdk"], "hwversion must be below"),
+    (["-o", "description=" + 1025 * "x", "a.vmdk"], "description is longer"),
+    (["a.vmdk"], "Must specify options (-o)\n" + TRY),
+    (["-o", "uuid=" + UUID, "none.vmdk"], "Could not open 'none.vmdk'"),
+)
+
+
+def check_wrong(words, text):
+    with Place() as place:
+        before = place.files()
+        code, out, err = place.amend(*words)
+        assert_equal((1, ""), (code, out), err)
+        if text not in err:
+            raise Failed(err)
+        assert_equal(before, place.files(), "files")
+
+
+@suite.case("help lists what can be changed, of a format and of a file")
+def _():
+    with Place() as place:
+        code, out, err = place.amend("-f", "vmdk", "-o", "help")
+        assert_equal((0, ""), (code, err), "help")
+        lines = out.splitlines()
+        assert_equal("Amend options for 'vmdk':", lines[0], out)
+        assert_equal(["adapter_type", "description", "hwversion",
+                      "toolsversion", "uuid"],
+                     [line.split("=")[0].strip() for line in lines[1:]], out)
+        assert_equal((0, out, ""), place.amend("-o", "help", "a.vmdk"), "file")
+
+
+@suite.case("JSON tells what was changed")
+def _():
+    with Place() as place:
+        code, out, err = place.amend("--output=json", "-o", "hwversion=7",
+                                     "f.vmdk")
+        assert_equal((0, ""), (code, err), "amend")
+        assert_equal({"filename": "f.vmdk", "format": "vmdk",
+                      "options": {"hwversion": "7"}}, json.loads(out), out)
+
+
+@suite.case("an image in use is left alone")
+def _():
+    with Place() as place:
+        with subprocess.Popen([DISK_IO, "-f", "vmdk", place.path("a.vmdk"),
+                               "wait"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) as holder:
+            holder.stdout.readline()
+            before = place.files()
+            code, out, err = place.amend("-o", "hwversion=7", "a.vmdk")
+            assert_equal(before, place.files(), "files")
+            holder.communicate()
+        assert_equal((1, ""), (code, out), err)
+        if "Is another process using the image [a.vmdk]?" not in err:
+            raise Failed(err)
+
+
+def main():
+    for words in SAME_AS_QEMU:
+        suite.add("as qemu-img: amend " + " ".join(words), check_same_as_qemu,
+                  words)
+    for image in ("a.vmdk", "c.vmdk", "f.vmdk"):
+        suite.add("all options of " + image, check_all, image)
+    for words, text in WRONG:
+        suite.add("refused: amend " + " ".join(words)[:60], check_wrong, words,
+                  text)
+    suite.run()
+
+
+main()
