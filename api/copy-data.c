@@ -4,7 +4,8 @@
  * Cached reads and the search for zeroes happen on the loop, buffered writes on
  * worker threads below: with several items in flight they overlap.
  *
- * Concurrency: items share nothing but the counters of the copy.
+ * Concurrency: items share nothing but the counters of the copy, and whether it
+ * can be done below the disks.
  */
 #include "api/copy.h"
 
@@ -267,8 +268,47 @@ data_co_write_different(VdCopy *c, const VdSpan *span, const uint8_t *buf)
     return ok;
 }
 
+/* -- below the disks ----------------------------------------------------------
+ */
+
+/* False: not this way.  What else goes wrong is for reading and writing to tell
+ * of, with its place. */
+static bool
+data_co_offload(VdCopy *c, const VdSpan *span)
+{
+    const VdCopySource *src = data_source_at(c, span->off);
+    uint64_t pos = span->off - src->start;
+    g_autoptr(GError) error = NULL;
+
+    if (span->kind != VD_SPAN_DATA || pos > src->size ||
+        span->len > src->size - pos || !vd_copy_co_pace(c, span->len))
+        return false;
+    if (!vd_node_co_copy_range(src->disk->node, src->skip + pos,
+                               c->target->node, span->off, span->len, &error)) {
+        c->no_offload =
+            g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
+        return false;
+    }
+    c->result.bytes_offloaded += span->len;
+    c->result.bytes_written += span->len;
+    return true;
+}
+
 /* -- items -------------------------------------------------------------------
  */
+
+static bool
+data_co_copy_span(VdCopy *c, const VdSpan *span)
+{
+    uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
+    bool ok = vd_copy_co_read(c, span, buf);
+
+    if (ok)
+        ok = c->choice.fill_holes ? data_co_write_different(c, span, buf)
+                                  : data_co_write_span(c, span, buf);
+    vio_buffer_put(c->loop, buf, span->len);
+    return ok;
+}
 
 bool
 vd_copy_co_data_item(void *arg, GError **error)
@@ -276,16 +316,14 @@ vd_copy_co_data_item(void *arg, GError **error)
     const VdCopyItem *item = arg;
     VdCopy *c = item->copy;
     const VdSpan *span = &item->span;
-    uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
 
-    if (!vd_copy_stopped(c, span->off) && vd_copy_co_read(c, span, buf)) {
-        bool ok = c->choice.fill_holes ? data_co_write_different(c, span, buf)
-                                       : data_co_write_span(c, span, buf);
+    if (!vd_copy_stopped(c, span->off)) {
+        bool below =
+            c->params.offload && !c->no_offload && data_co_offload(c, span);
 
-        if (ok && span->kind == VD_SPAN_DATA)
+        if ((below || data_co_copy_span(c, span)) && span->kind == VD_SPAN_DATA)
             c->meter.now.done += span->len;
     }
-    vio_buffer_put(c->loop, buf, span->len);
     vd_meter_update(&c->meter);
     return true; /* failures are in the copy, with their offsets */
 }

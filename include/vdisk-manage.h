@@ -355,6 +355,10 @@ typedef struct VdCopyParams {
     unsigned depth;       /* requests in flight; 0 = chosen by the engine;
                              bounded by the context's buffers */
     uint64_t rate_limit;  /* bytes/s of target writes; 0 = none */
+    bool offload;         /* let the file system copy (share extents; with the
+                             target's copy-offload=full copy_file_range, too)
+                             where both ends are bytes of plain files, by which
+                             zeroes in data are copied; else as without */
     bool recode;          /* encode everything anew, even records that could be
                              handed over as they are */
     unsigned skip_depth;  /* keep what links from this depth on provide out

@@ -124,6 +124,39 @@ test_target_with_old_content_is_overwritten(ApiTest *t, gconstpointer unused)
     api_test_assert_same_files(src, dst);
 }
 
+/* @offload: of the target's file; "full": the kernel can copy everywhere. */
+static void
+copy_below(ApiTest *t, const char *offload, bool all)
+{
+    const char *src = api_test_path(t, "src"), *dst = api_test_path(t, "dst");
+    VdCopyParams params = {.sparse_size = UINT64_MAX, .offload = true};
+    VdCopyResult result;
+    VdDisk *source, *target;
+    GError *error = NULL;
+
+    api_test_make_full(src, 9 * MIB + 512, 6);
+    api_test_make_full(dst, 9 * MIB + 512, 7);
+    source = api_test_open(t, src, "raw", 0);
+    target = api_test_open_opts(t, VD_OPEN_RDWR,
+                                "driver=raw,file.driver=file,"
+                                "file.copy-offload=%s,file.filename=%s",
+                                offload, dst);
+    vd_copy(&source, 1, target, &params, &result, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(result.bytes_offloaded, ==, all ? 9 * MIB + 512 : 0);
+    g_assert_cmpuint(result.bytes_read, ==, all ? 0 : 9 * MIB + 512);
+    api_test_close(target);
+    api_test_close(source);
+    api_test_assert_same_files(src, dst);
+}
+
+static void
+test_the_file_system_copies_where_it_can(ApiTest *t, gconstpointer unused)
+{
+    copy_below(t, "full", true);
+    copy_below(t, "off", false);
+}
+
 static void
 test_sources_follow_one_another(ApiTest *t, gconstpointer unused)
 {
@@ -508,6 +541,8 @@ main(int argc, char **argv)
                  test_sparse_size_nought_writes_everything);
     api_test_add("/api/copy/target-with-old-content-is-overwritten",
                  test_target_with_old_content_is_overwritten);
+    api_test_add("/api/copy/the-file-system-copies-where-it-can",
+                 test_the_file_system_copies_where_it_can);
     api_test_add("/api/copy/sources-follow-one-another",
                  test_sources_follow_one_another);
     api_test_add("/api/copy/huge-hole-costs-nothing",

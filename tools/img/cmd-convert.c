@@ -50,7 +50,7 @@ static const CmdOption convert_options[] = {
     {OPT_COMPRESS_LEVEL, "compress-level", "LEVEL",
      "1 to 9, fast (1, default), qemu (6), best (9) or max", true},
     {'C', "copy-range-offloading", NULL,
-     "let the storage copy (done anyway where possible)", true},
+     "let the file system share blocks where it can", true},
     {'S', "sparse-size", "SIZE",
      "zeroes of at least this are left out; default 4k; 0 writes everything",
      true},
@@ -247,7 +247,7 @@ convert_take(ConvertWords *w, int code, const char *arg)
         w->job.copy.compress = true;
         return true;
     case 'C':
-        w->offload = true;
+        w->job.copy.offload = true;
         return true;
     case OPT_ATOMIC:
     case 'W':

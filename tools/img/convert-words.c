@@ -20,11 +20,11 @@ contradiction(const ConvertWords *w)
 {
     const ConvertJob *job = &w->job;
 
-    if (w->offload && job->copy.compress)
+    if (job->copy.offload && job->copy.compress)
         return "Cannot enable copy offloading when -c is used";
-    if (w->offload && w->sparse_given)
+    if (job->copy.offload && w->sparse_given)
         return "Cannot enable copy offloading when -S is used";
-    if (w->offload && job->copy.salvage)
+    if (job->copy.offload && job->copy.salvage)
         return "Cannot use copy offloading in salvaging mode";
     if (job->no_create && w->options_given)
         return "-o has no effect when skipping image creation";

@@ -48,7 +48,7 @@ typedef struct ConvertJob {
 typedef struct {
     ConvertJob job;
     const char *cache; /* -t */
-    bool sparse_given, offload, sync_given, options_given;
+    bool sparse_given, sync_given, options_given;
     bool keep_given, keep, skip_bitmaps;
 } ConvertWords;
 
