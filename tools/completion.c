@@ -95,3 +95,17 @@ completion_quote(const char *text, const char *escape)
     g_string_append_c(quoted, '\'');
     return g_string_free(quoted, FALSE);
 }
+
+bool
+completion_print(const CompletionProgram *program, const char *shell)
+{
+    if (!strcmp(shell, "bash"))
+        completion_print_bash(program);
+    else if (!strcmp(shell, "zsh"))
+        completion_print_zsh(program);
+    else if (!strcmp(shell, "fish"))
+        completion_print_fish(program);
+    else
+        return false;
+    return true;
+}

@@ -34,7 +34,12 @@ bool completion_letter_taken(const CmdOption *options, const CmdOption *o);
 /* @text within single quotes; @escape: characters that get a backslash. */
 char *completion_quote(const char *text, const char *escape);
 
-/* The scripts, to stdout. */
+#define COMPLETION_SHELLS "bash, zsh and fish"
+
+/* The script for @shell, to stdout; false if that is none of
+ * COMPLETION_SHELLS. */
+bool completion_print(const CompletionProgram *program, const char *shell);
+
 void completion_print_bash(const CompletionProgram *program);
 void completion_print_zsh(const CompletionProgram *program);
 void completion_print_fish(const CompletionProgram *program);

@@ -35,24 +35,21 @@ argument_kind(const CmdOption *o)
     return o->arg[0] == '[' ? optional_argument : required_argument;
 }
 
-static void
-tables_build(OptParser *parser)
+void
+opts_getopt_tables(const CmdOption *options, GString *shorts, GArray *longs)
 {
-    /* '+' is not wanted: options and operands mix; ':' tells a missing
-     * argument from an unknown option. */
-    g_string_append_c(parser->shorts, ':');
-    for (const CmdOption *o = parser->command->options; o->code; o++) {
+    for (const CmdOption *o = options; o->code; o++) {
         int kind = argument_kind(o);
         struct option row = {o->name, kind, NULL, o->code};
         if (o->name)
-            g_array_append_val(parser->longs, row);
+            g_array_append_val(longs, row);
         if (!code_is_letter(o->code))
             continue;
-        g_string_append_c(parser->shorts, (char) o->code);
+        g_string_append_c(shorts, (char) o->code);
         /* An argument that may be left out belongs to the long form only:
          * -p is as plain as in qemu-img. */
         if (kind == required_argument)
-            g_string_append_c(parser->shorts, ':');
+            g_string_append_c(shorts, ':');
     }
 }
 
@@ -65,9 +62,11 @@ opts_begin(const Command *command, int argc, char **argv)
     parser->argc = argc;
     parser->argv = argv;
     parser->longs = g_array_new(TRUE, TRUE, sizeof(struct option));
-    parser->shorts = g_string_new(NULL);
+    /* '+' is not wanted: options and operands mix; ':' tells a missing
+     * argument from an unknown option. */
+    parser->shorts = g_string_new(":");
     parser->common.allow_paths = g_ptr_array_new();
-    tables_build(parser);
+    opts_getopt_tables(command->options, parser->shorts, parser->longs);
     optind = 0; /* glibc: start anew, also the permutation */
     return parser;
 }

@@ -142,6 +142,10 @@ bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
 bool opts_parse_sync(const char *text, bool *no_sync);
 bool opts_parse_list(OptList *list, const char *text);
 
+/* What getopt_long() takes: appended to @shorts and to @longs, an array of
+ * struct option that keeps zeroes at its end. */
+void opts_getopt_tables(const CmdOption *options, GString *shorts,
+                        GArray *longs);
 /* Each of @options with its text. */
 void opts_print_table(const CmdOption *options);
 

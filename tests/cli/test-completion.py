@@ -16,16 +16,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from manual import help_options, same  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import Failed, need, vdisk_img, vdisk_img_fails  # noqa: E402
+from tools import (VDISK_IO, Failed, need, run, vdisk_img,  # noqa: E402
+                   vdisk_img_fails)
 
 COMMANDS = re.findall(r"^  (\w+)  ", vdisk_img("--help").split("Commands")[1],
                       re.M)
 OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 
 BASH = r"""
-source "$1"; shift
-COMP_WORDS=(vdisk-img "$@"); COMP_CWORD=$#
-_vdisk_img
+source "$1"; program=$2; shift 2
+COMP_WORDS=($program "$@"); COMP_CWORD=$#
+_${program/-/_}
 printf '%s\n' "${COMPREPLY[@]}"
 """
 ZSH = r"""
@@ -36,21 +37,35 @@ _arguments() {
     print -l -- "$@"
 }
 _describe() { print -l -- $commands }
-words=(${@:2}); [[ -n $words ]] || _arguments() { state=command; print -l -- "$@" }
+words=(${@:3}); [[ -n $words ]] || _arguments() { state=command; print -l -- "$@" }
 source $1
-_vdisk-img
+_$2
 """
+
+
+def io_text(*args):
+    result = run([VDISK_IO, *args])
+    if result.code or result.stderr:
+        raise Failed(str(result))
+    return result.stdout.decode()
+
+
+def script_of(program, shell):
+    if program == "vdisk-img":
+        return vdisk_img("completion", shell)
+    return io_text("--completion", shell)
 
 
 class Shell:
     """What a shell offers behind words, the last of which is unfinished."""
 
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, of="vdisk-img"):
         self.name = name
+        self.of = of
         self.program = need(name)
-        self.script = os.path.join(folder, "vdisk-img." + name)
+        self.script = os.path.join(folder, "%s.%s" % (of, name))
         with open(self.script, "w", encoding="utf-8") as file:
-            file.write(vdisk_img("completion", name))
+            file.write(script_of(of, name))
         self.env = dict(os.environ, HOME=folder, XDG_CONFIG_HOME=folder,
                         XDG_DATA_HOME=folder)
 
@@ -70,12 +85,13 @@ class Shell:
 
 class Bash(Shell):
     def offers(self, *words):
-        return self.run("--norc", "-c", BASH, "bash", self.script, *words)
+        return self.run("--norc", "-c", BASH, "bash", self.script, self.of,
+                        *words)
 
 
 class Fish(Shell):
     def offers(self, *words):
-        line = " ".join(["vdisk-img", *words])
+        line = " ".join([self.of, *words])
         code = "source %s; complete -C '%s'" % (self.script, line)
         return [row.split("\t")[0] for row in self.run("-c", code)]
 
@@ -88,7 +104,8 @@ class Fish(Shell):
 
 class Zsh(Shell):
     def offers(self, *words):
-        return self.run("-f", "-c", ZSH, "zsh", self.script, *words[:-1])
+        return self.run("-f", "-c", ZSH, "zsh", self.script, self.of,
+                        *words[:-1])
 
     def options(self, *words):
         return {OPTION.match(row).group()
@@ -142,6 +159,15 @@ def add_values(suite, kind, name, folder):
         check_value(shell, ["completion", "b"], "bash")
 
 
+def add_io(suite, kind, name, folder):
+    @suite.case("%s: options of vdisk-io" % name)
+    def _():
+        shell = kind(name, folder, "vdisk-io")
+        same(help_options(io_text("--help")), shell.options(), name)
+        if name != "zsh":
+            check_value(shell, ["-t", "un"], "unsafe")
+
+
 def main():
     suite = Suite()
     with tempfile.TemporaryDirectory() as folder:
@@ -149,6 +175,8 @@ def main():
             add_cases(suite, kind, name, folder)
         for kind, name in ((Bash, "bash"), (Fish, "fish")):
             add_values(suite, kind, name, folder)
+        for kind, name in ((Bash, "bash"), (Fish, "fish"), (Zsh, "zsh")):
+            add_io(suite, kind, name, folder)
 
         @suite.case("zsh: words behind options")
         def _():

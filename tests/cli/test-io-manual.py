@@ -47,8 +47,10 @@ def main():
     @suite.case("--help fits a screen")
     def _():
         lines = output("--help").splitlines()
-        if len(lines) > 24 or max(map(len, lines)) > 80:
+        if len(lines) > 23 or max(map(len, lines)) > 79:
             raise Failed("%d lines" % len(lines))
+        if not lines[0].startswith("Example: vdisk-io "):
+            raise Failed(lines[0])
 
     PAGE.add_cases(suite)
     suite.run()

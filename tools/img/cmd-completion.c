@@ -3,8 +3,6 @@
  *
  * Concurrency: main thread only.
  */
-#include <string.h>
-
 #include "tools/completion.h"
 #include "tools/img/commands.h"
 
@@ -30,15 +28,10 @@ cmd_completion_run(const Command *command, int argc, char **argv)
         return opts_fail_try(parser, "Expecting the name of a shell");
 
     const char *shell = opts_operands(parser)[0];
-    if (!strcmp(shell, "bash"))
-        completion_print_bash(&program);
-    else if (!strcmp(shell, "zsh"))
-        completion_print_zsh(&program);
-    else if (!strcmp(shell, "fish"))
-        completion_print_fish(&program);
-    else
+    if (!completion_print(&program, shell))
         return opts_fail_try(
-            parser, "Unknown shell '%s': bash, zsh and fish are known", shell);
+            parser, "Unknown shell '%s': " COMPLETION_SHELLS " are known",
+            shell);
     return 0;
 }
 

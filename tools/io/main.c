@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tools/completion.h"
 #include "tools/io/shell.h"
 #include "tools/options.h"
 #include "tools/output.h"
@@ -20,7 +21,7 @@
 
 #define LINE_MAX_BYTES (1 << 20)
 
-enum { OPTION_OBJECT = 256, OPTION_IMAGE_OPTS };
+enum { OPTION_OBJECT = 256, OPTION_IMAGE_OPTS, OPTION_COMPLETION };
 
 typedef struct {
     GPtrArray *lines; /* of -c */
@@ -37,32 +38,59 @@ shell_interrupted(void)
 
 /* -- help ----------------------------------------------------------------- */
 
+static const CmdOption io_options[] = {
+    {OPTION_OBJECT, "object", "OBJECT",
+     "secret,id=...: accepted for compatibility"},
+    {OPTION_IMAGE_OPTS, "image-opts", NULL,
+     "the file is given as driver=...,..."},
+    {'c', "cmd", "STRING", "run this command; may be repeated"},
+    {'f', "format", "FMT", "format of the image; default: probed"},
+    {'r', "read-only", NULL, "open for reading only"},
+    {'n', "nocache", NULL, "past the page cache, as -t none"},
+    {'m', "misalign", NULL, "misaligned buffers"},
+    {'k', "native-aio", NULL, "as -i native"},
+    {'i', "aio", "threads|io_uring|native", "native, with -n: what works"},
+    {'t', "cache", "CACHE", "none, writeback, writethrough, ..."},
+    {'d', "discard", "unmap|ignore", "what discards do; default unmap"},
+    {'T', "trace", "PATTERNS", "trace points to stderr"},
+    {'U', "force-share", NULL, "although somebody writes to it; with -r"},
+    {OPTION_COMPLETION, "completion", "bash|zsh|fish",
+     "print a completion script"},
+    {'h', "help", NULL, "this help"},
+    {'V', "version", NULL, "the version"},
+    {0},
+};
+
+/* Of qemu-io, and not to be had here. */
+static const CmdOption refused_options[] = {
+    {'s', "snapshot", NULL, NULL},
+    {'C', "copy-on-read", NULL, NULL},
+    {0},
+};
+
 static void
 help_print(void)
 {
-    printf("Usage: %s [OPTIONS]... [-c STRING]... [file]\n"
-           "Runs single requests against a disk image, e.g.\n"
-           "  %s -c 'write -P 7 0 64k' -c 'read -vP 7 512 16' x.vmdk\n\n"
-           "  --object OBJECT      secret,id=...: accepted for compatibility\n"
-           "  --image-opts         the file is given as driver=...,...\n"
-           "  -c, --cmd STRING     run this command; may be repeated\n"
-           "  -f, --format FMT     format of the image; default: probed\n"
-           "  -r, --read-only      open for reading only\n"
-           "  -n, --nocache        past the page cache, as -t none\n"
-           "  -m, --misalign       misaligned buffers\n"
-           "  -k, --native-aio     as -i native\n"
-           "  -i, --aio MODE       threads, io_uring, or native (whichever "
-           "works, with -n)\n"
-           "  -t, --cache MODE     none, writeback, writethrough, directsync, "
-           "unsafe\n"
-           "  -d, --discard MODE   what discards do: unmap (default), ignore\n"
-           "  -T, --trace PATTERNS trace points to stderr\n"
-           "  -U, --force-share    although somebody writes to it; with -r\n"
-           "  -h, --help           this help\n"
-           "  -V, --version        the version\n\n"
-           "Without -c commands come from standard input; \"%s -c help\" lists "
+    printf("Example: %s -c 'write -P 7 0 64k' -c 'read -vP 7 512 16' x.vmdk\n"
+           "Usage:   %s [OPTIONS]... [-c STRING]... [file]\n"
+           "run single requests against a disk image\n\n",
+           out_program(), out_program());
+    opts_print_table(io_options);
+    printf("Without -c commands come from standard input; \"%s -c help\" lists "
            "them.\n",
-           out_program(), out_program(), out_program());
+           out_program());
+}
+
+/* The exit code. */
+static int
+script_print(const char *shell)
+{
+    static const CompletionProgram program = {"vdisk-io", io_options, NULL};
+
+    if (completion_print(&program, shell))
+        return 0;
+    out_error("Unknown shell '%s': " COMPLETION_SHELLS " are known", shell);
+    return 1;
 }
 
 static void
@@ -155,44 +183,40 @@ option_take(int code, MainWords *words)
 
 /* -1: go on, else the exit code. */
 static int
+option_act(int code, MainWords *words)
+{
+    switch (code) {
+    case 'h':
+        help_print();
+        return 0;
+    case 'V':
+        version_print();
+        return 0;
+    case OPTION_COMPLETION:
+        return script_print(optarg);
+    default:
+        return option_take(code, words) ? -1 : 1;
+    }
+}
+
+/* The same. */
+static int
 options_take(int argc, char **argv, MainWords *words)
 {
-    static const struct option longs[] = {
-        {"object", required_argument, NULL, OPTION_OBJECT},
-        {"image-opts", no_argument, NULL, OPTION_IMAGE_OPTS},
-        {"cmd", required_argument, NULL, 'c'},
-        {"format", required_argument, NULL, 'f'},
-        {"read-only", no_argument, NULL, 'r'},
-        {"snapshot", no_argument, NULL, 's'},
-        {"nocache", no_argument, NULL, 'n'},
-        {"copy-on-read", no_argument, NULL, 'C'},
-        {"misalign", no_argument, NULL, 'm'},
-        {"native-aio", no_argument, NULL, 'k'},
-        {"aio", required_argument, NULL, 'i'},
-        {"cache", required_argument, NULL, 't'},
-        {"discard", required_argument, NULL, 'd'},
-        {"trace", required_argument, NULL, 'T'},
-        {"force-share", no_argument, NULL, 'U'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL},
-    };
-    int code;
+    g_autoptr(GArray) longs = g_array_new(TRUE, TRUE, sizeof(struct option));
+    g_autoptr(GString) shorts = g_string_new(NULL);
+    int code, status = -1;
 
+    opts_getopt_tables(io_options, shorts, longs);
+    opts_getopt_tables(refused_options, shorts, longs);
     argv[0] = (char *) out_program(); /* getopt's messages begin with it */
-    while ((code = getopt_long(argc, argv, "hVc:d:f:rsnCmki:t:T:U", longs,
-                               NULL)) != -1) {
-        if (code == 'h')
-            help_print();
-        else if (code == 'V')
-            version_print();
-        else if (!option_take(code, words))
-            return 1;
-        if (code == 'h' || code == 'V')
-            return 0;
-    }
-    if (argc - optind <= 1)
-        return -1;
+    while (status < 0 &&
+           (code = getopt_long(argc, argv, shorts->str,
+                               (struct option *) (void *) longs->data, NULL)) !=
+               -1)
+        status = option_act(code, words);
+    if (status >= 0 || argc - optind <= 1)
+        return status;
     help_print();
     return 1;
 }
