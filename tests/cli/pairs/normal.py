@@ -200,6 +200,8 @@ def descriptor(text):
         key = key.strip()
         if key == "CID" and re.fullmatch("[0-9a-f]{1,8}", value):
             continue
+        if key == "parentCID" and re.fullmatch("[0-9a-f]{1,8}", value):
+            value = value.zfill(8)  # QEMU writes no leading zeroes
         if key == "ddb.geometry.cylinders" and value == ' "0"':
             value = ' "1"'
         if line.startswith(("RW ", "RDONLY ", "NOACCESS ")):
