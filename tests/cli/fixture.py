@@ -12,8 +12,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Skip  # noqa: E402
-from tools import (VDISK_IMG, Failed, assert_no_crash, need,  # noqa: E402
-                   run, vdisk_img)
+from tools import (VDISK_IMG, Failed, assert_no_crash, need, run,  # noqa: E402
+                   scratch, vdisk_img)
 
 MIB = 1 << 20
 
@@ -76,3 +76,20 @@ def assert_equal(wanted, got, what):
 
 def copy_images(source, target):
     shutil.copytree(source, target, symlinks=True)
+
+
+class Place:
+    """A scratch folder with images and a link to vdisk-img."""
+
+    def __enter__(self):
+        self.temp = scratch()
+        self.dir = self.temp.__enter__()
+        make_images(self.dir)
+        self.link = link_vdisk_img(self.dir)
+        return self
+
+    def __exit__(self, *args):
+        return self.temp.__exit__(*args)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)

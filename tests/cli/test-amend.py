@@ -10,10 +10,10 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
-                     qemu_img_72, run_link)
+import fixture  # noqa: E402
+from fixture import assert_equal, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import DISK_IO, Failed, run, scratch, vdisk_img  # noqa: E402
+from tools import DISK_IO, Failed, run, vdisk_img  # noqa: E402
 
 suite = Suite()
 UUID = "60 00 C2 9a 11 22 33 44-55 66 77 88 99 aa bb cc"
@@ -21,20 +21,7 @@ TRY = "Try 'qemu-img [COMMAND] --help' for more info\n"
 ONLY = "This option is only supported for image creation\n"
 
 
-class Place:
-    def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        self.link = link_vdisk_img(self.dir)
-        return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
+class Place(fixture.Place):
     def amend(self, *words, compat="10"):
         result = run_link(self.link, ["amend", *words], self.dir, compat)
         return result.code, result.stdout.decode(), result.stderr.decode()

@@ -13,31 +13,18 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
-                     make_images, run_link)
+import fixture  # noqa: E402
+from fixture import MIB, assert_equal, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (DISK_IO, VDISK_IMG, Failed, need, run,  # noqa: E402
-                   scratch, vdisk_img)
+                   vdisk_img)
 
 suite = Suite()
 TIB = 1 << 40
 IMAGES = ("a.raw", "a.vmdk", "c.vmdk", "s.vmdk", "f.vmdk")
 
 
-class Place:
-    def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        self.link = link_vdisk_img(self.dir)
-        return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
+class Place(fixture.Place):
     def ours(self, *words):
         result = run_link(self.link, [str(w) for w in words], self.dir)
         return result.code, result.stdout.decode(), result.stderr.decode()

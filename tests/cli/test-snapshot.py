@@ -10,10 +10,10 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
-                     qemu_img_72, run_link)
+import fixture  # noqa: E402
+from fixture import assert_equal, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import DISK_IO, Failed, run, scratch  # noqa: E402
+from tools import DISK_IO, Failed, run  # noqa: E402
 
 suite = Suite()
 HINT = ("A child disk keeps the state that its parent has now: create -f vmdk "
@@ -31,20 +31,7 @@ snapshot0.disk0.fileName = "/elsewhere/a.vmdk"
 CREATED_US = (372529 << 32) + 0xffffffff
 
 
-class Place:
-    def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        self.link = link_vdisk_img(self.dir)
-        return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
+class Place(fixture.Place):
     def ours(self, *words, compat="10"):
         result = run_link(self.link, list(words), self.dir, compat)
         return result.code, result.stdout.decode(), result.stderr.decode()
