@@ -96,11 +96,12 @@ def check_engine(suite, directory, engine):
             running = Running(directory, [
                 "-f", "raw", *commands("length", "aio_write 0 1k",
                                        "sleep 100000", "length"), "raw.raw"],
-                b"4 MiB", engine)
+                b"4 MiB\n", engine)
             begun = time.monotonic()
             code, out, _ = running.stop(number)
             assert_equal(128 + number, code, "exit code")
-            if time.monotonic() - begun > 20 or "4 MiB" in out:
+            if time.monotonic() - begun > 20 or \
+                    "4 MiB" in out.splitlines():
                 raise Failed(out)
 
     @case("a closed standard input is an empty one")
