@@ -48,6 +48,8 @@ LAYERS = {
 # nobody.
 ROOMS = {
     "tools/img": ("include/*", "tools/*"),
+    "tools/img/bench": ("include/*", "tools/*"),
+    "tools/img/map": ("include/*", "tools/*"),
     "tools/io": ("include/*", "tools/*"),
     "tools/vixsample": ("include/vixDiskLib.h",),
 }

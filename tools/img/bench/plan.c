@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-plan.c - from the number of a request to its place and kind.
+/* tools/img/bench/plan.c - from the number of a request to its place and kind.
  *
  * Concurrency: no state.
  */
-#include "tools/img/bench-plan.h"
+#include "tools/img/bench/plan.h"
 
 /* Spreads the bits of a counter (the finalizer of splitmix64). */
 static uint64_t

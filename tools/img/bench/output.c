@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-output.c - what bench says.
+/* tools/img/bench/output.c - what bench says.
  *
  * The first and last of the human lines are qemu-img's to the letter; what is
  * ours stands in between and behind.
  *
  * Concurrency: no state.
  */
-#include "tools/img/bench-output.h"
+#include "tools/img/bench/output.h"
 
 #include <inttypes.h>
 #include <stdio.h>

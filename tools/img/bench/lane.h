@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-lane.h - one thread's part of a benchmark.
+/* tools/img/bench/lane.h - one thread's part of a benchmark.
  *
  * Of N lanes lane I does the requests I, I + N, I + 2N, ...
  */
 #pragma once
 
-#include "tools/img/bench-latency.h"
-#include "tools/img/bench-plan.h"
+#include "tools/img/bench/latency.h"
+#include "tools/img/bench/plan.h"
 
 #include "include/vdisk.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/plot.h - line plots with two logarithmic axes, as SVG.
+/* tools/img/bench/plot.h - line plots with two logarithmic axes, as SVG.
  *
  * Colours are classes of the page around: "s0" ... for the series, in one ramp
  * from little to much, and "grid", "frame", "tick-text", "axis-text".

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-compare.h - two images, or ways to use one, in alternation.
+/* tools/img/bench/compare.h - two images, or ways to use one, in alternation.
  */
 #pragma once
 
-#include "tools/img/bench-run.h"
+#include "tools/img/bench/run.h"
 
 #define BENCH_MAX_ROUNDS 1000
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-plan.h - what a benchmark does: the Nth of its requests.
+/* tools/img/bench/plan.h - what a benchmark does: the Nth of its requests.
  *
  * Each request is a function of its number, so that what is asked for does not
  * depend on threads, depth or timing, and a seed makes the same run again.

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-run.h - carrying out a plan on an image, and measuring. */
+/* tools/img/bench/result.h - what a benchmark has measured. */
 #pragma once
 
-#include "tools/img/bench-latency.h"
-#include "tools/img/bench-plan.h"
-#include "tools/images.h"
+#include <glib.h>
+#include <stdbool.h>
 
-typedef struct BenchTarget {
-    CommonOptions common; /* a copy: engine and format may be its own */
-    const char *name;
-    const char *cache_name; /* "writeback" ... */
-    VdOpenFlags cache;
-} BenchTarget;
+#include "tools/img/bench/latency.h"
 
 typedef struct BenchResult {
     const char *engine; /* "uring" or "threads" */
@@ -37,14 +31,3 @@ double bench_result_iops(const BenchResult *result);
 double bench_result_throughput(const BenchResult *result);
 /* Reads and writes together; belongs to the caller. */
 BenchLatency *bench_result_latency(const BenchResult *result);
-
-/* The most bytes that the buffers of all requests in flight may take. */
-#define BENCH_MAX_BUFFERS (UINT64_C(4) << 30)
-
-/* Called when all is open and the first request comes next. */
-typedef void (*BenchStartFunc)(void *opaque);
-
-/* Opens, measures, closes.  NULL after a message; a signal ends it early, with
- * what was measured so far, if signals_note() is on. */
-BenchResult *bench_run(const BenchTarget *target, const BenchPlan *plan,
-                       BenchStartFunc start, void *opaque);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-sweep.c - cell by cell, with a line for each; then the page.
+/* tools/img/bench/sweep.c - cell by cell, with a line for each; then the page.
  *
  * Concurrency: main thread only.
  */
-#include "tools/img/bench-sweep.h"
+#include "tools/img/bench/sweep.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "tools/human.h"
-#include "tools/img/bench-html.h"
-#include "tools/img/bench-output.h"
+#include "tools/img/bench/html.h"
+#include "tools/img/bench/output.h"
 #include "tools/img/svg.h"
 #include "tools/json.h"
 #include "tools/output.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-run.c - the threads of a benchmark, and their sum.
+/* tools/img/bench/run.c - the threads of a benchmark, and their sum.
  *
  * A test that only reads gives each thread a context and a handle of its own.
  * An image can be open for writing once only, so a test that writes has one
@@ -9,11 +9,9 @@
  * Concurrency: what is in Crew is guarded by its lock, under which images are
  * opened and closed, too, so that messages come one after the other.
  */
-#include "tools/img/bench-run.h"
+#include "tools/img/bench/run.h"
 
-#include <unistd.h>
-
-#include "tools/img/bench-lane.h"
+#include "tools/img/bench/lane.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 
@@ -41,56 +39,6 @@ typedef struct Member {
     CommonOptions common; /* as of the target, but silent in all but one */
     BenchLane lane;
 } Member;
-
-BenchResult *
-bench_result_new(void)
-{
-    return g_new0(BenchResult, 1);
-}
-
-void
-bench_result_free(BenchResult *result)
-{
-    if (!result)
-        return;
-    g_free(result->format);
-    g_free(result);
-}
-
-void
-bench_leave_if_abandoned(const BenchResult *result)
-{
-    if (!result->abandoned)
-        return;
-    (void) out_finish(); /* the exit code says already that it failed */
-    _exit(signals_status(1));
-}
-
-double
-bench_result_iops(const BenchResult *result)
-{
-    if (result->seconds <= 0)
-        return 0;
-    return (double) result->requests / result->seconds;
-}
-
-double
-bench_result_throughput(const BenchResult *result)
-{
-    if (result->seconds <= 0)
-        return 0;
-    return (double) result->bytes / result->seconds;
-}
-
-BenchLatency *
-bench_result_latency(const BenchResult *result)
-{
-    BenchLatency *all = g_new0(BenchLatency, 1);
-
-    bench_latency_merge(all, &result->read);
-    bench_latency_merge(all, &result->write);
-    return all;
-}
 
 /* -- opening and closing -------------------------------------------------- */
 

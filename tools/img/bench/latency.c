@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-latency.c - a log-linear histogram.
+/* tools/img/bench/latency.c - a log-linear histogram.
  *
  * Cells 0 ... 63 hold one nanosecond each; behind them every power of two is
  * cut in 64 equal steps, up to nearly five hours.  What is longer is counted in
@@ -7,7 +7,7 @@
  *
  * Concurrency: one thread for each BenchLatency.
  */
-#include "tools/img/bench-latency.h"
+#include "tools/img/bench/latency.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/map-picture.h - the allocation of each link of a chain, drawn. */
+/* tools/img/map/picture.h - the allocation of each link of a chain, drawn. */
 #pragma once
 
 #include "tools/images.h"

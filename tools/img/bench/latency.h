@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-latency.h - how long requests took, in bounded memory.
+/* tools/img/bench/latency.h - how long requests took, in bounded memory.
  *
  * A histogram whose steps grow with the values: a percentile is at most 1/64
  * too high, however many requests there were.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-html.h - the report of a sweep as one page. */
+/* tools/img/bench/html.h - the report of a sweep as one page. */
 #pragma once
 
-#include "tools/img/bench-sweep.h"
+#include "tools/img/bench/sweep.h"
 
 typedef struct BenchReport {
     const BenchTarget *target;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-compare.c - medians of alternating runs.
+/* tools/img/bench/compare.c - medians of alternating runs.
  *
  * Alternation, so that what changes with time (other load, clock rates, caches)
  * strikes both; medians, so that one odd round does not.
  *
  * Concurrency: main thread only.
  */
-#include "tools/img/bench-compare.h"
+#include "tools/img/bench/compare.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools/img/bench-output.h"
+#include "tools/img/bench/output.h"
 #include "tools/json.h"
 
 typedef enum Figure { FIG_IOPS, FIG_RATE, FIG_P50, FIG_P99, FIGURES } Figure;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/cmd-map.c - vdisk-img map: which bytes are stored where.
+/* tools/img/map/cmd-map.c - vdisk-img map: which bytes are stored where.
  *
  * Entries are printed as they come, so that memory does not grow with the
  * image; neighbours of one kind become one line.
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "tools/img/commands.h"
-#include "tools/img/map-picture.h"
+#include "tools/img/map/picture.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-output.h - plans and results of benchmarks as text and JSON.
+/* tools/img/bench/output.h - plans and results of benchmarks as text and JSON.
  */
 #pragma once
 
-#include "tools/img/bench-run.h"
+#include "tools/img/bench/run.h"
 
 /* "Sending 100 read requests, ..." and what else will be done; @brief: only
  * what qemu-img says, too. */

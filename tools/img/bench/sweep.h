@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench-sweep.h - a benchmark over block sizes and depths. */
+/* tools/img/bench/sweep.h - a benchmark over block sizes and depths. */
 #pragma once
 
-#include "tools/img/bench-run.h"
+#include "tools/img/bench/run.h"
 
 #define BENCH_AXIS_MAX 8
 #define BENCH_CELL_SECONDS 1.0 /* unless a time or count is given */

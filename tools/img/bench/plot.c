@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/plot.c - axes, grid, lines, legend.
+/* tools/img/bench/plot.c - axes, grid, lines, legend.
  *
  * Both axes are logarithmic: sizes and depths are chosen by factors, and what
  * is measured over them spans several powers of ten.
  *
  * Concurrency: no state.
  */
-#include "tools/img/plot.h"
+#include "tools/img/bench/plot.h"
 
 #include <math.h>
 #include <stdio.h>
