@@ -105,39 +105,48 @@ element_end(GString *out, const char *name, const char *title)
     g_string_append_printf(out, "</title></%s>\n", name);
 }
 
+typedef struct Attribute {
+    const char *name;
+    double value;
+} Attribute;
+
+/* An element that is all numbers. */
+static void
+shape(GString *out, const char *name, const char *css_class,
+      const Attribute *attributes, size_t n, const char *title)
+{
+    element_begin(out, name, css_class);
+    for (size_t i = 0; i < n; i++)
+        attribute(out, attributes[i].name, attributes[i].value);
+    element_end(out, name, title);
+}
+
 void
 svg_rect(GString *out, const char *css_class, double x, double y, double width,
          double height, const char *title)
 {
-    element_begin(out, "rect", css_class);
-    attribute(out, "x", x);
-    attribute(out, "y", y);
-    attribute(out, "width", width);
-    attribute(out, "height", height);
-    element_end(out, "rect", title);
+    const Attribute of[] = {
+        {"x", x}, {"y", y}, {"width", width}, {"height", height}};
+
+    shape(out, "rect", css_class, of, G_N_ELEMENTS(of), title);
 }
 
 void
 svg_circle(GString *out, const char *css_class, double x, double y,
            double radius, const char *title)
 {
-    element_begin(out, "circle", css_class);
-    attribute(out, "cx", x);
-    attribute(out, "cy", y);
-    attribute(out, "r", radius);
-    element_end(out, "circle", title);
+    const Attribute of[] = {{"cx", x}, {"cy", y}, {"r", radius}};
+
+    shape(out, "circle", css_class, of, G_N_ELEMENTS(of), title);
 }
 
 void
 svg_line(GString *out, const char *css_class, double x1, double y1, double x2,
          double y2)
 {
-    element_begin(out, "line", css_class);
-    attribute(out, "x1", x1);
-    attribute(out, "y1", y1);
-    attribute(out, "x2", x2);
-    attribute(out, "y2", y2);
-    element_end(out, "line", NULL);
+    const Attribute of[] = {{"x1", x1}, {"y1", y1}, {"x2", x2}, {"y2", y2}};
+
+    shape(out, "line", css_class, of, G_N_ELEMENTS(of), NULL);
 }
 
 void

@@ -5,12 +5,10 @@
  * Concurrency: main thread only.
  */
 #include <getopt.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tools/io/args.h"
-#include "tools/io/request.h"
+#include "tools/io/transfer.h"
 #include "tools/output.h"
 
 static bool
@@ -34,41 +32,17 @@ io_aio_flush_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 /* -- discard -------------------------------------------------------------- */
 
 static bool
-discard_range(char **words, Request *request)
-{
-    if (!args_size(words[0], &request->off) ||
-        !args_size(words[1], &request->len))
-        return false;
-    if (request->len <= SHELL_MAX_BYTES)
-        return true;
-    printf("length cannot exceed %" PRIu64 ", given %s\n", SHELL_MAX_BYTES,
-           words[1]);
-    return false;
-}
-
-static bool
 io_discard_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_DISCARD);
-    int code;
+    TransferWords words = {0};
 
-    args_begin();
-    while ((code = args_next(self, argc, argv, "Cq")) != -1) {
-        if (code == '?')
-            return false;
-        request->form = code == 'C' ? REPORT_MACHINE : REPORT_NONE;
-    }
+    if (!transfer_options(self, argc, argv, "Cq", request, &words))
+        return false;
     if (argc - optind != 2)
         return args_usage(self);
-    if (!discard_range(argv + optind, request))
-        return false;
-    if (!request_run(request)) {
-        report_failure("discard", request->error);
-        return false;
-    }
-    report_done(request->form, "discard", request->off, request->len,
-                request->ended - request->begun);
-    return true;
+    return transfer_range(request, argv + optind, "") &&
+           request_finish(request, "discard");
 }
 
 /* -- truncate ------------------------------------------------------------- */

@@ -4,111 +4,31 @@
  * Concurrency: main thread only.
  */
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "tools/io/args.h"
-#include "tools/io/request.h"
+#include "tools/io/transfer.h"
 
 #define FILLED_WITH 0xab /* a buffer that nothing was read into */
 
-typedef struct {
-    ReportForm form;
-    bool dump, verify, vm_state, invalid;
-    bool has_start, has_len;
-    uint8_t pattern;
-    uint64_t start, len;
-} ReadWords;
-
-static bool
-read_option(int code, ReadWords *words)
-{
-    switch (code) {
-    case 'b':
-        words->vm_state = true;
-        return true;
-    case 'C':
-        words->form = REPORT_MACHINE;
-        return true;
-    case 'i':
-        words->invalid = true;
-        return true;
-    case 'l':
-        words->has_len = true;
-        return args_size(optarg, &words->len);
-    case 'p':
-        return true;
-    case 'P':
-        words->verify = true;
-        return args_pattern(optarg, &words->pattern);
-    case 'q':
-        words->form = REPORT_NONE;
-        return true;
-    case 's':
-        words->has_start = true;
-        return args_size(optarg, &words->start);
-    case 'v':
-        words->dump = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool
-read_options(const ShellCommand *self, int argc, char **argv,
-             const char *letters, ReadWords *words)
-{
-    int code;
-
-    args_begin();
-    while ((code = args_next(self, argc, argv, letters)) != -1)
-        if (!read_option(code, words))
-            return false;
-    return true;
-}
-
 static void
-read_apply(Request *request, const ReadWords *words)
+read_apply(Request *request, const TransferWords *words)
 {
-    request->form = words->form;
-    request->dump = words->dump;
-    request->verify = words->verify;
+    request->dump = words->given['v'];
+    request->verify = words->given['P'];
     request->pattern = words->pattern;
     request->verify_off = words->start;
     request->verify_len =
-        words->has_len ? words->len : request->len - words->start;
-}
-
-static bool
-read_run(Request *request, const char *what)
-{
-    if (request_run(request))
-        return request_show_read(request);
-    report_failure(what, request->error);
-    return false;
+        words->given['l'] ? words->len : request->len - words->start;
 }
 
 /* -- read ----------------------------------------------------------------- */
 
 static bool
-read_range(char **words, Request *request)
-{
-    if (!args_size(words[0], &request->off) ||
-        !args_size(words[1], &request->len))
-        return false;
-    if (request->len <= SHELL_MAX_BYTES)
-        return true;
-    printf("length cannot exceed %" PRIu64 ", given %s\n", SHELL_MAX_BYTES,
-           words[1]);
-    return false;
-}
-
-static bool
-verify_fits(const ReadWords *words, uint64_t len)
+verify_fits(const TransferWords *words, uint64_t len)
 {
     if (words->start <= len &&
-        (!words->has_len || words->len <= len - words->start))
+        (!words->given['l'] || words->len <= len - words->start))
         return true;
     printf("pattern verification range exceeds end of read data\n");
     return false;
@@ -126,65 +46,52 @@ static bool
 io_read_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_READ);
-    ReadWords words = {0};
+    TransferWords words = {0};
 
-    if (!read_options(self, argc, argv, "bCl:pP:qs:v", &words))
+    if (!transfer_options(self, argc, argv, "bCl:pP:qs:v", request, &words))
         return false;
     if (argc - optind != 2 ||
-        ((words.has_start || words.has_len) && !words.verify))
+        ((words.given['s'] || words.given['l']) && !words.given['P']))
         return args_usage(self);
-    if (!read_range(argv + optind, request) ||
+    if (!transfer_range(request, argv + optind, "") ||
         !verify_fits(&words, request->len))
         return false;
-    if (words.vm_state)
+    if (words.given['b'])
         return vm_state_missing();
     if (!request_make_buffer(request, NULL, 0, FILLED_WITH))
         return false;
     read_apply(request, &words);
-    return read_run(request, "read");
+    return request_finish(request, "read");
 }
 
 /* -- readv, aio_read ------------------------------------------------------ */
 
 static bool
-read_pieces(const ShellCommand *self, Request *request, int argc, char **argv)
-{
-    g_autofree size_t *sizes = g_new(size_t, argc);
-    int n = argc - optind - 1;
-
-    if (n < 1)
-        return args_usage(self);
-    return args_size(argv[optind], &request->off) &&
-           args_vector(argv + optind + 1, n, sizes, &request->len) &&
-           request_make_buffer(request, sizes, n, FILLED_WITH);
-}
-
-static bool
 io_readv_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_READ);
-    ReadWords words = {0};
+    TransferWords words = {0};
 
-    if (!read_options(self, argc, argv, "CP:qv", &words) ||
-        !read_pieces(self, request, argc, argv))
+    if (!transfer_options(self, argc, argv, "CP:qv", request, &words) ||
+        !transfer_pieces(self, request, argc, argv, FILLED_WITH))
         return false;
     read_apply(request, &words);
-    return read_run(request, "readv");
+    return request_finish(request, "readv");
 }
 
 static bool
 io_aio_read_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_READ);
-    ReadWords words = {0};
+    TransferWords words = {0};
 
-    if (!read_options(self, argc, argv, "CP:iqv", &words))
+    if (!transfer_options(self, argc, argv, "CP:iqv", request, &words))
         return false;
-    if (words.invalid) {
+    if (words.given['i']) {
         printf("injecting invalid read request\n");
         return true;
     }
-    if (!read_pieces(self, request, argc, argv))
+    if (!transfer_pieces(self, request, argc, argv, FILLED_WITH))
         return false;
     read_apply(request, &words);
     request_start(g_steal_pointer(&request));

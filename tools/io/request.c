@@ -135,8 +135,9 @@ pattern_found(const Request *request)
     return true;
 }
 
-bool
-request_show_read(const Request *request)
+/* Verify, dump, report a read that succeeded. */
+static bool
+read_tell(const Request *request)
 {
     bool good = !request->verify || pattern_found(request);
 
@@ -151,18 +152,26 @@ request_show_read(const Request *request)
     return good;
 }
 
-static void
-request_tell(const Request *request)
+static bool
+request_tell(const Request *request, const char *name)
 {
-    bool reads = request->op == REQUEST_READ;
+    if (request->error) {
+        report_failure(name, request->error);
+        return false;
+    }
+    if (request->op == REQUEST_READ)
+        return read_tell(request);
+    report_done(request->form,
+                request->op == REQUEST_DISCARD ? "discard" : "wrote",
+                request->off, request->len, request->ended - request->begun);
+    return true;
+}
 
-    if (request->error)
-        report_failure(reads ? "readv" : "aio_write", request->error);
-    else if (reads)
-        (void) request_show_read(request); /* the command is long done */
-    else
-        report_done(request->form, "wrote", request->off, request->len,
-                    request->ended - request->begun);
+bool
+request_finish(Request *request, const char *name)
+{
+    (void) request_run(request); /* told with the rest */
+    return request_tell(request, name);
 }
 
 void
@@ -173,7 +182,9 @@ shell_turn(Shell *shell, int timeout_ms)
     (void) vd_context_iterate(shell->ctx, timeout_ms);
     shell_tell_breaks(shell);
     while ((request = g_queue_pop_head(&shell->finished))) {
-        request_tell(request);
+        (void) request_tell(request, request->op == REQUEST_READ
+                                         ? "readv"
+                                         : "aio_write"); /* long done */
         request_free(request);
         shell->n_in_flight--;
     }

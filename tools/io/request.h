@@ -48,9 +48,8 @@ bool request_make_buffer(Request *request, const size_t *sizes, int n,
 
 /* Submit and wait.  False if it failed (request->error). */
 bool request_run(Request *request);
+/* The same, and tell of it; @name stands for the request in a message.  False
+ * if it failed, or if other bytes were found than wanted. */
+bool request_finish(Request *request, const char *name);
 /* Submit; it is told and freed by some shell_turn(). */
 void request_start(Request *request);
-
-/* Verify, dump, report a read that succeeded.  False if other bytes were
- * found than wanted. */
-bool request_show_read(const Request *request);

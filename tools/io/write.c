@@ -5,135 +5,44 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/io/args.h"
-#include "tools/io/request.h"
+#include "tools/io/transfer.h"
 
 #define FILLED_WITH 0xcd
 
-typedef struct {
-    ReportForm form;
-    bool vm_state, compressed, fua, invalid, no_fallback, unmap, zeroes;
-    bool has_pattern;
-    uint8_t pattern;
-    const char *source; /* a file to fill the buffer from */
-} WriteWords;
-
-static bool
-write_option(int code, WriteWords *words)
-{
-    switch (code) {
-    case 'b':
-        words->vm_state = true;
-        return true;
-    case 'c':
-        words->compressed = true;
-        return true;
-    case 'C':
-        words->form = REPORT_MACHINE;
-        return true;
-    case 'f':
-        words->fua = true;
-        return true;
-    case 'i':
-        words->invalid = true;
-        return true;
-    case 'n':
-        words->no_fallback = true;
-        return true;
-    case 'p':
-        return true;
-    case 'P':
-        words->has_pattern = true;
-        return args_pattern(optarg, &words->pattern);
-    case 'q':
-        words->form = REPORT_NONE;
-        return true;
-    case 's':
-        words->source = optarg;
-        return true;
-    case 'u':
-        words->unmap = true;
-        return true;
-    case 'z':
-        words->zeroes = true;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool
-write_options(const ShellCommand *self, int argc, char **argv,
-              const char *letters, WriteWords *words)
-{
-    int code;
-
-    *words = (WriteWords){.pattern = FILLED_WITH};
-    args_begin();
-    while ((code = args_next(self, argc, argv, letters)) != -1)
-        if (!write_option(code, words))
-            return false;
-    return true;
-}
-
 /* What cannot stand together; NULL = nothing. */
 static const char *
-write_conflict(const WriteWords *w)
+write_conflict(const TransferWords *w)
 {
-    if (w->vm_state && w->zeroes)
+    const bool *given = w->given;
+
+    if (given['b'] && given['z'])
         return "-b and -z cannot be specified at the same time";
-    if (w->fua && (w->vm_state || w->compressed))
+    if (given['f'] && (given['b'] || given['c']))
         return "-f and -b or -c cannot be specified at the same time";
-    if (w->no_fallback && !w->zeroes)
+    if (given['n'] && !given['z'])
         return "-n requires -z to be specified";
-    if (w->unmap && !w->zeroes)
+    if (given['u'] && !given['z'])
         return "-u requires -z to be specified";
-    if (w->zeroes + w->has_pattern + (w->source != NULL) > 1)
+    if (given['z'] + given['P'] + given['s'] > 1)
         return "Only one of -z, -P, and -s can be specified at the same time";
     return NULL;
 }
 
 static void
-write_apply(Request *request, const WriteWords *words)
+write_apply(Request *request, const TransferWords *words)
 {
-    unsigned flags = (words->fua ? VD_REQ_FUA : 0) |
-                     (words->unmap ? VD_REQ_MAY_UNMAP : 0) |
-                     (words->no_fallback ? VD_REQ_NO_FALLBACK : 0);
+    unsigned flags = (words->given['f'] ? VD_REQ_FUA : 0) |
+                     (words->given['u'] ? VD_REQ_MAY_UNMAP : 0) |
+                     (words->given['n'] ? VD_REQ_NO_FALLBACK : 0);
 
-    request->form = words->form;
     request->flags = (VdReqFlags) flags;
 }
 
-static bool
-write_run(Request *request, const char *what)
-{
-    if (!request_run(request)) {
-        report_failure(what, request->error);
-        return false;
-    }
-    report_done(request->form, "wrote", request->off, request->len,
-                request->ended - request->begun);
-    return true;
-}
-
 /* -- write ---------------------------------------------------------------- */
-
-static bool
-write_range(char **words, bool unbounded, Request *request)
-{
-    if (!args_size(words[0], &request->off) ||
-        !args_size(words[1], &request->len))
-        return false;
-    if (request->len <= SHELL_MAX_BYTES || unbounded)
-        return true;
-    printf("length cannot exceed %" PRIu64 " without -n, given %s\n",
-           SHELL_MAX_BYTES, words[1]);
-    return false;
-}
 
 /* The file's bytes, over and over. */
 static bool
@@ -160,9 +69,9 @@ fill_from_file(Request *request, const char *path)
 }
 
 static bool
-write_fill(Request *request, const WriteWords *words)
+write_fill(Request *request, const TransferWords *words)
 {
-    if (words->zeroes)
+    if (words->given['z'])
         return true;
     return request_make_buffer(request, NULL, 0, words->pattern) &&
            (!words->source || fill_from_file(request, words->source));
@@ -171,18 +80,18 @@ write_fill(Request *request, const WriteWords *words)
 /* No format of ours holds the state of a virtual machine, and those that
  * compress are written once, by a copy. */
 static bool
-is_unknown_here(const WriteWords *words)
+is_unknown_here(const TransferWords *words)
 {
-    return words->vm_state || (words->compressed && !words->zeroes);
+    return words->given['b'] || (words->given['c'] && !words->given['z']);
 }
 
 static bool
 io_write_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_WRITE);
-    WriteWords words;
+    TransferWords words = {.pattern = FILLED_WITH};
 
-    if (!write_options(self, argc, argv, "bcCfnpP:qs:uz", &words))
+    if (!transfer_options(self, argc, argv, "bcCfnpP:qs:uz", request, &words))
         return false;
     if (argc - optind != 2)
         return args_usage(self);
@@ -191,45 +100,32 @@ io_write_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
         puts(conflict);
         return false;
     }
-    if (!write_range(argv + optind, words.no_fallback, request) ||
+    if (!transfer_range(request, argv + optind,
+                        words.given['n'] ? NULL : " without -n") ||
         !write_fill(request, &words))
         return false;
     if (is_unknown_here(&words)) {
         puts("write failed: Operation not supported");
         return false;
     }
-    request->op = words.zeroes ? REQUEST_ZEROES : REQUEST_WRITE;
+    request->op = words.given['z'] ? REQUEST_ZEROES : REQUEST_WRITE;
     write_apply(request, &words);
-    return write_run(request, "write");
+    return request_finish(request, "write");
 }
 
 /* -- writev, aio_write ---------------------------------------------------- */
 
 static bool
-write_pieces(const ShellCommand *self, Request *request, int argc, char **argv,
-             uint8_t pattern)
-{
-    g_autofree size_t *sizes = g_new(size_t, argc);
-    int n = argc - optind - 1;
-
-    if (n < 1)
-        return args_usage(self);
-    return args_size(argv[optind], &request->off) &&
-           args_vector(argv + optind + 1, n, sizes, &request->len) &&
-           request_make_buffer(request, sizes, n, pattern);
-}
-
-static bool
 io_writev_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_WRITE);
-    WriteWords words;
+    TransferWords words = {.pattern = FILLED_WITH};
 
-    if (!write_options(self, argc, argv, "CfqP:", &words) ||
-        !write_pieces(self, request, argc, argv, words.pattern))
+    if (!transfer_options(self, argc, argv, "CfqP:", request, &words) ||
+        !transfer_pieces(self, request, argc, argv, words.pattern))
         return false;
     write_apply(request, &words);
-    return write_run(request, "writev");
+    return request_finish(request, "writev");
 }
 
 static bool
@@ -249,21 +145,21 @@ static bool
 io_aio_write_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     g_autoptr(Request) request = request_new(shell, REQUEST_WRITE);
-    WriteWords words;
+    TransferWords words = {.pattern = FILLED_WITH};
 
-    if (!write_options(self, argc, argv, "CfiP:quz", &words))
+    if (!transfer_options(self, argc, argv, "CfiP:quz", request, &words))
         return false;
-    if (words.invalid) {
+    if (words.given['i']) {
         printf("injecting invalid write request\n");
         return true;
     }
-    if (words.unmap && !words.zeroes) {
+    if (words.given['u'] && !words.given['z']) {
         printf("-u requires -z to be specified\n");
         return false;
     }
-    if (!(words.zeroes
+    if (!(words.given['z']
               ? zeroes_pieces(self, request, argc, argv)
-              : write_pieces(self, request, argc, argv, words.pattern)))
+              : transfer_pieces(self, request, argc, argv, words.pattern)))
         return false;
     write_apply(request, &words);
     request_start(g_steal_pointer(&request));
