@@ -10,6 +10,7 @@
 #include "api/copy.h"
 
 #include "io/buffer.h"
+#include "io/offload.h"
 #include "io/zero.h"
 
 #include <string.h>
@@ -297,12 +298,58 @@ data_co_offload(VdCopy *c, const VdSpan *span)
 /* -- items -------------------------------------------------------------------
  */
 
+typedef struct {
+    const uint8_t *buf;
+    uint64_t len;
+    VioDigest digests[VD_COPY_MAX_SPARSE / VD_SUM_BYTES];
+} DataSum;
+
+/* On a worker. */
+static void
+data_sum_work(void *opaque)
+{
+    DataSum *sum = opaque;
+
+    vd_sums_digest(sum->buf, sum->len, sum->digests);
+}
+
+/* Zeroes that are written as data have been noted by the planner. */
+static void
+data_co_sum(VdCopy *c, const VdSpan *span, const uint8_t *buf)
+{
+    DataSum sum = {.buf = buf, .len = span->len};
+
+    if (c->params.sums == NULL || span->kind != VD_SPAN_DATA)
+        return;
+    vio_co_offload(c->loop, data_sum_work, &sum);
+    vd_sums_add_data(c->params.sums, span->off, span->len, sum.digests);
+}
+
+/* The file system has copied: nobody has seen the bytes yet. */
+static bool
+data_co_sum_unread(VdCopy *c, const VdSpan *span)
+{
+    uint8_t *buf;
+    bool ok;
+
+    if (c->params.sums == NULL)
+        return true;
+    buf = vio_co_buffer_get(c->loop, span->len);
+    ok = vd_copy_co_read(c, span, buf);
+    if (ok)
+        data_co_sum(c, span, buf);
+    vio_buffer_put(c->loop, buf, span->len);
+    return ok;
+}
+
 static bool
 data_co_copy_span(VdCopy *c, const VdSpan *span)
 {
     uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
     bool ok = vd_copy_co_read(c, span, buf);
 
+    if (ok)
+        data_co_sum(c, span, buf);
     if (ok)
         ok = c->choice.fill_holes ? data_co_write_different(c, span, buf)
                                   : data_co_write_span(c, span, buf);
@@ -320,8 +367,10 @@ vd_copy_co_data_item(void *arg, GError **error)
     if (!vd_copy_stopped(c, span->off)) {
         bool below =
             c->params.offload && !c->no_offload && data_co_offload(c, span);
+        bool ok =
+            below ? data_co_sum_unread(c, span) : data_co_copy_span(c, span);
 
-        if ((below || data_co_copy_span(c, span)) && span->kind == VD_SPAN_DATA)
+        if (ok && span->kind == VD_SPAN_DATA)
             c->meter.now.done += span->len;
     }
     vd_meter_update(&c->meter);

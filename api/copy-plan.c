@@ -133,6 +133,7 @@ plan_co_zero(VdCopy *c, uint64_t off, uint64_t end)
         return;
     c->meter.now.zero += end - off;
     c->result.bytes_zero += end - off;
+    vd_sums_add_zero(c->params.sums, off, end - off);
     if (!c->params.target_is_zero || c->params.sparse_size == 0)
         plan_co_add(c, off, end - off, VD_SPAN_ZERO);
 }

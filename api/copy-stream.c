@@ -35,7 +35,9 @@ typedef struct {
                        unit's place in @out; 0 = to be encoded.  NULL = all
                        are */
     uint64_t zero;  /* bytes of units that were left out */
-    uint64_t at;    /* unit being encoded: where a failure was */
+    VioDigest digest;  /* of the bytes that the records stand for */
+    uint64_t at;       /* unit being worked at: where a failure was, */
+    const char *doing; /* and at what: "reading", "writing" */
     GError *error;
     bool released;
 } StreamBatch;
@@ -79,11 +81,41 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
         return true;
     }
     batch->at = off;
+    batch->doing = "writing";
     if (!drv->encode(c->target->node, off, batch->in + pos, len,
                      batch->out + batch->out_len, &used, &batch->error))
         return false;
     stream_add_record(batch, off, used);
     return true;
+}
+
+/* What a record that is handed over stands for. */
+static bool
+stream_decode_unit(StreamBatch *batch, size_t index)
+{
+    const VdDriver *drv = batch->item->copy->target_driver;
+    size_t pos = index * drv->encode_unit;
+
+    batch->at = batch->item->span.off + pos;
+    batch->doing = "reading";
+    return drv->decode_record(batch->out + index * drv->encode_bound,
+                              batch->handed[index], batch->in + pos,
+                              &batch->error);
+}
+
+static bool
+stream_sum(StreamBatch *batch)
+{
+    const VdCopy *c = batch->item->copy;
+    size_t unit = c->target_driver->encode_unit;
+    size_t len = batch->item->span.len;
+    bool ok = true;
+
+    for (size_t i = 0; ok && batch->handed && i * unit < len; i++)
+        ok = batch->handed[i] == 0 || stream_decode_unit(batch, i);
+    if (ok)
+        vd_sums_digest(batch->in, len, &batch->digest);
+    return ok;
 }
 
 static void
@@ -93,7 +125,7 @@ stream_encode(void *opaque)
     VdCopy *c = batch->item->copy;
     size_t unit = c->target_driver->encode_unit;
     size_t len = batch->item->span.len;
-    bool ok = true;
+    bool ok = c->params.sums == NULL || stream_sum(batch);
 
     for (size_t pos = 0; ok && pos < len; pos += unit)
         ok = stream_encode_unit(batch, pos, MIN(unit, len - pos));
@@ -110,7 +142,8 @@ vd_copy_set_records(VdCopy *c)
     /* A record knows its place in the disk, so the disks must begin together;
      * and what cannot be read is found out only by decoding it. */
     if (drv->record_format && c->n_sources == 1 && !c->params.salvage &&
-        !c->params.recode && c->sources[0].skip == 0 && c->begin == 0)
+        !c->params.recode && c->sources[0].skip == 0 && c->begin == 0 &&
+        (c->params.sums == NULL || drv->decode_record))
         c->records = drv->record_format(c->target->node);
 }
 
@@ -211,7 +244,7 @@ stream_co_prepare(StreamBatch *batch)
     vio_co_offload(c->loop, stream_encode, batch);
     if (batch->error == NULL)
         return true;
-    vd_copy_fail(c, batch->at, "writing", g_steal_pointer(&batch->error));
+    vd_copy_fail(c, batch->at, batch->doing, g_steal_pointer(&batch->error));
     return false;
 }
 
@@ -241,8 +274,11 @@ stream_co_append(StreamBatch *batch)
         }
         c->result.bytes_written += batch->out_len;
     }
-    if (span->kind == VD_SPAN_DATA)
-        c->meter.now.done += span->len;
+    if (span->kind != VD_SPAN_DATA)
+        return;
+    c->meter.now.done += span->len;
+    if (c->params.sums != NULL)
+        vd_sums_add_data(c->params.sums, span->off, span->len, &batch->digest);
 }
 
 bool

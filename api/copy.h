@@ -6,6 +6,8 @@
  *   dispatcher (copy.c)      cuts spans into items, at most c->depth in flight
  *   items (copy-data.c)      read, look for zeroes, write: any order
  *         (copy-stream.c)    read, encode on workers, append: in order
+ *   sums (copy-sums.c)       what planner and items have found, if asked for
+ *   verification (copy-verify.c)  holds the target against them, later
  *
  * All of them are coroutines of one loop.  The first thing that goes wrong
  * stops planner and dispatcher; what is in flight ends, and of all failures the
@@ -13,7 +15,7 @@
  */
 #pragma once
 
-#include "api/disk.h"
+#include "api/copy-sums.h"
 #include "api/meter.h"
 
 #define VD_COPY_ITEM (UINT64_C(1) << 20) /* bytes read at a time */
@@ -106,6 +108,11 @@ bool vd_copy_co_disks(VdDisk *const *sources, unsigned n_sources,
                       VdDisk *target, const VdCopyParams *params,
                       const VdCopyChoice *choice, VdCopyResult *result,
                       GError **error);
+
+/* vd_copy_verify() inside of a coroutine. */
+bool vd_copy_co_verify(VdDisk *target, VdCopySums *sums,
+                       VdProgressFunc progress, void *progress_opaque,
+                       uint64_t *verified, GError **error);
 
 /* Takes @error over.  @doing: "reading", "writing", ... */
 void vd_copy_fail(VdCopy *c, uint64_t off, const char *doing, GError *error);

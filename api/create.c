@@ -220,6 +220,34 @@ vd_creation_disk(VdCreation *creation, GError **error)
     return call.disk;
 }
 
+typedef struct {
+    VdCreation *creation;
+    VdOpenFlags flags;
+    VdDisk *disk;
+} ReopenCall;
+
+static bool
+create_co_reopen(void *arg, GError **error)
+{
+    ReopenCall *call = arg;
+    VdCreation *creation = call->creation;
+
+    call->disk =
+        vd_disk_co_open(creation->ctx, creation->filename, creation->format,
+                        NULL, call->flags, creation->tx, error);
+    return call->disk != NULL;
+}
+
+VdDisk *
+vd_creation_reopen(VdCreation *creation, VdOpenFlags flags, GError **error)
+{
+    ReopenCall call = {.creation = creation, .flags = flags};
+
+    if (!vd_context_run(creation->ctx, create_co_reopen, &call, error))
+        return NULL;
+    return call.disk;
+}
+
 static bool
 create_co_commit(void *arg, GError **error)
 {

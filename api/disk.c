@@ -9,11 +9,43 @@
 #include <string.h>
 
 /* Frees @opts. */
+static VdNode *
+disk_co_try_direct(VdDisk *disk, const char *format, VdOptions *opts,
+                   VdOpenFlags flags, GError **error)
+{
+    g_autoptr(VdOptions) again = opts != NULL ? vd_options_copy(opts) : NULL;
+    VdOpenFlags buffered = flags & ~VD_OPEN_TRY_DIRECT;
+    GError *cause = NULL;
+    VdNode *node = vd_co_open(&disk->env, disk->name, format, opts,
+                              buffered | VD_OPEN_DIRECT, &cause);
+
+    if (node != NULL)
+        return node;
+    if (!g_error_matches(cause, VD_ERROR, VD_ERROR_NOT_SUPPORTED)) {
+        g_propagate_error(error, cause);
+        return NULL;
+    }
+    g_error_free(cause);
+    node = vd_co_open(&disk->env, disk->name, format, g_steal_pointer(&again),
+                      buffered, error);
+    if (node != NULL)
+        vd_node_warn(node,
+                     "%s: the file system does not support direct I/O: what "
+                     "is read may come from the page cache, not from the disk",
+                     vd_node_name(node));
+    return node;
+}
+
+/* Frees @opts. */
 static VdDisk *
 disk_co_open_node(VdDisk *disk, const char *format, VdOptions *opts,
                   VdOpenFlags flags, GError **error)
 {
-    disk->node = vd_co_open(&disk->env, disk->name, format, opts, flags, error);
+    if (flags & VD_OPEN_TRY_DIRECT)
+        disk->node = disk_co_try_direct(disk, format, opts, flags, error);
+    else
+        disk->node =
+            vd_co_open(&disk->env, disk->name, format, opts, flags, error);
     if (disk->node != NULL)
         return disk;
     vd_context_drop_env(disk->ctx, &disk->env);

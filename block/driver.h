@@ -266,6 +266,10 @@ struct VdDriver {
      * it.  CORRUPT if it is not the record of @off, or cannot be one. */
     bool (*co_read_record)(VdNode *node, uint64_t off, const VdRun *run,
                            void *dst, size_t *dst_len, GError **error);
+    /* The encode_unit bytes that such a record of @len bytes stands for; pure
+     * CPU on a worker thread. */
+    bool (*decode_record)(const void *record, size_t len, void *dst,
+                          GError **error);
 
     void (*get_info)(VdNode *node, VdNodeInfo *info);
     /* The format-specific object: a floating a{sv}, keys in output order. */

@@ -87,7 +87,8 @@ typedef struct VdProgress {
                              grows, total (an upper bound until everything has
                              been looked at) only shrinks */
     uint64_t zero;        /* bytes found or known to be zero so far */
-    const char *phase;    /* "copy", "tables", "resize", "zeroes", "move" */
+    const char *phase;    /* "copy", "tables", "verify", "resize", "zeroes",
+                             "move" */
 } VdProgress;
 
 /* Called at most once a turn of the loop, and once at the end; on the thread
@@ -202,6 +203,10 @@ VD_PUBLIC VdCreation *
 vd_create_begin(VdContext *ctx, const VdCreateParams *params, GError **error);
 /* Open the new image for writing.  Close the disk before commit or abort. */
 VD_PUBLIC VdDisk *vd_creation_disk(VdCreation *creation, GError **error);
+/* Open it as it is once it has been filled and closed, only for reading.
+ * @flags: VD_OPEN_DIRECT, VD_OPEN_TRY_DIRECT. */
+VD_PUBLIC VdDisk *vd_creation_reopen(VdCreation *creation, VdOpenFlags flags,
+                                     GError **error);
 /* The creation is gone in any case; a failure is an abort. */
 VD_PUBLIC bool vd_creation_commit(VdCreation *creation, GError **error);
 VD_PUBLIC void vd_creation_abort(VdCreation *creation);
@@ -342,6 +347,10 @@ VD_PUBLIC bool vd_image_unlink(VdContext *ctx, const char *path, unsigned flags,
 
 /* -- copying -------------------------------------------------------------- */
 
+/* What a copy has read, kept as digests of pieces of up to 1 MiB: 32 bytes
+ * each, and 16 for each stretch of zeroes. */
+typedef struct VdCopySums VdCopySums;
+
 typedef struct VdCopyParams {
     uint64_t sparse_size; /* zero runs of at least this (within one request
                              of 1 MiB or more) are not written as data; a
@@ -368,6 +377,8 @@ typedef struct VdCopyParams {
     uint64_t length; /* its length, 0 = all that follows, and where its */
     uint64_t target_offset; /* first byte goes; the target keeps the rest.  Of
                                targets that take records: whole units only */
+    VdCopySums *sums; /* are added here, for vd_copy_verify(); NULL = nobody
+                         wants them.  New ones for each copy */
     VdProgressFunc progress;
     void *progress_opaque;
 } VdCopyParams;
@@ -392,6 +403,21 @@ typedef struct VdCopyResult {
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);
+
+VD_PUBLIC VdCopySums *vd_copy_sums_new(void);
+VD_PUBLIC void vd_copy_sums_free(VdCopySums *sums);
+
+/* Does @target hold what a copy that filled @sums has read, zeroes included?
+ * What the copy left to the target's parent is not looked at.  @target is best
+ * opened after the one that was written has been closed, with
+ * VD_OPEN_TRY_DIRECT, so that its tables and its data come from the disk
+ * (vd_creation_reopen()).  *verified is how many bytes were held against it.
+ *
+ * Errors: CORRUPT at the first piece that is another; CANCELLED; those of
+ * reading.  Progress has the phase "verify". */
+VD_PUBLIC bool vd_copy_verify(VdDisk *target, VdCopySums *sums,
+                              VdProgressFunc progress, void *progress_opaque,
+                              uint64_t *verified, GError **error);
 
 typedef struct VdCloneParams {
     const char *source_format; /* NULL = probe */

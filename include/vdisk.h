@@ -167,6 +167,8 @@ typedef enum VdOpenFlags {
     VD_OPEN_HOLES_ZERO = 1 << 16,  /* with NO_PARENT: holes that would need the
                                       parent read as zeroes after all; the map
                                       still tells what they are */
+    VD_OPEN_TRY_DIRECT = 1 << 17,  /* DIRECT, or with a warning without, where
+                                      the file system cannot */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);

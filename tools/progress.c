@@ -28,6 +28,8 @@ struct Progress {
     double printed_percent; /* of the last plain line */
     int64_t started_us, printed_us;
     int bar_width;
+    bool expects_verify;
+    VdProgress first; /* of the two halves: how it ended */
     VdProgress last;
 };
 
@@ -151,12 +153,35 @@ interval_print(Progress *p, int64_t interval,
 }
 
 void
+progress_expect_verify(Progress *p)
+{
+    p->expects_verify = true;
+}
+
+/* The state of both halves together, from that of one of them. */
+static VdProgress
+halves_join(Progress *p, const VdProgress *state)
+{
+    VdProgress joint = *state;
+
+    if (g_strcmp0(state->phase, "verify")) {
+        p->first = *state;
+        joint.total *= 2;
+        return joint;
+    }
+    joint.done += p->first.total;
+    joint.total += p->first.total;
+    joint.zero = p->first.zero;
+    return joint;
+}
+
+void
 progress_update(const VdProgress *state, void *opaque)
 {
     Progress *p = opaque;
 
-    p->last = *state;
-    p->percent = MAX(p->percent, progress_percent(state));
+    p->last = p->expects_verify ? halves_join(p, state) : *state;
+    p->percent = MAX(p->percent, progress_percent(&p->last));
     if (p->mode == PROGRESS_PLAIN && p->percent >= p->printed_percent + p->step)
         plain_print(p);
     else if (p->mode == PROGRESS_BAR)
@@ -166,6 +191,12 @@ progress_update(const VdProgress *state, void *opaque)
 
     if (signals_take_usr1() && p->mode == PROGRESS_NONE)
         fprintf(stderr, "    (%3.2f/100%%)\n", p->percent);
+}
+
+double
+progress_reached(const Progress *p)
+{
+    return p->percent;
 }
 
 /* The last line of bar and json: with what was reached. */

@@ -24,8 +24,13 @@ typedef struct Progress Progress;
 
 /* @step: percent between two plain lines. */
 Progress *progress_begin(ProgressMode mode, double step);
+/* A phase "verify" will follow the others: what they do is one half of the
+ * way. */
+void progress_expect_verify(Progress *progress);
 /* VdProgressFunc; @opaque is the Progress. */
 void progress_update(const VdProgress *state, void *opaque);
+/* The percentage so far. */
+double progress_reached(const Progress *progress);
 /* Says 100 %, or nothing where nothing was to do, and leaves the line open. */
 void progress_done(Progress *progress);
 /* Ends the line; with @ok it says 100 % before.  Frees. */

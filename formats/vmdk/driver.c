@@ -334,6 +334,7 @@ const VdDriver vd_vmdk_driver = {
     .co_append = vmdk_co_append,
     .record_format = vmdk_record_format,
     .co_read_record = vmdk_co_read_record,
+    .decode_record = vmdk_stream_decode,
     .get_info = vmdk_get_info,
     .describe = vmdk_describe,
     .get_meta = vmdk_get_meta,

@@ -3,6 +3,7 @@
 #include "tests/unit/io-test.h"
 
 #include "io/buffer.h"
+#include "io/digest.h"
 #include "io/vec.h"
 #include "io/zero.h"
 
@@ -360,6 +361,78 @@ test_zero_runs_random(void)
     }
 }
 
+/* -- digests -------------------------------------------------------------- */
+
+static bool
+same_digest(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    VioDigest x = vio_digest(a, a_len), y = vio_digest(b, b_len);
+
+    return x.word[0] == y.word[0] && x.word[1] == y.word[1];
+}
+
+static void
+test_digest_sees_every_bit(void)
+{
+    uint8_t a[203], b[203];
+
+    for (size_t i = 0; i < sizeof(a); i++)
+        a[i] = (uint8_t) (i * 37);
+    memcpy(b, a, sizeof(a));
+    for (size_t len = 1; len <= sizeof(a); len += len < 70 ? 1 : 19)
+        for (size_t bit = 0; bit < 8 * len; bit++) {
+            g_assert_true(same_digest(a, len, b, len));
+            b[bit / 8] ^= (uint8_t) (1 << bit % 8);
+            g_assert_false(same_digest(a, len, b, len));
+            b[bit / 8] = a[bit / 8];
+        }
+}
+
+static void
+test_digest_sees_lengths(void)
+{
+    static const uint8_t zeroes[300];
+
+    for (size_t a = 0; a < sizeof(zeroes); a++)
+        for (size_t b = 0; b < a; b++)
+            g_assert_false(same_digest(zeroes, a, zeroes, b));
+}
+
+static void
+test_digest_sees_what_was_exchanged(void)
+{
+    uint8_t a[1024], b[1024];
+
+    for (size_t i = 0; i < sizeof(a); i++)
+        a[i] = (uint8_t) (i / 8);
+    for (size_t from = 0; from < 1024; from += 8)
+        for (size_t to = 0; to < from; to += 8) {
+            memcpy(b, a, sizeof(b));
+            memcpy(b + to, a + from, 8);
+            memcpy(b + from, a + to, 8);
+            g_assert_false(same_digest(a, 1024, b, 1024));
+        }
+}
+
+static void
+test_digest_does_not_care_where(void)
+{
+    uint8_t a[600];
+
+    for (size_t len = 0; len < 500; len += 7)
+        for (size_t at = 0; at < 40; at++) {
+            memset(a, 0x55, sizeof(a));
+            for (size_t i = 0; i < len; i++)
+                a[at + i] = (uint8_t) (i * 11);
+            VioDigest moved = vio_digest(a + at, len);
+
+            memmove(a, a + at, len);
+            g_assert_cmpmem(&moved, sizeof(moved),
+                            &(VioDigest[]){vio_digest(a, len)},
+                            sizeof(VioDigest));
+        }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -374,5 +447,10 @@ main(int argc, char **argv)
     g_test_add_func("/io/vec/alignment", test_vec_alignment);
     g_test_add_func("/io/zero/single-byte", test_zero_single_byte);
     g_test_add_func("/io/zero/runs-random", test_zero_runs_random);
+    g_test_add_func("/io/digest/every-bit", test_digest_sees_every_bit);
+    g_test_add_func("/io/digest/lengths", test_digest_sees_lengths);
+    g_test_add_func("/io/digest/exchanged",
+                    test_digest_sees_what_was_exchanged);
+    g_test_add_func("/io/digest/anywhere", test_digest_does_not_care_where);
     return g_test_run();
 }

@@ -69,6 +69,30 @@ test_json_text(void)
                     "\"rate\": 50, \"eta\": 4, \"phase\": \"tables\"}");
 }
 
+static void
+test_verifying_is_the_second_half(void)
+{
+    Progress *p = progress_begin(PROGRESS_NONE, 1);
+    static const struct {
+        VdProgress state;
+        double percent;
+    } steps[] = {
+        {{.done = 0, .total = 400, .phase = "copy"}, 0},
+        {{.done = 100, .total = 200, .phase = "copy"}, 25},
+        {{.done = 200, .total = 200, .phase = "tables"}, 50},
+        {{.done = 0, .total = 900, .phase = "verify"}, 50},
+        {{.done = 100, .total = 200, .phase = "verify"}, 75},
+        {{.done = 200, .total = 200, .phase = "verify"}, 100},
+    };
+
+    progress_expect_verify(p);
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        progress_update(&steps[i].state, p);
+        g_assert_cmpfloat(progress_reached(p), ==, steps[i].percent);
+    }
+    progress_end(p, true);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -80,5 +104,7 @@ main(int argc, char **argv)
     g_test_add_func("/tools/progress/bar-text-at-the-start",
                     test_bar_text_at_the_start);
     g_test_add_func("/tools/progress/json-text", test_json_text);
+    g_test_add_func("/tools/progress/verifying-is-the-second-half",
+                    test_verifying_is_the_second_half);
     return g_test_run();
 }

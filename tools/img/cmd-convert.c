@@ -29,6 +29,7 @@ enum {
     OPT_BITMAPS,
     OPT_SKIP_BITMAPS,
     OPT_REQUIRE_SPACE,
+    OPT_VERIFY,
 };
 
 static const CmdOption convert_options[] = {
@@ -76,6 +77,8 @@ static const CmdOption convert_options[] = {
      true},
     {OPT_REQUIRE_SPACE, "require-space", NULL,
      "fail at once if the target may not fit; default: warn", true},
+    {OPT_VERIFY, "verify", NULL,
+     "read the target back and compare it with what was read", true},
     {'l', "snapshot", "SNAPSHOT", "internal snapshot of the source", true},
     {OPT_BITMAPS, "bitmaps", NULL, "copy persistent bitmaps, too", true},
     {OPT_SKIP_BITMAPS, "skip-broken-bitmaps", NULL,
@@ -231,6 +234,9 @@ convert_take(ConvertWords *w, int code, const char *arg)
         return true;
     case OPT_REQUIRE_SPACE:
         w->job.require_space = true;
+        return true;
+    case OPT_VERIFY:
+        w->job.verify = true;
         return true;
     case OPT_BITMAPS:
         w->job.bitmaps = true;

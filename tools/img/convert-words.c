@@ -164,6 +164,8 @@ stdout_problem(ConvertWords *w)
         return "--output=json makes no sense with the image on standard output";
     if (w->keep)
         return "--keep-metadata makes no sense with standard output";
+    if (job->verify)
+        return "--verify makes no sense with standard output";
     if (isatty(STDOUT_FILENO))
         return "Refusing to write an image to a terminal";
     return NULL;

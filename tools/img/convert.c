@@ -3,14 +3,15 @@
  * commit.
  *
  * A target that convert makes comes into being with vd_creation_commit(): when
- * anything before fails, what existed is as it was and what did not exist does
- * not exist.
+ * anything before fails, verification included, what existed is as it was and
+ * what did not exist does not exist.
  *
  * Concurrency: main thread only.
  */
 #include "tools/img/convert.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <sys/statvfs.h>
 
 #include "tools/formats.h"
@@ -83,6 +84,14 @@ tell_space(const ConvertJob *job, const GError *error)
              free_text, need_text);
 }
 
+static void
+finish_progress(ConvertJob *job, bool ok)
+{
+    if (job->progress)
+        progress_end(job->progress, ok);
+    job->progress = NULL;
+}
+
 static bool
 copy_with_progress(ConvertJob *job, VdDisk *target)
 {
@@ -90,14 +99,16 @@ copy_with_progress(ConvertJob *job, VdDisk *target)
 
     if (job->nothing)
         return true;
-    Progress *progress =
+    job->progress =
         progress_begin(job->common->progress, CONVERT_PROGRESS_STEP);
-
+    if (job->verify)
+        progress_expect_verify(job->progress);
     job->copy.progress = progress_update;
-    job->copy.progress_opaque = progress;
+    job->copy.progress_opaque = job->progress;
     bool ok = vd_copy(job->disks, job->n_sources, target, &job->copy,
                       &job->result, &error);
-    progress_end(progress, ok);
+    if (!ok || !job->verify)
+        finish_progress(job, ok);
     if (!ok) {
         out_failure(job->target, error, "%s", error->message);
         tell_space(job, error);
@@ -171,6 +182,23 @@ copy_to(ConvertJob *job, VdDisk *target)
     return ok;
 }
 
+/* -- verifying ------------------------------------------------------------ */
+
+/* @target: opened for this, and closed here. */
+static bool
+verify_with_progress(ConvertJob *job, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok = vd_copy_verify(target, job->copy.sums, progress_update,
+                             job->progress, &job->verified, &error);
+
+    finish_progress(job, ok);
+    if (!ok)
+        out_failure(job->target, error, "%s", error->message);
+    image_close_quietly(target);
+    return ok;
+}
+
 /* -- a target that exists (-n) -------------------------------------------- */
 
 static bool
@@ -196,6 +224,20 @@ target_close(const ConvertJob *job, VdDisk *target, bool ok)
 }
 
 static bool
+existing_verify(ConvertJob *job)
+{
+    ImageSpec spec = {
+        .name = job->target,
+        .format = job->target_format,
+        .image_opts = job->target_image_opts,
+        .flags = VD_OPEN_TRY_DIRECT,
+    };
+    VdDisk *target = job->verify ? image_open(job->ctx, &spec) : NULL;
+
+    return !job->verify || (target && verify_with_progress(job, target));
+}
+
+static bool
 convert_into_existing(ConvertJob *job)
 {
     unsigned flags = VD_OPEN_RDWR | VD_OPEN_UNMAP | job->target_cache;
@@ -212,7 +254,8 @@ convert_into_existing(ConvertJob *job)
         return false;
     job->copy.target_is_zero = job->target_is_zero;
     return target_close(job, target,
-                        copy_to(job, target) && target_flush(job, target));
+                        copy_to(job, target) && target_flush(job, target)) &&
+           existing_verify(job);
 }
 
 /* -- a target of ours ----------------------------------------------------- */
@@ -226,6 +269,19 @@ creation_fill(ConvertJob *job, VdCreation *creation)
     if (!target)
         return create_failure(job, error);
     return target_close(job, target, copy_to(job, target));
+}
+
+static bool
+creation_verify(ConvertJob *job, VdCreation *creation)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!job->verify)
+        return true;
+    VdDisk *target = vd_creation_reopen(creation, VD_OPEN_TRY_DIRECT, &error);
+    if (!target)
+        return create_failure(job, error);
+    return verify_with_progress(job, target);
 }
 
 static bool
@@ -252,7 +308,7 @@ convert_into_new(ConvertJob *job)
     if (!creation)
         return create_failure(job, error);
     job->copy.target_is_zero = !job->backing && !target_is_device(job);
-    if (!creation_fill(job, creation)) {
+    if (!creation_fill(job, creation) || !creation_verify(job, creation)) {
         vd_creation_abort(creation);
         return false;
     }
@@ -285,6 +341,8 @@ numbers_add(GVariantBuilder *object, const ConvertJob *job)
     json_add_uint(object, "bytes-offloaded", job->result.bytes_offloaded);
     if (job->copy.salvage)
         json_add_uint(object, "bytes-salvaged", job->result.salvaged);
+    if (job->verify)
+        json_add_uint(object, "verified", job->verified);
     json_add(object, "elapsed", g_variant_new_double(elapsed));
     json_add_uint(object, "rate", (uint64_t) rate);
 }
@@ -308,6 +366,15 @@ result_print_json(const ConvertJob *job)
     json_add_string(&object, "engine", vd_context_engine(job->ctx));
     json_add(&object, "warnings", json_strings(out_warnings(), -1));
     json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+}
+
+static void
+result_print(const ConvertJob *job)
+{
+    if (job->common->json)
+        result_print_json(job);
+    else if (job->verify && !job->common->quiet)
+        printf("Target verified: %" PRIu64 " bytes.\n", job->verified);
 }
 
 /* -- all of it ------------------------------------------------------------ */
@@ -336,8 +403,8 @@ convert_in_context(ConvertJob *job)
         out_warning("%" PRIu64 " bytes could not be read and are zeroes in "
                     "'%s'",
                     job->result.salvaged, job->target);
-    if (ok && job->common->json)
-        result_print_json(job);
+    if (ok)
+        result_print(job);
     return ok;
 }
 
@@ -349,7 +416,10 @@ convert_run(ConvertJob *job)
     if (!job->ctx)
         return 1;
     signals_watch(job->ctx);
+    job->copy.sums = job->verify ? vd_copy_sums_new() : NULL;
     bool ok = convert_in_context(job);
+    finish_progress(job, ok); /* unless it has ended */
+    vd_copy_sums_free(job->copy.sums);
     sources_close(job);
     signals_watch(NULL);
     vd_context_free(job->ctx);

@@ -33,6 +33,7 @@ typedef struct ConvertJob {
     bool grow;    /* a target that exists and is too small is made longer */
     bool nothing; /* no byte is to be copied */
     bool require_space, bitmaps;
+    bool verify;
     const char *snapshot; /* -l */
 
     /* the work */
@@ -41,6 +42,8 @@ typedef struct ConvertJob {
     uint64_t total; /* bytes that the target must have: of all sources, each
                        rounded up, unless something else was settled */
     VdCopyResult result;
+    uint64_t verified; /* bytes */
+    Progress *progress;
     int64_t started_us;
 } ConvertJob;
 

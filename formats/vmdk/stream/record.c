@@ -145,6 +145,20 @@ vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
     return true;
 }
 
+bool
+vmdk_stream_decode(const void *record, size_t len, void *dst, GError **error)
+{
+    const uint8_t *raw = record;
+    uint32_t data_bytes = vmdk_get32(raw + 8);
+    size_t used;
+
+    g_assert(len >= RECORD_HEAD && data_bytes <= len - RECORD_HEAD);
+    return vmdk_record_inflate(raw + RECORD_HEAD, data_bytes, dst,
+                               WRITE_GRAIN_BYTES, &used, error) ||
+           vd_prefix(error, "grain of sector %" G_GUINT64_FORMAT ": ",
+                     vmdk_get64(raw));
+}
+
 void
 vmdk_marker_encode(uint8_t raw[VMDK_SECTOR], VmdkMarker type, uint64_t value)
 {

@@ -50,6 +50,11 @@ size_t vmdk_stream_record_bound(void);
 bool vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
                         void *dst, size_t *dst_len, GError **error);
 
+/* The other way round: the 64 KiB that a record of @len bytes, as encode or
+ * co_read_record gave it, stands for.  Any thread. */
+bool vmdk_stream_decode(const void *record, size_t len, void *dst,
+                        GError **error);
+
 typedef struct VmdkStreamWriter VmdkStreamWriter;
 
 /* @file is an empty target whose descriptor has been written; records go behind
