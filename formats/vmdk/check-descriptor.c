@@ -83,18 +83,18 @@ disk_sectors(const VmdkState *s)
 static bool
 has_geometry(const VmdkState *s)
 {
-    return vmdk_descriptor_get(s->desc, "ddb.geometry.cylinders") ||
-           vmdk_descriptor_get(s->desc, "ddb.geometry.heads") ||
-           vmdk_descriptor_get(s->desc, "ddb.geometry.sectors");
+    return vmdk_descriptor_get(s->desc, VMDK_KEY_CYLINDERS) ||
+           vmdk_descriptor_get(s->desc, VMDK_KEY_HEADS) ||
+           vmdk_descriptor_get(s->desc, VMDK_KEY_SECTORS);
 }
 
 /* It may be smaller than the disk, as cylinders are whole, but not larger. */
 static bool
 geometry_fits(const VmdkState *s)
 {
-    uint64_t c = vmdk_descriptor_get_uint(s->desc, "ddb.geometry.cylinders", 0);
-    uint64_t h = vmdk_descriptor_get_uint(s->desc, "ddb.geometry.heads", 0);
-    uint64_t n = vmdk_descriptor_get_uint(s->desc, "ddb.geometry.sectors", 0);
+    uint64_t c = vmdk_descriptor_get_uint(s->desc, VMDK_KEY_CYLINDERS, 0);
+    uint64_t h = vmdk_descriptor_get_uint(s->desc, VMDK_KEY_HEADS, 0);
+    uint64_t n = vmdk_descriptor_get_uint(s->desc, VMDK_KEY_SECTORS, 0);
     uint64_t track = 0, all = 0;
 
     if (!c || !h || !n || !g_uint64_checked_mul(&track, h, n) ||
@@ -190,24 +190,13 @@ vmdk_check_descriptor(const VmdkState *s, bool by_profile,
 /* -- repair ---------------------------------------------------------------- */
 
 static bool
-set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
-           GError **error)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
-
-    return vmdk_descriptor_set(desc, key, text, error);
-}
-
-static bool
 repair_geometry(const VmdkState *s, VmdkDescriptor *desc, GError **error)
 {
     const char *adapter = vmdk_descriptor_get(desc, "ddb.adapterType");
     VmdkGeometry geo =
         vmdk_geometry_for(adapter ? adapter : "lsilogic", disk_sectors(s));
 
-    return set_number(desc, "ddb.geometry.cylinders", geo.cylinders, error) &&
-           set_number(desc, "ddb.geometry.heads", geo.heads, error) &&
-           set_number(desc, "ddb.geometry.sectors", geo.sectors, error);
+    return vmdk_geometry_store(&geo, desc, error);
 }
 
 /* A line that promises more than its extent has. */

@@ -5,6 +5,7 @@
  *
  * Concurrency: never yields.
  */
+#include "formats/vmdk/descriptor/geometry.h"
 #include "formats/vmdk/sparse/sparse.h"
 
 /* The unit of allocation, if all sparse extents agree. */
@@ -148,12 +149,12 @@ add_geometry(GVariantBuilder *dict, const VmdkState *s)
 {
     GVariantBuilder geometry;
 
-    if (!get(s, "ddb.geometry.cylinders"))
+    if (!get(s, VMDK_KEY_CYLINDERS))
         return;
     g_variant_builder_init(&geometry, G_VARIANT_TYPE_VARDICT);
-    add_number(&geometry, s, "cylinders", "ddb.geometry.cylinders");
-    add_number(&geometry, s, "heads", "ddb.geometry.heads");
-    add_number(&geometry, s, "sectors", "ddb.geometry.sectors");
+    add_number(&geometry, s, "cylinders", VMDK_KEY_CYLINDERS);
+    add_number(&geometry, s, "heads", VMDK_KEY_HEADS);
+    add_number(&geometry, s, "sectors", VMDK_KEY_SECTORS);
     g_variant_builder_add(dict, "{sv}", "geometry",
                           g_variant_builder_end(&geometry));
 }

@@ -12,15 +12,6 @@
 
 #include "formats/codec/codec.h"
 
-static bool
-set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
-           GError **error)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
-
-    return vmdk_descriptor_set(desc, key, text, error);
-}
-
 /* The three of VMFS differ in how they are allocated, not in what they are. */
 static const char *
 create_type(const VmdkNew *new)
@@ -45,9 +36,7 @@ set_geometry(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 {
     VmdkGeometry geo = vmdk_geometry_for(new->adapter, new->sectors);
 
-    return set_number(desc, "ddb.geometry.cylinders", geo.cylinders, error) &&
-           set_number(desc, "ddb.geometry.heads", geo.heads, error) &&
-           set_number(desc, "ddb.geometry.sectors", geo.sectors, error);
+    return vmdk_geometry_store(&geo, desc, error);
 }
 
 /* Exports have none: the importing host gives it. */
@@ -67,10 +56,11 @@ set_uuid(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 static bool
 set_sector_sizes(const VmdkNew *new, VmdkDescriptor *desc, GError **error)
 {
-    return !new->logical_sector || (set_number(desc, "ddb.logicalSectorSize",
-                                               new->logical_sector, error) &&
-                                    set_number(desc, "ddb.physicalSectorSize",
-                                               new->physical_sector, error));
+    return !new->logical_sector ||
+           (vmdk_descriptor_set_uint(desc, "ddb.logicalSectorSize",
+                                     new->logical_sector, error) &&
+            vmdk_descriptor_set_uint(desc, "ddb.physicalSectorSize",
+                                     new->physical_sector, error));
 }
 
 static bool

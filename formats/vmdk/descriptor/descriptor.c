@@ -470,6 +470,15 @@ vmdk_descriptor_list_keys(const VmdkDescriptor *desc)
     return (char **) g_ptr_array_free(keys, FALSE);
 }
 
+bool
+vmdk_descriptor_set_uint(VmdkDescriptor *desc, const char *key, uint64_t value,
+                         GError **error)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
+
+    return vmdk_descriptor_set(desc, key, text, error);
+}
+
 void
 vmdk_descriptor_remove(VmdkDescriptor *desc, const char *key)
 {

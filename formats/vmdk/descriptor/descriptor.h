@@ -82,6 +82,8 @@ uint64_t vmdk_descriptor_get_uint(const VmdkDescriptor *desc, const char *key,
 /* INVALID_ARGUMENT for text that no descriptor can hold. */
 bool vmdk_descriptor_set(VmdkDescriptor *desc, const char *key,
                          const char *value, GError **error);
+bool vmdk_descriptor_set_uint(VmdkDescriptor *desc, const char *key,
+                              uint64_t value, GError **error);
 void vmdk_descriptor_remove(VmdkDescriptor *desc, const char *key);
 
 /* CIDs: "CID" and "parentCID"; VMDK_CID_NONE if absent or garbled. */

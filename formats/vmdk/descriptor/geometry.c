@@ -6,9 +6,6 @@
  */
 #include "formats/vmdk/descriptor/geometry.h"
 
-#include <glib.h>
-#include <stdbool.h>
-
 #define GIB_SECTORS (UINT64_C(1) << 21)
 
 #define MAX_CYLINDERS 65535
@@ -48,4 +45,15 @@ vmdk_geometry_for(const char *adapter, uint64_t capacity_sectors)
 
     geo.cylinders = vmdk_geometry_cylinders(adapter, &geo, capacity_sectors);
     return geo;
+}
+
+bool
+vmdk_geometry_store(const VmdkGeometry *geo, VmdkDescriptor *desc,
+                    GError **error)
+{
+    return vmdk_descriptor_set_uint(desc, VMDK_KEY_CYLINDERS, geo->cylinders,
+                                    error) &&
+           vmdk_descriptor_set_uint(desc, VMDK_KEY_HEADS, geo->heads, error) &&
+           vmdk_descriptor_set_uint(desc, VMDK_KEY_SECTORS, geo->sectors,
+                                    error);
 }

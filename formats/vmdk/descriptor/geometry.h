@@ -3,7 +3,11 @@
  * descriptor tells.  They never limit the capacity. */
 #pragma once
 
-#include <stdint.h>
+#include "formats/vmdk/descriptor/descriptor.h"
+
+#define VMDK_KEY_CYLINDERS "ddb.geometry.cylinders"
+#define VMDK_KEY_HEADS "ddb.geometry.heads"
+#define VMDK_KEY_SECTORS "ddb.geometry.sectors"
 
 typedef struct VmdkGeometry {
     uint64_t cylinders;
@@ -18,3 +22,7 @@ VmdkGeometry vmdk_geometry_for(const char *adapter, uint64_t capacity_sectors);
  * > 0. */
 uint64_t vmdk_geometry_cylinders(const char *adapter, const VmdkGeometry *geo,
                                  uint64_t capacity_sectors);
+
+/* @desc tells @geo. */
+bool vmdk_geometry_store(const VmdkGeometry *geo, VmdkDescriptor *desc,
+                         GError **error);

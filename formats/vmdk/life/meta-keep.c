@@ -90,15 +90,6 @@ keep_link(VmdkDescriptor *to, const VmdkDescriptor *from,
     return true;
 }
 
-static bool
-set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
-           GError **error)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
-
-    return vmdk_descriptor_set(desc, key, text, error);
-}
-
 /* The shape depends on the adapter. */
 static bool
 renew_geometry(VmdkDescriptor *desc, uint64_t sectors, GError **error)
@@ -106,9 +97,7 @@ renew_geometry(VmdkDescriptor *desc, uint64_t sectors, GError **error)
     const char *adapter = vmdk_descriptor_get(desc, "ddb.adapterType");
     VmdkGeometry geo = vmdk_geometry_for(adapter ? adapter : "ide", sectors);
 
-    return set_number(desc, "ddb.geometry.cylinders", geo.cylinders, error) &&
-           set_number(desc, "ddb.geometry.heads", geo.heads, error) &&
-           set_number(desc, "ddb.geometry.sectors", geo.sectors, error);
+    return vmdk_geometry_store(&geo, desc, error);
 }
 
 bool

@@ -9,41 +9,27 @@
 
 #include <inttypes.h>
 
-#define KEY_CYLINDERS "ddb.geometry.cylinders"
-#define KEY_HEADS "ddb.geometry.heads"
-#define KEY_SECTORS "ddb.geometry.sectors"
-
-static bool
-set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
-           GError **error)
-{
-    g_autofree char *text = g_strdup_printf("%" PRIu64, value);
-
-    return vmdk_descriptor_set(desc, key, text, error);
-}
-
 /* Heads and sectors stay: a guest's partition table may rely on them. */
 static bool
 set_geometry(VmdkDescriptor *desc, uint64_t size, GError **error)
 {
     const char *adapter = vmdk_descriptor_get(desc, "ddb.adapterType");
-    uint64_t heads = vmdk_descriptor_get_uint(desc, KEY_HEADS, 0);
-    uint64_t sectors = vmdk_descriptor_get_uint(desc, KEY_SECTORS, 0);
+    uint64_t heads = vmdk_descriptor_get_uint(desc, VMDK_KEY_HEADS, 0);
+    uint64_t sectors = vmdk_descriptor_get_uint(desc, VMDK_KEY_SECTORS, 0);
     VmdkGeometry geo =
         vmdk_geometry_for(adapter ? adapter : "ide", size / VMDK_SECTOR);
 
-    if (!vmdk_descriptor_get(desc, KEY_CYLINDERS) && !heads && !sectors)
+    if (!vmdk_descriptor_get(desc, VMDK_KEY_CYLINDERS) && !heads && !sectors)
         return true; /* it has never told */
     if (heads && heads <= UINT16_MAX && sectors && sectors <= UINT16_MAX) {
         geo.heads = (unsigned) heads;
         geo.sectors = (unsigned) sectors;
         geo.cylinders = vmdk_geometry_cylinders(adapter ? adapter : "ide", &geo,
                                                 size / VMDK_SECTOR);
-        return set_number(desc, KEY_CYLINDERS, geo.cylinders, error);
+        return vmdk_descriptor_set_uint(desc, VMDK_KEY_CYLINDERS, geo.cylinders,
+                                        error);
     }
-    return set_number(desc, KEY_CYLINDERS, geo.cylinders, error) &&
-           set_number(desc, KEY_HEADS, geo.heads, error) &&
-           set_number(desc, KEY_SECTORS, geo.sectors, error);
+    return vmdk_geometry_store(&geo, desc, error);
 }
 
 VmdkDescriptor *

@@ -13,15 +13,6 @@
 #define ADAPTER "lsilogic"
 #define HW_VERSION "4"
 
-static bool
-set_number(VmdkDescriptor *desc, const char *key, uint64_t value,
-           GError **error)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, value);
-
-    return vmdk_descriptor_set(desc, key, text, error);
-}
-
 bool
 vmdk_repair_set_words(VmdkDescriptor *desc, uint64_t sectors, GError **error)
 {
@@ -34,9 +25,7 @@ vmdk_repair_set_words(VmdkDescriptor *desc, uint64_t sectors, GError **error)
     if (g_strcmp0(adapter, ADAPTER) == 0)
         return true;
     return vmdk_descriptor_set(desc, "ddb.adapterType", ADAPTER, error) &&
-           set_number(desc, "ddb.geometry.cylinders", geo.cylinders, error) &&
-           set_number(desc, "ddb.geometry.heads", geo.heads, error) &&
-           set_number(desc, "ddb.geometry.sectors", geo.sectors, error);
+           vmdk_geometry_store(&geo, desc, error);
 }
 
 static bool
