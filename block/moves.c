@@ -250,15 +250,13 @@ vd_moves_unlink(VdMoves *moves, const char *path, const char *kept_as,
 static bool
 sync_directory(const char *dir, GError **error)
 {
-    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err;
 
     if (!ask_hook(VD_MOVE_SYNC, dir, error))
         return false;
-    if (fd >= 0 && fsync(fd) == 0)
-        return true;
-    if (fd >= 0 && (errno == EINVAL || errno == EROFS))
-        return true; /* this file system has no such thing */
-    return vd_throw_errno(error, errno, "%s: flushing the directory to disk",
+    err = vio_sync_directory(dir);
+    return err == 0 ||
+           vd_throw_errno(error, -err, "%s: flushing the directory to disk",
                           dir);
 }
 

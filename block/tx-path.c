@@ -240,13 +240,10 @@ bool
 vd_tx_file_sync_directory(const TxFile *file, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(file->target);
-    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int err = vio_sync_directory(dir);
 
-    if (fd >= 0 && fsync(fd) == 0)
-        return true;
-    if (fd >= 0 && (errno == EINVAL || errno == EROFS))
-        return true; /* this file system has no such thing */
-    return vd_throw_errno(error, errno, "%s: flushing the directory to disk",
+    return err == 0 ||
+           vd_throw_errno(error, -err, "%s: flushing the directory to disk",
                           dir);
 }
 

@@ -88,14 +88,12 @@ vd_undo_co_look(VdNode *file, const char *path, VdUndoFound *found,
     return true;
 }
 
-static bool
-sync_directory(const char *path)
+static int
+sync_directory_of(const char *path)
 {
     g_autofree char *dir = g_path_get_dirname(path);
-    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    /* Some file systems have no such thing. */
-    return fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == EROFS);
+    return vio_sync_directory(dir);
 }
 
 static void
@@ -103,6 +101,7 @@ make_work(void *opaque)
 {
     FileWork *work = opaque;
     VIO_AUTO_FD fd = -1;
+    int err;
 
     look_work(work);
     if (work->error)
@@ -115,8 +114,8 @@ make_work(void *opaque)
         vd_throw_errno(&work->error, errno,
                        "%s: making a place for what was there before",
                        work->path);
-    else if (!sync_directory(work->path))
-        vd_throw_errno(&work->error, errno, "%s: making the name durable",
+    else if ((err = sync_directory_of(work->path)) < 0)
+        vd_throw_errno(&work->error, -err, "%s: making the name durable",
                        work->path);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <unistd.h>
@@ -42,3 +43,15 @@ vio_write_all(int fd, const char *bytes, size_t len)
 }
 
 #define VIO_AUTO_FD __attribute__((cleanup(vio_fd_cleanup))) int
+
+/* Makes the names in @dir durable, with success where the file system has no
+ * such thing.  0 or -errno. */
+static inline int
+vio_sync_directory(const char *dir)
+{
+    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == EROFS))
+        return 0;
+    return -errno;
+}

@@ -54,13 +54,12 @@ copy_owner(int fd, const struct stat *st)
     return fchmod(fd, st->st_mode & 07777) == 0;
 }
 
-static bool
-sync_directory(const char *path)
+static int
+sync_directory_of(const char *path)
 {
     g_autofree char *dir = g_path_get_dirname(path);
-    VIO_AUTO_FD fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    return fd >= 0 && fsync(fd) == 0;
+    return vio_sync_directory(dir);
 }
 
 static bool
@@ -81,6 +80,7 @@ replace_with(Replace *job, const struct stat *st)
 {
     g_autofree char *temp = g_strdup_printf("%s.new-XXXXXX", job->path);
     VIO_AUTO_FD fd = g_mkstemp_full(temp, O_RDWR | O_CLOEXEC, 0600);
+    int err;
 
     if (fd < 0) {
         job->in_place = true; /* no new files in this directory */
@@ -96,8 +96,9 @@ replace_with(Replace *job, const struct stat *st)
         (void) unlink(temp);
         return;
     }
-    if (!sync_directory(job->path))
-        vd_throw_errno(&job->error, errno, "%s: making the new name durable",
+    err = sync_directory_of(job->path);
+    if (err < 0)
+        vd_throw_errno(&job->error, -err, "%s: making the new name durable",
                        job->path);
     job->fd = vio_fd_steal(&fd);
 }
