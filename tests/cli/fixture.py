@@ -4,16 +4,18 @@
 vdisk-img runs through a link named qemu-img, so that its messages begin with
 the same name; VDISK_IMG_COMPAT chooses the generation of texts.
 """
+import contextlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Skip  # noqa: E402
-from tools import (VDISK_IMG, Failed, assert_no_crash, need, run,  # noqa: E402
-                   scratch, vdisk_img)
+from tools import (DISK_IO, VDISK_IMG, Failed, assert_no_crash,  # noqa: E402
+                   need, run, scratch, vdisk_img)
 
 MIB = 1 << 20
 
@@ -76,6 +78,20 @@ def assert_equal(wanted, got, what):
 
 def copy_images(source, target):
     shutil.copytree(source, target, symlinks=True)
+
+
+@contextlib.contextmanager
+def held(path, *options):
+    """As long as this lasts disk-io has the image open: to write to it, unless
+    the options say -r."""
+    with subprocess.Popen([DISK_IO, *options, path, "wait"],
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as holder:
+        try:
+            assert_equal(b"ready\n", holder.stdout.readline(), "answer")
+            yield
+        finally:
+            holder.communicate()
 
 
 class Place:

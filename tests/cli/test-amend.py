@@ -4,16 +4,15 @@
 nothing can be changed."""
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
-from fixture import assert_equal, qemu_img_72, run_link  # noqa: E402
+from fixture import assert_equal, held, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import DISK_IO, Failed, run, vdisk_img  # noqa: E402
+from tools import Failed, run, vdisk_img  # noqa: E402
 
 suite = Suite()
 UUID = "60 00 C2 9a 11 22 33 44-55 66 77 88 99 aa bb cc"
@@ -138,14 +137,10 @@ def _():
 @suite.case("an image in use is left alone")
 def _():
     with Place() as place:
-        with subprocess.Popen([DISK_IO, "-f", "vmdk", place.path("a.vmdk"),
-                               "wait"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as holder:
-            holder.stdout.readline()
+        with held(place.path("a.vmdk"), "-f", "vmdk"):
             before = place.files()
             code, out, err = place.amend("-o", "hwversion=7", "a.vmdk")
             assert_equal(before, place.files(), "files")
-            holder.communicate()
         assert_equal((1, ""), (code, out), err)
         if "Is another process using the image [a.vmdk]?" not in err:
             raise Failed(err)

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from fixture import assert_equal  # noqa: E402
+from fixture import assert_equal, held  # noqa: E402
 from checks import assert_sound  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
@@ -168,19 +168,10 @@ def _():
 def _():
     with scratch() as d:
         path = make(d, "d.vmdk", grains=20)
-        holder = subprocess.Popen(
-            [os.environ.get("VDISK_DISK_IO", "build/tests/support/disk-io"),
-             "-r", path, "wait"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
-        try:
-            holder.stdout.readline()
+        with held(path, "-r"):
             before = open(path, "rb").read()
             vdisk_img_fails("compact", path)
             assert_equal(before, open(path, "rb").read(), "bytes")
-        finally:
-            holder.stdin.close()
-            holder.wait()
-            holder.stdout.close()
 
 
 def killed_after(path, seconds, sig, *options):

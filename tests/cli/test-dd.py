@@ -13,33 +13,24 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
-                     make_images, qemu_img_72, run_link)
+import fixture  # noqa: E402
+from fixture import (MIB, assert_equal, held, qemu_img_72,  # noqa: E402
+                     run_link)
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, VDISK_IMG, Failed, run,  # noqa: E402
-                   scratch, vdisk_img)
+from tools import VDISK_IMG, Failed, run, vdisk_img  # noqa: E402
 
 suite = Suite()
 GARBAGE = bytes(range(1, 252))
 
 
-class Place:
+class Place(fixture.Place):
     """The images of make_images(), and odd.raw: 1000001 bytes of garbage."""
 
     def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        self.link = link_vdisk_img(self.dir)
+        super().__enter__()
         with open(self.path("odd.raw"), "wb") as f:
             f.write((GARBAGE * 4000)[:1000001])
         return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
 
     def dd(self, *args, compat="10"):
         result = run_link(self.link, ["dd", *args], self.dir, compat)
@@ -255,16 +246,12 @@ def _():
     for conv in ([], ["conv=notrunc"]):
         with Place() as place:
             before = place.bytes("a.vmdk")
-            with subprocess.Popen([DISK_IO, "-f", "vmdk", place.path("a.vmdk"),
-                                   "wait"], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE) as holder:
-                holder.stdout.readline()
-                held = place.bytes("a.vmdk")
+            with held(place.path("a.vmdk"), "-f", "vmdk"):
+                opened = place.bytes("a.vmdk")
                 code, out, err = place.dd("-f", "raw", "-O", "vmdk", *conv,
                                           "if=odd.raw", "of=a.vmdk")
-                assert_equal((1, "", held), (code, out, place.bytes("a.vmdk")),
-                             err)
-                holder.communicate()
+                assert_equal((1, "", opened),
+                             (code, out, place.bytes("a.vmdk")), err)
             if "Is another process using the image [a.vmdk]?" not in err:
                 raise Failed(err)
             assert_equal(len(before), len(place.bytes("a.vmdk")), "size")

@@ -14,10 +14,9 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
-from fixture import MIB, assert_equal, run_link  # noqa: E402
+from fixture import MIB, assert_equal, held, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, VDISK_IMG, Failed, need, run,  # noqa: E402
-                   vdisk_img)
+from tools import VDISK_IMG, Failed, need, run, vdisk_img  # noqa: E402
 
 suite = Suite()
 TIB = 1 << 40
@@ -217,12 +216,8 @@ def check_wrong(code, words, text):
 @suite.case("an image in use is not filled")
 def _():
     with Place() as place:
-        with subprocess.Popen([DISK_IO, "-f", "vmdk", place.path("a.vmdk"),
-                               "wait"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as holder:
-            holder.stdout.readline()
+        with held(place.path("a.vmdk"), "-f", "vmdk"):
             code, out, err = place.ours("fill", "-l", 512, "a.vmdk")
-            holder.communicate()
         assert_equal((1, ""), (code, out), err)
         if "Is another process using the image [a.vmdk]?" not in err:
             raise Failed(err)

@@ -9,10 +9,10 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from fixture import assert_equal, make_images, run_link  # noqa: E402
-from fixture import link_vdisk_img  # noqa: E402
+import fixture  # noqa: E402
+from fixture import assert_equal, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import Failed, scratch  # noqa: E402
+from tools import Failed  # noqa: E402
 
 # Of a disk of 10 MiB: both copies of the one table.
 GT, RGT = 27 * 512, 22 * 512
@@ -25,19 +25,9 @@ def poke(path, off, value):
         f.write(struct.pack("<I", value))
 
 
-class Images:
-    def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        self.link = link_vdisk_img(self.dir)
-        return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
+class Images(fixture.Place):
     def poke(self, name, off, value):
-        poke(os.path.join(self.dir, name), off, value)
+        poke(self.path(name), off, value)
 
     def run(self, *args, compat="10"):
         return run_link(self.link, args, self.dir, compat)

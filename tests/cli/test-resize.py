@@ -13,14 +13,15 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+import fixture  # noqa: E402
 from digest import raw_nz64k  # noqa: E402
-from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
-                     make_images, qemu_img_72, run_link)
+from fixture import (MIB, assert_equal, held, qemu_img_72,  # noqa: E402
+                     run_link)
 from model import Model  # noqa: E402
 from readers import read_with_vdisk  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, SHORT, VDISK_IMG, Failed, run,  # noqa: E402
-                   scratch, vdisk_img)
+from tools import (SHORT, VDISK_IMG, Failed, run, scratch,  # noqa: E402
+                   vdisk_img)
 
 GIB = 1 << 30
 KILLS = 2 if SHORT else 8  # of each kind of disk
@@ -39,7 +40,7 @@ USAGE = ("qemu-img: Expecting image file name and size\n"
 suite = Suite()
 
 
-class Images:
+class Images(fixture.Place):
     """a.vmdk, f.vmdk, s.vmdk of 10 MiB, a.raw of 1 MiB; c.vmdk is a's child,
     and only there if a case asks for it."""
 
@@ -47,19 +48,10 @@ class Images:
         self.child = child
 
     def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
+        super().__enter__()
         if not self.child:
             os.unlink(self.path("c.vmdk"))
-        self.link = link_vdisk_img(self.dir)
         return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
 
     def resize(self, *args):
         result = run_link(self.link, ["resize", *args], self.dir)
@@ -206,13 +198,8 @@ def _():
 @suite.case("an image in use is not resized")
 def _():
     with Images() as images:
-        holder = subprocess.Popen([DISK_IO, "-f", "vmdk",
-                                   images.path("a.vmdk"), "wait"],
-                                  stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE)
-        holder.stdout.readline()
-        code, out, err = images.resize("a.vmdk", "20M")
-        holder.communicate()
+        with held(images.path("a.vmdk"), "-f", "vmdk"):
+            code, out, err = images.resize("a.vmdk", "20M")
         assert_equal((1, ""), (code, out), err)
         if "Is another process using the image [a.vmdk]?" not in err:
             raise Failed(err)

@@ -4,16 +4,15 @@
 neither, and the links of a chain in their place."""
 import json
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
-from fixture import assert_equal, qemu_img_72, run_link  # noqa: E402
+from fixture import assert_equal, held, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import DISK_IO, Failed, run  # noqa: E402
+from tools import Failed, run  # noqa: E402
 
 suite = Suite()
 HINT = ("A child disk keeps the state that its parent has now: create -f vmdk "
@@ -191,15 +190,11 @@ def _():
 @suite.case("an image in use gets neither snapshot nor bitmap")
 def _():
     with Place() as place:
-        with subprocess.Popen([DISK_IO, "-f", "vmdk", place.path("a.vmdk"),
-                               "wait"], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) as holder:
-            holder.stdout.readline()
+        with held(place.path("a.vmdk"), "-f", "vmdk"):
             results = [place.ours(*words) for words in (
                 ["snapshot", "-c", "x", "a.vmdk"], ["snapshot", "a.vmdk"],
                 ["bitmap", "--add", "a.vmdk", "x"])]
             shared = place.ours("snapshot", "-U", "a.vmdk")
-            holder.communicate()
         for code, out, err in results:
             assert_equal((1, ""), (code, out), err)
             if "Is another process using the image [a.vmdk]?" not in err:
