@@ -4,11 +4,13 @@
  * One walker goes over both maps and leaves out what both know to be zero; the
  * rest is read and compared in items side by side.  Items start in ascending
  * order and all that were started are waited for, so the lowest difference
- * that any of them saw is the first of the disks.
+ * that any of them saw is the first of the disks.  If all differences are
+ * wanted, items tell theirs in that order, one after the other.
  *
  * Concurrency: walker and items are coroutines of the one loop that both
  * disks must belong to.
  */
+#include "api/differences.h"
 #include "api/disk.h"
 #include "api/meter.h"
 
@@ -18,7 +20,7 @@
 #include <string.h>
 
 #define COMPARE_ITEM (UINT64_C(1) << 20)
-#define COMPARE_DEPTH 8
+#define COMPARE_DEPTH 16
 
 typedef struct {
     VdDisk *disk;
@@ -32,6 +34,10 @@ typedef struct {
     uint64_t total;
     bool strict;
     VioCoGroup *group;
+    bool all; /* differences, not only the first */
+    VdDifferences list;
+    VioTurnstile turn; /* of items, if all */
+    uint64_t tickets;
 
     uint64_t diff_off; /* lowest so far; UINT64_MAX = none */
     bool diff_status;
@@ -44,11 +50,14 @@ typedef struct {
     uint64_t compared;
 } Compare;
 
-/* A stretch with something to read on at least one side. */
+/* A stretch with something to read on at least one side, or whose maps
+ * differ. */
 typedef struct {
     Compare *c;
     uint64_t off, len;
     bool read[2]; /* a side that is not read is zero */
+    bool status;
+    uint64_t ticket;
 } CompareItem;
 
 /* -- outcome -----------------------------------------------------------------
@@ -66,7 +75,8 @@ compare_note_diff(Compare *c, uint64_t off, bool status)
 static void
 compare_fail(Compare *c, uint64_t off, unsigned side, bool map, GError *error)
 {
-    if (c->error != NULL && c->fail_off <= off) {
+    if (c->error != NULL &&
+        (c->fail_off < off || (c->fail_off == off && c->fail_side <= side))) {
         g_error_free(error);
         return;
     }
@@ -85,55 +95,97 @@ compare_wanted(Compare *c, uint64_t off)
 
     if (!vd_context_check_cancel(c->ctx, &error))
         compare_fail(c, off, 0, false, error);
-    return off < MIN(c->total, MIN(c->diff_off, c->fail_off));
+    return off < MIN(c->total, c->fail_off) && (c->all || off < c->diff_off);
 }
 
 /* -- items -------------------------------------------------------------------
  */
 
-static size_t
-compare_first_diff(const uint8_t *a, const uint8_t *b, size_t len)
-{
-    const size_t step = 4096;
-    size_t pos = 0;
+/* One side of an item. */
+typedef struct {
+    const CompareItem *item;
+    unsigned i;
+    uint8_t *buf;
+} CompareRead;
 
-    while (len - pos > step && memcmp(a + pos, b + pos, step) == 0)
-        pos += step;
-    while (pos < len && a[pos] == b[pos])
-        pos++;
-    return pos;
-}
-
-static size_t
-compare_first_nonzero(const uint8_t *buf, size_t len)
-{
-    size_t pos;
-    bool zero;
-
-    if (len == 0)
-        return 0;
-    pos = vio_zero_run(buf, len, 512, &zero);
-    if (!zero)
-        pos = 0;
-    while (pos < len && buf[pos] == 0)
-        pos++;
-    return pos;
-}
-
+/* A coroutine's entry, too. */
 static bool
-compare_co_read(const CompareItem *item, unsigned i, uint8_t *buf)
+compare_co_read(void *arg, GError **unused)
 {
+    const CompareRead *read = arg;
+    const CompareItem *item = read->item;
     Compare *c = item->c;
     GError *error = NULL;
 
-    if (!item->read[i] || vd_node_co_pread(c->side[i].disk->node, item->off,
-                                           buf, item->len, &error))
+    if (!item->read[read->i] ||
+        vd_node_co_pread(c->side[read->i].disk->node, item->off, read->buf,
+                         item->len, &error))
         return true;
     (void) vd_prefix(&error,
                      "error while reading at byte %" G_GUINT64_FORMAT ": ",
                      item->off);
-    compare_fail(c, item->off, i + 1, false, error);
+    compare_fail(c, item->off, read->i + 1, false, error);
     return false;
+}
+
+/* Side by side: what one waits for does not hold up the other. */
+static bool
+compare_co_read_both(const CompareItem *item, uint8_t *a, uint8_t *b)
+{
+    g_autoptr(VioCoGroup) group = NULL;
+    CompareRead first = {item, 0, a}, second = {item, 1, b};
+    bool ok;
+
+    if (!item->read[0] || !item->read[1])
+        return compare_co_read(item->read[0] ? &first : &second, NULL);
+    group = vio_co_group_new(1);
+    vio_co_group_spawn(group, compare_co_read, &second, NULL);
+    ok = compare_co_read(&first, NULL);
+    return vio_co_group_join(group, NULL) && ok;
+}
+
+static void
+compare_look_at(const CompareItem *item, const uint8_t *a, const uint8_t *b,
+                GArray *found)
+{
+    Compare *c = item->c;
+    const uint8_t *one = item->read[0] ? a : b;
+    const uint8_t *other = item->read[0] && item->read[1] ? b : NULL;
+    size_t same = vd_differences_first(one, other, item->len);
+
+    if (same == item->len)
+        return;
+    compare_note_diff(c, item->off + same, false);
+    if (found != NULL)
+        vd_differences_find(found, one, other, item->len, item->off, c->total);
+}
+
+static void
+compare_co_contents(const CompareItem *item, GArray *found)
+{
+    Compare *c = item->c;
+    size_t room = 2 * item->len;
+    uint8_t *buf = vio_co_buffer_get(c->ctx->loop, room);
+    uint8_t *other = buf + item->len;
+
+    if (compare_co_read_both(item, buf, other)) {
+        compare_look_at(item, buf, other, found);
+        c->compared += item->len;
+        c->meter.now.done += item->len;
+    }
+    vio_buffer_put(c->ctx->loop, buf, room);
+}
+
+/* Everything in front of @item has been told. */
+static void
+compare_co_tell(const CompareItem *item, const GArray *found)
+{
+    Compare *c = item->c;
+
+    vio_turnstile_co_enter(&c->turn, item->ticket);
+    if (item->off < c->fail_off)
+        vd_differences_co_add(&c->list, found);
+    vio_turnstile_release(&c->turn, item->ticket);
 }
 
 static bool
@@ -141,41 +193,41 @@ compare_co_item(void *arg, GError **error)
 {
     const CompareItem *item = arg;
     Compare *c = item->c;
-    size_t room = 2 * item->len;
-    uint8_t *buf = vio_co_buffer_get(c->ctx->loop, room);
-    uint8_t *other = buf + item->len;
-    size_t same;
+    g_autoptr(GArray) found = c->all ? vd_differences_found_new() : NULL;
 
-    if (compare_co_read(item, 0, buf) && compare_co_read(item, 1, other)) {
-        if (item->read[0] && item->read[1])
-            same = compare_first_diff(buf, other, item->len);
-        else
-            same =
-                compare_first_nonzero(item->read[0] ? buf : other, item->len);
-        if (same < item->len)
-            compare_note_diff(c, item->off + same, false);
-        c->compared += item->len;
-        c->meter.now.done += item->len;
-    }
-    vio_buffer_put(c->ctx->loop, buf, room);
+    if (item->status)
+        vd_differences_append(found, &(VdDifference){.off = item->off,
+                                                     .len = item->len,
+                                                     .first = item->off,
+                                                     .status = true});
+    else
+        compare_co_contents(item, found);
+    if (c->all)
+        compare_co_tell(item, found);
     vd_meter_update(&c->meter);
     return true; /* the outcome is in the comparison */
+}
+
+static void
+compare_co_spawn(const CompareItem *what)
+{
+    CompareItem *item = g_new(CompareItem, 1);
+
+    *item = *what;
+    item->ticket = what->c->tickets++;
+    vio_co_group_spawn(what->c->group, compare_co_item, item, g_free);
 }
 
 static void
 compare_co_start(const CompareItem *all)
 {
     CompareItem rest = *all;
-    Compare *c = all->c;
+    uint64_t end = all->off + all->len;
 
-    while (rest.len > 0 && compare_wanted(c, rest.off)) {
-        CompareItem *item = g_new(CompareItem, 1);
-
-        *item = rest;
-        item->len = MIN(rest.len, COMPARE_ITEM - rest.off % COMPARE_ITEM);
-        rest.off += item->len;
-        rest.len -= item->len;
-        vio_co_group_spawn(c->group, compare_co_item, item, g_free);
+    while (rest.off < end && compare_wanted(all->c, rest.off)) {
+        rest.len = MIN(end - rest.off, COMPARE_ITEM - rest.off % COMPARE_ITEM);
+        compare_co_spawn(&rest);
+        rest.off += rest.len;
     }
 }
 
@@ -245,6 +297,17 @@ compare_co_stretch(Compare *c, uint64_t off, uint64_t len, CompareItem *pending)
     c->meter.now.total = c->total - c->meter.now.zero;
 }
 
+/* The next stretch has different maps: told as it is. */
+static void
+compare_co_status(Compare *c, uint64_t off, uint64_t len, CompareItem *pending)
+{
+    compare_co_start(pending);
+    *pending = (CompareItem){.c = c, .off = off + len};
+    compare_co_spawn(
+        &(CompareItem){.c = c, .off = off, .len = len, .status = true});
+    c->meter.now.zero += len;
+}
+
 static void
 compare_co_walk(Compare *c)
 {
@@ -254,12 +317,15 @@ compare_co_walk(Compare *c)
     for (uint64_t off = 0; compare_wanted(c, off); off += len) {
         if (!compare_co_look(c, 0, off) || !compare_co_look(c, 1, off))
             break;
-        if (c->strict && compare_status_differs(c)) {
-            compare_note_diff(c, off, true);
-            break;
-        }
         len = compare_common_len(c, off);
-        compare_co_stretch(c, off, len, &pending);
+        if (!c->strict || !compare_status_differs(c)) {
+            compare_co_stretch(c, off, len, &pending);
+            continue;
+        }
+        compare_note_diff(c, off, true);
+        if (!c->all)
+            break;
+        compare_co_status(c, off, len, &pending);
     }
     compare_co_start(&pending); /* lies before whatever ended the walk */
 }
@@ -276,12 +342,15 @@ compare_co_run(void *arg, GError **error)
     compare_co_walk(c);
     (void) vio_co_group_join(c->group, NULL); /* members do not fail */
     vio_co_group_free(c->group);
+    vio_turnstile_clear(&c->turn);
+    if (c->all)
+        vd_differences_co_finish(&c->list);
     vd_meter_co_finish(&c->meter);
     vd_disk_leave(c->side[0].disk);
     vd_disk_leave(c->side[1].disk);
 
     /* A difference in front of a failure is an answer. */
-    if (c->error == NULL || c->diff_off < c->fail_off)
+    if (c->error == NULL || (!c->all && c->diff_off < c->fail_off))
         return true;
     g_propagate_error(error, g_steal_pointer(&c->error));
     return false;
@@ -291,44 +360,59 @@ compare_co_run(void *arg, GError **error)
  */
 
 static void
-compare_init(Compare *c, VdDisk *a, VdDisk *b)
+compare_init(Compare *c, VdDisk *a, VdDisk *b, const VdCompareParams *params)
 {
     *c = (Compare){
         .ctx = a->ctx,
         .side = {{.disk = a, .size = vd_disk_size(a)},
                  {.disk = b, .size = vd_disk_size(b)}},
+        .strict = params->strict,
+        .all = params->difference != NULL,
         .diff_off = UINT64_MAX,
         .fail_off = UINT64_MAX,
     };
     c->total = MAX(c->side[0].size, c->side[1].size);
+    vd_differences_init(&c->list, c->ctx->loop, params->difference,
+                        params->difference_opaque);
+    vd_meter_init(&c->meter, c->ctx->loop, params->progress,
+                  params->progress_opaque);
+    c->meter.now.total = c->total;
+}
+
+static void
+compare_conclude(const Compare *c, bool ok, VdCompareResult *result)
+{
+    result->failed_side = ok ? 0 : c->fail_side;
+    result->failed_map = !ok && c->fail_map;
+    result->identical =
+        ok && c->diff_off == UINT64_MAX && !(c->strict && result->sizes_differ);
+    result->first_difference = c->diff_off;
+    result->status_differs = c->diff_status;
+    result->bytes_compared = c->compared;
 }
 
 bool
-vd_compare(VdDisk *a, VdDisk *b, bool strict, VdProgressFunc progress,
-           void *progress_opaque, VdCompareResult *result, GError **error)
+vd_compare(VdDisk *a, VdDisk *b, const VdCompareParams *params,
+           VdCompareResult *result, GError **error)
 {
+    const VdCompareParams defaults = {0};
     Compare c;
-    bool ok = true;
+    bool ok;
 
-    compare_init(&c, a, b);
-    c.strict = strict;
+    if (params == NULL)
+        params = &defaults;
     *result = (VdCompareResult){.first_difference = UINT64_MAX};
-    result->sizes_differ = c.side[0].size != c.side[1].size;
+    result->sizes_differ = vd_disk_size(a) != vd_disk_size(b);
     if (a->ctx != b->ctx)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "disks to compare belong to different contexts");
-    if (strict && result->sizes_differ)
+    if (params->strict && result->sizes_differ && params->difference == NULL)
         return true; /* that is the answer */
 
-    vd_meter_init(&c.meter, c.ctx->loop, progress, progress_opaque);
-    c.meter.now.total = c.total;
+    compare_init(&c, a, b, params);
     ok = vd_context_run(c.ctx, compare_co_run, &c, error);
     g_clear_error(&c.error); /* one behind the first difference */
-    result->failed_side = ok ? 0 : c.fail_side;
-    result->failed_map = !ok && c.fail_map;
-    result->identical = ok && c.diff_off == UINT64_MAX;
-    result->first_difference = c.diff_off;
-    result->status_differs = c.diff_status;
-    result->bytes_compared = c.compared;
+    vd_differences_clear(&c.list);
+    compare_conclude(&c, ok, result);
     return ok;
 }

@@ -480,12 +480,38 @@ typedef struct VdCompareResult {
     bool failed_map;      /* and it was the map that could not be read */
 } VdCompareResult;
 
-/* Equal: the same bytes up to the shorter end, zeroes behind it.  @strict:
- * equal sizes, and the same ranges present and zero in the map.  Both disks
- * belong to one context.  False only if the comparison failed; a difference
- * that lies before the first failure is an answer. */
-VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, bool strict,
-                          VdProgressFunc progress, void *progress_opaque,
+/* A range of two disks that differs from its first sector (512 bytes) to its
+ * last; the last one of a disk may be short. */
+typedef struct VdDifference {
+    uint64_t off, len;
+    uint64_t first; /* byte that differs first */
+    bool status;    /* strict only: it is the maps that differ, whatever the
+                       bytes are, which are not compared */
+} VdDifference;
+
+/* Called while the comparison runs, outside of requests. */
+typedef void (*VdDifferenceFunc)(const VdDifference *difference, void *opaque);
+
+typedef struct VdCompareParams {
+    bool strict;
+    VdDifferenceFunc difference; /* told of every range that differs, in
+                                    ascending order, no two touching (of one
+                                    kind); NULL = end at the first difference */
+    void *difference_opaque;
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdCompareParams;
+
+/* Equal: the same bytes up to the shorter end, zeroes behind it.  Strict: equal
+ * sizes, and the same ranges present and zero in the map.  Both disks belong to
+ * one context.  @params NULL = not strict.
+ *
+ * False only if the comparison failed.  If only the first difference is wanted,
+ * one that lies before the first failure is an answer; if all are, those before
+ * the failure have been told.  Sizes that differ are an answer in strict mode,
+ * and no ranges if not all are wanted; else what is behind the shorter end
+ * counts as absent and zero. */
+VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, const VdCompareParams *params,
                           VdCompareResult *result, GError **error);
 
 /* -- chains ---------------------------------------------------------------- */

@@ -19,7 +19,7 @@ compare(VdDisk *a, VdDisk *b, bool strict)
     VdCompareResult result;
     GError *error = NULL;
 
-    vd_compare(a, b, strict, NULL, NULL, &result, &error);
+    vd_compare(a, b, &(VdCompareParams){.strict = strict}, &result, &error);
     g_assert_no_error(error);
     return result;
 }
@@ -163,14 +163,14 @@ test_failure_names_its_side(ApiTest *t, gconstpointer unused)
     api_test_make_full(path, 8 * MIB, 1);
     a = api_test_open(t, path, "raw", 0);
     b = open_damaged(t, path, 5 * 2048);
-    g_assert_false(vd_compare(a, b, false, NULL, NULL, &result, &error));
+    g_assert_false(vd_compare(a, b, NULL, &result, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_IO);
     g_assert_cmpuint(result.failed_side, ==, 2);
     g_assert_false(result.identical);
     g_assert_true(g_str_has_prefix(error->message,
                                    "error while reading at byte 5242880: "));
     g_clear_error(&error);
-    g_assert_false(vd_compare(b, a, false, NULL, NULL, &result, &error));
+    g_assert_false(vd_compare(b, a, NULL, &result, &error));
     g_assert_cmpuint(result.failed_side, ==, 1);
     api_test_close(a);
     api_test_close(b);
@@ -211,13 +211,14 @@ test_progress_reaches_the_end(ApiTest *t, gconstpointer unused)
 {
     const char *path = api_test_path(t, "a");
     uint64_t last = 0;
+    VdCompareParams params = {.progress = count_progress,
+                              .progress_opaque = &last};
     VdCompareResult result;
     VdDisk *a;
 
     api_test_make_full(path, 8 * MIB, 1);
     a = api_test_open(t, path, "raw", 0);
-    g_assert_true(
-        vd_compare(a, a, false, count_progress, &last, &result, NULL));
+    g_assert_true(vd_compare(a, a, &params, &result, NULL));
     g_assert_true(result.identical);
     g_assert_cmpuint(last, ==, 8 * MIB);
     api_test_close(a);
@@ -232,10 +233,207 @@ test_cancelled_context_compares_nothing(ApiTest *t, gconstpointer unused)
 
     put(a, 0, 1);
     vd_context_cancel(t->ctx);
-    g_assert_false(vd_compare(a, a, false, NULL, NULL, &result, &error));
+    g_assert_false(vd_compare(a, a, NULL, &result, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
     g_assert_cmpuint(result.failed_side, ==, 0);
     api_test_close(a);
+}
+
+/* -- all differences --------------------------------------------------------
+ */
+
+static void
+add_difference(const VdDifference *difference, void *opaque)
+{
+    g_array_append_vals(opaque, difference, 1);
+}
+
+static GArray *
+differences(VdDisk *a, VdDisk *b, bool strict, VdCompareResult *result)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(VdDifference));
+    VdCompareParams params = {.strict = strict,
+                              .difference = add_difference,
+                              .difference_opaque = found};
+    GError *error = NULL;
+
+    vd_compare(a, b, &params, result, &error);
+    g_assert_no_error(error);
+    return found;
+}
+
+static void
+assert_difference(const GArray *found, unsigned i, uint64_t off, uint64_t len,
+                  bool status)
+{
+    const VdDifference *it = &g_array_index(found, VdDifference, i);
+
+    g_assert_cmpuint(found->len, >, i);
+    g_assert_cmpuint(it->off, ==, off);
+    g_assert_cmpuint(it->len, ==, len);
+    g_assert_cmpint(it->status, ==, status);
+}
+
+/* Contents as a whole; zeroes behind the end. */
+static uint8_t *
+slurp(VdDisk *disk, uint64_t size)
+{
+    uint8_t *bytes = g_malloc0(size);
+
+    g_assert_true(vd_disk_pread(disk, bytes, vd_disk_size(disk), 0, NULL));
+    return bytes;
+}
+
+/* The slow way: sector by sector. */
+static void
+assert_ranges_of(const GArray *found, VdDisk *a, VdDisk *b)
+{
+    uint64_t size = MAX(vd_disk_size(a), vd_disk_size(b)), end = 0, len;
+    g_autofree uint8_t *one = slurp(a, size), *other = slurp(b, size);
+    unsigned i = 0;
+
+    for (uint64_t off = 0; off < size; off += len) {
+        const VdDifference *it = &g_array_index(found, VdDifference, i);
+
+        len = MIN(512, size - off);
+        if (memcmp(one + off, other + off, len) == 0)
+            continue;
+        if (end == 0 || off >= end) {
+            g_assert_cmpuint(i, <, found->len);
+            g_assert_cmpuint(it->off, ==, off);
+            g_assert_cmpuint(one[it->first], !=, other[it->first]);
+            g_assert_true(memcmp(one + off, other + off, it->first - off) == 0);
+            end = off + it->len;
+            i++;
+        }
+    }
+    g_assert_cmpuint(i, ==, found->len);
+    for (i = 0; i < found->len; i++) {
+        const VdDifference *it = &g_array_index(found, VdDifference, i);
+
+        for (uint64_t off = it->off; off < it->off + it->len; off += 512)
+            g_assert_true(
+                memcmp(one + off, other + off, MIN(512, size - off)) != 0);
+    }
+}
+
+static void
+test_all_ranges_are_the_sectors_that_differ(ApiTest *t, gconstpointer unused)
+{
+    g_autoptr(GRand) dice = g_rand_new_with_seed(7);
+
+    for (unsigned round = 0; round < 12; round++) {
+        VdDisk *a = api_test_memory(t, 5 * MIB);
+        VdDisk *b = api_test_memory(t, round % 2 ? 5 * MIB : 7 * MIB);
+        g_autoptr(GArray) found = NULL;
+        VdCompareResult result;
+
+        for (unsigned i = 0; i < 400; i++) {
+            /* Some close together, some across pieces of 1 MiB. */
+            uint64_t near = MIB - 4096 + g_rand_int_range(dice, 0, 8192);
+            uint64_t far = g_rand_int_range(dice, 0, 5 * MIB);
+            uint64_t off = i % 2 ? near + (i % 3) * MIB : far;
+
+            put(i % 5 ? a : b, off, 1 + i % 3);
+        }
+        if (round % 4 == 0)
+            put(b, 7 * MIB - 1, 1);
+        found =
+            differences(round % 3 ? a : b, round % 3 ? b : a, false, &result);
+        g_assert_cmpuint(found->len, >, 10);
+        assert_ranges_of(found, a, b);
+        g_assert_cmpuint(result.first_difference, ==,
+                         g_array_index(found, VdDifference, 0).first);
+        api_test_close(a);
+        api_test_close(b);
+    }
+}
+
+static void
+test_all_joins_across_pieces(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    VdDisk *a, *b = api_test_memory(t, 40 * MIB);
+    g_autoptr(GArray) found = NULL;
+    VdCompareResult result;
+
+    api_test_make_full(path, 40 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    found = differences(a, b, false, &result);
+    g_assert_cmpuint(found->len, ==, 1);
+    assert_difference(found, 0, 0, 40 * MIB, false);
+    g_assert_false(result.identical);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_all_of_equal_disks_is_none(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 6 * MIB);
+    g_autoptr(GArray) found = NULL;
+    VdCompareResult result;
+
+    put(a, MIB, 1);
+    put(b, MIB, 1);
+    found = differences(a, b, false, &result);
+    g_assert_cmpuint(found->len, ==, 0);
+    g_assert_true(result.identical);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_all_tells_maps_if_strict(ApiTest *t, gconstpointer unused)
+{
+    VdDisk *a = api_test_memory(t, 4 * MIB), *b = api_test_memory(t, 6 * MIB);
+    g_autoptr(GArray) found = NULL;
+    VdCompareResult result;
+
+    put(a, 100, 1);
+    put(b, 100, 2);
+    put(a, MIB, 1);
+    put(b, MIB, 1);
+    put(b, 3 * MIB, 0); /* stored, but zero */
+    put(b, 5 * MIB, 9); /* where the other is no more */
+    found = differences(a, b, true, &result);
+    g_assert_false(result.identical);
+    g_assert_true(result.sizes_differ);
+    g_assert_cmpuint(result.first_difference, ==, 100);
+    g_assert_cmpuint(found->len, ==, 3);
+    assert_difference(found, 0, 0, 512, false);
+    g_assert_true(g_array_index(found, VdDifference, 1).status);
+    g_assert_cmpuint(g_array_index(found, VdDifference, 1).off, ==, 3 * MIB);
+    assert_difference(found, 2, 4 * MIB, 2 * MIB, true);
+    api_test_close(a);
+    api_test_close(b);
+}
+
+static void
+test_all_ends_in_front_of_a_failure(ApiTest *t, gconstpointer unused)
+{
+    const char *path = api_test_path(t, "a");
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(VdDifference));
+    g_autoptr(GError) error = NULL;
+    VdCompareParams params = {.difference = add_difference,
+                              .difference_opaque = found};
+    VdDisk *a, *b = api_test_memory(t, 8 * MIB);
+    VdCompareResult result;
+
+    api_test_make_full(path, 8 * MIB, 1);
+    a = api_test_open(t, path, "raw", 0);
+    g_assert_true(vd_copy(&a, 1, b, NULL, NULL, NULL));
+    api_test_close(a);
+    put(b, MIB, 0);
+    put(b, 7 * MIB, 0); /* behind the failure */
+    a = open_damaged(t, path, 3 * 2048);
+    g_assert_false(vd_compare(a, b, &params, &result, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_cmpuint(result.failed_side, ==, 1);
+    g_assert_cmpuint(found->len, ==, 1);
+    assert_difference(found, 0, MIB, 512, false);
+    api_test_close(a);
+    api_test_close(b);
 }
 
 int
@@ -257,6 +455,16 @@ main(int argc, char **argv)
                  test_failure_names_its_side);
     api_test_add("/api/compare/difference-before-a-failure-is-an-answer",
                  test_difference_before_a_failure_is_an_answer);
+    api_test_add("/api/compare/all/ranges-are-the-sectors-that-differ",
+                 test_all_ranges_are_the_sectors_that_differ);
+    api_test_add("/api/compare/all/joins-across-pieces",
+                 test_all_joins_across_pieces);
+    api_test_add("/api/compare/all/of-equal-disks-is-none",
+                 test_all_of_equal_disks_is_none);
+    api_test_add("/api/compare/all/tells-maps-if-strict",
+                 test_all_tells_maps_if_strict);
+    api_test_add("/api/compare/all/ends-in-front-of-a-failure",
+                 test_all_ends_in_front_of_a_failure);
     api_test_add("/api/compare/progress-reaches-the-end",
                  test_progress_reaches_the_end);
     api_test_add("/api/compare/cancelled-context-compares-nothing",

@@ -143,8 +143,7 @@ test_empty_disks_survive(ApiTest *t, gconstpointer unused)
 
         convert(t, source, &image, &api_test_to_new);
         disk = api_test_open(t, image.path, "vmdk", 0);
-        g_assert_true(
-            vd_compare(source, disk, false, NULL, NULL, &result, NULL));
+        g_assert_true(vd_compare(source, disk, NULL, &result, NULL));
         g_assert_true(result.identical);
         g_assert_false(result.sizes_differ);
         api_test_close(disk);

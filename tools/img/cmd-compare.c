@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/img/commands.h"
 #include "tools/images.h"
@@ -17,6 +18,8 @@
 
 #define COMPARE_PROGRESS_STEP 2
 #define SECTOR_MASK ((uint64_t) 511)
+/* In a document, where what comes first is known last. */
+#define MAX_RANGES (1u << 20)
 
 enum {
     COMPARE_SAME = 0,
@@ -26,12 +29,15 @@ enum {
     COMPARE_READ_ERROR = 4,
 };
 
+enum { OPT_ALL = OPT_PRIVATE };
+
 static const CmdOption compare_options[] = {
     {'f', "a-format", "FMT", "format of FILE1; default: found by probing"},
     {'F', "b-format", "FMT", "format of FILE2; default: found by probing"},
     CMD_ROW_IMAGE_OPTS,
     CMD_ROW_SOURCE_CACHE,
     {'s', "strict", NULL, "sizes and allocation must be equal too"},
+    {OPT_ALL, "all", NULL, "list all ranges that differ, not only the first"},
     CMD_ROW_PROGRESS,
     CMD_ROW_QUIET,
     CMD_ROW_FORCE_SHARE,
@@ -43,14 +49,44 @@ typedef struct {
     const char *names[2];
     const char *second_format;
     VdOpenFlags cache;
-    bool strict;
+    bool strict, all;
     VdDisk *disks[2];
+    bool verdict_given;
+    GArray *differences; /* of VdDifference, for JSON */
+    uint64_t left_out;   /* there was no room for them */
 } CompareJob;
+
+/* -- results -----------------------------------------------------------------
+ */
+
+/* An object of its own would be large: there may be a million of them. */
+static void
+compare_print_ranges(const CompareJob *job)
+{
+    const char *comma = "";
+
+    fputs(",\n    \"differences\": [", stdout);
+    for (guint i = 0; i < job->differences->len; i++) {
+        const VdDifference *it =
+            &g_array_index(job->differences, VdDifference, i);
+
+        printf("%s\n        {\n            \"start\": %" PRIu64
+               ",\n            \"length\": %" PRIu64,
+               comma, it->off, it->len);
+        if (job->strict)
+            printf(",\n            \"status\": %s",
+                   it->status ? "true" : "false");
+        fputs("\n        }", stdout);
+        comma = ",";
+    }
+    puts("\n    ]\n}");
+}
 
 static void
 compare_print_json(const CompareJob *job, const VdCompareResult *result)
 {
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+    g_autofree char *text = NULL;
 
     json_add_bool(&object, "identical", result->identical);
     json_add_uint(&object, "size1", vd_disk_size(job->disks[0]));
@@ -58,7 +94,16 @@ compare_print_json(const CompareJob *job, const VdCompareResult *result)
     if (result->first_difference != UINT64_MAX)
         json_add_uint(&object, "first-difference", result->first_difference);
     json_add_uint(&object, "bytes-compared", result->bytes_compared);
-    json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    if (job->left_out > 0)
+        json_add_uint(&object, "differences-left-out", job->left_out);
+    text = json_to_text(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    if (job->all) {
+        *strrchr(text, '\n') = '\0'; /* what follows the last brace, */
+        *strrchr(text, '\n') = '\0'; /* and that one */
+    }
+    fputs(text, stdout);
+    if (job->all)
+        compare_print_ranges(job);
 }
 
 static void
@@ -69,6 +114,8 @@ compare_print_human(const CompareJob *job, const VdCompareResult *result)
     /* qemu-img compares in sectors, and scripts know its offsets. */
     uint64_t sector = result->first_difference & ~SECTOR_MASK;
 
+    if (job->verdict_given)
+        return;
     if (job->strict && result->sizes_differ) {
         puts("Strict mode: Image size mismatch!");
         return;
@@ -82,6 +129,38 @@ compare_print_human(const CompareJob *job, const VdCompareResult *result)
                result->first_difference);
     else
         printf("Content mismatch at offset %" PRIu64 "!\n", sector);
+}
+
+/* Of all ranges, the first gives the verdict. */
+static void
+compare_print_range(CompareJob *job, const VdDifference *it)
+{
+    VdCompareResult so_far = {
+        .sizes_differ =
+            vd_disk_size(job->disks[0]) != vd_disk_size(job->disks[1]),
+        .first_difference = it->first,
+        .status_differs = it->status,
+    };
+
+    compare_print_human(job, &so_far);
+    job->verdict_given = true;
+    printf("Offset %" PRIu64 ", length %" PRIu64 ": %s\n", it->off, it->len,
+           it->status ? "block status differs" : "contents differ");
+}
+
+/* VdDifferenceFunc */
+static void
+compare_take_range(const VdDifference *difference, void *opaque)
+{
+    CompareJob *job = opaque;
+
+    if (!job->common->json) {
+        if (!job->common->quiet)
+            compare_print_range(job, difference);
+    } else if (job->differences->len < MAX_RANGES)
+        g_array_append_vals(job->differences, difference, 1);
+    else
+        job->left_out++;
 }
 
 static int
@@ -106,8 +185,15 @@ compare_disks(CompareJob *job)
     VdCompareResult result = {0};
     Progress *progress =
         progress_begin(job->common->progress, COMPARE_PROGRESS_STEP);
-    bool ok = vd_compare(job->disks[0], job->disks[1], job->strict,
-                         progress_update, progress, &result, &error);
+    VdCompareParams params = {
+        .strict = job->strict,
+        .difference = job->all ? compare_take_range : NULL,
+        .difference_opaque = job,
+        .progress = progress_update,
+        .progress_opaque = progress,
+    };
+    bool ok =
+        vd_compare(job->disks[0], job->disks[1], &params, &result, &error);
 
     if (ok && result.identical)
         progress_done(progress);
@@ -144,6 +230,10 @@ compare_run(CompareJob *job)
 
     if (!ctx)
         return status;
+    if (job->all) {
+        out_leave_stdout(); /* to the ranges */
+        job->differences = g_array_new(FALSE, FALSE, sizeof(VdDifference));
+    }
     signals_watch(ctx);
     if (compare_open(job, ctx))
         status = compare_disks(job);
@@ -154,6 +244,7 @@ compare_run(CompareJob *job)
     }
     signals_watch(NULL);
     vd_context_free(ctx);
+    g_clear_pointer(&job->differences, g_array_unref);
     return status;
 }
 
@@ -166,6 +257,9 @@ compare_take(CompareJob *job, int code, const char *arg)
         return true;
     case 'T':
         return opts_parse_cache("source cache", arg, &job->cache);
+    case OPT_ALL:
+        job->all = true;
+        return true;
     default:
         job->strict = true;
         return true;
