@@ -7,7 +7,7 @@
  *
  *   the top notes the content id that its parent will have
  *   the base grows, and takes over what the links above it determine
- *   flush of the base
+ *   flush of the base; if asked for, it is read back and compared
  *   if there are links between: the top names the base as its parent
  *   the base gets that content id
  *   the top forgets the old one
@@ -31,6 +31,7 @@ typedef struct {
     unsigned depth; /* of the base */
     VdDisk *disk;
     VdNode *top, *base;
+    VdCopySums *sums; /* NULL: nothing is verified */
     char *coming;
     bool noted, decided; /* the note is there; the base may have the new id */
 } Commit;
@@ -209,6 +210,27 @@ commit_co_grow(Commit *c, GError **error)
     return true;
 }
 
+/* The base as somebody else would find it, from its files. */
+static bool
+commit_co_verify(Commit *c, GError **error)
+{
+    const VdCommitParams *p = c->params;
+    VdDisk *base;
+    bool ok;
+
+    if (c->sums == NULL)
+        return true;
+    base = vd_disk_co_open(c->ctx, vd_node_name(c->base),
+                           vd_node_driver(c->base)->name, NULL,
+                           VD_OPEN_TRY_DIRECT | VD_OPEN_NO_LOCK, NULL, error);
+    if (base == NULL)
+        return vd_prefix(error, "reading the base back: ");
+    ok = vd_copy_co_verify(base, c->sums, p->progress, p->progress_opaque,
+                           &c->result.verified, error);
+    (void) vd_disk_co_close(base, NULL); /* read-only: nothing to lose */
+    return ok;
+}
+
 static bool
 commit_co_copy(Commit *c, GError **error)
 {
@@ -217,6 +239,7 @@ commit_co_copy(Commit *c, GError **error)
         .skip_depth = c->depth,
         .rate_limit = c->params->rate_limit,
         .depth = c->params->depth,
+        .sums = c->sums,
         .progress = c->params->progress,
         .progress_opaque = c->params->progress_opaque,
     };
@@ -284,8 +307,9 @@ commit_co_steps(Commit *c, GError **error)
            base->co_chain_begin(c->base, VD_CHAIN_BASE, &c->coming, error) &&
            top->co_chain_begin(c->top, VD_CHAIN_TOP, NULL, error) &&
            commit_co_note(c, error) && commit_co_grow(c, error) &&
-           commit_co_copy(c, error) && commit_co_step_over(c, error) &&
-           commit_co_decide(c, error) && commit_co_empty(c, error);
+           commit_co_copy(c, error) && commit_co_verify(c, error) &&
+           commit_co_step_over(c, error) && commit_co_decide(c, error) &&
+           commit_co_empty(c, error);
 }
 
 /* Before the base has a new content id the note can go again; if not it does no
@@ -323,8 +347,11 @@ vd_commit(VdContext *ctx, const VdCommitParams *params, VdCommitResult *result,
           GError **error)
 {
     Commit commit = {.ctx = ctx, .params = params};
-    bool ok = vd_context_run(ctx, commit_co_run, &commit, error);
+    bool ok;
 
+    commit.sums = params->verify ? vd_copy_sums_new() : NULL;
+    ok = vd_context_run(ctx, commit_co_run, &commit, error);
+    vd_copy_sums_free(commit.sums);
     if (ok && result != NULL)
         *result = commit.result;
     return ok;

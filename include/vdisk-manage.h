@@ -530,6 +530,8 @@ typedef struct VdCommitParams {
                          it hold: as the chain names it, or the path of its
                          file; NULL = the parent */
     bool keep_top;    /* the image keeps what it holds; implied by base */
+    bool verify;      /* read back from the base what was copied into it, before
+                         anything relies on it (vd_copy_verify) */
     unsigned depth;   /* requests in flight; 0 = chosen */
     uint64_t rate_limit; /* bytes/s written; 0 = none */
     VdProgressFunc progress;
@@ -539,6 +541,7 @@ typedef struct VdCommitParams {
 typedef struct VdCommitResult {
     uint64_t bytes_written, bytes_zero;
     uint64_t grown_from; /* size of the base before; 0 = it did not grow */
+    uint64_t verified;   /* bytes */
 } VdCommitResult;
 
 /* Merge what the links above the base determine into the base.  The image shows
@@ -549,7 +552,9 @@ typedef struct VdCommitResult {
  *
  * Errors: INVALID_ARGUMENT without a parent, NOT_FOUND if the base is no link
  * of the chain, IN_USE if anybody uses the image, the base or another child of
- * it, NOT_SUPPORTED for formats that cannot.  @result may be NULL. */
+ * it, NOT_SUPPORTED for formats that cannot, CORRUPT if verification finds
+ * something else: the image then still holds all it did.  @result may be NULL.
+ */
 VD_PUBLIC bool vd_commit(VdContext *ctx, const VdCommitParams *params,
                          VdCommitResult *result, GError **error);
 

@@ -105,6 +105,18 @@ def commit_cases(suite):
         overlay("p.vmdk", "a.vmdk", MIB, 4)
         said(img("commit", "-p", "p.vmdk"), b"(100.00/100%)")
 
+    @suite.case("commit --verify reads the base back")
+    def _():
+        overlay("v.vmdk", "a.vmdk", 3 * MIB, 7)
+        assert_equal(b"Base verified: 1048576 bytes.\nImage committed.\n",
+                     img("commit", "--verify", "v.vmdk").stdout, "stdout")
+        overlay("v.vmdk", "a.vmdk", 3 * MIB, 0)
+        document = json.loads(
+            img("commit", "--verify", "--output=json", "v.vmdk").stdout)
+        assert_equal(MIB, document["verified"], "verified")
+        assert_equal(b"", img("commit", "--verify", "-q", "v.vmdk").stdout,
+                     "stdout of -q")
+
     @suite.case("commit says what is wrong")
     def _():
         overlay("w.vmdk", "a.vmdk", MIB, 5)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """test-verify - convert --verify: what it says, and that a target which is not
-what was read is found and removed."""
+what was read is found and removed; commit --verify, and a base that is not."""
 import fcntl
 import json
 import os
@@ -245,6 +245,27 @@ def add_damaged(suite):
             assert_words(error["message"], "verification failed: t: ")
             assert_equal("t", error["file"], "file")
             assert_equal(["source"], os.listdir(d), "left behind")
+
+    @suite.case("a base that is not what was committed is found")
+    def _():
+        with scratch() as d:
+            make_noise(os.path.join(d, "source"), 8 * MIB)
+            vdisk_img("create", "-q", "-f", "vmdk", "-o",
+                      "subformat=monolithicFlat", "base.vmdk", "8M", cwd=d)
+            vdisk_img("create", "-q", "-f", "vmdk", "-b", "base.vmdk", "-F",
+                      "vmdk", "top.vmdk", cwd=d)
+            vdisk_img("convert", "-n", "-O", "vmdk", "source", "top.vmdk",
+                      cwd=d)
+            job = Halted(["commit", "--verify", "top.vmdk"], d)
+            damage_once_there(os.path.join(d, "base-flat.vmdk"), 99)
+            code, text = job.end()
+            assert_equal(1, code, text)
+            assert_words(text, "verification failed: base.vmdk: ",
+                         "at offset 0 are not what was copied there")
+            vdisk_img("compare", "source", "top.vmdk", cwd=d)
+            vdisk_img("commit", "--verify", "top.vmdk", cwd=d)
+            vdisk_img("compare", "source", "base.vmdk", cwd=d)
+            vdisk_img("compare", "source", "top.vmdk", cwd=d)
 
     @suite.case("a target that is said to be zero, and is not, is found")
     def _():

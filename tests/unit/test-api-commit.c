@@ -2,7 +2,9 @@
 /* tests/unit/test-api-commit.c - links merged into links below them. */
 #include "tests/unit/chain-test.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SIZE (4 * MIB)
 
@@ -338,6 +340,98 @@ test_cancelled_commit_changes_nothing(ApiTest *t, gconstpointer data)
     chain_free(&c);
 }
 
+/* -- verifying ---------------------------------------------------------------
+ */
+
+static void
+test_verified_into_every_link_below(ApiTest *t, gconstpointer data)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(kinds); k++) {
+        unsigned top = kinds[k].n - 1;
+
+        for (unsigned base = 0; base < top; base++) {
+            g_autofree char *name = g_strdup_printf("l%u.vmdk", base);
+            VdCommitParams params = {.base = name, .verify = true};
+            VdCommitResult result;
+            GError *error = NULL;
+            Chain c;
+
+            if (kinds[k].spec[top].size > kinds[k].spec[base].size)
+                continue;
+            chain_build(&c, t, kinds[k].spec, kinds[k].n, 9 * (k + base + 1));
+            params.image.name = chain_path(&c, top);
+            vd_commit(t->ctx, &params, &result, &error);
+            g_assert_no_error(error);
+            g_assert_cmpuint(result.verified, >=, result.bytes_written);
+            g_assert_cmpuint(result.verified, >, 0);
+            merge_view(&c, base);
+            assert_link(&c, base);
+            assert_link(&c, top);
+            chain_free(&c);
+        }
+    }
+}
+
+typedef struct {
+    const char *path;
+    bool done;
+} Damage;
+
+/* All has been written, and nothing been read back. */
+static void
+damage_at_the_end(const VdProgress *progress, void *opaque)
+{
+    Damage *damage = opaque;
+    static const uint8_t wrong[] = "not what was copied";
+
+    if (damage->done || progress->total == 0 ||
+        progress->done < progress->total)
+        return;
+    int fd = open(damage->path, O_WRONLY | O_CLOEXEC);
+    g_assert_cmpint(pwrite(fd, wrong, sizeof(wrong), MIB + 512), ==,
+                    sizeof(wrong));
+    (void) close(fd);
+    damage->done = true;
+}
+
+static void
+test_damage_leaves_the_image_as_it_was(ApiTest *t, gconstpointer data)
+{
+    static const ChainSpec spec[] = {{"subformat=monolithicFlat", SIZE},
+                                     {"", SIZE}};
+    Damage damage = {api_test_path(t, "l0-flat.vmdk"), false};
+    VdCommitParams params = {.verify = true,
+                             .progress = damage_at_the_end,
+                             .progress_opaque = &damage};
+    g_autoptr(GError) error = NULL;
+    uint32_t cid;
+    VdDisk *disk;
+    Chain c;
+
+    chain_build(&c, t, spec, 2, 11);
+    disk = api_test_open(t, chain_path(&c, 1), NULL, VD_OPEN_RDWR);
+    api_test_fill(c.view[1] + MIB, 64 * KIB, 0, 3);
+    vd_disk_pwrite(disk, c.view[1] + MIB, 64 * KIB, MIB, 0, &error);
+    g_assert_no_error(error);
+    api_test_close(disk);
+    cid = chain_cid(t, chain_path(&c, 0), "cid");
+
+    params.image.name = chain_path(&c, 1);
+    g_assert_false(vd_commit(t->ctx, &params, NULL, &error));
+    g_assert_true(damage.done);
+    g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    g_assert_true(g_str_has_prefix(error->message, "verification failed: "));
+    g_assert_nonnull(strstr(error->message, chain_path(&c, 0)));
+    g_assert_cmpuint(chain_cid(t, chain_path(&c, 0), "cid"), ==, cid);
+    assert_link(&c, 1);
+
+    commit_to(t, chain_path(&c, 1), NULL, false);
+    merge_view(&c, 0);
+    assert_link(&c, 0);
+    assert_link(&c, 1);
+    chain_free(&c);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -356,5 +450,8 @@ main(int argc, char **argv)
                  test_a_base_over_a_longer_parent_stays);
     api_test_add("/api/commit/cancelled",
                  test_cancelled_commit_changes_nothing);
+    api_test_add("/api/commit/verified", test_verified_into_every_link_below);
+    api_test_add("/api/commit/verified/damage",
+                 test_damage_leaves_the_image_as_it_was);
     return g_test_run();
 }

@@ -15,6 +15,8 @@
 
 #define COMMIT_PROGRESS_STEP 1
 
+enum { OPT_VERIFY = OPT_PRIVATE };
+
 static const CmdOption commit_options[] = {
     CMD_ROW_FORMAT,
     CMD_ROW_IMAGE_OPTS,
@@ -24,6 +26,8 @@ static const CmdOption commit_options[] = {
      "commit into this link of the chain, not the parent; implies -d"},
     {'d', "drop", NULL, "do not empty the image afterwards"},
     {'r', "rate-limit", "RATE", "bytes a second, at most", true},
+    {OPT_VERIFY, "verify", NULL,
+     "read what was committed back from the base and compare it", true},
     CMD_ROW_PROGRESS,
     CMD_ROW_QUIET,
     CMD_ROWS_COMMON,
@@ -44,8 +48,12 @@ commit_print(const CommitJob *job, const VdCommitResult *result)
     if (job->common->json) {
         json_add_uint(&object, "bytes-written", result->bytes_written);
         json_add_uint(&object, "bytes-zero", result->bytes_zero);
+        if (job->params.verify)
+            json_add_uint(&object, "verified", result->verified);
         json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
     } else if (!job->common->quiet) {
+        if (job->params.verify)
+            printf("Base verified: %" PRIu64 " bytes.\n", result->verified);
         puts("Image committed.");
     }
 }
@@ -60,6 +68,8 @@ commit_in(CommitJob *job, VdContext *ctx)
     VdCommitResult result = {0};
     bool ok;
 
+    if (job->params.verify)
+        progress_expect_verify(progress);
     job->params.image = image_ref(&spec);
     job->params.progress = progress_update;
     job->params.progress_opaque = progress;
@@ -98,6 +108,9 @@ commit_take(CommitJob *job, int code, const char *arg)
         return true;
     case 'r':
         return opts_parse_size("rate limit", arg, &job->params.rate_limit);
+    case OPT_VERIFY:
+        job->params.verify = true;
+        return true;
     default:
         job->params.keep_top = true;
         return true;
