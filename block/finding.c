@@ -41,10 +41,10 @@ finding_count(VdCheckResult *result, VdFindingKind kind)
         result->breaches++;
 }
 
-static void G_GNUC_PRINTF(6, 0)
-    finding_add(VdCheckResult *result, VdFindingKind kind, const char *rule,
-                const char *file, uint64_t offset, const char *format,
-                va_list ap)
+/* @at has file, grain, offset and rule, which are copied. */
+static void G_GNUC_PRINTF(4, 0)
+    finding_add(VdCheckResult *result, VdFindingKind kind, const VdFinding *at,
+                const char *format, va_list ap)
 {
     VdFinding *finding;
 
@@ -56,9 +56,10 @@ static void G_GNUC_PRINTF(6, 0)
 
     finding = g_new(VdFinding, 1);
     finding->kind = g_strdup(finding_kinds[kind]);
-    finding->file = g_strdup(file);
-    finding->offset = offset;
-    finding->rule = g_strdup(rule);
+    finding->file = g_strdup(at->file);
+    finding->offset = at->offset;
+    finding->grain = at->grain;
+    finding->rule = g_strdup(at->rule);
     finding->detail = g_strdup_vprintf(format, ap);
     g_ptr_array_add(result->findings, finding);
 }
@@ -67,20 +68,40 @@ void
 vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
                uint64_t offset, const char *format, ...)
 {
+    VdFinding at = {
+        .file = (char *) file, .offset = offset, .grain = VD_NO_GRAIN};
     va_list ap;
 
     va_start(ap, format);
-    finding_add(result, kind, NULL, file, offset, format, ap);
+    finding_add(result, kind, &at, format, ap);
+    va_end(ap);
+}
+
+void
+vd_finding_add_grain(VdCheckResult *result, VdFindingKind kind,
+                     const char *file, uint64_t grain, uint64_t offset,
+                     const char *format, ...)
+{
+    VdFinding at = {.file = (char *) file, .offset = offset, .grain = grain};
+    va_list ap;
+
+    va_start(ap, format);
+    finding_add(result, kind, &at, format, ap);
     va_end(ap);
 }
 
 void
 vd_finding_add_rule(VdCheckResult *result, VdFindingKind kind, const char *rule,
-                    const char *file, uint64_t offset, const char *format, ...)
+                    const char *file, uint64_t grain, uint64_t offset,
+                    const char *format, ...)
 {
+    VdFinding at = {.file = (char *) file,
+                    .offset = offset,
+                    .grain = grain,
+                    .rule = (char *) rule};
     va_list ap;
 
     va_start(ap, format);
-    finding_add(result, kind, rule, file, offset, format, ap);
+    finding_add(result, kind, &at, format, ap);
     va_end(ap);
 }

@@ -21,7 +21,12 @@ GPtrArray *vd_findings_new(void);
 void vd_finding_add(VdCheckResult *result, VdFindingKind kind, const char *file,
                     uint64_t offset, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
-/* The same, with the id of a profile's rule. */
+/* The same about grain number @grain of its extent. */
+void vd_finding_add_grain(VdCheckResult *result, VdFindingKind kind,
+                          const char *file, uint64_t grain, uint64_t offset,
+                          const char *format, ...) G_GNUC_PRINTF(6, 7);
+/* The same, with the id of a profile's rule; @grain may be VD_NO_GRAIN. */
 void vd_finding_add_rule(VdCheckResult *result, VdFindingKind kind,
-                         const char *rule, const char *file, uint64_t offset,
-                         const char *format, ...) G_GNUC_PRINTF(6, 7);
+                         const char *rule, const char *file, uint64_t grain,
+                         uint64_t offset, const char *format, ...)
+    G_GNUC_PRINTF(7, 8);

@@ -21,8 +21,12 @@ typedef struct VdFinding {
     char *file;
     uint64_t offset;
     char *detail;
-    char *rule; /* its id, "eos-missing"; NULL = no rule of a profile */
+    char *rule;     /* its id, "eos-missing"; NULL = no rule of a profile */
+    uint64_t grain; /* of the disk, counted from 0 at the first one of its
+                       extent, that it concerns; VD_NO_GRAIN = no single one */
 } VdFinding;
+
+#define VD_NO_GRAIN UINT64_MAX
 
 typedef struct VdCheckResult {
     uint64_t check_errors, corruptions, leaks;

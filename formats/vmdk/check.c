@@ -47,8 +47,8 @@ check_co_profile(VmdkExtent *e, VdCheckResult *result, GError **error)
     if (vmdk_extent_is_stream(e))
         return vmdk_stream_co_lint(e->file, &e->sparse->hdr, result, error);
     vd_finding_add_rule(result, VD_FINDING_BREACH, "stream",
-                        e->path ? e->path : vd_node_name(e->state->file), 0,
-                        "%s extent, want a streamOptimized one",
+                        e->path ? e->path : vd_node_name(e->state->file),
+                        VD_NO_GRAIN, 0, "%s extent, want a streamOptimized one",
                         vmdk_extent_type_name(e->type));
     return !e->ops->co_check || e->ops->co_check(e, result, error);
 }

@@ -93,6 +93,29 @@ def case_json_counts():
         assert_equal(0, result["check-errors"], "check-errors")
 
 
+def case_json_findings_name_their_grain():
+    with Images() as images:
+        images.expect(0, "convert", "-f", "vmdk", "-O", "vmdk", "-o",
+                      "subformat=twoGbMaxExtentSparse,split_size=4M",
+                      "a.vmdk", "x.vmdk")
+        # Entry 2 of the first extent's table, second copy in front.
+        images.poke("x-s001.vmdk", 7 * 512 + 8, BAD)
+        images.poke("x-s001.vmdk", 2 * 512 + 8, BAD)
+        result = json.loads(images.expect(2, "check", "--output=json",
+                                          "x.vmdk"))
+        finding = result["findings"][0]
+        assert_equal(["kind", "extent", "grain", "offset", "detail"],
+                     list(finding), "keys")
+        assert_equal("corruption", finding["kind"], "kind")
+        assert_equal("x-s001.vmdk", os.path.basename(finding["extent"]),
+                     "extent")
+        assert_equal(2, finding["grain"], "grain")
+        assert_equal(BAD * 512, finding["offset"], "offset")
+        leaks = [f for f in result["findings"] if f["kind"] == "leak"]
+        if not leaks or "grain" in leaks[0]:
+            raise Failed("a leak is nobody's grain: %r" % result)
+
+
 def case_lost_ranges_are_named():
     with Images() as images:
         for table in (GT, RGT):

@@ -38,7 +38,7 @@ assert_read_fails(VdNode *node, uint64_t off, VdErrorCode code)
 }
 
 static VdCheckResult
-check(TestCo *t)
+check_keep(TestCo *t)
 {
     VdCheckResult result = {.max_findings = 10};
     g_autoptr(GError) error = NULL;
@@ -46,8 +46,16 @@ check(TestCo *t)
 
     vd_vmdk_driver.co_check(node, &(VdCheckParams){0}, &result, &error);
     g_assert_no_error(error);
-    g_clear_pointer(&result.findings, g_ptr_array_unref);
     test_co_close(node);
+    return result;
+}
+
+static VdCheckResult
+check(TestCo *t)
+{
+    VdCheckResult result = check_keep(t);
+
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
     return result;
 }
 
@@ -173,6 +181,34 @@ test_shared_grain_is_found(TestCo *t)
     result = check(t);
     g_assert_cmpuint(result.corruptions, ==, 1);
     g_assert_cmpuint(result.leaks, ==, 1);
+}
+
+/* One finding: which grain it tells. */
+static uint64_t
+grain_found(TestCo *t)
+{
+    VdCheckResult result = check_keep(t);
+    uint64_t grain;
+
+    g_assert_cmpuint(result.findings->len, >=, 1);
+    grain = ((const VdFinding *) result.findings->pdata[0])->grain;
+    g_ptr_array_unref(result.findings);
+    return grain;
+}
+
+static void
+test_findings_tell_their_grain(TestCo *t)
+{
+    static const uint32_t bad[] = {0x7fffffff, 40, DATA_SECTOR + 1, DATA_SECTOR,
+                                   1};
+
+    make_disk(t, "");
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        poke_both(t, 3, bad[i]);
+        g_assert_cmpuint(grain_found(t), ==, 3);
+    }
+    poke_both(t, 3, 0); /* leaked: nobody's */
+    g_assert_cmpuint(grain_found(t), ==, VD_NO_GRAIN);
 }
 
 static void
@@ -431,6 +467,7 @@ main(int argc, char **argv)
     ADD("zero-mark", test_zero_mark_needs_the_headers_word);
     ADD("into-metadata", test_entry_into_metadata_is_never_written);
     ADD("shared-grain", test_shared_grain_is_found);
+    ADD("grain-numbers", test_findings_tell_their_grain);
     ADD("leaks", test_leaked_grains_are_counted);
     ADD("behind-the-disk", test_entries_behind_the_disk_do_not_matter);
     ADD("copies-differ", test_copies_that_differ_are_found);

@@ -33,10 +33,11 @@ result_clear(VdCheckResult *result)
     g_clear_pointer(&result->findings, g_ptr_array_unref);
 }
 
-/* Exactly one finding: of this kind, at this byte, with these words. */
+/* Exactly one finding: of this kind, about this grain, at this byte, with these
+ * words. */
 static void
 assert_finds(TestCo *t, const StreamImage *image, const char *kind,
-             uint64_t offset, const char *words)
+             uint64_t grain, uint64_t offset, const char *words)
 {
     VdCheckResult result = check(t, image);
     const VdFinding *f;
@@ -45,6 +46,7 @@ assert_finds(TestCo *t, const StreamImage *image, const char *kind,
     f = result.findings->pdata[0];
     g_assert_cmpstr(f->kind, ==, kind);
     g_assert_cmpuint(f->offset, ==, offset);
+    g_assert_cmpuint(f->grain, ==, grain);
     if (!strstr(f->detail, words))
         g_error("no '%s' in '%s'", words, f->detail);
     g_assert_cmpuint(result.findings->len, ==, 1);
@@ -141,7 +143,7 @@ test_records_without_markers_are_checked(TestCo *t)
     stream_image_end_in_front(image);
     assert_finds_nothing(t, image, 2);
     memset(image->bytes->data + record + 500, 0x77, 50);
-    assert_finds(t, image, "corruption", record, "compressed data");
+    assert_finds(t, image, "corruption", 1023, record, "compressed data");
 }
 
 /* -- what importers refuse ------------------------------------------------- */
@@ -153,7 +155,8 @@ test_missing_end_is_noted(TestCo *t)
     g_autoptr(StreamImage) image = image_in_front(records);
 
     g_byte_array_set_size(image->bytes, image->bytes->len - 512);
-    assert_finds(t, image, "note", image->bytes->len, "no end-of-stream");
+    assert_finds(t, image, "note", VD_NO_GRAIN, image->bytes->len,
+                 "no end-of-stream");
 }
 
 static void
@@ -164,7 +167,7 @@ test_zero_tail_is_noted(TestCo *t)
     uint64_t end = image->bytes->len;
 
     stream_image_add_zeroes(image, 3 << 20);
-    assert_finds(t, image, "note", end, "3145728 bytes of zeroes");
+    assert_finds(t, image, "note", VD_NO_GRAIN, end, "3145728 bytes of zeroes");
 }
 
 static void
@@ -177,7 +180,7 @@ test_unordered_grains_are_noted_once(TestCo *t)
     record = stream_image_add(image, 6);
     stream_image_add(image, 5);
     stream_image_end_in_front(image);
-    assert_finds(t, image, "note", record, "ascending");
+    assert_finds(t, image, "note", 6, record, "ascending");
 }
 
 /* -- leaks ----------------------------------------------------------------- */
@@ -191,7 +194,7 @@ test_tail_of_data_is_a_leak(TestCo *t)
 
     stream_image_add_zeroes(image, 3 << 20);
     image->bytes->data[end + (5 << 19)] = 1;
-    assert_finds(t, image, "leak", end, "nothing uses");
+    assert_finds(t, image, "leak", VD_NO_GRAIN, end, "nothing uses");
 }
 
 static void
@@ -232,7 +235,8 @@ test_damaged_grain_is_found(TestCo *t)
 
         image->bytes
             ->data[at + 12 + vmdk_get32(image->bytes->data + at + 8) - 1] ^= 4;
-        assert_finds(t, image, "corruption", at, "compressed data");
+        assert_finds(t, image, "corruption", 500 + which[i], at,
+                     "compressed data");
     }
 }
 
@@ -243,7 +247,8 @@ test_record_missing_from_its_table_is_found(TestCo *t)
     g_autoptr(StreamImage) image = image_in_front(records);
 
     vmdk_put32(entry_at(image, 505), 0);
-    assert_finds(t, image, "corruption", records[5], "missing from its table");
+    assert_finds(t, image, "corruption", 505, records[5],
+                 "missing from its table");
 }
 
 static void
@@ -253,7 +258,7 @@ test_entry_that_names_another_record_is_found(TestCo *t)
     g_autoptr(StreamImage) image = image_in_front(records);
 
     vmdk_put32(entry_at(image, 900), (uint32_t) (records[3] / 512));
-    assert_finds(t, image, "corruption", records[3],
+    assert_finds(t, image, "corruption", 900, records[3],
                  "names a record of sector 64384, want sector 115200");
 }
 
@@ -264,7 +269,7 @@ test_entry_outside_of_the_file_is_found(TestCo *t)
     g_autoptr(StreamImage) image = image_in_front(records);
 
     vmdk_put32(entry_at(image, 1000), 0x7fffffff);
-    assert_finds(t, image, "corruption", UINT64_C(0x7fffffff) * 512,
+    assert_finds(t, image, "corruption", 1000, UINT64_C(0x7fffffff) * 512,
                  "the file ends");
 }
 
@@ -297,9 +302,11 @@ test_impossible_sector_is_found(TestCo *t)
     image->entries[9] = 0;
     vmdk_put64(image->bytes->data + record, CAPACITY);
     stream_image_end_in_front(image);
-    assert_finds(t, image, "corruption", record, "want a multiple of 128");
+    assert_finds(t, image, "corruption", VD_NO_GRAIN, record,
+                 "want a multiple of 128");
     vmdk_put64(image->bytes->data + record, 9 * 128 + 1);
-    assert_finds(t, image, "corruption", record, "want a multiple of 128");
+    assert_finds(t, image, "corruption", VD_NO_GRAIN, record,
+                 "want a multiple of 128");
 }
 
 /* The walk ends at a record of impossible length; what lies behind it is
@@ -337,7 +344,7 @@ test_unknown_marker_is_found(TestCo *t)
     stream_image_add_zeroes(image, 1024);
     stream_image_add(image, 2);
     stream_image_end_in_front(image);
-    assert_finds(t, image, "corruption", at, "unknown type 9");
+    assert_finds(t, image, "corruption", VD_NO_GRAIN, at, "unknown type 9");
 }
 
 /* -- limits ---------------------------------------------------------------- */

@@ -84,6 +84,8 @@ finding_to_variant(const VdFinding *f)
     json_add_string(&object, "kind", f->kind);
     if (f->file)
         json_add_string(&object, "extent", f->file);
+    if (f->grain != VD_NO_GRAIN)
+        json_add_uint(&object, "grain", f->grain);
     json_add_uint(&object, "offset", f->offset);
     if (f->rule)
         json_add_string(&object, "rule", f->rule);

@@ -32,6 +32,11 @@ typedef struct {
 #define FIND(c, kind, sector, ...)                                             \
     vd_finding_add((c)->result, VD_FINDING_##kind, (c)->name,                  \
                    (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
+/* About the grain of byte @off of the extent. */
+#define FIND_GRAIN(c, kind, off, sector, ...)                                  \
+    vd_finding_add_grain((c)->result, VD_FINDING_##kind, (c)->name,            \
+                         (off) >> VMDK_SE_GRAIN_SHIFT,                         \
+                         (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
 
 static bool
 bitmap_init(Bitmap *map, uint64_t n, const char *name, GError **error)
@@ -65,10 +70,11 @@ check_grain(Check *c, uint64_t sector, uint64_t off)
     uint64_t start = c->e->sesparse->hdr.part[VMDK_SE_GRAINS].start;
 
     if (bitmap_add(&c->grains, (sector - start) / VMDK_SE_GRAIN_SECTORS))
-        FIND(c, CORRUPTION, sector,
-             "grain at sector %" G_GUINT64_FORMAT
-             " belongs to byte %" G_GUINT64_FORMAT " and to another place",
-             sector, off);
+        FIND_GRAIN(c, CORRUPTION, off, sector,
+                   "grain at sector %" G_GUINT64_FORMAT
+                   " belongs to byte %" G_GUINT64_FORMAT
+                   " and to another place",
+                   sector, off);
     c->result->allocated_clusters++;
     if (c->previous && sector != c->previous + VMDK_SE_GRAIN_SECTORS)
         c->result->fragmented_clusters++;
@@ -83,10 +89,11 @@ check_entry(Check *c, uint64_t raw, uint64_t off)
         vmdk_se_entry_decode(&c->e->sesparse->hdr, raw, c->file_sectors);
 
     if (entry == VMDK_SE_BAD)
-        FIND(c, CORRUPTION, 0,
-             "the entry of byte %" G_GUINT64_FORMAT " is %#" G_GINT64_MODIFIER
-             "x, which means no grain of the file",
-             off, raw);
+        FIND_GRAIN(c, CORRUPTION, off, 0,
+                   "the entry of byte %" G_GUINT64_FORMAT
+                   " is %#" G_GINT64_MODIFIER
+                   "x, which means no grain of the file",
+                   off, raw);
     else if (entry > VMDK_SE_ZERO)
         check_grain(c, entry, off);
 }

@@ -28,6 +28,11 @@ typedef struct {
 #define FIND(c, kind, sector, ...)                                             \
     vd_finding_add((c)->result, VD_FINDING_##kind, (c)->name,                  \
                    (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
+/* About the grain of byte @off of the extent. */
+#define FIND_GRAIN(c, kind, off, sector, ...)                                  \
+    vd_finding_add_grain((c)->result, VD_FINDING_##kind, (c)->name,            \
+                         (off) >> (c)->e->sparse->grain_shift,                 \
+                         (uint64_t) (sector) *VMDK_SECTOR, __VA_ARGS__)
 
 /* -- grains
  * ---------------------------------------------------------------------- */
@@ -38,15 +43,15 @@ mark_grain(Check *c, uint32_t entry, uint64_t off)
     uint64_t grain = c->e->sparse->hdr.grain_sectors;
 
     if (entry % c->owners.unit)
-        FIND(c, CORRUPTION, entry,
-             "grain of byte %" G_GUINT64_FORMAT
-             " starts at sector %u, no multiple of %" G_GUINT64_FORMAT,
-             off, entry, grain);
+        FIND_GRAIN(c, CORRUPTION, off, entry,
+                   "grain of byte %" G_GUINT64_FORMAT
+                   " starts at sector %u, no multiple of %" G_GUINT64_FORMAT,
+                   off, entry, grain);
     else if (!vmdk_owners_take(&c->owners, entry))
-        FIND(c, CORRUPTION, entry,
-             "grain at sector %u belongs to byte %" G_GUINT64_FORMAT
-             " and to another place",
-             entry, off);
+        FIND_GRAIN(c, CORRUPTION, off, entry,
+                   "grain at sector %u belongs to byte %" G_GUINT64_FORMAT
+                   " and to another place",
+                   entry, off);
     c->result->allocated_clusters++;
     if (c->previous && entry != c->previous + grain)
         c->result->fragmented_clusters++;
@@ -63,21 +68,22 @@ check_entry(Check *c, uint32_t entry, uint64_t off)
         return;
     if (entry == VMDK_GTE_ZERO) {
         if (!sp->tables->zero_gte)
-            FIND(c, CORRUPTION, 0,
-                 "byte %" G_GUINT64_FORMAT
-                 " is marked zero, but the header does not allow that",
-                 off);
+            FIND_GRAIN(c, CORRUPTION, off, 0,
+                       "byte %" G_GUINT64_FORMAT
+                       " is marked zero, but the header does not allow that",
+                       off);
     } else if (entry >= c->file_sectors) {
-        FIND(c, CORRUPTION, entry,
-             "grain of byte %" G_GUINT64_FORMAT
-             " starts at sector %u, the file has %" G_GUINT64_FORMAT,
-             off, entry, c->file_sectors);
+        FIND_GRAIN(c, CORRUPTION, off, entry,
+                   "grain of byte %" G_GUINT64_FORMAT
+                   " starts at sector %u, the file has %" G_GUINT64_FORMAT,
+                   off, entry, c->file_sectors);
     } else if (entry < sp->hdr.overhead_sectors) {
-        FIND(c, CORRUPTION, entry,
-             "grain of byte %" G_GUINT64_FORMAT
-             " starts at sector %u, inside the metadata of %" G_GUINT64_FORMAT
-             " sectors",
-             off, entry, sp->hdr.overhead_sectors);
+        FIND_GRAIN(
+            c, CORRUPTION, off, entry,
+            "grain of byte %" G_GUINT64_FORMAT
+            " starts at sector %u, inside the metadata of %" G_GUINT64_FORMAT
+            " sectors",
+            off, entry, sp->hdr.overhead_sectors);
     } else {
         mark_grain(c, entry, off);
     }

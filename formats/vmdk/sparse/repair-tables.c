@@ -127,13 +127,14 @@ static void
 tell_lost(Job *job)
 {
     if (job->lost_len)
-        vd_finding_add(job->r->result, VD_FINDING_NOTE, job->r->name,
-                       job->lost_off,
-                       "bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                       " of the disk had been lost before: their entries "
-                       "named no place for them",
-                       job->r->e->start + job->lost_off,
-                       job->r->e->start + job->lost_off + job->lost_len - 1);
+        vd_finding_add_grain(
+            job->r->result, VD_FINDING_NOTE, job->r->name,
+            job->lost_off >> job->r->e->sparse->grain_shift, job->lost_off,
+            "bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
+            " of the disk had been lost before: their entries "
+            "named no place for them",
+            job->r->e->start + job->lost_off,
+            job->r->e->start + job->lost_off + job->lost_len - 1);
     job->lost_len = 0;
 }
 

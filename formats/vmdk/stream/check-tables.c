@@ -128,16 +128,17 @@ vmdk_stream_ledger_co_note(VmdkStreamLedger *ledger, uint64_t grain,
         return true;
     }
     if (want == 0)
-        vd_finding_add(ledger->result, VD_FINDING_CORRUPTION,
-                       vd_node_name(ledger->file), sector * VMDK_SECTOR,
-                       "compressed grain %" PRIu64 " is missing from its table",
-                       grain);
+        vd_finding_add_grain(
+            ledger->result, VD_FINDING_CORRUPTION, vd_node_name(ledger->file),
+            grain, sector * VMDK_SECTOR,
+            "compressed grain %" PRIu64 " is missing from its table", grain);
     else
-        vd_finding_add(ledger->result, VD_FINDING_LEAK,
-                       vd_node_name(ledger->file), sector * VMDK_SECTOR,
-                       "compressed grain %" PRIu64
-                       " is not used: its table entry names sector %u",
-                       grain, want);
+        vd_finding_add_grain(ledger->result, VD_FINDING_LEAK,
+                             vd_node_name(ledger->file), grain,
+                             sector * VMDK_SECTOR,
+                             "compressed grain %" PRIu64
+                             " is not used: its table entry names sector %u",
+                             grain, want);
     return true;
 }
 

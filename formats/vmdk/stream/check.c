@@ -47,14 +47,16 @@ typedef struct {
 } StreamCheck;
 
 static void
-note(StreamCheck *c, VdFindingKind kind, uint64_t at, const char *text)
+note(StreamCheck *c, VdFindingKind kind, uint64_t grain, uint64_t at,
+     const char *text)
 {
-    vd_finding_add(c->result, kind, c->name, at, "%s", text);
+    vd_finding_add_grain(c->result, kind, c->name, grain, at, "%s", text);
 }
 
 /* What reads well but importers mind: a broken rule for who asked for these. */
-static void G_GNUC_PRINTF(4, 5)
-    mind(StreamCheck *c, const char *rule, uint64_t at, const char *format, ...)
+static void G_GNUC_PRINTF(5, 6)
+    mind(StreamCheck *c, const char *rule, uint64_t grain, uint64_t at,
+         const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -63,9 +65,9 @@ static void G_GNUC_PRINTF(4, 5)
     text = g_strdup_vprintf(format, ap);
     va_end(ap);
     if (c->lint)
-        vmdk_lint_break(c->lint, rule, at, "%s", text);
+        vmdk_lint_break_grain(c->lint, rule, grain, at, "%s", text);
     else
-        note(c, VD_FINDING_NOTE, at, text);
+        note(c, VD_FINDING_NOTE, grain, at, text);
 }
 
 /* -- inflating ----------------------------------------------------------------
@@ -77,7 +79,8 @@ check_co_flush_jobs(StreamCheck *c)
     vmdk_inflater_co_run(&c->reader->inflater, c->jobs, c->n_jobs);
     for (unsigned i = 0; i < c->n_jobs; i++)
         if (c->jobs[i].error) {
-            note(c, VD_FINDING_CORRUPTION, c->job_at[i],
+            note(c, VD_FINDING_CORRUPTION,
+                 vmdk_record_grain(c->hdr, c->job_lba[i]), c->job_at[i],
                  c->jobs[i].error->message);
             g_clear_error(&c->jobs[i].error);
         } else if (c->lint && c->job_lba[i] < c->hdr->capacity_sectors) {
@@ -127,7 +130,7 @@ check_order(StreamCheck *c, const VmdkRecord *rec)
 {
     if (rec->value < c->next_lba && !c->unordered) {
         c->unordered = true;
-        mind(c, "record-order", c->at,
+        mind(c, "record-order", vmdk_record_grain(c->hdr, rec->value), c->at,
              "grain of sector %" PRIu64 " behind those up to sector %" PRIu64
              ": importers want them in ascending order",
              rec->value, c->next_lba);
@@ -168,10 +171,11 @@ check_co_record(StreamCheck *c, const VmdkRecord *rec, bool *go, GError **error)
 
     *go = rec->data_bytes <= max && need <= c->size - c->at;
     if (!*go) {
-        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, c->at,
-                       "compressed grain of %u bytes, at most %" PRIu64
-                       " and up to byte %" PRIu64,
-                       rec->data_bytes, max, c->size);
+        vd_finding_add_grain(c->result, VD_FINDING_CORRUPTION, c->name,
+                             vmdk_record_grain(c->hdr, rec->value), c->at,
+                             "compressed grain of %u bytes, at most %" PRIu64
+                             " and up to byte %" PRIu64,
+                             rec->data_bytes, max, c->size);
         return true;
     }
     if (!check_co_window(c, span, error) || !check_co_place(c, rec, error))
@@ -261,7 +265,7 @@ check_co_end(StreamCheck *c, GError **error)
 
     c->result->image_end_offset = MIN(c->at, c->size);
     if (!c->ended) {
-        mind(c, "eos-missing", c->at,
+        mind(c, "eos-missing", VD_NO_GRAIN, c->at,
              "no end-of-stream marker: importers want one");
         return true;
     }
@@ -270,7 +274,7 @@ check_co_end(StreamCheck *c, GError **error)
     if (!check_co_zero_rest(c, &zero, error))
         return false;
     if (zero || c->lint)
-        mind(c, "eos-tail", c->at,
+        mind(c, "eos-tail", VD_NO_GRAIN, c->at,
              "%" PRIu64 " bytes%s, which importers do not want, behind the "
              "end-of-stream marker",
              c->size - c->at, zero ? " of zeroes" : "");
@@ -300,16 +304,16 @@ check_co_entry(void *opaque, uint64_t grain, uint64_t sector, GError **error)
     if (c->lint)
         vmdk_lint_stray(c->lint, at, grain);
     if (!vmdk_stream_co_load(c->reader, at, c->scratch, &lba, &next, &local)) {
-        note(c, VD_FINDING_CORRUPTION, at, local->message);
+        note(c, VD_FINDING_CORRUPTION, grain, at, local->message);
         g_clear_error(&local);
     } else if (!(c->hdr->flags & VMDK_FLAG_MARKERS)) {
         return true;
     } else if (lba != want) {
-        vd_finding_add(c->result, VD_FINDING_CORRUPTION, c->name, at,
-                       "table entry of grain %" PRIu64
-                       " names a record of sector %" PRIu64
-                       ", want sector %" PRIu64,
-                       grain, lba, want);
+        vd_finding_add_grain(
+            c->result, VD_FINDING_CORRUPTION, c->name, grain, at,
+            "table entry of grain %" PRIu64 " names a record of sector %" PRIu64
+            ", want sector %" PRIu64,
+            grain, lba, want);
     }
     return true;
 }

@@ -61,13 +61,14 @@ vmdk_lint_free(VmdkLint *lint)
     g_free(lint);
 }
 
-static void G_GNUC_PRINTF(5, 0)
-    lint_add(VmdkLint *lint, VdFindingKind kind, const char *rule, uint64_t at,
-             const char *format, va_list ap)
+static void G_GNUC_PRINTF(6, 0)
+    lint_add(VmdkLint *lint, VdFindingKind kind, const char *rule,
+             uint64_t grain, uint64_t at, const char *format, va_list ap)
 {
     g_autofree char *text = g_strdup_vprintf(format, ap);
 
-    vd_finding_add_rule(lint->result, kind, rule, lint->name, at, "%s", text);
+    vd_finding_add_rule(lint->result, kind, rule, lint->name, grain, at, "%s",
+                        text);
 }
 
 void
@@ -77,7 +78,18 @@ vmdk_lint_break(VmdkLint *lint, const char *rule, uint64_t at,
     va_list ap;
 
     va_start(ap, format);
-    lint_add(lint, VD_FINDING_BREACH, rule, at, format, ap);
+    lint_add(lint, VD_FINDING_BREACH, rule, VD_NO_GRAIN, at, format, ap);
+    va_end(ap);
+}
+
+void
+vmdk_lint_break_grain(VmdkLint *lint, const char *rule, uint64_t grain,
+                      uint64_t at, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    lint_add(lint, VD_FINDING_BREACH, rule, grain, at, format, ap);
     va_end(ap);
 }
 
@@ -88,7 +100,7 @@ vmdk_lint_note(VmdkLint *lint, const char *rule, uint64_t at,
     va_list ap;
 
     va_start(ap, format);
-    lint_add(lint, VD_FINDING_NOTE, rule, at, format, ap);
+    lint_add(lint, VD_FINDING_NOTE, rule, VD_NO_GRAIN, at, format, ap);
     va_end(ap);
 }
 
@@ -227,40 +239,42 @@ vmdk_lint_record(VmdkLint *lint, uint64_t at, const VmdkRecord *rec,
     const uint8_t *data = raw + rec->head_bytes;
     uint64_t end = (uint64_t) rec->head_bytes + rec->data_bytes;
     uint64_t span = vmdk_record_span(&lint->hdr, rec);
+    uint64_t grain = vmdk_record_grain(&lint->hdr, rec->value);
 
     if (lint->part != PART_RECORDS)
-        vmdk_lint_break(lint, "marker-order", at,
-                        "a grain behind the directory or the footer");
+        vmdk_lint_break_grain(lint, "marker-order", grain, at,
+                              "a grain behind the directory or the footer");
     if (!vmdk_record_has_zlib(data, rec->data_bytes))
-        vmdk_lint_break(lint, "record-zlib", at + rec->head_bytes,
-                        "data begin with %02x %02x, want a zlib header (RFC "
-                        "1950)",
-                        data[0], rec->data_bytes > 1 ? data[1] : 0);
+        vmdk_lint_break_grain(
+            lint, "record-zlib", grain, at + rec->head_bytes,
+            "data begin with %02x %02x, want a zlib header (RFC "
+            "1950)",
+            data[0], rec->data_bytes > 1 ? data[1] : 0);
     if (have < span)
-        vmdk_lint_break(lint, "record-padding", at + have,
-                        "the file ends inside the record's last sector");
+        vmdk_lint_break_grain(lint, "record-padding", grain, at + have,
+                              "the file ends inside the record's last sector");
     else if (!is_zero(raw + end, span - end))
-        vmdk_lint_break(lint, "record-padding", at + end,
-                        "bytes up to the end of the sector are not zero");
+        vmdk_lint_break_grain(lint, "record-padding", grain, at + end,
+                              "bytes up to the end of the sector are not zero");
 }
 
 void
 vmdk_lint_grain(VmdkLint *lint, uint64_t at, uint64_t lba, size_t used)
 {
-    uint64_t grain = vmdk_header_grain_bytes(&lint->hdr);
+    uint64_t want = vmdk_header_grain_bytes(&lint->hdr);
     uint64_t left = (lint->hdr.capacity_sectors - lba) * VMDK_SECTOR;
 
-    if (used == grain)
+    if (used == want)
         return;
     if (used >= left) /* VMware's own open-vmdk leaves the rest out */
         vmdk_lint_note(lint, "record-size", at,
                        "the last grain inflates to %zu bytes, others write "
                        "%" PRIu64,
-                       used, grain);
+                       used, want);
     else
-        vmdk_lint_break(lint, "record-size", at,
-                        "the grain inflates to %zu bytes, want %" PRIu64, used,
-                        grain);
+        vmdk_lint_break_grain(
+            lint, "record-size", vmdk_record_grain(&lint->hdr, lba), at,
+            "the grain inflates to %zu bytes, want %" PRIu64, used, want);
 }
 
 /* -- markers -----------------------------------------------------------------
@@ -373,11 +387,11 @@ vmdk_lint_stray(VmdkLint *lint, uint64_t at, uint64_t grain)
     if (lint->stray)
         return;
     lint->stray = true;
-    vmdk_lint_break(lint, "record-stray", at,
-                    "grain %" PRIu64
-                    " is stored where who reads record by record does not "
-                    "come by",
-                    grain);
+    vmdk_lint_break_grain(
+        lint, "record-stray", grain, at,
+        "grain %" PRIu64 " is stored where who reads record by record does not "
+        "come by",
+        grain);
 }
 
 /* In front every table is there, even an empty one: VMware's readers take them

@@ -22,6 +22,10 @@ void vmdk_lint_free(VmdkLint *lint);
 
 void vmdk_lint_break(VmdkLint *lint, const char *rule, uint64_t at,
                      const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* The same about grain number @grain, which may be VD_NO_GRAIN. */
+void vmdk_lint_break_grain(VmdkLint *lint, const char *rule, uint64_t grain,
+                           uint64_t at, const char *format, ...)
+    G_GNUC_PRINTF(5, 6);
 
 /* Header, descriptor, and how they agree. */
 bool vmdk_lint_co_front(VmdkLint *lint, GError **error);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "block/finding.h"
 #include "formats/codec/codec.h"
 #include "formats/vmdk/bytes.h"
 #include "formats/vmdk/stream/stream.h"
@@ -40,6 +41,14 @@ vmdk_record_max_data(const VmdkHeader *hdr)
 {
     /* Tiny grains may grow by more than their size. */
     return MAX(2 * vmdk_header_grain_bytes(hdr), 2 * VMDK_SECTOR);
+}
+
+uint64_t
+vmdk_record_grain(const VmdkHeader *hdr, uint64_t lba)
+{
+    return lba < hdr->capacity_sectors && lba % hdr->grain_sectors == 0
+               ? lba / hdr->grain_sectors
+               : VD_NO_GRAIN;
 }
 
 void

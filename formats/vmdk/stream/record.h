@@ -41,6 +41,10 @@ uint64_t vmdk_record_max_data(const VmdkHeader *hdr);
  * 0 = none can be told: the end, or a marker whose value is beyond reason. */
 uint64_t vmdk_record_span(const VmdkHeader *hdr, const VmdkRecord *rec);
 
+/* The number of the grain that is said to begin at @lba; VD_NO_GRAIN if none of
+ * the disk does. */
+uint64_t vmdk_record_grain(const VmdkHeader *hdr, uint64_t lba);
+
 /* Inflate @data to exactly one grain at @dst; what the stream lacks is zero.
  * *@used: how much it had.  Any thread. */
 bool vmdk_record_inflate(const uint8_t *data, size_t len, uint8_t *dst,
