@@ -518,6 +518,34 @@ typedef struct VdCompareParams {
 VD_PUBLIC bool vd_compare(VdDisk *a, VdDisk *b, const VdCompareParams *params,
                           VdCompareResult *result, GError **error);
 
+/* -- hash ----------------------------------------------------------------- */
+
+#define VD_HASH_BYTES 32
+#define VD_HASH_BLOCK 65536
+
+typedef struct VdHashParams {
+    bool with_size;
+    VdProgressFunc progress;
+    void *progress_opaque;
+} VdHashParams;
+
+typedef struct VdHashResult {
+    uint8_t digest[VD_HASH_BYTES];
+    uint64_t bytes_read;
+    bool failed_map; /* after an error: it was the map that could not be read */
+} VdHashResult;
+
+/* A number for what a disk holds: equal for disks that vd_compare() finds equal
+ * (with_size: and that are equally large), on whatever machine, in whatever
+ * format.  SHA-256 of a record for each block of 64 KiB that is not all zero,
+ * in ascending order: its number (byte offset / 65536; 64 bits, big-endian) and
+ * the SHA-256 of the block, which is filled up with zeroes behind the end of
+ * the disk.  With the size: then 2^64-1 and the size in bytes, 64 bits each,
+ * big-endian.  What the map says is zero is not read.  @params NULL = without
+ * the size. */
+VD_PUBLIC bool vd_disk_hash(VdDisk *disk, const VdHashParams *params,
+                            VdHashResult *result, GError **error);
+
 /* -- chains ---------------------------------------------------------------- */
 
 /* An image by its name: what vd_disk_open() takes. */

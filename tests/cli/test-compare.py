@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-compare - what compare says beyond qemu-img: all ranges that differ."""
+"""test-compare - what compare says beyond qemu-img: all ranges that differ, and
+hashes."""
+import hashlib
 import json
 import os
 import random
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -245,6 +248,183 @@ def _():
         code, out, err = place.ours(*words, "--output=json")
         assert_equal((4, "EIO"), (code, json.loads(out)["error"]["errno"]),
                      "JSON")
+
+
+# -- --hash -----------------------------------------------------------------
+
+BLOCK = 65536
+FORMATS = [("raw", "")] + [("vmdk", "subformat=" + kind) for kind in (
+    "monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse",
+    "twoGbMaxExtentFlat", "streamOptimized", "vmfs", "vmfsSparse", "seSparse",
+    "monolithicSparse,grain_size=4096")]
+
+
+def hash_of(data, strict=False):
+    """As the manual page says."""
+    records = hashlib.sha256()
+    for off in range(0, len(data), BLOCK):
+        block = data[off:off + BLOCK].ljust(BLOCK, b"\0")
+        if block.strip(b"\0"):
+            records.update(struct.pack(">Q", off // BLOCK))
+            records.update(hashlib.sha256(block).digest())
+    if strict:
+        records.update(struct.pack(">QQ", (1 << 64) - 1, len(data)))
+    return records.hexdigest()
+
+
+def mottled(dice, size):
+    """Data and zeroes in pieces of all sizes, on all borders."""
+    data = bytearray(size)
+    for _ in range(60):
+        off = dice.choice((dice.randrange(size), dice.randrange(
+            size // BLOCK) * BLOCK))
+        piece = min(dice.choice((1, 512, 4096, 65536, 300000)), size - off)
+        data[off:off + piece] = dice.choice((bytes(piece),
+                                             dice.randbytes(piece)))
+    return bytes(data)
+
+
+@suite.case("--hash: the golden forms")
+def _():
+    content = bytes(BLOCK) + b"\1" * 131072 + bytes(524288 - 3 * BLOCK) + \
+        b"\3" * BLOCK + bytes(10 * MIB - 524288 - BLOCK)
+    wanted, strict = hash_of(content), hash_of(content, strict=True)
+    with Place() as place:
+        assert_equal((0, "%s  a.vmdk\n" % wanted, ""),
+                     place.ours("compare", "--hash", "a.vmdk"), "one")
+        assert_equal((0, "%s  a.vmdk\n%s  s.vmdk\n" % (wanted, wanted), ""),
+                     place.ours("compare", "--hash", "a.vmdk", "s.vmdk"),
+                     "two")
+        assert_equal((0, "%s  c.vmdk\n" % strict, ""),
+                     place.ours("compare", "-s", "--hash", "c.vmdk"), "strict")
+        assert_equal((0, "", ""), place.ours("compare", "-q", "--hash",
+                                             "a.vmdk"), "quiet")
+        code, out, _ = place.ours("compare", "-p", "--hash", "a.vmdk")
+        assert_equal((0, "%s  a.vmdk\n" % wanted), (code, out), "progress")
+        assert_equal((0, """{
+    "algorithm": "sha256",
+    "block-size": 65536,
+    "strict": false,
+    "identical": true,
+    "images": [
+        {
+            "filename": "a.vmdk",
+            "hash": "%s",
+            "virtual-size": 10485760,
+            "bytes-read": 196608
+        },
+        {
+            "filename": "f.vmdk",
+            "hash": "%s",
+            "virtual-size": 10485760,
+            "bytes-read": 196608
+        }
+    ]
+}
+""" % (wanted, wanted), ""), place.ours("compare", "--hash", "--output=json",
+                                        "a.vmdk", "f.vmdk"), "JSON")
+        report = place.document("compare", "--hash", "-s", "a.vmdk")
+        assert_equal((strict, True, False),
+                     (report["images"][0]["hash"], report["strict"],
+                      "identical" in report), "one image, strict")
+
+
+@suite.case("--hash: size counts only if strict, contents always")
+def _():
+    with Place() as place:
+        hash_ = ("compare", "--hash", *RAWS)
+        none = hashlib.sha256().hexdigest()
+        place.write("b.raw", 65536, b"\2" * 65536)
+        assert_equal(0, place.ours(*hash_, "a.raw", "b.raw")[0], "sizes")
+        assert_equal(1, place.ours(*hash_, "-s", "a.raw", "b.raw")[0],
+                     "sizes, strict")
+        place.write("b.raw", 2 * MIB - 1, b"x")
+        code, out, _ = place.ours(*hash_, "a.raw", "b.raw")
+        assert_equal((1, "%s  a.raw\n%s  b.raw\n" % (
+            hash_of(place.content("a.raw")), hash_of(place.content("b.raw")))),
+            (code, out), "contents")
+        report = place.document(*hash_, "a.raw", "b.raw", code=1)
+        assert_equal(False, report["identical"], "JSON")
+        with open(place.path("zero.raw"), "wb") as f:
+            f.write(bytes(MIB))  # data, not a hole
+        for name in ("zero.raw", "empty.raw"):
+            with open(place.path(name), "ab"):
+                pass
+            assert_equal((0, "%s  %s\n" % (none, name), ""), place.ours(
+                "compare", "--hash", "-f", "raw", name), name)
+
+
+def check_hash_formats(engine):
+    """The same for an image and all that it is converted to."""
+    dice = random.Random(engine)
+    with Place() as place:
+        content = mottled(dice, 9 * MIB + 3 * 512)
+        with open(place.path("x.raw"), "wb") as f:
+            f.write(content)
+        for i, (form, options) in enumerate(FORMATS):
+            words = ["-o", options] if options else []
+            name = "x%d" % i
+            vdisk_img("convert", "-f", "raw", "-O", form, *words, "x.raw",
+                      name, cwd=place.dir)
+            for strict in (False, True):
+                assert_equal(
+                    (0, "%s  %s\n" % (hash_of(content, strict), name), ""),
+                    place.ours("compare", "--hash", "-i", AIO[engine], "-f",
+                               form, *(["-s"] if strict else []), name),
+                    "%s %s" % (form, options))
+
+
+def check_hash_odd(engine):
+    """Sizes that are no multiple of anything; children of disks."""
+    dice = random.Random(engine + "odd")
+    with Place() as place:
+        for size in (1, 511, 65535, 65537, MIB + 1, 3 * MIB - 700):
+            content = bytes(max(size - 700, 0)) + dice.randbytes(
+                min(size, 700))
+            with open(place.path("x.raw"), "wb") as f:
+                f.write(content)
+            assert_equal((0, "%s  x.raw\n" % hash_of(content), ""),
+                         place.ours("compare", "--hash", "-i", AIO[engine],
+                                    "-f", "raw", "x.raw"), str(size))
+        vdisk_img("fill", "-o", "70000", "-l", "300000", "--pattern", "9",
+                  "c.vmdk", cwd=place.dir)
+        vdisk_img("convert", "-O", "raw", "c.vmdk", "c.raw", cwd=place.dir)
+        wanted = hash_of(place.content("c.raw"))
+        assert_equal((0, "%s  c.vmdk\n%s  c.raw\n" % (wanted, wanted), ""),
+                     place.ours("compare", "--hash", "-F", "raw", "c.vmdk",
+                                "c.raw"), "child")
+
+
+for engine_ in working_engines():
+    suite.add("--hash: every format, " + engine_, check_hash_formats, engine_)
+    suite.add("--hash: odd sizes, " + engine_, check_hash_odd, engine_)
+
+
+@suite.case("--hash: wrong words and failures")
+def _():
+    with Place() as place:
+        for words, code, text in (
+                (("--hash",), 2, "Expecting one or two image file names"),
+                (("--hash", "a.raw", "b.raw", "a.raw"), 2,
+                 "Expecting one or two image file names"),
+                (("--hash", "--all", "a.raw", "b.raw"), 2,
+                 "--all and --hash are mutually exclusive"),
+                (("--hash", "-F", "raw", "a.raw"), 2,
+                 "-F requires a second image"),
+                (("--hash", "missing"), 2, "Could not open 'missing'"),
+                (("--hash", "a.vmdk", "missing"), 2,
+                 "Could not open 'missing'")):
+            got, out, err = place.ours("compare", *words)
+            assert_equal((code, ""), (got, out), str(words))
+            if not err.startswith("qemu-img: " + text):
+                raise Failed(err)
+        bad = ("driver=raw,file.driver=blkdebug,"
+               "file.inject-error.0.event=read_aio,"
+               "file.inject-error.0.sector=130,file.image.filename=a.raw")
+        code, out, err = place.ours("compare", "--hash", "--image-opts", bad)
+        assert_equal((4, ""), (code, out), err)
+        if "error while reading at byte " not in err:
+            raise Failed(err)
 
 
 if __name__ == "__main__":
