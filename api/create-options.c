@@ -125,22 +125,12 @@ describe_add(GString *out, const char *key, const char *value)
     }
 }
 
-static bool
-describe_is_true(const char *value)
-{
-    static const char *const words[] = {"on", "true", "yes", "1", NULL};
-
-    return g_strv_contains(words, value);
-}
-
 static void
 describe_add_typed(GString *out, const VdOptionSpec *spec, const char *value)
 {
     char number[32];
     uint64_t size;
 
-    if (value != NULL && spec->type == VD_OPTION_BOOL)
-        value = describe_is_true(value) ? "on" : "off";
     if (value != NULL && spec->type == VD_OPTION_SIZE &&
         vd_parse_size(value, &size, NULL)) {
         (void) g_snprintf(number, sizeof(number), "%" G_GUINT64_FORMAT, size);

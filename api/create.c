@@ -76,8 +76,6 @@ create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
         return NULL;
     parent = vd_co_open(&creation->env, path, plan->backing_format, NULL,
                         creation->open_flags & CREATE_LOCK_FLAGS, error);
-    if (parent == NULL)
-        return vd_prefix_null(error, "Could not open backing image: ");
     return parent;
 }
 

@@ -23,7 +23,8 @@ info_base_name(const VdDisk *disk)
 static const char *
 info_name(const VdDisk *disk)
 {
-    if (disk->name == NULL || g_str_has_prefix(disk->name, "json:"))
+    if (disk->name == NULL || g_str_has_prefix(disk->name, "json:") ||
+        g_str_has_prefix(disk->name, "file:"))
         return info_base_name(disk);
     return disk->name;
 }

@@ -117,7 +117,9 @@ rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
     if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL)
         return true;
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                    "%s: the parent of images of format '%s' cannot be changed",
+                    "Could not change the backing file to '%s': Operation not "
+                    "supported\n%s: images of format '%s' have no parent.",
+                    r->params->parent ? r->params->parent : "",
                     vd_node_name(r->disk->node), drv->name);
 }
 

@@ -154,6 +154,19 @@ lacks_parent(VdNode *node)
     return info.backing_name != NULL;
 }
 
+/* In QEMU's words, which tell who does not know the option. */
+static bool
+check_leftover(const VdNode *node, const VdOptions *opts, GError **error)
+{
+    const char *key = vd_options_first(opts);
+    bool leaf = node->driver->kind == VD_DRIVER_PROTOCOL;
+
+    return !key || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                            "Block %s '%s' %s support the option '%s'",
+                            leaf ? "protocol" : "format", node->driver->name,
+                            leaf ? "doesn't" : "does not", key);
+}
+
 static bool
 after_open(VdNode *node, const VdOptions *opts, GError **error)
 {
@@ -163,7 +176,7 @@ after_open(VdNode *node, const VdOptions *opts, GError **error)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: size %" PRIu64 " is above the maximum %" PRIu64,
                         vd_node_name(node), node->size, (uint64_t) VD_MAX_SIZE);
-    if (!vd_options_finish(opts, error) || !settle_conflict(node, error))
+    if (!check_leftover(node, opts, error) || !settle_conflict(node, error))
         return false;
     merge_limits(node);
     if (file && strcmp(node->name, node->driver->name) == 0)

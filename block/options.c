@@ -150,7 +150,11 @@ vd_option_parse_size(const char *key, const char *text, uint64_t *value,
     if (!vd_parse_size(text, value, NULL))
         return vd_throw(
             error, VD_ERROR_INVALID_ARGUMENT,
-            "Parameter '%s' expects a non-negative number below 2^64", key);
+            "Parameter '%s' expects a non-negative number below 2^64\n"
+            "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, "
+            "tera-, peta-\n"
+            "and exabytes, respectively.",
+            key);
     return true;
 }
 
@@ -164,8 +168,12 @@ vd_option_parse_enum(const char *key, const char *text,
             return true;
         }
     }
+    /* The first line is QEMU's, who does not tell what is wanted. */
+    g_autofree char *wanted = g_strjoinv(", ", (char **) names);
     return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                    "Parameter '%s' does not accept value '%s'", key, text);
+                    "invalid parameter value: %s\n"
+                    "Parameter '%s' is one of: %s.",
+                    text, key, wanted);
 }
 
 bool
@@ -273,13 +281,19 @@ vd_options_has_sub(const VdOptions *opts, const char *prefix)
     return n && g_str_has_prefix(g_tree_node_key(n), dotted);
 }
 
-bool
-vd_options_finish(const VdOptions *opts, GError **error)
+const char *
+vd_options_first(const VdOptions *opts)
 {
     GTreeNode *n = g_tree_node_first(opts->values);
 
-    if (!n)
-        return true;
-    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "Invalid parameter '%s'",
-                    (const char *) g_tree_node_key(n));
+    return n ? g_tree_node_key(n) : NULL;
+}
+
+bool
+vd_options_finish(const VdOptions *opts, GError **error)
+{
+    const char *key = vd_options_first(opts);
+
+    return !key || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                            "Invalid parameter '%s'", key);
 }

@@ -46,6 +46,7 @@ VdOptions *vd_options_take_sub(VdOptions *opts, const char *prefix);
 
 bool vd_options_is_empty(const VdOptions *opts);
 /* INVALID_ARGUMENT "Invalid parameter 'x'" if anything is left. */
+const char *vd_options_first(const VdOptions *opts); /* key; NULL = empty */
 bool vd_options_finish(const VdOptions *opts, GError **error);
 
 /* img-cli.md section 4: 1.5G, 0x200, 10MiB, 8s, 1_000.  Result < 2^63. */
@@ -68,6 +69,7 @@ typedef struct VdOptionSpec {
     const char *const *choices; /* ENUM only */
 } VdOptionSpec;                 /* tables end with a NULL name */
 
-/* Every key of @opts is in @table and has a value of its type. */
+/* Every key of @opts is in @table and has a value of its type; which of the
+ * choices an ENUM is shows when it is taken. */
 bool vd_options_validate(const VdOptions *opts, const VdOptionSpec *table,
                          GError **error);

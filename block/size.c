@@ -139,26 +139,34 @@ scale(const Number *num, uint64_t factor, uint64_t *size, GError **error)
 }
 
 static bool
-parse_hex(const char *text, uint64_t *size, GError **error)
+parse_hex(const char *text, const char *p, uint64_t *size, GError **error)
 {
     Number num = {.fraction_scale = 1};
-    const char *p = text + 2;
 
     if (!parse_whole(&p, 16, &num) || *p != '\0')
         return throw_syntax(text, error);
     return scale(&num, 1, size, error);
 }
 
+/* wc and its like print blanks in front, and strtod() takes them, too. */
+static const char *
+skip_front(const char *p)
+{
+    while (g_ascii_isspace(*p))
+        p++;
+    return *p == '+' ? p + 1 : p;
+}
+
 bool
 vd_parse_size(const char *text, uint64_t *size, GError **error)
 {
     Number num = {0};
-    const char *p = text;
+    const char *p = skip_front(text);
     uint64_t factor;
     bool any;
 
-    if (g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X"))
-        return parse_hex(text, size, error);
+    if (g_str_has_prefix(p, "0x") || g_str_has_prefix(p, "0X"))
+        return parse_hex(text, p + 2, size, error);
     any = parse_whole(&p, 10, &num);
     any |= parse_fraction(&p, &num) > 0;
     if (any && is_ambiguous(p))

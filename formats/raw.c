@@ -112,7 +112,12 @@ raw_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
     uint64_t stored = raw_stored(node);
 
     if (off >= stored) {
-        *run = (VdRun){.kind = VD_RUN_ZERO, .len = len};
+        /* The file would have it there if it had it. */
+        *run = (VdRun){.kind = VD_RUN_ZERO,
+                       .len = len,
+                       .allocated = true,
+                       .child = raw_child(node),
+                       .child_off = s->offset + off};
         return true;
     }
     *run = (VdRun){
@@ -187,7 +192,8 @@ raw_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
                         " is above the maximum %" PRIu64,
                         vd_node_name(node), rounded, s->offset,
                         (uint64_t) VD_MAX_SIZE);
-    if (!vd_node_co_truncate(raw_child(node), s->offset + rounded, prealloc,
+    /* To the byte: the rest of the last sector needs no place. */
+    if (!vd_node_co_truncate(raw_child(node), s->offset + size, prealloc,
                              error))
         return false;
     vd_node_set_size(node, rounded);
@@ -197,9 +203,8 @@ raw_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
 /* -- creating ---------------------------------------------------------------
  */
 
-static const char *const raw_prealloc_names[] = {"off", "falloc", "full", NULL};
-static const VdPrealloc raw_preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
-                                           VD_PREALLOC_FULL};
+static const char *const raw_prealloc_names[] = {"off", "metadata", "falloc",
+                                                 "full", NULL};
 
 static const VdOptionSpec raw_create_options[] = {
     {"extent_size_hint", VD_OPTION_SIZE, NULL,
@@ -228,7 +233,7 @@ raw_take_create_options(VdOptions *opts, VdPrealloc *prealloc, GError **error)
         !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
         !vd_options_take_bool(opts, "nocow", &nocow, error))
         return false;
-    *prealloc = raw_preallocs[index];
+    *prealloc = (VdPrealloc) index; /* in that order */
     return true;
 }
 

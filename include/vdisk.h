@@ -348,8 +348,9 @@ VD_PUBLIC const VdTransportInfo *vd_transport_list(void);
 /* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */
 VD_PUBLIC void vd_trace_set(const char *patterns);
 
-/* "1.5G", "0x200", "10MiB", "8s", "1_000": bytes, below 2^63.  Errors:
- * OUT_OF_RANGE if it is a number but too large, else INVALID_ARGUMENT. */
+/* "1.5G", "0x200", "10MiB", "8s", "1_000": bytes, below 2^63; blanks and a plus
+ * sign in front do no harm.  Errors: OUT_OF_RANGE if it is a number but too
+ * large, else INVALID_ARGUMENT. */
 VD_PUBLIC bool vd_parse_size(const char *text, uint64_t *size, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdContext, vd_context_free)

@@ -41,12 +41,43 @@ option_known(const char *key, void *opaque)
     return !strcmp(key, "size") || format_has_option(opaque, key);
 }
 
+/* The library tells by describing what would be made. */
+static char *
+values_problem(const char *format, const OptList *list)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *options = optlist_join(list);
+    VdCreateParams params = {.filename = "",
+                             .format = format,
+                             .size = UINT64_MAX,
+                             .options = options};
+    g_autofree char *description = vd_create_describe(&params, &error);
+
+    return description ? NULL : g_strdup(error->message);
+}
+
 char *
 format_options_problem(const char *format, const OptList *list)
 {
     const char *key = optlist_find_unknown(list, option_known, (void *) format);
 
-    return key ? g_strdup_printf("Invalid parameter '%s'", key) : NULL;
+    return key ? g_strdup_printf("Invalid parameter '%s'", key)
+               : values_problem(format, list);
+}
+
+char *
+format_parent_problem(const char *format, const char *backing,
+                      const char *backing_format)
+{
+    if (backing && !format_has_option(format, "backing_file"))
+        return g_strdup_printf("Backing file not supported for file format "
+                               "'%s'",
+                               format);
+    if (backing_format && !format_has_option(format, "backing_fmt"))
+        return g_strdup_printf("Backing file format not supported for file "
+                               "format '%s'",
+                               format);
+    return NULL;
 }
 
 void

@@ -11,9 +11,13 @@ char *format_create_problem(const char *format);
 /* "size", "backing_file" and the like count as options of every format that
  * lists them. */
 bool format_has_option(const char *format, const char *name);
-/* "Invalid parameter 'x'" for the first key of @list that @format does not
- * know; NULL if it knows all. */
+/* What is wrong with the first key of @list that @format does not know, or
+ * whose value is not of its type; NULL if all are well. */
 char *format_options_problem(const char *format, const OptList *list);
+
+/* NULL if images of @format can have that parent; NULL for one not given. */
+char *format_parent_problem(const char *format, const char *backing,
+                            const char *backing_format);
 
 /* Defaults that depend on the program's name: as "qemu-img" it splits extents
  * where that does, at 2 GiB; VMware's products do at 2047 MiB. */

@@ -195,7 +195,7 @@ opts_object_problem(const char *text)
                                (int) type, text);
     const char *unknown = optlist_find_unknown(list, secret_key_known, NULL);
     if (unknown)
-        return g_strdup_printf("Invalid parameter '%s'", unknown);
+        return g_strdup_printf("Parameter '%s' is unexpected", unknown);
     if (!optlist_peek(list, "id"))
         return g_strdup("Parameter 'id' is missing");
     bool data = optlist_peek(list, "data"), file = optlist_peek(list, "file");

@@ -9,7 +9,7 @@
 
 typedef struct {
     char *key;
-    char *value; /* NULL: a bare word */
+    char *value; /* NULL: "help" or "?" */
 } OptPair;
 
 struct OptList {
@@ -78,6 +78,24 @@ element_take(const char **text)
     return g_string_free(element, FALSE);
 }
 
+static bool
+is_help(const char *word)
+{
+    return !strcmp(word, "help") || !strcmp(word, "?");
+}
+
+/* "x" is short for x=on, "nox" for x=off. */
+static void
+word_add(OptList *list, const char *word)
+{
+    if (is_help(word))
+        pair_add(list, g_strdup(word), NULL);
+    else if (g_str_has_prefix(word, "no"))
+        pair_add(list, g_strdup(word + 2), g_strdup("off"));
+    else
+        pair_add(list, g_strdup(word), g_strdup("on"));
+}
+
 bool
 optlist_add(OptList *list, const char *text)
 {
@@ -90,7 +108,7 @@ optlist_add(OptList *list, const char *text)
             pair_add(list, g_strndup(element, equals - element),
                      g_strdup(equals + 1));
         else
-            pair_add(list, g_steal_pointer(&element), NULL);
+            word_add(list, element);
     }
     return true;
 }
@@ -107,8 +125,7 @@ optlist_wants_help(const OptList *list)
 {
     for (unsigned i = 0; i < list->pairs->len; i++) {
         const OptPair *pair = list->pairs->pdata[i];
-        if (!pair->value &&
-            (!strcmp(pair->key, "help") || !strcmp(pair->key, "?")))
+        if (!pair->value)
             return true;
     }
     return false;
@@ -142,6 +159,15 @@ optlist_take(OptList *list, const char *key)
             g_ptr_array_remove_index(list->pairs, i);
     }
     return value;
+}
+
+void
+optlist_take_unless_set(OptList *list, const char *key, char **value)
+{
+    g_autofree char *listed = optlist_take(list, key);
+
+    if (!*value)
+        *value = g_steal_pointer(&listed);
 }
 
 const char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/optlist.h - the lists of -o: "key=value,key=value", where ",," is a
- * literal comma.  May be given in several pieces.
+ * literal comma; a bare word is "word=on", "noword" is "word=off".  May be
+ * given in several pieces.
  */
 #pragma once
 
@@ -26,6 +27,8 @@ bool optlist_is_empty(const OptList *list);
 const char *optlist_peek(const OptList *list, const char *key);
 /* Take every pair of @key out and return the last value; NULL if none. */
 char *optlist_take(OptList *list, const char *key);
+/* The same into *@value, which keeps what it has. */
+void optlist_take_unless_set(OptList *list, const char *key, char **value);
 /* The first key that @known does not accept; NULL if it accepts all. */
 const char *optlist_find_unknown(const OptList *list,
                                  bool (*known)(const char *key, void *opaque),

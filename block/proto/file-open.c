@@ -10,6 +10,7 @@
 #include "block/proto/file.h"
 
 #include "block/image-lock.h"
+#include "block/name.h"
 #include "block/transaction.h"
 #include "io/fd.h"
 #include "io/offload.h"
@@ -47,12 +48,15 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FileOpen, file_open_clear)
 bool
 file_parse_name(const char *name, VdOptions *opts, GError **error)
 {
-    const char *path = g_str_has_prefix(name, "file:") ? name + 5 : name;
+    const char *path = vd_name_strip_file(name);
+    /* So that whoever opens what we call it finds it, too. */
+    bool has_colon = vd_name_kind(path, NULL) == VD_NAME_SCHEME;
+    g_autofree char *plain = g_strconcat(has_colon ? "./" : "", path, NULL);
 
     if (*path == '\0')
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "the name of a file is empty");
-    vd_options_set(opts, "filename", path);
+    vd_options_set(opts, "filename", plain);
     return true;
 }
 

@@ -104,7 +104,8 @@ file_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
         return file_truncate_device(node, size, prealloc, error);
     if (prealloc == VD_PREALLOC_METADATA)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: a plain file has no metadata to preallocate",
+                        "Unsupported preallocation mode: metadata\n"
+                        "%s: a plain file has none of its own.",
                         vd_node_name(node));
     if (size < old && prealloc != VD_PREALLOC_OFF)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,

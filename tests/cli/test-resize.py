@@ -34,6 +34,8 @@ SHRINK = ("qemu-img: Use the --shrink option to perform a shrink operation.\n"
 NOT_POSITIVE = "qemu-img: New image size must be positive\n"
 NOT_GROWING = ("qemu-img: Preallocation can only be used for growing "
                "images\n")
+TOO_FEW = ("qemu-img: Not enough arguments\n"
+           "Try 'qemu-img [COMMAND] --help' for more info\n")
 USAGE = ("qemu-img: Expecting image file name and size\n"
          "Try 'qemu-img [COMMAND] --help' for more info\n")
 
@@ -101,7 +103,7 @@ TEXTS = (
      NOT_GROWING, 10 * MIB),
     (["--preallocation=some", "a.vmdk", "20M"], 1, "",
      "qemu-img: Invalid preallocation mode 'some'\n", 10 * MIB),
-    (["a.vmdk"], 1, "", USAGE, 10 * MIB),
+    (["a.vmdk"], 1, "", TOO_FEW, 10 * MIB),
     (["a.vmdk", "a.vmdk", "20M"], 1, "", USAGE, 10 * MIB),
     (["a.vmdk", "20M", "-q"], 1, "", USAGE, 10 * MIB),
     (["--no-such", "a.vmdk", "20M"], 1, "",

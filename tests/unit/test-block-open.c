@@ -106,9 +106,11 @@ test_tells_what_is_unknown(TestCo *t)
     expect_error(t, "nosuch:x", NULL, 0, "Unknown protocol 'nosuch'");
     expect_error(t, "nosuch:x", "raw", 0, "Unknown protocol 'nosuch'");
     expect_error(t, "driver=raw,file.filename=ram:toy,typo=1", NULL,
-                 VD_OPEN_IMAGE_OPTS, "Invalid parameter 'typo'");
+                 VD_OPEN_IMAGE_OPTS,
+                 "Block format 'raw' does not support the option 'typo'");
     expect_error(t, "driver=raw,file.filename=ram:toy,file.typo=1", NULL,
-                 VD_OPEN_IMAGE_OPTS, "Invalid parameter 'typo'");
+                 VD_OPEN_IMAGE_OPTS,
+                 "Block protocol 'ram' doesn't support the option 'typo'");
     expect_error(t, "driver=raw", NULL, VD_OPEN_IMAGE_OPTS,
                  "A block device must be specified for \"file\"");
     expect_error(t, "a", NULL, VD_OPEN_IMAGE_OPTS,

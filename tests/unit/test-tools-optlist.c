@@ -31,12 +31,36 @@ test_double_comma_is_a_comma(void)
 static void
 test_join_gives_back_what_was_added(void)
 {
-    static const char text[] = "a=1,b=x,,y,word,c=";
+    static const char text[] = "a=1,b=x,,y,help,c=";
     g_autoptr(OptList) list = optlist_new();
 
     g_assert_true(optlist_add(list, text));
     g_autofree char *joined = optlist_join(list);
     g_assert_cmpstr(joined, ==, text);
+}
+
+static void
+test_bare_words_are_switches(void)
+{
+    g_autoptr(OptList) list = optlist_new();
+
+    g_assert_true(optlist_add(list, "compat6,nothing,help"));
+    g_autofree char *joined = optlist_join(list);
+    g_assert_cmpstr(joined, ==, "compat6=on,thing=off,help");
+}
+
+static void
+test_what_is_set_is_kept(void)
+{
+    g_autoptr(OptList) list = optlist_new();
+    g_autofree char *set = g_strdup("a"), *unset = NULL;
+
+    g_assert_true(optlist_add(list, "k=b,l=c"));
+    optlist_take_unless_set(list, "k", &set);
+    optlist_take_unless_set(list, "l", &unset);
+    g_assert_cmpstr(set, ==, "a");
+    g_assert_cmpstr(unset, ==, "c");
+    g_assert_true(optlist_is_empty(list));
 }
 
 static void
@@ -106,6 +130,10 @@ main(int argc, char **argv)
                     test_double_comma_is_a_comma);
     g_test_add_func("/tools/optlist/join-gives-back-what-was-added",
                     test_join_gives_back_what_was_added);
+    g_test_add_func("/tools/optlist/bare-words-are-switches",
+                    test_bare_words_are_switches);
+    g_test_add_func("/tools/optlist/what-is-set-is-kept",
+                    test_what_is_set_is_kept);
     g_test_add_func("/tools/optlist/empty-list-joins-to-null",
                     test_empty_list_joins_to_null);
     g_test_add_func("/tools/optlist/last-value-counts", test_last_value_counts);

@@ -186,10 +186,12 @@ take_with_value(ConvertWords *w, int code, const char *arg)
         return take_list(w, arg);
     case 'B':
     case 'b':
-        optlist_set(w->job.list, "backing_file", arg);
+        g_free(w->job.backing);
+        w->job.backing = g_strdup(arg);
         return true;
     case 'F':
-        optlist_set(w->job.list, "backing_fmt", arg);
+        g_free(w->job.backing_format);
+        w->job.backing_format = g_strdup(arg);
         return true;
     case 'S':
         return take_sparse(w, arg);
@@ -276,12 +278,27 @@ convert_operands(ConvertWords *w, const OptParser *parser)
     job->sources = opts_operands(parser);
     job->n_sources = (unsigned) n - 1;
     job->target = job->sources[n - 1];
-    job->backing = optlist_take(job->list, "backing_file");
-    job->backing_format = optlist_take(job->list, "backing_fmt");
-    int status = convert_words_run(w);
-    g_free(job->backing);
-    g_free(job->backing_format);
-    return status;
+    optlist_take_unless_set(job->list, "backing_file", &job->backing);
+    optlist_take_unless_set(job->list, "backing_fmt", &job->backing_format);
+    return convert_words_run(w);
+}
+
+static int
+convert_read(ConvertWords *w, OptParser *parser)
+{
+    ConvertJob *job = &w->job;
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!convert_take(w, code, opts_arg(parser)))
+            return 1;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    if (optlist_wants_help(job->list))
+        return format_print_options(job->target_format ? job->target_format
+                                                       : "raw",
+                                    opts_n_operands(parser) > 0);
+    return convert_operands(w, parser);
 }
 
 static int
@@ -292,18 +309,11 @@ cmd_convert_run(const Command *command, int argc, char **argv)
     ConvertWords words = {.job = {.common = opts_common(parser),
                                   .list = list,
                                   .copy = {.sparse_size = SPARSE_DEFAULT}}};
-    int code;
+    int status = convert_read(&words, parser);
 
-    while ((code = opts_next(parser)) > 0)
-        if (!convert_take(&words, code, opts_arg(parser)))
-            return command->usage_status;
-    if (code == OPTS_STOP)
-        return opts_status(parser);
-    if (optlist_wants_help(list))
-        return format_print_options(
-            words.job.target_format ? words.job.target_format : "raw",
-            opts_n_operands(parser) > 0);
-    return convert_operands(&words, parser);
+    g_free(words.job.backing);
+    g_free(words.job.backing_format);
+    return status;
 }
 
 const Command cmd_convert = {

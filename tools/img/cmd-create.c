@@ -35,9 +35,9 @@ static const CmdOption create_options[] = {
 typedef struct {
     const CommonOptions *common;
     const char *filename, *format;
-    OptList *list; /* -o, without the parent's keys */
-    char *backing, *backing_format;
-    uint64_t size; /* UINT64_MAX = not given as operand */
+    OptList *list;                  /* -o, without the parent's keys */
+    char *backing, *backing_format; /* -b and -F, else what -o says */
+    uint64_t size;                  /* UINT64_MAX = not given as operand */
     bool unsafe, no_sync, no_clobber;
 } CreateJob;
 
@@ -79,13 +79,13 @@ parent_inspect(CreateJob *job, VdContext *ctx)
 static int
 parent_check(CreateJob *job, VdContext *ctx)
 {
+    g_autofree char *problem =
+        format_parent_problem(job->format, job->backing, job->backing_format);
+
+    if (problem)
+        return create_fail(job, NULL, problem);
     if (!job->backing)
         return 0;
-    if (!format_has_option(job->format, "backing_file")) {
-        g_autofree char *text = g_strdup_printf(
-            "Backing file not supported for file format '%s'", job->format);
-        return create_fail(job, NULL, text);
-    }
     if (*job->backing == '\0')
         return create_fail(job, NULL,
                            "Expected backing file name, got empty string");
@@ -133,6 +133,19 @@ result_print_json(const CreateJob *job, VdContext *ctx)
     return 0;
 }
 
+/* In qemu-img's words, where those tell less. */
+static int
+create_refused(const CreateJob *job, const GError *error)
+{
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_FILE_TOO_BIG))
+        return create_fail(job, error, error->message);
+    out_failure(job->filename, error,
+                "%s: The image size is too large for file format '%s'",
+                job->filename, job->format);
+    out_hint("%s", error->message);
+    return 1;
+}
+
 static int
 image_make(CreateJob *job, VdContext *ctx, const VdCreateParams *params,
            const char *said)
@@ -149,7 +162,7 @@ image_make(CreateJob *job, VdContext *ctx, const VdCreateParams *params,
         return create_fail(job, NULL, "Image creation needs a size parameter");
     result_print(job, description);
     if (!vd_create(ctx, params, &error))
-        return create_fail(job, error, error->message);
+        return create_refused(job, error);
     return job->common->json ? result_print_json(job, ctx) : 0;
 }
 
@@ -217,10 +230,12 @@ create_take(CreateJob *job, int code, const char *arg)
 {
     switch (code) {
     case 'b':
-        optlist_set(job->list, "backing_file", arg);
+        g_free(job->backing);
+        job->backing = g_strdup(arg);
         return true;
     case 'F':
-        optlist_set(job->list, "backing_fmt", arg);
+        g_free(job->backing_format);
+        job->backing_format = g_strdup(arg);
         return true;
     case 'o':
         return opts_parse_list(job->list, arg);
@@ -248,12 +263,25 @@ create_operands(CreateJob *job, const OptParser *parser)
         return 1;
     if (n > 2)
         return opts_fail_try(parser, "Unexpected argument: %s", operands[2]);
-    job->backing = optlist_take(job->list, "backing_file");
-    job->backing_format = optlist_take(job->list, "backing_fmt");
-    int status = create_run(job);
-    g_free(job->backing);
-    g_free(job->backing_format);
-    return status;
+    optlist_take_unless_set(job->list, "backing_file", &job->backing);
+    optlist_take_unless_set(job->list, "backing_fmt", &job->backing_format);
+    return create_run(job);
+}
+
+static int
+create_read(CreateJob *job, OptParser *parser)
+{
+    int code;
+
+    while ((code = opts_next(parser)) > 0)
+        if (!create_take(job, code, opts_arg(parser)))
+            return 1;
+    if (code == OPTS_STOP)
+        return opts_status(parser);
+    job->format = job->common->format ? job->common->format : "raw";
+    if (optlist_wants_help(job->list))
+        return format_print_options(job->format, opts_n_operands(parser) > 0);
+    return create_operands(job, parser);
 }
 
 static int
@@ -263,17 +291,11 @@ cmd_create_run(const Command *command, int argc, char **argv)
     g_autoptr(OptList) list = optlist_new();
     CreateJob job = {
         .common = opts_common(parser), .list = list, .size = UINT64_MAX};
-    int code;
+    int status = create_read(&job, parser);
 
-    while ((code = opts_next(parser)) > 0)
-        if (!create_take(&job, code, opts_arg(parser)))
-            return command->usage_status;
-    if (code == OPTS_STOP)
-        return opts_status(parser);
-    job.format = job.common->format ? job.common->format : "raw";
-    if (optlist_wants_help(list))
-        return format_print_options(job.format, opts_n_operands(parser) > 0);
-    return create_operands(&job, parser);
+    g_free(job.backing);
+    g_free(job.backing_format);
+    return status;
 }
 
 const Command cmd_create = {

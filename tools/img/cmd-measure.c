@@ -128,10 +128,14 @@ measure_words(OptParser *parser, MeasureJob *job)
     if (!snapshot_words_check(job->snapshot))
         return 1;
     problem = format_create_problem(job->params.format);
-    if (!problem)
-        problem = format_options_problem(job->params.format, job->list);
     if (problem)
         return opts_fail(parser, "%s", problem);
+    problem = format_options_problem(job->params.format, job->list);
+    if (problem) {
+        out_error("%s", problem);
+        return opts_fail(parser, "Invalid options for file format '%s'",
+                         job->params.format);
+    }
     format_add_defaults(job->params.format, job->list);
     options = optlist_join(job->list);
     job->params.options = options;

@@ -41,7 +41,9 @@ static const CmdOption resize_options[] = {
 
 typedef struct {
     const CommonOptions *common;
-    const char *name, *size;
+    const char *name;
+    char sign; /* of a size that counts from what there is; 0: the size */
+    uint64_t value;
     VdOpenFlags cache;
     VdResizeParams params;
 } Resize;
@@ -49,21 +51,39 @@ typedef struct {
 /* -- the size
  * ---------------------------------------------------------------------- */
 
+/* qemu-img 7.2 has a text of its own for sizes that are none. */
+static bool
+size_parse(const char *text, uint64_t *size)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!out_is_old() || vd_parse_size(text, size, &error) ||
+        g_error_matches(error, VD_ERROR, VD_ERROR_OUT_OF_RANGE))
+        return opts_parse_size("image size", text, size);
+    out_error("Parameter 'size' expects a non-negative number below 2^64");
+    out_hint("Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, "
+             "tera-, peta-");
+    out_hint("and exabytes, respectively.");
+    return false;
+}
+
 /* "+SIZE" and "-SIZE" count from what there is. */
+static bool
+resize_take_size(Resize *r, const char *word)
+{
+    r->sign = *word == '+' || *word == '-' ? *word : 0;
+    return size_parse(word + (r->sign != 0), &r->value);
+}
+
 static bool
 resize_target(const Resize *r, uint64_t now, uint64_t *size)
 {
-    bool relative = *r->size == '+' || *r->size == '-';
-    uint64_t value = 0;
-
-    if (!opts_parse_size("image size", r->size + relative, &value))
-        return false;
-    if (*r->size == '-')
-        *size = value < now ? now - value : 0;
-    else if (*r->size == '+')
-        *size = now + MIN(value, (uint64_t) INT64_MAX - now);
+    if (r->sign == '-')
+        *size = r->value < now ? now - r->value : 0;
+    else if (r->sign == '+')
+        *size = now + MIN(r->value, (uint64_t) INT64_MAX - now);
     else
-        *size = value;
+        *size = r->value;
     if (*size)
         return true;
     out_failure(r->name, NULL, "New image size must be positive");
@@ -203,7 +223,22 @@ resize_take(Resize *r, int code, const char *arg)
 static bool
 is_size_word(const char *word)
 {
-    return word[0] != '-' || g_ascii_isdigit(word[1]);
+    return word[0] != '-' || word[1] == '\0' || g_ascii_isdigit(word[1]);
+}
+
+static bool
+asks_for_help(const char *word)
+{
+    return !strcmp(word, "-h") || g_str_has_prefix(word, "--help");
+}
+
+static int
+resize_words(const OptParser *parser, const char *size, Resize *r)
+{
+    if (!size || opts_n_operands(parser) != 1)
+        return opts_fail_try(parser, "Expecting image file name and size");
+    r->name = opts_operands(parser)[0];
+    return resize_take_size(r, size) ? resize_open_and_run(r) : 1;
 }
 
 static int
@@ -215,17 +250,15 @@ cmd_resize_run(const Command *command, int argc, char **argv)
     Resize r = {.params = {.update_geometry = true}};
     int code;
 
+    if (argc < 2 || (argc == 2 && !asks_for_help(argv[1])))
+        return opts_fail_try(parser, "Not enough arguments");
     while ((code = opts_next(parser)) > 0)
         if (!resize_take(&r, code, opts_arg(parser)))
             return command->usage_status;
     if (code == OPTS_STOP)
         return opts_status(parser);
-    if (!has_size || opts_n_operands(parser) != 1)
-        return opts_fail_try(parser, "Expecting image file name and size");
     r.common = opts_common(parser);
-    r.name = opts_operands(parser)[0];
-    r.size = argv[argc - 1];
-    return resize_open_and_run(&r);
+    return resize_words(parser, has_size ? argv[argc - 1] : NULL, &r);
 }
 
 const Command cmd_resize = {

@@ -55,16 +55,18 @@ contradiction(const ConvertWords *w)
 static bool
 check_backing(const ConvertJob *job)
 {
-    if (!job->backing || job->no_create)
+    g_autofree char *problem = NULL;
+
+    if (job->no_create)
         return true;
-    if (!format_has_option(job->target_format, "backing_file"))
-        out_error("Backing file not supported for file format '%s'",
-                  job->target_format);
-    else if (!job->backing_format)
-        out_error("Use of backing file requires explicit backing format");
-    else
-        return true;
-    return false;
+    problem = format_parent_problem(job->target_format, job->backing,
+                                    job->backing_format);
+    if (!problem && job->backing && !job->backing_format)
+        problem =
+            g_strdup("Use of backing file requires explicit backing format");
+    if (problem)
+        out_error("%s", problem);
+    return !problem;
 }
 
 static bool

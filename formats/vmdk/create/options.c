@@ -257,9 +257,12 @@ take_versions(VmdkNew *new, VdOptions *opts, GError **error)
         return false;
     vd_options_take_string(opts, "hwversion", &new->hw_version);
     vd_options_take_string(opts, "toolsversion", &new->tools_version);
-    /* "undefined" is how QEMU spells its default. */
-    if (new->hw_version && !strcmp(new->hw_version, "undefined"))
+    /* "undefined" is how QEMU spells its default; nothing, how scripts do. */
+    if (new->hw_version &&
+        (!*new->hw_version || !strcmp(new->hw_version, "undefined")))
         g_clear_pointer(&new->hw_version, g_free);
+    if (new->tools_version && !*new->tools_version)
+        g_clear_pointer(&new->tools_version, g_free);
     if (compat6 && new->hw_version)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "compat6 cannot be enabled with hwversion set");
@@ -320,8 +323,7 @@ check_parent(VmdkNew *new, const VdCreateSpec *spec, GError **error)
                         "streamOptimized image can't have backing file");
     if (spec->backing_format && strcmp(spec->backing_format, "vmdk"))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "Invalid backing file format: %s. Must be vmdk",
-                        spec->backing_format);
+                        "backing_file must be a vmdk image");
     if (!spec->backing)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "a vmdk child stores its parent's content id: %s must "

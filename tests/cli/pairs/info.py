@@ -32,6 +32,15 @@ PAIRS = [
         "--image-opts driver=raw,file.filename=a.raw,frob=1",
         "--image-opts driver=raw",
         "--image-opts driver=raw,file.driver=file",
+        "--image-opts driver=raw,file.driver=file,file.filename=a.raw,"
+        "file.frob=1",
+        "--image-opts driver=raw,file.driver=file,file.filename=a.raw,"
+        "file.locking=frob",
+        "--image-opts driver=raw,file.driver=file,file.filename=a.raw,"
+        "file.aio=frob",
+        "--image-opts driver=raw,offset=x,file.filename=a.raw",
+        "file:a.raw", "file:./a.raw", "file:sub/../a.raw", "file:missing",
+        "file:{dir}/a.raw", "file:a.vmdk", "file:c.vmdk",
         "--image-opts driver=file,filename=a.raw",
         "--image-opts 'driver=vmdk,file.filename=comma,,comma.vmdk'",
         "--image-opts -f raw driver=raw,file.filename=a.raw",

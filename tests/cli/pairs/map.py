@@ -15,7 +15,8 @@ PAIRS = [
                 "--start-offset=1M --max-length=1G", "-s 1025 -l 513"),
           image=("a.raw", "odd.raw", "a.vmdk", "g.vmdk", "s.vmdk")),
     *each("map {words}", words=(
-        "-s 100k -l 1M g.vmdk", "-s 1M a.raw", "-l 0 a.raw", "-s -1 a.raw",
+        "-s 100k -l 1M g.vmdk", "-s 1M a.raw", "-s 2M a.raw --output=json",
+        "-s 100M a.vmdk --output=json", "-l 0 a.raw", "-s -1 a.raw",
         "-l -1 a.raw", "-s 1X a.raw", "-l x a.raw", "-s '' a.raw",
         "-s 9E a.raw", "-s 0x1000 a.raw", "-s 1.5k a.raw", "-s 1e3 a.raw",
         "-f raw a.vmdk", "-f frob a.raw", "-U a.vmdk",

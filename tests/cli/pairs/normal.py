@@ -23,6 +23,7 @@ OUR_DESCRIPTOR_KEYS = ("encoding", "isNativeSnapshot", "ddb.longContentID",
 STREAM_KEYS = ("ddb.adapterType", "ddb.toolsVersion",
                "ddb.geometry.cylinders", "ddb.geometry.heads",
                "ddb.geometry.sectors")
+IDE_MAX_CYLINDERS = 16383
 OUR_CHECK_KEYS = (
     "image-end-offset", "total-clusters", "allocated-clusters",
     "fragmented-clusters", "compressed-clusters")
@@ -141,18 +142,25 @@ def wants_json(words):
 def ours_hint(text):
     """Hints that follow a message on a line of their own, and commit's warning
     of other children of the same parent (img-cli.md 8.11)."""
-    text = re.sub(r"^qemu-img: warning: .*: is another child of .*, and will "
-                  r"not be valid any more\n", "", text, flags=re.M)
     for hint in HINTS:
-        text = text.replace(hint + "\n", "")
+        text = re.sub("^" + hint + "\n", "", text, flags=re.M)
     return text
 
 
 HINTS = (
+    r"qemu-img: warning: .*: is another child of .*, and will not be valid "
+    r"any more",
     # map in human form, img-cli.md 8.2
-    "Use --output=json to see all of them.",
+    r"Use --output=json to see all of them\.",
     # convert --target-image-opts
-    "Without it, only driver=FMT,file.filename=FILE is understood.",
+    r"Without it, only driver=FMT,file\.filename=FILE is understood\.",
+    # What is wanted where qemu-img tells what was found.
+    r"Parameter '.*' is one of: .*\.",
+    r".*: images of format 'raw' have no parent\.",
+    r".*: a plain file has none of its own\.",
+    r".*: changing the size from \d+ to \d+ bytes: File too large",
+    # The sum of what could not be read.
+    r"qemu-img: warning: \d+ bytes could not be read and are zeroes in '.*'",
 )
 
 
@@ -178,11 +186,16 @@ def theirs_hint(text):
                   "", text, flags=re.M)
 
 
+def theirs_newline(text):
+    """One hint ends without one ("Detected format of ...")."""
+    return text + "\n" if text and not text.endswith("\n") else text
+
+
 def theirs(words, result):
     """(stdout, stderr) to compare."""
     text = seconds(progress(result.stdout.decode()))
     return (theirs_utf8(text) if wants_json(words) else text,
-            theirs_hint(theirs_guess(result.stderr.decode())))
+            theirs_newline(theirs_hint(theirs_guess(result.stderr.decode()))))
 
 
 def ours(words, result):
@@ -198,8 +211,9 @@ def descriptor(text):
     """The facts of a descriptor that QEMU writes, too, in any order.
 
     Ours are written as VMware writes them: more keys, sorted.  A content ID is
-    drawn by lot; it must be one.  No geometry has zero cylinders, and those of
-    SCSI disks follow VMware's rule where QEMU has one for all sizes.
+    drawn by lot; it must be one.  No geometry has zero cylinders or more than
+    IDE can tell, and those of SCSI disks follow VMware's rule where QEMU has one
+    for all sizes.
     """
     facts = {}
     for line in text.splitlines():
@@ -209,8 +223,9 @@ def descriptor(text):
             continue
         if key == "parentCID" and re.fullmatch("[0-9a-f]{1,8}", value):
             value = value.zfill(8)  # QEMU writes no leading zeroes
-        if key == "ddb.geometry.cylinders" and value == ' "0"':
-            value = ' "1"'
+        if key == "ddb.geometry.cylinders":
+            cylinders = int(value.strip(' "'))
+            value = ' "%d"' % max(1, min(cylinders, IDE_MAX_CYLINDERS))
         if line.startswith(("RW ", "RDONLY ", "NOACCESS ")):
             facts.setdefault("extents", []).append(line)
         elif separator and key not in OUR_DESCRIPTOR_KEYS:

@@ -4,12 +4,14 @@ so that only what is wrong before that makes a pair."""
 from pairs.table import each, upto
 
 PAIRS = upto("Could not open new backing file 'missing': ", [
-    "rebase -b missing -F vmdk c.vmdk", "rebase -b missing c.vmdk"]) + each("rebase {words}", words=(
+    "rebase -b missing -F vmdk c.vmdk", "rebase -b missing c.vmdk"
+]) + upto("Could not open 'a.raw': ", [
+    "rebase -f vmdk -b a.vmdk a.raw"]) + each("rebase {words}", words=(
     "", "c.vmdk", "-f vmdk c.vmdk", "-b a.vmdk", "-b a.vmdk missing",
     "-u -b a.vmdk missing", "-b a.vmdk -F vmdk c.vmdk x", "--frob c.vmdk",
     "-b a.vmdk -f frob c.vmdk", "-t frob -b a.vmdk c.vmdk",
     "-T frob -b a.vmdk c.vmdk",
-    "-f raw -b a.vmdk folder", "-b", "-f vmdk -b a.vmdk a.raw",
+    "-f raw -b a.vmdk folder", "-b",
     "--image-opts -f vmdk -b a.vmdk driver=vmdk,file.filename=c.vmdk",
     "-u -b b.raw -F raw -f raw target.raw", "-b b.raw -F raw -f raw a.raw",
     "-u -b '' -f raw target.raw",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """resize - invocations of `resize`; qemu-img cannot resize a VMDK."""
-from pairs.table import each
+from pairs.table import each, upto
 
 PAIRS = [
     *each("resize -f raw {flags} target.raw {size}", flags=("", "-q"),
@@ -13,11 +13,13 @@ PAIRS = [
           size=("2M", "1M", "512k")),
     *each("resize {words}", words=(
         "target.raw 2M", "-f raw target.raw", "-f raw", "", "2M",
-        "target.raw x", "-f raw target.raw ''", "-f raw target.raw 1X",
+        "target.raw x", "target.raw -", "-f raw target.raw +-1",
+        "-f raw odd.raw -- +700", "-f raw target.raw ' 2M'",
+        "-f raw target.raw ''", "-f raw target.raw 1X",
         "-f raw target.raw +", "-f raw target.raw -", "-f raw target.raw ++1",
         "-f raw target.raw 9E", "-f raw target.raw +8191P",
         "-f raw missing 1M", "-f raw folder 1M", "-f frob target.raw 1M",
-        "-f vmdk target.raw 1M", "-f raw target.raw 1M 2M",
+        "-f raw target.raw 1M 2M",
         "-f raw --shrink --preallocation=full target.raw 512k",
         "--image-opts driver=raw,file.filename=target.raw 2M",
         "--image-opts -f raw driver=raw,file.filename=target.raw 2M",
@@ -27,4 +29,5 @@ PAIRS = [
         "-f raw odd.raw +1", "-f raw none.raw 1M", "-f raw s.vmdk +1M",
         "-f raw --object frob target.raw 2M",
     )),
+    *upto("Could not open 'target.raw': ", ["resize -f vmdk target.raw 1M"]),
 ]

@@ -24,6 +24,15 @@ class Pair:
         self.obey = obey
 
 
+# img-cli.md 7.4: what a failed run made is gone.
+LEFT = "qemu-img leaves what it failed to make"
+
+
+def left(name, row, upto=None):
+    """It fails, and qemu-img leaves the beginning of @name behind."""
+    return Pair(row, apart={name: LEFT}, upto=upto)
+
+
 def upto(text, rows):
     return [Pair(row, upto=text) for row in rows]
 

@@ -95,11 +95,10 @@ entry_print_human(const VdMapEntry *e)
 static bool
 entry_print(MapJob *job, const VdMapEntry *e)
 {
-    if (e->len == 0)
-        return true;
-    if (!job->json)
+    if (job->json)
+        entry_print_json(job, e);
+    else if (e->len > 0)
         return entry_print_human(e);
-    entry_print_json(job, e);
     return true;
 }
 
@@ -109,7 +108,8 @@ map_walk(MapJob *job, VdDisk *disk, const char *name)
     uint64_t size = vd_disk_size(disk);
     uint64_t off = MIN(job->start, size);
     uint64_t end = off + MIN(job->length, size - off);
-    VdMapEntry pending = {0};
+    /* Of nothing there is one entry, as qemu-img prints it. */
+    VdMapEntry pending = {.off = job->start};
 
     while (off < end) {
         g_autoptr(GError) error = NULL;
@@ -124,7 +124,7 @@ map_walk(MapJob *job, VdDisk *disk, const char *name)
             pending.len += e.len;
             continue;
         }
-        if (!entry_print(job, &pending))
+        if (pending.len && !entry_print(job, &pending))
             return false;
         pending = e;
     }
