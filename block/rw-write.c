@@ -140,6 +140,17 @@ vd_change_co_data(VdNode *node, VdChange *change, uint64_t off,
 
 /* -- the door -------------------------------------------------------------- */
 
+/* No fallback: whoever asks for it wants to know. */
+static bool
+check_compressed(const VdNode *node, VdReqFlags flags, GError **error)
+{
+    if (!(flags & ~node->data_flags & VD_REQ_COMPRESSED))
+        return true;
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: driver '%s' has no compressed writes",
+                    vd_node_name(node), node->driver->name);
+}
+
 static bool
 is_worth_zeroing(const VdNode *node, const VioVec *src)
 {
@@ -168,10 +179,11 @@ bool
 vd_node_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
                    VdReqFlags flags, GError **error)
 {
-    VdChange change = {.flags = flags & VD_REQ_FUA};
+    VdChange change = {.flags = flags & (VD_REQ_FUA | VD_REQ_COMPRESSED)};
     bool ok;
 
-    if (!vd_check_write(node, "write", off, src->len, error))
+    if (!vd_check_write(node, "write", off, src->len, error) ||
+        !check_compressed(node, flags, error))
         return false;
     if (src->len == 0)
         return true;

@@ -200,6 +200,9 @@ typedef enum VdReqFlags {
     VD_REQ_MAY_UNMAP = 1 << 1,   /* zeroes: may deallocate */
     VD_REQ_NO_FALLBACK = 1 << 2, /* zeroes: fail (NOT_SUPPORTED) rather than
                                     write zero buffers */
+    VD_REQ_COMPRESSED = 1 << 3,  /* data: compressed, if that is how the image
+                                    stores them; NOT_SUPPORTED of formats
+                                    that compress in no image */
 } VdReqFlags;
 
 VD_PUBLIC bool vd_disk_pread(VdDisk *disk, void *buf, uint64_t len,

@@ -23,7 +23,7 @@ filter_co_open_child(VdNode *node, VdOptions *opts, VdOpenFlags flags,
     *vd_node_limits(node) = *vd_node_limits(child);
     vd_node_set_size(node, vd_node_size(child));
     vd_node_set_name(node, vd_node_name(child));
-    vd_node_set_write_flags(node, VD_REQ_FUA,
+    vd_node_set_write_flags(node, VD_REQ_FUA | VD_REQ_COMPRESSED,
                             VD_REQ_FUA | VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     return true;
 }

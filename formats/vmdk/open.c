@@ -254,7 +254,8 @@ set_limits(VmdkState *s)
 
     limits->zeroes_align = grain;
     limits->discard_align = grain;
-    vd_node_set_write_flags(s->node, 0, VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
+    vd_node_set_write_flags(s->node, VD_REQ_COMPRESSED,
+                            VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
 }
 
 static bool

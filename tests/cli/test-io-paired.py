@@ -8,7 +8,8 @@ them, and then what the images hold.
 
 Left out, because the formats are handled differently on purpose: the map of a
 VMDK after zeroes were written to it (nothing is allocated for them), resizing
-a VMDK (possible here), compressed writes in place (not possible here).
+a VMDK (possible here), writing twice to one grain of a streamOptimized VMDK
+(possible here).
 """
 import os
 import re
@@ -89,6 +90,10 @@ COMMON = {
                   "reopen -w", "write -P 4 0 1k", "reopen -w -c none",
                   "read -P 4 0 1k", "reopen -c writethrough",
                   "write -P 5 0 1k"],
+    "compressed": ["write -c -P 3 0 64k", "write -c 100k 512",
+                   "write -cC 128k 64k", "write -cq 128k 64k", "write -c 0 0",
+                   "write -c 8M 1k", "write -c 8M 0", "write -cz 64k 64k",
+                   "read -P 0 64k 64k", "read 0 64k"],
     "flush": ["write -P 1 0 64k", "flush", "flush", "read -P 1 0 1k"],
 }
 # With options: {name: (options, commands)}.
@@ -115,7 +120,10 @@ WORDS = [
     "write -bf 0 512", "write -cf 0 512", "write -cu 0 512",
     "write -b 0 512", "write -c 0 64k", "write -s nofile 0 16",
     "write -s empty 0 16", "write -z -n 0 64k", "write -z -n 0 3G",
-    "write -z -c 0 64k", "write -p 0 512", "write -P 256 0 1",
+    "write -c 10 10", "write -c 512 10", "write -b 10 512", "write -b 512 10",
+    "write -c -s nofile 10 512", "write -c -s nofile 0 512",
+    "write -c -z 10 512", "write -c 0 3G", "write -c 0 -1", "write -bc 0 512",
+    "read -b 10 512", "read -b 512 10", "write -z -c 0 64k", "write -p 0 512", "write -P 256 0 1",
     "write -P -1 0 1", "write -P x 0 1", "write -P 077 0 1",
     "write -P 1 -P 2 0 1", "write -P \"\" 0 1", "write 1.5k 1",
     "write 1e3 1", "write 1K 1", "write 1b 1", "write 1kb 1", "write +5 1",
@@ -169,6 +177,16 @@ RAW_SCRIPTS = {
                  "truncate -m full 3M", "map"],
     "after quit": ["length", "quit", "length"],
     "after a failure": ["foo", "length", "read 0 1k"],
+}
+
+# On an empty streamOptimized VMDK.
+STREAM_SCRIPTS = {
+    "compressed": ["write -c -P 1 0 64k", "write -P 2 64k 64k",
+                   "write -c -P 3 256k 128k", "read -P 1 0 64k",
+                   "read -P 2 64k 64k", "read -P 0 128k 128k",
+                   "read -P 3 256k 128k", "map", "write -c -P 4 3M 64k",
+                   "aio_write -P 5 3136k 64k", "aio_flush",
+                   "read -P 4 3M 64k", "write -c 8M 64k", "write -c 0 0"],
 }
 
 BLKDEBUG = {
@@ -237,6 +255,8 @@ def make_images(directory):
         vdisk_img("convert", "-f", "raw", "-O", "vmdk", "-o",
                   "subformat=" + subformat, "raw.raw", kind + ".vmdk",
                   cwd=directory)
+    vdisk_img("create", "-q", "-f", "vmdk", "-o", "subformat=streamOptimized",
+              "stream.vmdk", "4M", cwd=directory)
     shutil.copy(path("sparse.vmdk"), path("base.vmdk"))
     vdisk_img("create", "-q", "-f", "vmdk", "-b", "base.vmdk", "-F", "vmdk",
               "child.vmdk", cwd=directory)
@@ -317,6 +337,9 @@ def add_cases(suite, pair):
     for name, commands in RAW_SCRIPTS.items():
         add("raw: " + name, ["-f", "raw"], commands, "raw.raw",
             compare="raw.raw")
+    for name, commands in STREAM_SCRIPTS.items():
+        add("stream: " + name, ["-f", "vmdk"], commands, "stream.vmdk",
+            compare="stream.vmdk")
     for name, commands in BLKDEBUG.items():
         add("blkdebug: " + name, ["-f", "raw"], commands, "blkdebug::raw.raw",
             compare="raw.raw", in_flight=True)

@@ -91,6 +91,8 @@ ram_text(const RamStore *store)
             g_string_append_c(text, '!');
         if (e->flags & VD_REQ_MAY_UNMAP)
             g_string_append_c(text, 'u');
+        if (e->flags & VD_REQ_COMPRESSED)
+            g_string_append_c(text, 'c');
     }
     return g_string_free(text, FALSE);
 }

@@ -50,6 +50,28 @@ test_fua_goes_to_drivers_that_can(TestCo *t)
     test_co_close(node);
 }
 
+static void
+test_compressed_goes_to_drivers_that_can(TestCo *t)
+{
+    VdNode *node = block_test_open_disk(t, VD_OPEN_RDWR);
+    g_autoptr(GError) error = NULL;
+    uint8_t buf[16] = {1};
+    struct iovec iov;
+    VioVec src = vio_vec_from_buf(&iov, buf, sizeof(buf));
+    VioVec none = vio_vec_slice(&src, 0, 0);
+
+    g_assert_false(vd_node_co_pwritev(node, 0, &src, VD_REQ_COMPRESSED, NULL));
+    g_assert_false(
+        vd_node_co_pwritev(node, 0, &none, VD_REQ_COMPRESSED, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
+    expect_events("");
+    vd_node_set_write_flags(node, VD_REQ_COMPRESSED, 0);
+    ram_store("d")->data_flags = VD_REQ_COMPRESSED;
+    g_assert_true(vd_node_co_pwritev(node, 0, &src, VD_REQ_COMPRESSED, NULL));
+    expect_events("w0+16c");
+    test_co_close(node);
+}
+
 static VdNode *
 open_without_fua(TestCo *t, VdOpenFlags flags)
 {
@@ -302,6 +324,7 @@ main(int argc, char **argv)
 #define TEST(name) test_co_add("/block/zero/" #name, test_##name)
     TEST(splits_by_max_transfer);
     TEST(fua_goes_to_drivers_that_can);
+    TEST(compressed_goes_to_drivers_that_can);
     TEST(fua_else_is_one_flush_at_the_end);
     TEST(failed_flush_fails_the_fua_write);
     TEST(writethrough_makes_each_write_durable);

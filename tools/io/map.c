@@ -13,8 +13,6 @@
 #include "tools/io/report.h"
 #include "tools/output.h"
 
-#define SECTOR 512
-
 typedef struct {
     uint64_t off, len;
     bool allocated;
@@ -77,7 +75,7 @@ static bool
 io_alloc_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
     uint64_t size = vd_disk_size(shell->disk);
-    uint64_t start, len = SECTOR, allocated = 0;
+    uint64_t start, len = SHELL_SECTOR, allocated = 0;
     g_autoptr(GError) error = NULL;
     MapRun run;
 

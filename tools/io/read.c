@@ -34,14 +34,6 @@ verify_fits(const TransferWords *words, uint64_t len)
     return false;
 }
 
-/* There is no state of a virtual machine in any of our formats. */
-static bool
-vm_state_missing(void)
-{
-    printf("read failed: Operation not supported\n");
-    return false;
-}
-
 static bool
 io_read_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
@@ -57,7 +49,7 @@ io_read_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
         !verify_fits(&words, request->len))
         return false;
     if (words.given['b'])
-        return vm_state_missing();
+        return transfer_sectors(request) && transfer_no_vm_state("read");
     if (!request_make_buffer(request, NULL, 0, FILLED_WITH))
         return false;
     read_apply(request, &words);

@@ -6,6 +6,7 @@
 
 #include "include/vdisk.h"
 
+#define SHELL_SECTOR 512
 /* The longest read or write: what fits an int, in whole sectors. */
 #define SHELL_MAX_BYTES UINT64_C(2147483136)
 

@@ -61,6 +61,25 @@ transfer_range(Request *request, char **words, const char *unless)
 }
 
 bool
+transfer_sectors(const Request *request)
+{
+    bool whole = request->off % SHELL_SECTOR == 0;
+
+    if (whole && request->len % SHELL_SECTOR == 0)
+        return true;
+    printf("%" PRIu64 " is not a sector-aligned value for '%s'\n",
+           whole ? request->len : request->off, whole ? "count" : "offset");
+    return false;
+}
+
+bool
+transfer_no_vm_state(const char *name)
+{
+    printf("%s failed: Operation not supported\n", name);
+    return false;
+}
+
+bool
 transfer_pieces(const ShellCommand *self, Request *request, int argc,
                 char **argv, uint8_t byte)
 {

@@ -21,6 +21,10 @@ bool transfer_options(const ShellCommand *self, int argc, char **argv,
 /* "off len"; @unless: what the message about a length that is too great adds,
  * NULL = none is.  False after a message. */
 bool transfer_range(Request *request, char **words, const char *unless);
+/* Is @request in whole sectors?  False after a message. */
+bool transfer_sectors(const Request *request);
+/* A message; false.  No format of ours holds the state of a virtual machine. */
+bool transfer_no_vm_state(const char *name);
 /* "off len [len..]", and the buffer, filled with @byte.  The same. */
 bool transfer_pieces(const ShellCommand *self, Request *request, int argc,
                      char **argv, uint8_t byte);

@@ -37,7 +37,8 @@ write_apply(Request *request, const TransferWords *words)
 {
     unsigned flags = (words->given['f'] ? VD_REQ_FUA : 0) |
                      (words->given['u'] ? VD_REQ_MAY_UNMAP : 0) |
-                     (words->given['n'] ? VD_REQ_NO_FALLBACK : 0);
+                     (words->given['n'] ? VD_REQ_NO_FALLBACK : 0) |
+                     (words->given['c'] ? VD_REQ_COMPRESSED : 0);
 
     request->flags = (VdReqFlags) flags;
 }
@@ -77,14 +78,6 @@ write_fill(Request *request, const TransferWords *words)
            (!words->source || fill_from_file(request, words->source));
 }
 
-/* No format of ours holds the state of a virtual machine, and those that
- * compress are written once, by a copy. */
-static bool
-is_unknown_here(const TransferWords *words)
-{
-    return words->given['b'] || (words->given['c'] && !words->given['z']);
-}
-
 static bool
 io_write_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
 {
@@ -102,12 +95,12 @@ io_write_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
     }
     if (!transfer_range(request, argv + optind,
                         words.given['n'] ? NULL : " without -n") ||
+        ((words.given['b'] || words.given['c']) &&
+         !transfer_sectors(request)) ||
         !write_fill(request, &words))
         return false;
-    if (is_unknown_here(&words)) {
-        puts("write failed: Operation not supported");
-        return false;
-    }
+    if (words.given['b'])
+        return transfer_no_vm_state("write");
     request->op = words.given['z'] ? REQUEST_ZEROES : REQUEST_WRITE;
     write_apply(request, &words);
     return request_finish(request, "write");
@@ -183,7 +176,7 @@ const ShellCommand io_write = {
             " -z, -- write zeroes, without sending any\n"
             " -u, -- with -z: space may be given back\n"
             " -n, -- with -z: fail rather than send zeroes\n"
-            " -c, -- compressed: no format here can do that in place\n"
+            " -c, -- compressed, if the image stores it so; whole sectors\n"
             " -b, -- the state of a virtual machine: no format here has one\n"
             " -p, -- accepted, without effect\n",
     .min_args = 2,
