@@ -15,6 +15,7 @@ typedef struct {
     VdDisk *source; /* NULL = an empty disk */
     VdCreatePlan *plan;
     uint64_t size, at;
+    unsigned sample;
     VdMeasureResult *result;
 } MeasureCall;
 
@@ -41,6 +42,14 @@ measure_co_next(void *arg, uint64_t *off, uint64_t *len, GError **error)
     return true;
 }
 
+static void
+measure_again(void *arg)
+{
+    MeasureCall *call = arg;
+
+    call->at = 0;
+}
+
 static bool
 measure_co_call(void *arg, GError **error)
 {
@@ -51,7 +60,9 @@ measure_co_call(void *arg, GError **error)
         .options = call->plan->options,
         .source = call->source != NULL ? call->source->node : NULL,
         .co_next = measure_co_next,
+        .again = measure_again,
         .arg = call,
+        .sample = call->sample,
     };
     bool ok;
 
@@ -83,8 +94,11 @@ vd_measure(VdContext *ctx, VdDisk *source, const VdMeasureParams *params,
                              .size = source ? UINT64_MAX : params->size,
                              .options = params->options};
     g_autoptr(VdCreatePlan) plan = vd_create_plan_new(&create, error);
-    MeasureCall call = {
-        .ctx = ctx, .source = source, .plan = plan, .result = result};
+    MeasureCall call = {.ctx = ctx,
+                        .source = source,
+                        .plan = plan,
+                        .sample = params->sample,
+                        .result = result};
 
     if (plan == NULL)
         return false;
@@ -96,11 +110,20 @@ vd_measure(VdContext *ctx, VdDisk *source, const VdMeasureParams *params,
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "the size of an image with a parent cannot be "
                         "measured");
+    result->estimated = UINT64_MAX;
     call.size = source || plan->size <= VD_MAX_SIZE ? measure_size(&call) : 0;
     if (plan->size != UINT64_MAX && plan->size > VD_MAX_SIZE)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "image size %" G_GUINT64_FORMAT
                         " is above the maximum of %" G_GINT64_FORMAT,
                         plan->size, VD_MAX_SIZE);
-    return vd_context_run(ctx, measure_co_call, &call, error);
+    if (params->sample > 100)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "a sample of %u percent", params->sample);
+    if (!vd_context_run(ctx, measure_co_call, &call, error))
+        return false;
+    return params->sample == 0 || result->estimated != UINT64_MAX ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "a sample is for compressed targets only, such as "
+                    "subformat=streamOptimized");
 }

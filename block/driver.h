@@ -152,7 +152,10 @@ typedef struct VdMeasureSpec {
     /* The next stretch that holds data, in ascending order; *len 0 = there is
      * no further one. */
     bool (*co_next)(void *arg, uint64_t *off, uint64_t *len, GError **error);
+    void (*again)(void *arg); /* the next one is the first */
     void *arg;
+    unsigned sample; /* percent of @source to compress for an estimate; 0 = no
+                        estimate is wanted */
 } VdMeasureSpec;
 
 /* -- facts for info -------------------------------------------------------- */

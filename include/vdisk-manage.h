@@ -289,6 +289,9 @@ typedef struct VdMeasureParams {
     const char *filename; /* of the target, for the exact size of a VMDK's
                              descriptor; NULL = as if it were very long */
     uint64_t size;        /* bytes, if there is no source */
+    unsigned sample;      /* percent (1 to 100) of what would be compressed that
+                             is, for an estimate; at least 64 records, the same
+                             ones each time; 0 = no estimate */
 } VdMeasureParams;
 
 typedef struct VdMeasureResult {
@@ -296,11 +299,14 @@ typedef struct VdMeasureResult {
                           stored as it is, if no stored data is zero; an upper
                           bound for compressed images */
     uint64_t fully_allocated; /* the same with data everywhere */
+    uint64_t estimated;       /* bytes there will probably be; UINT64_MAX unless
+                                 a sample was asked for */
 } VdMeasureResult;
 
 /* How large an image of the whole chain of @source (NULL: of an empty disk)
- * would be.  Errors: NOT_SUPPORTED if the format cannot tell; those of
- * creating; those of reading the map. */
+ * would be.  Errors: NOT_SUPPORTED if the format cannot tell, or a sample is
+ * asked for and nothing would be compressed; those of creating; those of
+ * reading the map, and the sample. */
 VD_PUBLIC bool vd_measure(VdContext *ctx, VdDisk *source,
                           const VdMeasureParams *params,
                           VdMeasureResult *result, GError **error);

@@ -14,7 +14,7 @@
 #include "tools/signals.h"
 #include "tools/img/snapshot-words.h"
 
-enum { OPT_SIZE = OPT_PRIVATE, OPT_TARGET };
+enum { OPT_SIZE = OPT_PRIVATE, OPT_TARGET, OPT_SAMPLE };
 
 static const CmdOption measure_options[] = {
     {'f', "format", "FMT", "format of the image; default: found by probing"},
@@ -23,6 +23,8 @@ static const CmdOption measure_options[] = {
     {'o', "options", "OPTS", "options of the target, as for convert"},
     {'l', "snapshot", "SNAPSHOT", "internal snapshot of the image", true},
     {OPT_SIZE, "size", "N", "an empty disk of this size instead of an image"},
+    {OPT_SAMPLE, "sample", "PERCENT",
+     "estimate a compressed target from so much of the data"},
     {OPT_TARGET, "target", "NAME",
      "name of the target, which is part of some descriptors", true},
     CMD_ROW_FORCE_SHARE,
@@ -46,10 +48,14 @@ measure_print(const MeasureJob *job, const VdMeasureResult *result)
         printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64
                "\n",
                result->required, result->fully_allocated);
+        if (job->params.sample)
+            printf("estimated size: %" PRIu64 "\n", result->estimated);
         return;
     }
     json_add_uint(&object, "required", result->required);
     json_add_uint(&object, "fully-allocated", result->fully_allocated);
+    if (job->params.sample)
+        json_add_uint(&object, "estimated", result->estimated);
     json_print(g_variant_builder_end(&object), JSON_RANKED);
 }
 
@@ -158,6 +164,12 @@ measure_option(MeasureJob *job, int code, const char *arg)
     case OPT_SIZE:
         job->size_given = true;
         return opts_parse_size("image size", arg, &job->params.size);
+    case OPT_SAMPLE:
+        if (opts_parse_number(arg, 1, 100, &job->params.sample))
+            return true;
+        out_error(
+            "Invalid sample specified. Must be between 1 and 100 percent.");
+        return false;
     default:
         job->params.filename = arg;
         return true;

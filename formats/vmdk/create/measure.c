@@ -8,6 +8,7 @@
  * Concurrency: asks for the source's map, which may yield.
  */
 #include "formats/vmdk/create/create.h"
+#include "formats/vmdk/create/sample.h"
 #include "formats/vmdk/driver.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/cowd-header.h"
@@ -24,35 +25,39 @@ typedef struct {
     uint64_t unit, next, count;
 } Counter;
 
-/* Stretches come in order; a copy writes whole blocks of 4 KiB. */
-static void
-count_stretch(Counter *counter, uint64_t off, uint64_t end, uint64_t size)
+/* Stretches come in order; a copy writes whole blocks of 4 KiB.  How many
+ * further units there are, and the first. */
+static uint64_t
+count_stretch(Counter *counter, uint64_t off, uint64_t end, uint64_t size,
+              uint64_t *first_unit)
 {
     uint64_t first, last;
 
     if (!counter->unit)
-        return;
+        return 0;
     first = MAX(off / COPY_BLOCK * COPY_BLOCK / counter->unit, counter->next);
     end = MIN((end + COPY_BLOCK - 1) / COPY_BLOCK * COPY_BLOCK, size);
     last = (end - 1) / counter->unit;
     if (last < first)
-        return;
+        return 0;
     counter->count += last - first + 1;
     counter->next = last + 1;
+    *first_unit = first;
+    return last - first + 1;
 }
 
 static bool
 measure_co_count(const VdMeasureSpec *spec, Counter *grains, Counter *tables,
                  GError **error)
 {
-    uint64_t off = 0, len = 0;
+    uint64_t off = 0, len = 0, first;
 
     do {
         if (!spec->co_next(spec->arg, &off, &len, error))
             return false;
         if (len) {
-            count_stretch(grains, off, off + len, spec->size);
-            count_stretch(tables, off, off + len, spec->size);
+            (void) count_stretch(grains, off, off + len, spec->size, &first);
+            (void) count_stretch(tables, off, off + len, spec->size, &first);
         }
     } while (len);
     return true;
@@ -124,6 +129,43 @@ text_bytes(const VmdkNew *new, const VdMeasureSpec *spec,
     return true;
 }
 
+/* Once more over the map, since a sample that is spread over all that there is
+ * has to know how much that is. */
+static bool
+measure_co_sample(const VmdkNew *new, const VdMeasureSpec *spec,
+                  uint64_t n_grains, uint64_t *bytes, GError **error)
+{
+    VmdkSample *sample =
+        vmdk_sample_new(spec->source, n_grains, spec->sample, new->level);
+    Counter grains = {.unit = grain_bytes(new)};
+    uint64_t off = 0, len = 0, first = 0, n;
+    bool ok;
+
+    spec->again(spec->arg);
+    do {
+        ok = spec->co_next(spec->arg, &off, &len, error);
+        n = ok && len
+                ? count_stretch(&grains, off, off + len, spec->size, &first)
+                : 0;
+        if (n)
+            vmdk_sample_co_pass(sample, first, n);
+    } while (ok && len);
+    return vmdk_sample_co_end(sample, bytes, ok ? error : NULL) && ok;
+}
+
+static bool
+measure_co_estimate(const VmdkNew *new, const VdMeasureSpec *spec,
+                    uint64_t fixed, uint64_t n_grains, VdMeasureResult *result,
+                    GError **error)
+{
+    uint64_t bytes = 0;
+
+    if (n_grains && !measure_co_sample(new, spec, n_grains, &bytes, error))
+        return false;
+    result->estimated = MIN(fixed + bytes, result->required);
+    return true;
+}
+
 static uint64_t
 units(const VmdkNew *new, uint64_t unit)
 {
@@ -154,6 +196,9 @@ measure_co_grains(const VmdkNew *new, const VdMeasureSpec *spec,
                        tables.count * COWD_TABLE_BYTES;
     result->fully_allocated =
         fixed + all * stored + units(new, tables.unit) * COWD_TABLE_BYTES;
+    if (spec->sample && stream)
+        return measure_co_estimate(new, spec, fixed, MIN(grains.count, all),
+                                   result, error);
     return true;
 }
 
