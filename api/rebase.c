@@ -4,12 +4,14 @@
  * Safe: the holes of the link are filled with what the old chain shows there,
  * wherever the new one would show something else; flush; then the reference is
  * rewritten in one step.  Nothing that the link shows changes, at no moment.
+ * What the link has and the new parent has just so may then go (dedup.h).
  * Unsafe: only the reference is rewritten, whatever that does.
  *
  * Concurrency: one coroutine; the copy inside is parallel.
  */
 #include "api/chain.h"
 #include "api/copy.h"
+#include "api/dedup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,16 +21,24 @@ typedef struct {
     VdContext *ctx;
     const VdRebaseParams *params;
     VdRebaseResult result;
-    char *path;     /* of the new parent, from here; NULL = none */
-    char *name;     /* the same as it is to be stored */
-    VdDisk *disk;   /* the link with its old chain */
-    VdDisk *parent; /* NULL = none, or not needed */
+    char *path;          /* of the new parent, from here; NULL = none */
+    char *name;          /* the same as it is to be stored */
+    VdDisk *disk;        /* the link with its old chain */
+    VdDisk *parent;      /* NULL = none, or not needed */
+    VdProgress progress; /* of the copy, as it was last told */
+    uint64_t to_compare; /* bytes of work that come after it */
 } Rebase;
 
 static bool
 is_unsafe(const Rebase *r)
 {
     return r->params->flags & VD_REBASE_UNSAFE;
+}
+
+static bool
+is_dedup(const Rebase *r)
+{
+    return r->params->flags & VD_REBASE_DEDUP;
 }
 
 /* -- names ------------------------------------------------------------------
@@ -114,7 +124,8 @@ rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
     if (r->disk == NULL)
         return false;
     drv = vd_node_driver(r->disk->node);
-    if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL)
+    if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL &&
+        (drv->co_uncover != NULL || !is_dedup(r)))
         return true;
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "Could not change the backing file to '%s': Operation not "
@@ -126,6 +137,17 @@ rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
 /* -- the steps --------------------------------------------------------------
  */
 
+/* The copy is not all there is to do. */
+static void
+rebase_tell(const VdProgress *progress, void *opaque)
+{
+    Rebase *r = opaque;
+
+    r->progress = *progress;
+    r->progress.total += r->to_compare;
+    r->params->progress(&r->progress, r->params->progress_opaque);
+}
+
 static bool
 rebase_co_fill(Rebase *r, GError **error)
 {
@@ -133,13 +155,14 @@ rebase_co_fill(Rebase *r, GError **error)
         .sparse_size = UINT64_MAX,
         .rate_limit = r->params->rate_limit,
         .depth = r->params->depth,
-        .progress = r->params->progress,
-        .progress_opaque = r->params->progress_opaque,
+        .progress = r->params->progress != NULL ? rebase_tell : NULL,
+        .progress_opaque = r,
     };
     VdCopyChoice choice = {.fill_holes = true, .against = r->parent};
     VdNode *node = r->disk->node;
     VdCopyResult copied;
 
+    r->to_compare = is_dedup(r) ? vd_node_size(node) : 0;
     if (r->parent != NULL)
         choice.common_depth = vd_chain_find(node, r->parent->node);
     if (!vd_node_driver(node)->co_chain_begin(node, VD_CHAIN_TOP, NULL,
@@ -168,11 +191,36 @@ rebase_co_switch(Rebase *r, GError **error)
 }
 
 static bool
+rebase_co_dedup(Rebase *r, GError **error)
+{
+    VdMeter meter;
+    bool ok;
+
+    if (!is_dedup(r))
+        return true;
+    vd_meter_init(&meter, r->ctx->loop, r->params->progress,
+                  r->params->progress_opaque);
+    meter.now = r->progress;
+    meter.now.done = r->progress.total - r->to_compare;
+    meter.now.phase = "compare";
+    ok = vd_dedup_co_run(r->ctx, r->disk->node,
+                         r->parent != NULL ? r->parent->node : NULL, &meter,
+                         &r->result.bytes_dropped, error);
+    vd_meter_co_finish(&meter);
+    return ok || vd_prefix(error,
+                           "The backing file is '%s' now, but what equals it "
+                           "could not be dropped: ",
+                           r->name);
+}
+
+static bool
 rebase_co_safely(Rebase *r, GError **error)
 {
     return (r->path == NULL || rebase_co_open_parent(r, 0, error)) &&
-           rebase_check_loop(r, error) && rebase_co_open_link(r, 0, error) &&
-           rebase_co_fill(r, error) && rebase_co_switch(r, error);
+           rebase_check_loop(r, error) &&
+           rebase_co_open_link(r, is_dedup(r) ? VD_OPEN_UNMAP : 0, error) &&
+           rebase_co_fill(r, error) && rebase_co_switch(r, error) &&
+           rebase_co_dedup(r, error);
 }
 
 /* A link that had no parent has no content id to go on with. */
@@ -228,6 +276,10 @@ rebase_check_params(const VdRebaseParams *params, GError **error)
     if ((params->flags & names) == names)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "a name cannot be relative and absolute");
+    if ((params->flags & VD_REBASE_DEDUP) && (params->flags & VD_REBASE_UNSAFE))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "nothing is compared when only the reference is "
+                        "rewritten");
     return true;
 }
 

@@ -343,6 +343,13 @@ struct VdDriver {
     /* This link no longer determines anything and its files are small again.
      * What cannot be let go of stays. */
     bool (*co_make_empty)(VdNode *node, GError **error);
+    /* What lies wholly inside [off, off + len) comes from the parent again: the
+     * caller knows that it shows the same, so the content id stays.  On disk
+     * with the next flush; space is free behind that.  *bytes grows by what
+     * this link determined before; what cannot be let go of stays.  No change
+     * of the node is in flight. */
+    bool (*co_uncover)(VdNode *node, uint64_t off, uint64_t len,
+                       uint64_t *bytes, GError **error);
     /* Paths (char *) of images that have this one, as it is, as their parent,
      * as far as can be found out cheaply. */
     bool (*co_find_children)(VdNode *node, GPtrArray **paths, GError **error);

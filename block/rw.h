@@ -43,6 +43,10 @@ bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
                         VdCompactResult *result, GError **error);
 
+/* The driver's co_uncover, which it has; not flushed. */
+bool vd_node_co_uncover(VdNode *node, uint64_t off, uint64_t len,
+                        uint64_t *bytes, GError **error);
+
 /* A leaf file read beyond its end gives zeroes to formats: the part of @dst
  * behind the end of @node is zero-filled, the rest read. */
 bool vd_node_co_preadv_eof(VdNode *node, uint64_t off, const VioVec *dst,

@@ -603,6 +603,9 @@ typedef enum VdRebaseFlags {
                                      parent has now */
     VD_REBASE_RELATIVE = 1 << 2, /* how the name is stored; neither: as given */
     VD_REBASE_ABSOLUTE = 1 << 3,
+    VD_REBASE_DEDUP = 1 << 4, /* not unsafe: units of the image that are just
+                                 what the new parent shows are let go of
+                                 afterwards, and come from there */
 } VdRebaseFlags;
 
 typedef struct VdRebaseParams {
@@ -620,16 +623,21 @@ typedef struct VdRebaseParams {
 
 typedef struct VdRebaseResult {
     uint64_t bytes_written, bytes_zero; /* copied into the image */
+    uint64_t bytes_dropped; /* VD_REBASE_DEDUP: of the disk, which were the
+                               image's and are the new parent's now */
 } VdRebaseResult;
 
 /* Give the image another parent.  Unless unsafe it shows the same at every
  * moment, also after a failure: where the new parent shows something else than
  * the old one, what the old one has is copied into the image before the
  * reference is rewritten in one step.  Parents may be shorter than the image;
- * behind their end is zero.  Durable when it returns.
+ * behind their end is zero.  Durable when it returns.  Dropping what equals the
+ * new parent comes last; if that fails the image has its new parent, and is
+ * sound.
  *
  * Errors: those of opening both chains, INVALID_ARGUMENT if the image would be
- * its own parent, NOT_SUPPORTED for formats that cannot.  @result may be
+ * its own parent or for flags that exclude each other, NOT_SUPPORTED for
+ * formats that cannot.  @result may be
  * NULL. */
 VD_PUBLIC bool vd_rebase(VdContext *ctx, const VdRebaseParams *params,
                          VdRebaseResult *result, GError **error);

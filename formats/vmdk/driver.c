@@ -186,6 +186,27 @@ vmdk_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
     return true;
 }
 
+static bool
+vmdk_co_uncover(VdNode *node, uint64_t off, uint64_t len, uint64_t *bytes,
+                GError **error)
+{
+    VmdkState *s = vd_node_state(node);
+
+    while (len) {
+        uint64_t part = len;
+        VmdkExtent *e = extent_for_change(s, off, &part, NULL);
+
+        if (e && e->ops->co_uncover &&
+            !e->ops->co_uncover(e, off - e->start, part, bytes, error))
+            return false;
+        if (!s->n_extents)
+            return true;
+        off += part;
+        len -= part;
+    }
+    return true;
+}
+
 /* -- write-back
  * --------------------------------------------------------------------- */
 
@@ -355,5 +376,6 @@ const VdDriver vd_vmdk_driver = {
     .co_chain_end = vmdk_co_chain_end,
     .co_set_parent = vmdk_co_set_parent,
     .co_make_empty = vmdk_co_make_empty,
+    .co_uncover = vmdk_co_uncover,
     .co_find_children = vmdk_co_find_children,
 };

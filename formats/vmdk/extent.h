@@ -27,6 +27,10 @@ typedef struct VmdkExtentOps {
                             VdReqFlags flags, GError **error);
     bool (*co_discard)(VmdkExtent *e, uint64_t off, uint64_t len,
                        GError **error);
+    /* Whole grains of [off, off + len) are the parent's again (block/driver.h);
+     * NULL: that cannot be said. */
+    bool (*co_uncover)(VmdkExtent *e, uint64_t off, uint64_t len,
+                       uint64_t *bytes, GError **error);
     /* Dirty metadata to the file, in order. */
     bool (*co_flush)(VmdkExtent *e, GError **error);
     /* After the last flush: mark clean. */

@@ -147,6 +147,30 @@ def rebase_cases(suite):
             assert_equal(parent or None, parent_of("q.vmdk"), "parent")
             assert_equal(True, content("q.vmdk") == before, parent)
 
+    @suite.case("rebase --dedup drops what equals the new parent")
+    def _():
+        for form in ([], ["-q"], ["--output=json"]):
+            overlay("d.vmdk", "a.vmdk", MIB, 1)
+            overlay("e.vmdk", "a.vmdk", MIB, 1)
+            disk_io(STAGE.path("e.vmdk"), "write", 3 * MIB,
+                    STAGE.path("data.raw"))
+            before = content("e.vmdk")
+            result = img("rebase", "--dedup", *form, "-b", "d.vmdk", "-F",
+                         "vmdk", "e.vmdk")
+            wanted = {"": "1048576 bytes that equal the new parent were "
+                          "dropped.\n",
+                      "-q": "",
+                      "--output=json": '{\n    "bytes-written": 0,\n'
+                                       '    "bytes-zero": 0,\n'
+                                       '    "bytes-dropped": 1048576\n}\n'}
+            assert_equal(wanted["".join(form)], result.stdout.decode(), "text")
+            assert_equal(True, content("e.vmdk") == before, "content")
+            entries = json.loads(img("map", "--output=json",
+                                     "e.vmdk").stdout)
+            assert_equal([(3 * MIB, MIB)],
+                         [(e["start"], e["length"]) for e in entries
+                          if e["depth"] == 0], "own grains")
+
     @suite.case("rebase -u follows a parent that was moved")
     def _():
         overlay("u.vmdk", "a.vmdk", MIB, 1)
@@ -180,6 +204,8 @@ def rebase_cases(suite):
              b"Could not open new backing file 'none.vmdk': Could not open")
         said(img("rebase", "-c", "-b", "a.vmdk", "t.vmdk", code=1),
              b"Compression not supported")
+        said(img("rebase", "--dedup", "-u", "-b", "a.vmdk", "t.vmdk", code=1),
+             b"--dedup and --unsafe are mutually exclusive")
         said(img("rebase", "-b", "t.vmdk", "a.vmdk", code=1),
              b"would be its own parent")
 

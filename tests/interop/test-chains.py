@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-chains - what qemu-img and libvmdk make of chains after our commit and
 rebase, and what qemu-img's own commit does to the same files."""
+import json
 import os
 import shutil
 import sys
@@ -71,6 +72,22 @@ def everybody_reads_after_rebase(base, child, seed):
             all_read(paths[1], model.content(), "zeroed_grain" in child)
 
 
+def everybody_reads_after_dedup(base, child, seed):
+    """The child holds grains that the other base has just so."""
+    with scratch() as tmp:
+        model, paths = make_chain(tmp, base, child, seed)
+        other = os.path.join(tmp, "other.vmdk")
+        vdisk_img("convert", "-f", "vmdk", "-O", "vmdk", paths[1], other)
+        write_with_vdisk(other, Model(SIZE, seed + 1).random_writes(tmp, 5))
+        text = vdisk_img("rebase", "--dedup", "--output=json", "-b",
+                         "other.vmdk", "-F", "vmdk", paths[1])
+        if json.loads(text)["bytes-dropped"] < 65536:
+            raise Failed("nothing was dropped: " + text)
+        all_read(paths[1], model.content(), "zeroed_grain" in child)
+        qemu_img("check", "-f", "vmdk", paths[1])
+        vdisk_img("check", paths[1])
+
+
 for number, (base_options, child_options) in enumerate(CASES):
     label = "%s over %s" % (child_options, base_options)
     suite.add("commit: everybody reads %s" % label,
@@ -79,6 +96,9 @@ for number, (base_options, child_options) in enumerate(CASES):
     suite.add("rebase: everybody reads %s" % label,
               everybody_reads_after_rebase, base_options, child_options,
               50 + number)
+    suite.add("rebase --dedup: everybody reads %s" % label,
+              everybody_reads_after_dedup, base_options, child_options,
+              70 + number)
 
 
 @suite.case("qemu-img's own commit leaves the child unreadable, ours does not")

@@ -19,9 +19,11 @@
 typedef struct Job {
     ApiTest *t;
     Chain *chain;
-    char *pristine;   /* directory with the files before */
-    const char *base; /* of the commit; NULL = the parent */
-    unsigned target;  /* link that takes over */
+    char *pristine;    /* directory with the files before */
+    const char *base;  /* of the commit; NULL = the parent */
+    unsigned target;   /* link that takes over */
+    unsigned flags;    /* of the rebase */
+    uint64_t *dropped; /* grows by what a rebase drops; NULL = by nothing */
     bool (*run)(const struct Job *job, const char *dir, GError **error);
     void (*judge)(const struct Job *job, const char *dir, bool done);
 } Job;
@@ -150,6 +152,21 @@ sweep(Job *job)
     g_assert_cmpuint(fired, >, 20);
 }
 
+/* The top gets grains of its own that are what it shows anyway. */
+static void
+repeat_parent(const Chain *c)
+{
+    unsigned top = c->n - 1;
+    VdDisk *disk = api_test_open(c->t, chain_path(c, top), NULL, VD_OPEN_RDWR);
+    GError *error = NULL;
+
+    for (uint64_t off = 0; off < SIZE; off += SIZE / 8) {
+        vd_disk_pwrite(disk, c->view[top] + off, SIZE / 16, off, 0, &error);
+        g_assert_no_error(error);
+    }
+    api_test_close(disk);
+}
+
 static void
 job_do(Job job, ApiTest *t, const ChainSpec *spec, unsigned n, uint32_t seed,
        bool crash)
@@ -157,6 +174,8 @@ job_do(Job job, ApiTest *t, const ChainSpec *spec, unsigned n, uint32_t seed,
     Chain chain;
 
     chain_build(&chain, t, spec, n, seed);
+    if (job.flags & VD_REBASE_DEDUP)
+        repeat_parent(&chain);
     job.t = t;
     job.chain = &chain;
     job.pristine = test_dir_new();
@@ -269,9 +288,14 @@ static bool
 rebase_run(const Job *job, const char *dir, GError **error)
 {
     VdRebaseParams params = {.image = {.name = link_in(job, dir, top_of(job))},
-                             .parent = job->base};
+                             .parent = job->base,
+                             .flags = job->flags};
+    VdRebaseResult result = {0};
+    bool ok = vd_rebase(job->t->ctx, &params, &result, error);
 
-    return vd_rebase(job->t->ctx, &params, NULL, error);
+    if (job->dropped)
+        *job->dropped += result.bytes_dropped;
+    return ok;
 }
 
 /* No other link is touched. */
@@ -310,6 +334,45 @@ test_rebase_fails(ApiTest *t, gconstpointer unused)
     with_rebase(t, middle, 3, "l0.vmdk", 43, false);
 }
 
+static void
+with_dedup(ApiTest *t, const ChainSpec *spec, unsigned n, const char *parent,
+           uint32_t seed, bool crash)
+{
+    uint64_t dropped = 0;
+    Job job = {.base = parent,
+               .flags = VD_REBASE_DEDUP,
+               .dropped = &dropped,
+               .run = rebase_run,
+               .judge = rebase_judge};
+
+    job_do(job, t, spec, n, seed, crash);
+    g_assert_cmpuint(dropped, >, 0);
+}
+
+static void
+test_dedup_crashes(ApiTest *t, gconstpointer unused)
+{
+    with_dedup(t, deep, 3, "l0.vmdk", 44, true);
+}
+
+static void
+test_dedup_of_marks_crashes(ApiTest *t, gconstpointer unused)
+{
+    with_dedup(t, marks, 2, "l0.vmdk", 45, true);
+}
+
+static void
+test_dedup_against_nothing_crashes(ApiTest *t, gconstpointer unused)
+{
+    with_dedup(t, marks, 2, "", 46, true);
+}
+
+static void
+test_dedup_fails(ApiTest *t, gconstpointer unused)
+{
+    with_dedup(t, middle, 3, "l0.vmdk", 47, false);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -326,5 +389,10 @@ main(int argc, char **argv)
     api_test_add("/api/chain/crash/rebase-alone",
                  test_rebase_to_nothing_crashes);
     api_test_add("/api/chain/fault/rebase", test_rebase_fails);
+    api_test_add("/api/chain/crash/dedup", test_dedup_crashes);
+    api_test_add("/api/chain/crash/dedup-marks", test_dedup_of_marks_crashes);
+    api_test_add("/api/chain/crash/dedup-alone",
+                 test_dedup_against_nothing_crashes);
+    api_test_add("/api/chain/fault/dedup", test_dedup_fails);
     return g_test_run();
 }

@@ -250,8 +250,165 @@ test_impossible_parents(ApiTest *t, gconstpointer data)
     assert_refused(t, chain_path(&c, 1), "l0.vmdk",
                    VD_REBASE_RELATIVE | VD_REBASE_ABSOLUTE,
                    VD_ERROR_INVALID_ARGUMENT);
+    assert_refused(t, chain_path(&c, 1), "l0.vmdk",
+                   VD_REBASE_UNSAFE | VD_REBASE_DEDUP,
+                   VD_ERROR_INVALID_ARGUMENT);
     for (unsigned i = 0; i < 3; i++)
         chain_assert_shows(t, chain_path(&c, i), c.view[i], SIZE);
+    chain_free(&c);
+}
+
+/* -- dropping what equals the new parent ------------------------------------
+ */
+
+/* No whole grain of the link is what its parent shows there. */
+static void
+assert_nothing_equal(ApiTest *t, const char *path, const uint8_t *view,
+                     uint64_t size, const uint8_t *below, uint64_t below_size)
+{
+    VdDisk *disk = api_test_open(t, path, NULL, 0);
+    g_autoptr(VdInfo) info = vd_disk_get_info(disk, NULL);
+    g_autofree uint8_t *padded = g_malloc0(MAX(size, below_size));
+    GError *error = NULL;
+    uint64_t grain = info->cluster_size;
+
+    if (below)
+        memcpy(padded, below, below_size);
+    for (uint64_t off = 0; off < size; off += grain) {
+        uint64_t len = MIN(grain, size - off);
+        VdMapEntry entry;
+
+        vd_disk_map(disk, off, len, &entry, &error);
+        g_assert_no_error(error);
+        if (entry.depth == 0 && (entry.flags & VD_MAP_PRESENT) &&
+            memcmp(view + off, padded + off, len) == 0)
+            g_error("%s: the grain at %" G_GUINT64_FORMAT
+                    " equals the parent's",
+                    path, off);
+    }
+    api_test_close(disk);
+}
+
+static uint64_t
+grain_bytes(ApiTest *t, const char *path)
+{
+    VdDisk *disk = api_test_open(t, path, NULL, 0);
+    g_autoptr(VdInfo) info = vd_disk_get_info(disk, NULL);
+    uint64_t grain = info->cluster_size;
+
+    api_test_close(disk);
+    return grain;
+}
+
+static void
+dedup_kind(ApiTest *t, const Kind *kind, unsigned k)
+{
+    unsigned top = kind->n - 1;
+    bool alone = kind->other.size == 0;
+    uint64_t size = kind->spec[top].size;
+    g_autofree uint8_t *view = NULL;
+    VdRebaseResult result;
+    const char *path;
+    uint32_t cid;
+    Chain c;
+
+    g_test_message("kind %u", k);
+    chain_build(&c, t, kind->spec, kind->n, 300 + k);
+    path = chain_path(&c, top);
+    /* Written to with the same bytes, where they are equally large. */
+    if (!alone)
+        view = make_other(t, &kind->other, 300 + k + 100 * top);
+    cid = chain_cid(t, path, "cid");
+    rebase(t, path, alone ? "" : "other.vmdk", VD_REBASE_DEDUP, &result);
+    g_assert_cmphex(chain_cid(t, path, "cid"), ==, cid);
+    if (kind->other.size == size)
+        g_assert_cmpuint(result.bytes_dropped, >, 0);
+    chain_assert_shows(t, path, c.view[top], size);
+    /* What is smaller than a block of the file system is not punched. */
+    chain_assert_sound(t, path, grain_bytes(t, path) < 4 * KIB);
+    assert_nothing_equal(t, path, c.view[top], size, view, kind->other.size);
+    rebase(t, path, alone ? "" : "other.vmdk", VD_REBASE_DEDUP, &result);
+    g_assert_cmpuint(result.bytes_dropped, ==, 0);
+    for (unsigned i = 0; i < top; i++)
+        chain_assert_shows(t, chain_path(&c, i), c.view[i], c.spec[i].size);
+    /* And it is a disk like any other. */
+    chain_scribble(t, path, c.view[top], size, 7, 4);
+    chain_assert_shows(t, path, c.view[top], size);
+    chain_free(&c);
+}
+
+static void
+test_dedup_drops_what_is_equal(ApiTest *t, gconstpointer data)
+{
+    for (unsigned k = 0; k < G_N_ELEMENTS(kinds); k++)
+        dedup_kind(t, &kinds[k], k);
+}
+
+/* A redo log has grains of a sector and tables anywhere. */
+static void
+test_dedup_of_a_redo_log(ApiTest *t, gconstpointer data)
+{
+    static const Kind kind = {
+        2, {{"", SIZE}, {"subformat=vmfsSparse", SIZE}}, {"", SIZE}};
+
+    dedup_kind(t, &kind, 40);
+}
+
+/* A copy of the parent: all of it goes, and so does the space. */
+static void
+test_dedup_gives_the_space_back(ApiTest *t, gconstpointer data)
+{
+    static const ChainSpec spec[] = {{"", SIZE}, {"", SIZE}};
+    VdRebaseResult result;
+    VdDisk *disk;
+    GError *error = NULL;
+    uint64_t empty;
+    Chain c;
+
+    chain_build(&c, t, spec, 2, 61);
+    disk = api_test_open(t, chain_path(&c, 1), NULL, VD_OPEN_RDWR);
+    vd_disk_pwrite(disk, c.view[0], SIZE, 0, 0, &error);
+    g_assert_no_error(error);
+    api_test_close(disk);
+    g_assert_cmpuint(api_test_file_size(chain_path(&c, 1)), >, SIZE);
+    rebase(t, chain_path(&c, 1), "l0.vmdk", VD_REBASE_DEDUP, &result);
+    g_assert_cmpuint(result.bytes_dropped, ==, SIZE);
+    empty = api_test_file_size(chain_path(&c, 1));
+    g_assert_cmpuint(empty, <=, 128 * 512);
+    chain_assert_empty(t, chain_path(&c, 1));
+    chain_assert_shows(t, chain_path(&c, 1), c.view[0], SIZE);
+    chain_free(&c);
+}
+
+static void
+dedup_note_progress(const VdProgress *progress, void *opaque)
+{
+    VdProgress *last = opaque;
+
+    g_assert_cmpuint(progress->done, >=, last->done);
+    g_assert_cmpuint(progress->done, <=, progress->total);
+    *last = *progress;
+}
+
+static void
+test_dedup_tells_how_far_it_is(ApiTest *t, gconstpointer data)
+{
+    static const ChainSpec spec[] = {{"", SIZE}, {"", SIZE}};
+    VdProgress last = {0};
+    VdRebaseParams params = {.parent = "",
+                             .flags = VD_REBASE_DEDUP,
+                             .progress = dedup_note_progress,
+                             .progress_opaque = &last};
+    GError *error = NULL;
+    Chain c;
+
+    chain_build(&c, t, spec, 2, 62);
+    params.image.name = chain_path(&c, 1);
+    vd_rebase(t->ctx, &params, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(last.done, ==, last.total);
+    g_assert_cmpuint(last.total, >=, SIZE);
+    g_assert_cmpstr(last.phase, ==, "compare");
     chain_free(&c);
 }
 
@@ -266,5 +423,9 @@ main(int argc, char **argv)
     api_test_add("/api/rebase/update-id", test_update_id_mends_a_chain);
     api_test_add("/api/rebase/names", test_names_relative_and_absolute);
     api_test_add("/api/rebase/impossible", test_impossible_parents);
+    api_test_add("/api/rebase/dedup", test_dedup_drops_what_is_equal);
+    api_test_add("/api/rebase/dedup-redo-log", test_dedup_of_a_redo_log);
+    api_test_add("/api/rebase/dedup-space", test_dedup_gives_the_space_back);
+    api_test_add("/api/rebase/dedup-progress", test_dedup_tells_how_far_it_is);
     return g_test_run();
 }

@@ -18,6 +18,7 @@ enum {
     OPT_UPDATE_CID = OPT_PRIVATE,
     OPT_RELATIVE,
     OPT_ABSOLUTE,
+    OPT_DEDUP,
 };
 
 static const CmdOption rebase_options[] = {
@@ -30,7 +31,10 @@ static const CmdOption rebase_options[] = {
     {'b', "backing", "FILE", "the new parent; \"\" = none"},
     {'F', "backing-format", "FMT", "format of the new parent"},
     {'u', "unsafe", NULL, "rewrite the reference only, compare nothing"},
-    {'c', "compress", NULL, "compress what is copied (no format can, yet)"},
+    {'c', "compress", NULL, "compress what is copied (no format can, yet)",
+     true},
+    {OPT_DEDUP, "dedup", NULL,
+     "then drop from the image what equals the new parent"},
     {OPT_UPDATE_CID, "update-cid", NULL,
      "with -u: take over the content id that the parent has"},
     {OPT_RELATIVE, "relative", NULL,
@@ -73,16 +77,22 @@ static void
 rebase_print(const RebaseJob *job, const VdRebaseResult *result)
 {
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+    bool dedup = job->params.flags & VD_REBASE_DEDUP;
 
     if (job->common->json) {
         json_add_uint(&object, "bytes-written", result->bytes_written);
         json_add_uint(&object, "bytes-zero", result->bytes_zero);
+        if (dedup)
+            json_add_uint(&object, "bytes-dropped", result->bytes_dropped);
         json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
     } else if (!job->common->quiet &&
                (job->params.flags & VD_REBASE_UPDATE_ID)) {
         printf("Content id of the parent: %08" PRIx64 " before, %08" PRIx64
                " now.\n",
                job->id_before, job->id_after);
+    } else if (!job->common->quiet && dedup) {
+        printf("%" PRIu64 " bytes that equal the new parent were dropped.\n",
+               result->bytes_dropped);
     }
 }
 
@@ -152,6 +162,9 @@ rebase_take(RebaseJob *job, int code, const char *arg)
     case OPT_RELATIVE:
         job->params.flags |= VD_REBASE_RELATIVE;
         return true;
+    case OPT_DEDUP:
+        job->params.flags |= VD_REBASE_DEDUP;
+        return true;
     default:
         job->params.flags |= VD_REBASE_ABSOLUTE;
         return true;
@@ -174,6 +187,8 @@ rebase_check(const RebaseJob *job, const OptParser *parser)
     if ((flags & VD_REBASE_RELATIVE) && (flags & VD_REBASE_ABSOLUTE))
         return opts_fail(parser,
                          "--relative and --absolute are mutually exclusive");
+    if ((flags & VD_REBASE_DEDUP) && (flags & VD_REBASE_UNSAFE))
+        return opts_fail(parser, "--dedup and --unsafe are mutually exclusive");
     if (job->compress)
         return opts_fail(parser,
                          "Compression not supported for this file format");

@@ -242,6 +242,7 @@ const VmdkExtentOps vmdk_sparse_ops = {
     .co_write = vmdk_sparse_co_write,
     .co_write_zeroes = vmdk_sparse_co_write_zeroes,
     .co_discard = vmdk_sparse_co_discard,
+    .co_uncover = vmdk_sparse_co_uncover,
     .co_flush = vmdk_sparse_co_flush,
     .co_finish = vmdk_sparse_co_finish,
     .co_check = vmdk_sparse_co_check,

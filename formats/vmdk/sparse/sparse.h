@@ -177,6 +177,9 @@ bool vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
                                  VdReqFlags flags, GError **error);
 bool vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
                             GError **error);
+/* *bytes grows by those of the disk that the extent no longer determines. */
+bool vmdk_sparse_co_uncover(VmdkExtent *e, uint64_t off, uint64_t len,
+                            uint64_t *bytes, GError **error);
 
 /* Whole grains can be made to read as zeroes without a place. */
 bool vmdk_sparse_can_forget(const VmdkExtent *e);

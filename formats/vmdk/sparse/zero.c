@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/sparse/zero.c - zeroes and discards in a sparse extent.
+/* formats/vmdk/sparse/zero.c - zeroes and discards in a sparse extent, and
+ * grains that the parent has just so.
  *
  * What becomes of a whole grain that shall read as zeroes:
  *
@@ -8,6 +9,7 @@
  *   present           entry 0 if it may    mark if it may       in place
  *                     be given up, else in place
  *
+ * What the parent has just so becomes absent, whatever there is to say zeroes.
  * "In place" leaves it to the file below, which may punch a hole.  What becomes
  * of a place that was given up is told in space.c.
  *
@@ -126,10 +128,46 @@ sparse_co_discard_run(VmdkExtent *e, uint64_t off, const VdRun *run,
            vmdk_sparse_co_forget(e, off, run->len, run->child_off, error);
 }
 
+/* The parent shows the same.  Marks in the place of a table stay. */
+static bool
+sparse_co_uncover_run(VmdkExtent *e, uint64_t off, const VdRun *run,
+                      uint64_t *bytes, GError **error)
+{
+    VmdkSparse *sp = e->sparse;
+    uint64_t whole = (run->len + sp->grain_bytes - 1) & ~(sp->grain_bytes - 1);
+
+    if (run->kind == VD_RUN_PARENT ||
+        vmdk_tables_is_missing(sp->tables, vmdk_sparse_table_of(sp, off)) ||
+        !vmdk_sparse_co_may_give_up(e))
+        return true;
+    if (!sparse_co_set_all(e, off, run->len, VMDK_GTE_ABSENT, error))
+        return false;
+    if (run->kind == VD_RUN_DATA)
+        vmdk_sparse_give_up(e, run->child_off, whole);
+    *bytes += run->len;
+    return true;
+}
+
 typedef struct {
-    bool discard;
-    VdReqFlags flags;
+    enum { JOB_ZEROES, JOB_DISCARD, JOB_UNCOVER } what;
+    VdReqFlags flags; /* zeroes */
+    uint64_t *bytes;  /* uncover */
 } Job;
+
+static bool
+sparse_co_change_run(VmdkExtent *e, uint64_t off, const VdRun *run,
+                     const Job *job, GError **error)
+{
+    switch (job->what) {
+    case JOB_ZEROES:
+        return sparse_co_zero_run(e, off, run, job->flags, error);
+    case JOB_DISCARD:
+        return sparse_co_discard_run(e, off, run, error);
+    case JOB_UNCOVER:
+        return sparse_co_uncover_run(e, off, run, job->bytes, error);
+    }
+    g_assert_not_reached();
+}
 
 /* Whole grains within one table. */
 static bool
@@ -145,9 +183,7 @@ sparse_co_change_table(VmdkExtent *e, uint64_t off, uint64_t len,
         VdRun run;
 
         ok = vmdk_sparse_co_lookup(e, off, end - off, &run, error) &&
-             (job->discard
-                  ? sparse_co_discard_run(e, off, &run, error)
-                  : sparse_co_zero_run(e, off, &run, job->flags, error));
+             sparse_co_change_run(e, off, &run, job, error);
         if (ok)
             off += run.len;
     }
@@ -203,7 +239,7 @@ vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
     uint64_t grain = e->sparse->grain_bytes, end = off + len;
     uint64_t first = (off + grain - 1) & ~(grain - 1);
     uint64_t last = end == e->len ? end : end & ~(grain - 1);
-    Job job = {.flags = flags};
+    Job job = {.what = JOB_ZEROES, .flags = flags};
 
     if (!vmdk_sparse_co_mark_unclean(e, error))
         return false;
@@ -214,17 +250,35 @@ vmdk_sparse_co_write_zeroes(VmdkExtent *e, uint64_t off, uint64_t len,
            sparse_co_zero_piece(e, last, end - last, error);
 }
 
-bool
-vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
-                       GError **error)
+/* The whole grains of [off, off + len). */
+static bool
+sparse_co_change_inside(VmdkExtent *e, uint64_t off, uint64_t len,
+                        const Job *job, GError **error)
 {
     uint64_t grain = e->sparse->grain_bytes, end = off + len;
     uint64_t first = (off + grain - 1) & ~(grain - 1);
     uint64_t last = end == e->len ? end : end & ~(grain - 1);
-    Job job = {.discard = true};
 
     if (first >= last)
         return true;
     return vmdk_sparse_co_mark_unclean(e, error) &&
-           sparse_co_change_whole(e, first, last, &job, error);
+           sparse_co_change_whole(e, first, last, job, error);
+}
+
+bool
+vmdk_sparse_co_discard(VmdkExtent *e, uint64_t off, uint64_t len,
+                       GError **error)
+{
+    Job job = {.what = JOB_DISCARD};
+
+    return sparse_co_change_inside(e, off, len, &job, error);
+}
+
+bool
+vmdk_sparse_co_uncover(VmdkExtent *e, uint64_t off, uint64_t len,
+                       uint64_t *bytes, GError **error)
+{
+    Job job = {.what = JOB_UNCOVER, .bytes = bytes};
+
+    return sparse_co_change_inside(e, off, len, &job, error);
 }

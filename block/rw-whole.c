@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/rw-compact.c - making the files of a disk smaller, or tidier.
+/* block/rw-whole.c - changes of how a disk is stored that leave its contents as
+ * they are.
  *
  * Concurrency: changes wait; reads go on.
  */
@@ -22,6 +23,23 @@ vd_node_co_compact(VdNode *node, const VdCompactParams *params,
                         vd_node_name(node));
     vd_track_co_begin(&node->writes, &tracked, 0, UINT64_MAX, true);
     ok = node->driver->co_compact(node, params, result, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}
+
+bool
+vd_node_co_uncover(VdNode *node, uint64_t off, uint64_t len, uint64_t *bytes,
+                   GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    if (!vd_check_write(node, "uncover", off, len, error) ||
+        !vd_check_range(node, "uncover", off, len, error))
+        return false;
+    vd_track_co_begin(&node->writes, &tracked, off, len, true);
+    ok = node->driver->co_uncover(node, off, len, bytes, error);
     node->write_gen++;
     vd_track_end(&node->writes, &tracked);
     return ok;
