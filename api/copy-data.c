@@ -360,19 +360,20 @@ data_co_copy_span(VdCopy *c, const VdSpan *span)
 bool
 vd_copy_co_data_item(void *arg, GError **error)
 {
-    const VdCopyItem *item = arg;
+    VdCopyItem *item = arg;
     VdCopy *c = item->copy;
     const VdSpan *span = &item->span;
+    bool ok = false;
 
     if (!vd_copy_stopped(c, span->off)) {
         bool below =
             c->params.offload && !c->no_offload && data_co_offload(c, span);
-        bool ok =
-            below ? data_co_sum_unread(c, span) : data_co_copy_span(c, span);
 
+        ok = below ? data_co_sum_unread(c, span) : data_co_copy_span(c, span);
         if (ok && span->kind == VD_SPAN_DATA)
             c->meter.now.done += span->len;
     }
+    vd_copy_item_ends(item, ok);
     vd_meter_update(&c->meter);
     return true; /* failures are in the copy, with their offsets */
 }
@@ -380,9 +381,10 @@ vd_copy_co_data_item(void *arg, GError **error)
 bool
 vd_copy_co_zero_item(void *arg, GError **error)
 {
-    const VdCopyItem *item = arg;
+    VdCopyItem *item = arg;
+    bool ok = !vd_copy_stopped(item->copy, item->span.off) &&
+              data_co_zero(item->copy, item->span.off, item->span.len);
 
-    if (!vd_copy_stopped(item->copy, item->span.off))
-        (void) data_co_zero(item->copy, item->span.off, item->span.len);
+    vd_copy_item_ends(item, ok);
     return true; /* failures are in the copy, with their offsets */
 }

@@ -248,13 +248,22 @@ plan_co_take_entry(VdCopy *c, const VdCopySource *src, const VdMapEntry *entry,
     c->plan.scanned = end;
 }
 
+/* What is in front of it the target has from an earlier attempt. */
+static uint64_t
+plan_first(const VdCopy *c, const VdCopySource *src)
+{
+    uint64_t done = c->marks.done;
+
+    return done > src->start ? MIN(done - src->start, src->size) : 0;
+}
+
 static bool
 plan_co_source(VdCopy *c, const VdCopySource *src)
 {
     VdPlan *plan = &c->plan;
     unsigned runs = 0;
 
-    for (uint64_t off = 0; off < src->size;) {
+    for (uint64_t off = plan_first(c, src); off < src->size;) {
         VdMapEntry entry = {0};
         bool wanted;
 
@@ -297,8 +306,8 @@ vd_plan_start(VdCopy *c)
 {
     c->plan.ring = g_new(VdSpan, VD_COPY_SPANS);
     c->plan.running = true;
-    c->plan.data_end = c->plan.scanned = c->begin;
-    c->meter.now.total = c->end - c->begin;
+    c->plan.data_end = c->plan.scanned = c->marks.done;
+    c->meter.now.total = c->end - c->marks.done;
     vio_co_start(c->loop, plan_co_run, c);
 }
 

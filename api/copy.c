@@ -107,6 +107,8 @@ copy_co_dispatch_span(VdCopy *c, VioCoGroup *group, VdSpan rest)
         rest.len -= item->span.len;
         if (c->append)
             item->ticket = c->next_ticket++;
+        else
+            vd_copy_item_starts(item);
         vio_co_group_spawn(group, func, item, g_free);
     }
 }
@@ -122,6 +124,7 @@ copy_co_dispatch(VdCopy *c)
         copy_co_dispatch_span(c, group, span);
     vd_plan_co_stop(c);
     (void) vio_co_group_join(group, NULL); /* members do not fail */
+    vd_copy_co_resume_end(c);
 }
 
 static bool
@@ -397,7 +400,7 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
     }
     vd_meter_init(&c->meter, c->loop, c->params.progress,
                   c->params.progress_opaque);
-    return true;
+    return vd_copy_set_resume(c, error);
 }
 
 bool

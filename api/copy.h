@@ -8,6 +8,7 @@
  *         (copy-stream.c)    read, encode on workers, append: in order
  *   sums (copy-sums.c)       what planner and items have found, if asked for
  *   verification (copy-verify.c)  holds the target against them, later
+ *   marks (copy-resume.c)    up to where everything is done
  *
  * All of them are coroutines of one loop.  The first thing that goes wrong
  * stops planner and dispatcher; what is in flight ends, and of all failures the
@@ -63,6 +64,18 @@ typedef struct VdCopyChoice {
                               0 = none is */
 } VdCopyChoice;
 
+/* How far it is, see copy-resume.c.  Offsets of the target. */
+typedef struct VdCopyMarks {
+    GQueue running;      /* of VdCopyItem, by offset */
+    uint64_t dispatched; /* behind the last item */
+    uint64_t lost;       /* the first that was not written; UINT64_MAX: all was
+                          */
+    uint64_t done;       /* what is in front of it is durable */
+    uint64_t next_ns;    /* when to look again */
+    bool busy;
+    VioCoQueue idle;
+} VdCopyMarks;
+
 typedef struct VdCopy {
     VdContext *ctx;
     VioLoop *loop;
@@ -85,6 +98,7 @@ typedef struct VdCopy {
     unsigned depth;
 
     VdPlan plan;
+    VdCopyMarks marks;
     VdMeter meter;
     VdCopyResult result;
     GError *error;
@@ -98,6 +112,7 @@ typedef struct VdCopyItem {
     VdCopy *copy;
     VdSpan span;
     uint64_t ticket; /* append */
+    GList link;      /* in copy->marks.running */
 } VdCopyItem;
 
 /* -- copy.c ------------------------------------------------------------------
@@ -131,6 +146,17 @@ void vd_plan_start(VdCopy *c);
 bool vd_plan_co_next(VdCopy *c, VdSpan *span);
 /* Have the planner stop and wait until it has. */
 void vd_plan_co_stop(VdCopy *c);
+
+/* -- copy-resume.c -----------------------------------------------------------
+ */
+
+/* Check and take what the caller wants of it. */
+bool vd_copy_set_resume(VdCopy *c, GError **error);
+void vd_copy_item_starts(VdCopyItem *item);
+/* @ok: all of it is in the target. */
+void vd_copy_item_ends(VdCopyItem *item, bool ok);
+/* All items have ended. */
+void vd_copy_co_resume_end(VdCopy *c);
 
 /* -- copy-data.c, copy-stream.c: members of the group ------------------------
  */

@@ -361,6 +361,19 @@ VD_PUBLIC bool vd_image_unlink(VdContext *ctx, const char *path, unsigned flags,
  * each, and 16 for each stretch of zeroes. */
 typedef struct VdCopySums VdCopySums;
 
+/* For copies that take long: what is needed to go on after an interruption. */
+typedef struct VdCheckpoints {
+    uint64_t resume_at;   /* what the target has in front of this byte of it is
+                             right already: from an earlier call with the same
+                             parameters, whose sources have not changed */
+    unsigned interval_ms; /* at least that between two calls; 0 = 1000 */
+    /* What is in front of byte @done of the target is right and durable.
+     * Called on a thread of its own, one call at a time, the last one after a
+     * failure.  False, with @error set, fails the copy. */
+    bool (*func)(uint64_t done, void *opaque, GError **error);
+    void *opaque;
+} VdCheckpoints;
+
 typedef struct VdCopyParams {
     uint64_t sparse_size; /* zero runs of at least this (within one request
                              of 1 MiB or more) are not written as data; a
@@ -389,6 +402,8 @@ typedef struct VdCopyParams {
                                targets that take records: whole units only */
     VdCopySums *sums; /* are added here, for vd_copy_verify(); NULL = nobody
                          wants them.  New ones for each copy */
+    const VdCheckpoints *checkpoints; /* NULL = none; not for targets that take
+                                         records, nor for pipes */
     VdProgressFunc progress;
     void *progress_opaque;
 } VdCopyParams;
@@ -408,8 +423,8 @@ typedef struct VdCopyResult {
  * lowest offset (of the target) that failed.
  *
  * Errors: INVALID_ARGUMENT (sizes, contexts, parameters), OUT_OF_RANGE (a part
- * that the source does not have), NOT_SUPPORTED (compression, units),
- * READ_ONLY, CANCELLED; those of reading and writing. */
+ * that the source does not have), NOT_SUPPORTED (compression, units,
+ * checkpoints), READ_ONLY, CANCELLED; those of reading and writing. */
 VD_PUBLIC bool vd_copy(VdDisk *const *sources, unsigned n_sources,
                        VdDisk *target, const VdCopyParams *params,
                        VdCopyResult *result, GError **error);

@@ -16,16 +16,24 @@
 #define HELP_TEXT_COLUMN 30
 #define HELP_WIDTH 79
 
+static GString *
+option_names(const CmdOption *o)
+{
+    GString *names = g_string_new(NULL);
+
+    if (o->code < 256)
+        g_string_append_printf(names, "-%c%s", o->code, o->name ? ", " : "");
+    if (o->name)
+        g_string_append_printf(names, "--%s", o->name);
+    return names;
+}
+
 static char *
 option_label(const CmdOption *o)
 {
-    GString *label = g_string_new(NULL);
+    GString *label = option_names(o);
     bool optional = o->arg && o->arg[0] == '[';
 
-    if (o->code < 256)
-        g_string_append_printf(label, "-%c%s", o->code, o->name ? ", " : "");
-    if (o->name)
-        g_string_append_printf(label, "--%s", o->name);
     if (optional)
         g_string_append_printf(label, "[=%.*s]", (int) strlen(o->arg) - 2,
                                o->arg + 1);
@@ -65,7 +73,8 @@ option_print(const CmdOption *o)
     text_print(o->help);
 }
 
-/* The names of the rare ones, as many in a line as it holds. */
+/* The names of the rare ones without their values, as many in a line as it
+ * holds. */
 static void
 rare_print(const Command *command)
 {
@@ -74,7 +83,7 @@ rare_print(const Command *command)
     for (const CmdOption *o = command->options; o->code; o++) {
         if (!o->rare)
             continue;
-        g_autofree char *label = option_label(o);
+        g_autofree char *label = g_string_free(option_names(o), FALSE);
         size_t len = strlen(label) + strlen(", ");
         if (!used)
             printf("More options (--help=all):\n ");

@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-safety - what a failure or a signal leaves behind: sources untouched,
 existing targets as they were, half-made targets gone."""
-import hashlib
 import json
 import os
-import random
 import re
 import resource
 import signal
@@ -18,12 +16,12 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import MIB, assert_equal, make_images  # noqa: E402
 from loop import LoopDevice  # noqa: E402
+from running import PATIENCE, Running, digest, make_noise  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import (DISK_IO, VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
 
 SLOW = ["-r", "1M"]       # bytes a second: the rest of the case is in control
-PATIENCE = 30             # seconds until a process is called stuck
 KINDS = ("raw", "vmdk", "streamOptimized", "twoGbMaxExtentFlat")
 
 
@@ -33,19 +31,6 @@ def target_args(kind):
     if kind == "vmdk":
         return ["-O", "vmdk"]
     return ["-O", "vmdk", "-o", "subformat=" + kind]
-
-
-def make_noise(path, size):
-    """The same incompressible bytes each time."""
-    source = random.Random(size)
-    with open(path, "wb") as f:
-        for _ in range(size // 65536):
-            f.write(source.randbytes(65536))
-
-
-def digest(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def snapshot(directory):
@@ -96,37 +81,6 @@ def wait_for_blocks(path):
         if time.monotonic() > deadline:
             raise Failed("nothing is being written")
         time.sleep(0.01)
-
-
-def default_signals():
-    """Whoever runs the tests may have some of them ignored (nohup does), and
-    the program rightly leaves those alone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-class Running:
-    """vdisk-img in the background, its progress read line by line."""
-
-    def __init__(self, args, cwd):
-        self.process = subprocess.Popen([VDISK_IMG, *args], cwd=cwd,
-                                        stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE,
-                                        preexec_fn=default_signals)
-
-    def wait_for_share(self):
-        """Until some percent are done: the copy has begun."""
-        text = b""
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(rb"\((?!0\.00)\d+\.\d\d/100%\)", text):
-            byte = self.process.stdout.read(1)
-            if not byte or time.monotonic() > deadline:
-                raise Failed("no progress: %r" % text)
-            text += byte
-
-    def end(self):
-        out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out, err
 
 
 def check_signal(sig, code, kind, existing):

@@ -112,6 +112,20 @@ api_test_close(VdDisk *disk)
     g_assert_no_error(error);
 }
 
+void
+api_test_create(const ApiTest *t, const char *path, const ApiTestKind *kind,
+                uint64_t size)
+{
+    VdCreateParams params = {.filename = path,
+                             .format = kind->format,
+                             .size = size,
+                             .options = kind->options};
+    GError *error = NULL;
+
+    (void) vd_create(t->ctx, &params, &error);
+    g_assert_no_error(error);
+}
+
 const VdCopyParams api_test_to_new = {.sparse_size = UINT64_MAX,
                                       .target_is_zero = true};
 

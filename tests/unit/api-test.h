@@ -32,6 +32,13 @@ VdDisk *api_test_open_opts(const ApiTest *t, VdOpenFlags flags,
 VdDisk *api_test_memory(const ApiTest *t, uint64_t size);
 void api_test_close(VdDisk *disk);
 
+/* A new image. */
+typedef struct ApiTestKind {
+    const char *format, *options; /* of its creation */
+} ApiTestKind;
+void api_test_create(const ApiTest *t, const char *path,
+                     const ApiTestKind *kind, uint64_t size);
+
 /* For a target that has just been created. */
 extern const VdCopyParams api_test_to_new;
 /* Fill the new image and let it come into being. */

@@ -8,11 +8,7 @@
 #define SIZE (5 * MIB + 3 * 512)
 #define ROUNDS 40
 
-typedef struct {
-    const char *format, *options; /* of the target's creation */
-} Target;
-
-static const Target targets[] = {
+static const ApiTestKind targets[] = {
     {"raw", NULL},
     {"vmdk", NULL},
     {"vmdk", "subformat=twoGbMaxExtentSparse,split_size=1M"},
@@ -28,19 +24,6 @@ file_bytes(const char *path)
     (void) g_file_get_contents(path, &bytes, NULL, &error);
     g_assert_no_error(error);
     return bytes;
-}
-
-static void
-create(const ApiTest *t, const char *path, const Target *target)
-{
-    VdCreateParams params = {.filename = path,
-                             .format = target->format,
-                             .size = SIZE,
-                             .options = target->options};
-    GError *error = NULL;
-
-    (void) vd_create(t->ctx, &params, &error);
-    g_assert_no_error(error);
 }
 
 static void
@@ -60,7 +43,7 @@ sparse_source(const ApiTest *t, const char *file)
     const char *path = api_test_path(t, "source.vmdk");
     VdDisk *plain = api_test_open(t, file, "raw", 0), *disk;
 
-    create(t, path, &targets[1]);
+    api_test_create(t, path, &targets[1], SIZE);
     disk = api_test_open(t, path, "vmdk", VD_OPEN_RDWR);
     copy(plain, disk, NULL);
     api_test_close(plain);
@@ -105,7 +88,7 @@ random_part(GRand *rand)
 }
 
 static void
-copy_parts(const ApiTest *t, const Target *kind, VdDisk *source,
+copy_parts(const ApiTest *t, const ApiTestKind *kind, VdDisk *source,
            const char *content, uint32_t seed)
 {
     const char *path = api_test_path(t, "target");
@@ -113,7 +96,7 @@ copy_parts(const ApiTest *t, const Target *kind, VdDisk *source,
     GRand *rand = g_rand_new_with_seed(seed);
     VdDisk *target;
 
-    create(t, path, kind);
+    api_test_create(t, path, kind, SIZE);
     target = api_test_open(t, path, kind->format, VD_OPEN_RDWR);
     for (unsigned i = 0; i < ROUNDS; i++) {
         VdCopyParams params = random_part(rand);
@@ -158,7 +141,7 @@ test_new_target_stays_sparse(ApiTest *t, gconstpointer unused)
     const char *path = api_test_path(t, "target");
     VdDisk *source = api_test_memory(t, SIZE), *target;
 
-    create(t, path, &targets[0]);
+    api_test_create(t, path, &targets[0], SIZE);
     target = api_test_open(t, path, "raw", VD_OPEN_RDWR);
     copy(source, target, &params);
     api_test_close(target);

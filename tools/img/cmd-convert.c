@@ -30,6 +30,7 @@ enum {
     OPT_SKIP_BITMAPS,
     OPT_REQUIRE_SPACE,
     OPT_VERIFY,
+    OPT_RESUME,
 };
 
 static const CmdOption convert_options[] = {
@@ -79,6 +80,8 @@ static const CmdOption convert_options[] = {
      "fail at once if the target may not fit; default: warn", true},
     {OPT_VERIFY, "verify", NULL,
      "read the target back and compare it with what was read", true},
+    {OPT_RESUME, "resume", "FILE",
+     "with -n: note in FILE how far it is, and go on there if it exists", true},
     {'l', "snapshot", "SNAPSHOT", "internal snapshot of the source", true},
     {OPT_BITMAPS, "bitmaps", NULL, "copy persistent bitmaps, too", true},
     {OPT_SKIP_BITMAPS, "skip-broken-bitmaps", NULL,
@@ -205,6 +208,9 @@ take_with_value(ConvertWords *w, int code, const char *arg)
         return opts_parse_size("rate limit", arg, &w->job.copy.rate_limit);
     case 'l':
         w->job.snapshot = arg;
+        return true;
+    case OPT_RESUME:
+        w->job.resume = arg;
         return true;
     case OPT_SYNC:
         return take_sync(w, arg);

@@ -14,6 +14,30 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a copy must be like for somebody to go on with it. */
+static const char *
+resume_problem(const ConvertWords *w)
+{
+    const ConvertJob *job = &w->job;
+
+    if (!job->resume)
+        return NULL;
+    if (!job->no_create)
+        return "--resume requires use of -n flag";
+    if (job->verify)
+        return "--verify sees only what it copies itself: compare the images "
+               "after --resume";
+    if (job->copy.compress)
+        return "Cannot resume a compressed copy: its records are written once, "
+               "in order";
+    if (job->from_stdin)
+        return "Cannot resume a copy of standard input";
+    if (job->no_sync || (!w->sync_given && !g_strcmp0(w->cache, "unsafe")))
+        return "Cannot resume a copy that is not flushed (--sync=none, "
+               "-t unsafe)";
+    return NULL;
+}
+
 /* NULL if the words agree, else what is wrong. */
 static const char *
 contradiction(const ConvertWords *w)
@@ -203,7 +227,8 @@ convert_words_run(ConvertWords *w)
         wrong = contradiction(w);
     if (!wrong)
         wrong = stdin_problem(job);
-
+    if (!wrong)
+        wrong = resume_problem(w);
     if (wrong) {
         out_error("%s", wrong);
         return 1;

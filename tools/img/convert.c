@@ -20,6 +20,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/img/resume.h"
 #include "tools/img/snapshot-words.h"
 
 #define CONVERT_PROGRESS_STEP 1
@@ -238,7 +239,7 @@ existing_verify(ConvertJob *job)
 }
 
 static bool
-convert_into_existing(ConvertJob *job)
+fill_existing(ConvertJob *job, Resume *resume)
 {
     unsigned flags = VD_OPEN_RDWR | VD_OPEN_UNMAP | job->target_cache;
     ImageSpec spec = {
@@ -253,9 +254,25 @@ convert_into_existing(ConvertJob *job)
     if (!target)
         return false;
     job->copy.target_is_zero = job->target_is_zero;
-    return target_close(job, target,
-                        copy_to(job, target) && target_flush(job, target)) &&
-           existing_verify(job);
+    bool ok = (!resume || resume_start(resume)) && copy_to(job, target) &&
+              target_flush(job, target);
+    return target_close(job, target, ok) && existing_verify(job);
+}
+
+static bool
+convert_into_existing(ConvertJob *job)
+{
+    Resume *resume = NULL;
+
+    if (!job->resume)
+        return fill_existing(job, NULL);
+    resume = resume_begin(job);
+    if (!resume)
+        return false;
+    job->copy.checkpoints = resume_checkpoints(resume);
+    job->resumed_at = job->copy.checkpoints->resume_at;
+    bool ok = fill_existing(job, resume);
+    return resume_end(resume, ok) && ok;
 }
 
 /* -- a target of ours ----------------------------------------------------- */
@@ -343,6 +360,8 @@ numbers_add(GVariantBuilder *object, const ConvertJob *job)
         json_add_uint(object, "bytes-salvaged", job->result.salvaged);
     if (job->verify)
         json_add_uint(object, "verified", job->verified);
+    if (job->resume)
+        json_add_uint(object, "resumed-at", job->resumed_at);
     json_add(object, "elapsed", g_variant_new_double(elapsed));
     json_add_uint(object, "rate", (uint64_t) rate);
 }

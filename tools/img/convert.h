@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/img/convert.h - a conversion: what was asked for, and doing it.  Used
  * by cmd-convert.c (the command line), convert-words.c (what goes together),
- * convert.c (the work), target.c (what must not be written to), and by
- * cmd-dd.c, which converts a part. */
+ * convert.c (the work), resume.c (its journal), target.c (what must not be
+ * written to), and by cmd-dd.c, which converts a part. */
 #pragma once
 
 #include "tools/options.h"
@@ -34,6 +34,7 @@ typedef struct ConvertJob {
     bool nothing; /* no byte is to be copied */
     bool require_space, bitmaps;
     bool verify;
+    const char *resume;   /* --resume: the journal; NULL = none */
     const char *snapshot; /* -l */
 
     /* the work */
@@ -44,6 +45,7 @@ typedef struct ConvertJob {
     VdCopyResult result;
     uint64_t verified; /* bytes */
     Progress *progress;
+    uint64_t resumed_at; /* the journal said that so much was done */
     int64_t started_us;
 } ConvertJob;
 
