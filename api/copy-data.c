@@ -203,7 +203,7 @@ data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
 static bool
 data_co_write_span(VdCopy *c, const VdSpan *span, const uint8_t *buf)
 {
-    return c->params.sparse_size > 0
+    return c->params.sparse_size > 0 && !c->keep_zeroes
                ? data_co_write_sparse(c, span, buf)
                : data_co_write(c, span->off, buf, span->len);
 }

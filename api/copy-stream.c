@@ -65,6 +65,31 @@ stream_close_up(StreamBatch *batch, size_t pos, size_t index)
 }
 
 static bool
+stream_leaves_out_zero(const VdCopy *c)
+{
+    return c->params.sparse_size > 0 && !c->keep_zeroes;
+}
+
+/* Does a record that is handed over stand for zeroes, not to be stored?  They
+ * are in @in then.  Only worth looking if it can be: no encoder makes between
+ * an eighth of the unit (with codes of one bit) and all of it of zeroes. */
+static bool
+stream_hands_over_zero(StreamBatch *batch, size_t index, size_t len)
+{
+    const VdCopy *c = batch->item->copy;
+    const VdDriver *drv = c->target_driver;
+    size_t unit = drv->encode_unit, used = batch->handed[index];
+    uint8_t *in = batch->in + index * unit;
+
+    /* One that is damaged goes over as it is, as its neighbours do. */
+    return stream_leaves_out_zero(c) && drv->decode_record &&
+           (used <= unit / 7 || used >= unit) &&
+           drv->decode_record(batch->out + index * drv->encode_bound, used, in,
+                              NULL) &&
+           vio_is_zero(in, len);
+}
+
+static bool
 stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
 {
     VdCopy *c = batch->item->copy;
@@ -72,11 +97,12 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
     uint64_t off = batch->item->span.off + pos;
     size_t used = drv->encode_bound, index = pos / drv->encode_unit;
 
-    if (batch->handed && batch->handed[index] > 0) {
+    if (batch->handed && batch->handed[index] > 0 &&
+        !stream_hands_over_zero(batch, index, len)) {
         stream_close_up(batch, pos, index);
         return true;
     }
-    if (c->params.sparse_size > 0 && vio_is_zero(batch->in + pos, len)) {
+    if (stream_leaves_out_zero(c) && vio_is_zero(batch->in + pos, len)) {
         batch->zero += len;
         return true;
     }

@@ -380,6 +380,27 @@ copy_set_data_shape(VdCopy *c, uint64_t cluster)
         c, wish, c->choice.fill_holes ? 2 * c->item_bytes : c->item_bytes);
 }
 
+/* What was said about units overrules sparse_size.  @cluster: of a target that
+ * takes no records. */
+static bool
+copy_set_zero_units(VdCopy *c, uint64_t cluster, GError **error)
+{
+    uint64_t unit = c->append ? c->target_driver->encode_unit : cluster;
+
+    if (c->params.zero_units == VD_ZERO_UNITS_AUTO)
+        return true;
+    if (unit == 0)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: is not made of grains that could be left out or "
+                        "stored",
+                        vd_node_name(c->target->node));
+    if (c->params.zero_units == VD_ZERO_UNITS_STORE)
+        c->keep_zeroes = true;
+    else if (c->params.sparse_size == 0 || c->params.sparse_size > unit)
+        c->params.sparse_size = unit;
+    return true;
+}
+
 static bool
 copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
             const VdCopyParams *params, GError **error)
@@ -388,7 +409,8 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
 
     if (!copy_set_params(c, params, error) ||
         !copy_set_sources(c, sources, n_sources, error) ||
-        !copy_set_mode(c, &cluster, error))
+        !copy_set_mode(c, &cluster, error) ||
+        !copy_set_zero_units(c, cluster, error))
         return false;
     if (!c->append) {
         copy_set_data_shape(c, cluster);

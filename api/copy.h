@@ -93,6 +93,7 @@ typedef struct VdCopy {
     uint64_t unit;       /* spans of data are rounded outward to it */
     uint64_t item_bytes; /* largest item; a multiple of unit */
     size_t zero_block;   /* zero detection looks at whole blocks of this */
+    bool keep_zeroes;    /* zeroes found among data are data */
     bool no_offload;     /* it has been tried in vain */
     size_t out_room;     /* append: room for the records of an item */
     unsigned depth;

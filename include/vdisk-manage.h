@@ -374,28 +374,36 @@ typedef struct VdCheckpoints {
     void *opaque;
 } VdCheckpoints;
 
+/* Whole units (grains) of a target that has them, if they are zeroes. */
+typedef enum VdZeroUnits {
+    VD_ZERO_UNITS_AUTO,  /* stored if sparse_size is 0, else left out */
+    VD_ZERO_UNITS_SKIP,  /* left out, whatever sparse_size is */
+    VD_ZERO_UNITS_STORE, /* stored where the source stores them */
+} VdZeroUnits;
+
 typedef struct VdCopyParams {
     uint64_t sparse_size; /* zero runs of at least this (within one request
                              of 1 MiB or more) are not written as data; a
                              multiple of 512 up to 16 MiB; 0 = write
                              everything; UINT64_MAX = 4096 */
-    bool target_is_zero;  /* the target reads as zeroes where unwritten */
-    bool compress;        /* compressed records, whole grains; implied by
-                             targets that take nothing else */
-    bool salvage;         /* unreadable sectors become zeroes; a warning each
-                           */
-    unsigned depth;       /* requests in flight; 0 = chosen by the engine;
-                             bounded by the context's buffers */
-    uint64_t rate_limit;  /* bytes/s of target writes; 0 = none */
-    bool offload;         /* let the file system copy (share extents; with the
-                             target's copy-offload=full copy_file_range, too)
-                             where both ends are bytes of plain files, by which
-                             zeroes in data are copied; else as without */
-    bool recode;          /* encode everything anew, even records that could be
-                             handed over as they are */
-    unsigned skip_depth;  /* keep what links from this depth on provide out
-                             of the copy (target has them as its parent); 0 =
-                             copy the whole chain */
+    VdZeroUnits zero_units;
+    bool target_is_zero; /* the target reads as zeroes where unwritten */
+    bool compress;       /* compressed records, whole grains; implied by
+                            targets that take nothing else */
+    bool salvage;        /* unreadable sectors become zeroes; a warning each
+                          */
+    unsigned depth;      /* requests in flight; 0 = chosen by the engine;
+                            bounded by the context's buffers */
+    uint64_t rate_limit; /* bytes/s of target writes; 0 = none */
+    bool offload;        /* let the file system copy (share extents; with the
+                            target's copy-offload=full copy_file_range, too)
+                            where both ends are bytes of plain files, by which
+                            zeroes in data are copied; else as without */
+    bool recode;         /* encode everything anew, even records that could be
+                            handed over as they are */
+    unsigned skip_depth; /* keep what links from this depth on provide out
+                            of the copy (target has them as its parent); 0 =
+                            copy the whole chain */
     uint64_t source_offset; /* a part of one source: where it begins, */
     uint64_t length; /* its length, 0 = all that follows, and where its */
     uint64_t target_offset; /* first byte goes; the target keeps the rest.  Of

@@ -234,7 +234,7 @@ def _():
             "vdisk-img convert journal, version 1\n"
             "source: \"D/source\" raw 25165824\n"
             "file: \"D/source\" size 25165824 time T\n"
-            "options: sparse 4096, zero off, salvage off, whole chain\n"
+            "options: sparse 4096, grains auto, zero off, salvage off, whole chain\n"
             "target: \"D/target\" raw 25165824\n"
             "into: \"D/target\" inode I\n"
             "done: N\n"

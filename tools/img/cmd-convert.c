@@ -31,6 +31,7 @@ enum {
     OPT_REQUIRE_SPACE,
     OPT_VERIFY,
     OPT_RESUME,
+    OPT_ZERO_GRAINS,
 };
 
 static const CmdOption convert_options[] = {
@@ -55,6 +56,10 @@ static const CmdOption convert_options[] = {
      "let the file system share blocks where it can", true},
     {'S', "sparse-size", "SIZE",
      "zeroes of at least this are left out; default 4k; 0 writes everything",
+     true},
+    {OPT_ZERO_GRAINS, "dedup-zero-grains", "[on|off]",
+     "on: whole grains of zeroes are not stored even with -S 0; off: those that "
+     "the source stores are; default: on without -S 0",
      true},
     {'t', "cache", "CACHE",
      "of the target: none, writeback, writethrough, directsync, unsafe", true},
@@ -165,6 +170,18 @@ take_keep(ConvertWords *w, const char *arg)
 }
 
 static bool
+take_zero_grains(ConvertWords *w, const char *arg)
+{
+    bool on = !arg || !strcmp(arg, "on");
+
+    w->job.copy.zero_units = on ? VD_ZERO_UNITS_SKIP : VD_ZERO_UNITS_STORE;
+    if (on || !strcmp(arg, "off"))
+        return true;
+    out_error("Invalid value for --dedup-zero-grains: %s", arg);
+    return false;
+}
+
+static bool
 take_cache(ConvertWords *w, const char *arg)
 {
     w->cache = arg;
@@ -254,6 +271,8 @@ convert_take(ConvertWords *w, int code, const char *arg)
         return true;
     case OPT_KEEP_METADATA:
         return take_keep(w, arg);
+    case OPT_ZERO_GRAINS:
+        return take_zero_grains(w, arg);
     case 'n':
         w->job.no_create = true;
         return true;

@@ -50,6 +50,9 @@ contradiction(const ConvertWords *w)
         return "Cannot enable copy offloading when -S is used";
     if (job->copy.offload && job->copy.salvage)
         return "Cannot use copy offloading in salvaging mode";
+    if (job->copy.zero_units == VD_ZERO_UNITS_STORE && w->sparse_given &&
+        job->copy.sparse_size > 0)
+        return "--dedup-zero-grains=off makes no sense with -S SIZE";
     if (job->no_create && w->options_given)
         return "-o has no effect when skipping image creation";
     if (job->target_is_zero && !job->no_create)

@@ -147,6 +147,8 @@ identity_make(Resume *r)
                         .format = job->target_format,
                         .image_opts = job->target_image_opts};
 
+    static const char *const grains[] = {"auto", "left out", "stored"};
+
     for (unsigned i = 0; i < job->n_sources; i++) {
         ImageSpec source = image_spec(job->common, job->sources[i], 0);
 
@@ -154,9 +156,10 @@ identity_make(Resume *r)
             return false;
     }
     g_string_append_printf(
-        r->identity, "options: sparse %" PRIu64 ", zero %s, salvage %s, %s\n",
-        job->copy.sparse_size, job->target_is_zero ? "on" : "off",
-        job->copy.salvage ? "on" : "off",
+        r->identity,
+        "options: sparse %" PRIu64 ", grains %s, zero %s, salvage %s, %s\n",
+        job->copy.sparse_size, grains[job->copy.zero_units],
+        job->target_is_zero ? "on" : "off", job->copy.salvage ? "on" : "off",
         job->copy.skip_depth > 0 ? "top only" : "whole chain");
     return add_image(r, "target", &target, false, add_target_file);
 }

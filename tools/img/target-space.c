@@ -48,7 +48,10 @@ space_needed(const ConvertJob *job)
                               .filename = job->target};
     uint64_t needed = 0;
 
-    if (job->backing || job->copy.sparse_size == 0)
+    bool all = job->copy.sparse_size == 0 &&
+               job->copy.zero_units != VD_ZERO_UNITS_SKIP;
+
+    if (job->backing || all)
         return worst_case(job);
     for (unsigned i = 0; i < job->n_sources; i++) {
         VdMeasureResult result;
