@@ -124,7 +124,7 @@ meta_co_amend(void *arg, GError **error)
     bool ok;
 
     vd_disk_enter(call->disk);
-    ok = vd_node_driver(node)->co_amend(node, call->options, error);
+    ok = vd_node_co_amend(node, call->options, error);
     vd_disk_leave(call->disk);
     return ok;
 }

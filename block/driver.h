@@ -290,7 +290,7 @@ struct VdDriver {
                         GError **error);
     /* Options of an image that can be changed later: NULL = none.  @opts, which
      * are among them, change together and durably: all or, after a failure or a
-     * crash, none. */
+     * crash, none.  No change of the node is in flight. */
     const VdOptionSpec *amend_options;
     bool (*co_amend)(VdNode *node, VdOptions *opts, GError **error);
     /* @node, a new copy of @source (of this driver too), takes over what its

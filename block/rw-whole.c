@@ -29,6 +29,19 @@ vd_node_co_compact(VdNode *node, const VdCompactParams *params,
 }
 
 bool
+vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    vd_track_co_begin(&node->writes, &tracked, 0, UINT64_MAX, true);
+    ok = node->driver->co_amend(node, opts, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}
+
+bool
 vd_node_co_uncover(VdNode *node, uint64_t off, uint64_t len, uint64_t *bytes,
                    GError **error)
 {

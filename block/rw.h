@@ -43,6 +43,9 @@ bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
                         VdCompactResult *result, GError **error);
 
+/* The driver's co_amend, which it has, with all changes held off. */
+bool vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error);
+
 /* The driver's co_uncover, which it has; not flushed. */
 bool vd_node_co_uncover(VdNode *node, uint64_t off, uint64_t len,
                         uint64_t *bytes, GError **error);

@@ -232,9 +232,11 @@ VD_PUBLIC const VdOptionInfo *vd_format_amend_options(const char *format);
 /* Change options ("k=v,k=v") of an image that exists, of the link on top:
  * durable when done, all of them or, after a failure or a crash, none.  The
  * contents count as unchanged.  VD_OPEN_RDWR is needed, and VD_OPEN_NO_IO,
- * NO_EXTENTS and NO_PARENT do no harm.
- * Errors: NOT_SUPPORTED if the format has no such options; INVALID_ARGUMENT;
- * READ_ONLY; NO_SPACE if the image has no room for them. */
+ * NO_EXTENTS and NO_PARENT do no harm, but that "zeroed_grain" of a VMDK is a
+ * matter of its extents, and to be changed alone: without NO_IO and NO_EXTENTS.
+ * Errors: NOT_SUPPORTED if the format, or the kind of image, has no such
+ * options; INVALID_ARGUMENT; READ_ONLY; NO_SPACE if the image has no room for
+ * them. */
 VD_PUBLIC bool vd_disk_amend(VdDisk *disk, const char *options, GError **error);
 /* Whether there is a driver of that name, of any kind. */
 VD_PUBLIC bool vd_format_exists(const char *format);

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import fixture  # noqa: E402
 from fixture import assert_equal, held, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import Failed, run, vdisk_img  # noqa: E402
+from tools import Failed, disk_io, run, vdisk_img  # noqa: E402
 
 suite = Suite()
 UUID = "60 00 C2 9a 11 22 33 44-55 66 77 88 99 aa bb cc"
@@ -36,6 +36,11 @@ class Place(fixture.Place):
     def data(self, name):
         return json.loads(vdisk_img("info", "--output=json", name,
                                     cwd=self.dir))["format-specific"]["data"]
+
+    def content(self, name):
+        vdisk_img("convert", "-O", "raw", name, "out.raw", cwd=self.dir)
+        with open(self.path("out.raw"), "rb") as f:
+            return f.read()
 
     def comment(self, name):
         result = run_link(self.link, ["meta", "get", "--link", name,
@@ -119,7 +124,7 @@ def _():
         lines = out.splitlines()
         assert_equal("Amend options for 'vmdk':", lines[0], out)
         assert_equal(["adapter_type", "description", "hwversion",
-                      "toolsversion", "uuid"],
+                      "toolsversion", "uuid", "zeroed_grain"],
                      [line.split("=")[0].strip() for line in lines[1:]], out)
         assert_equal((0, out, ""), place.amend("-o", "help", "a.vmdk"), "file")
 
@@ -132,6 +137,80 @@ def _():
         assert_equal((0, ""), (code, err), "amend")
         assert_equal({"filename": "f.vmdk", "format": "vmdk",
                       "options": {"hwversion": "7"}}, json.loads(out), out)
+
+
+def qemu_finds_no_error(place, name):
+    qemu = qemu_img_72()
+    for command in ("check", "info"):
+        result = run([qemu, command, "-f", "vmdk", place.path(name)])
+        assert_equal(0, result.code, str(result))
+
+
+def check_zeroed_grain(options):
+    with Place() as place:
+        for parent in ("a.vmdk", None):
+            words = ["-b", parent, "-F", "vmdk"] if parent else []
+            vdisk_img("create", "-q", "-f", "vmdk", *words, "-o", options,
+                      place.path("z.vmdk"), "10M")
+            disk_io(place.path("z.vmdk"), "zero", 0, 1 << 20, "write", 2 << 20,
+                    place.path("a.raw"))
+            before = place.content("z.vmdk")
+            for value, on, version in (("on", True, 2), ("off", False, 1)):
+                assert_equal((0, "", ""), place.amend(
+                    "-o", "zeroed_grain=" + value, "z.vmdk"), value)
+                data = place.data("z.vmdk")
+                assert_equal((on, version), (data["zeroed-grain"],
+                                             data["header-version"]), value)
+                assert_equal(True, place.content("z.vmdk") == before, value)
+                vdisk_img("check", "-q", place.path("z.vmdk"))
+                qemu_finds_no_error(place, "z.vmdk")
+                # More zeroes for the next turn, and what else is done.
+                disk_io(place.path("z.vmdk"), "zero", 2 << 20, 65536)
+                before = before[:2 << 20] + bytes(65536) + \
+                    before[(2 << 20) + 65536:]
+                vdisk_img("compact", "-q", place.path("z.vmdk"))
+                assert_equal(True, place.content("z.vmdk") == before, value)
+            if not parent:
+                vdisk_img("resize", "-q", place.path("z.vmdk"), "+50M")
+                vdisk_img("check", "-q", place.path("z.vmdk"))
+
+
+@suite.case("zeroed_grain of kinds that have none is refused")
+def _():
+    kinds = (("monolithicFlat", "Flat image can't enable zeroed grain"),
+             ("vmfsSparse", "cannot be changed in a redo log"),
+             ("seSparse", "seSparse"), ("streamOptimized", "stream"))
+    for kind, text in kinds:
+        with Place() as place:
+            vdisk_img("convert", "-f", "vmdk", "-O", "vmdk", "-o",
+                      "subformat=" + kind, place.path("a.vmdk"),
+                      place.path("z.vmdk"))
+            before = place.files()
+            for value in ("on", "off"):
+                code, out, err = place.amend("-o", "zeroed_grain=" + value,
+                                             "z.vmdk")
+                assert_equal((1, ""), (code, out), err)
+                if text not in err:
+                    raise Failed("%s: %s" % (kind, err))
+            assert_equal(before, place.files(), "files")
+
+
+@suite.case("zeroed_grain changes alone, and JSON tells it")
+def _():
+    with Place() as place:
+        before = place.files()
+        code, out, err = place.amend("-o", "zeroed_grain=on,hwversion=7",
+                                     "a.vmdk")
+        assert_equal((1, ""), (code, out), err)
+        if "zeroed_grain is to be changed alone" not in err:
+            raise Failed(err)
+        assert_equal(before, place.files(), "files")
+        code, out, err = place.amend("--output=json", "-o", "zeroed_grain=on",
+                                     "a.vmdk")
+        assert_equal((0, ""), (code, err), "amend")
+        assert_equal('{\n    "filename": "a.vmdk",\n    "format": "vmdk",\n'
+                     '    "options": {\n        "zeroed_grain": "on"\n'
+                     '    }\n}\n', out, "JSON")
 
 
 @suite.case("an image in use is left alone")
@@ -152,6 +231,11 @@ def main():
                   words)
     for image in ("a.vmdk", "c.vmdk", "f.vmdk"):
         suite.add("all options of " + image, check_all, image)
+    for options in ("subformat=monolithicSparse",
+                    "subformat=twoGbMaxExtentSparse,split_size=4M",
+                    "subformat=monolithicSparse,grain_size=4k"):
+        suite.add("zeroed_grain on and off: " + options, check_zeroed_grain,
+                  options)
     for words, text in WRONG:
         suite.add("refused: amend " + " ".join(words)[:60], check_wrong, words,
                   text)

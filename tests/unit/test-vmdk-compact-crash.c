@@ -73,29 +73,6 @@ job_prepare(void *arg)
     test_co_close(node);
 }
 
-static void
-job_assert_contents(const Job *job, VdNode *node)
-{
-    g_autofree uint8_t *buf = g_malloc(DISK_SIZE);
-    g_autoptr(GError) error = NULL;
-
-    vd_node_co_pread(node, 0, buf, DISK_SIZE, &error);
-    g_assert_no_error(error);
-    g_assert_cmpmem(buf, DISK_SIZE, job->contents, DISK_SIZE);
-}
-
-static void
-job_note_contents(Job *job)
-{
-    VdNode *node = vmdk_test_open(job->t, "d.vmdk", 0);
-    g_autoptr(GError) error = NULL;
-
-    job->contents = g_malloc(DISK_SIZE);
-    vd_node_co_pread(node, 0, job->contents, DISK_SIZE, &error);
-    g_assert_no_error(error);
-    test_co_close(node);
-}
-
 static bool
 job_act(void *arg, GError **error)
 {
@@ -123,16 +100,16 @@ job_assert_unharmed(Job *job)
 
     for (unsigned i = 0; i < s->n_extents; i++)
         unclean |= s->extents[i].sparse->hdr.unclean;
-    job_assert_contents(job, node);
+    vmdk_test_assert_contents(node, job->contents);
     if (!unclean)
         vmdk_test_assert_sound(node, true);
     test_co_close(node);
     node = open_unflushed(job->t);
     vmdk_test_compact(node, job->what);
-    job_assert_contents(job, node);
+    vmdk_test_assert_contents(node, job->contents);
     test_co_close(node);
     node = vmdk_test_open(job->t, "d.vmdk", 0);
-    job_assert_contents(job, node);
+    vmdk_test_assert_contents(node, job->contents);
     /* Holes in front of tables that lie far behind stay. */
     vmdk_test_assert_sound(node, !strcmp(job->options, COWD));
     test_co_close(node);
@@ -212,7 +189,7 @@ try(TestCo *t, Trial trial, const char *options, bool child, unsigned what)
     Job job = {.t = t, .options = options, .child = child, .what = what};
 
     job_prepare(&job);
-    job_note_contents(&job);
+    job.contents = vmdk_test_contents(t, "d.vmdk");
     vmdk_pack_set_bytes(48 * KIB); /* several batches */
     if (trial == REPLAY)
         replay(&job);

@@ -128,6 +128,36 @@ vmdk_test_assert_sound(VdNode *node, bool leaks_allowed)
     g_clear_pointer(&result.findings, g_ptr_array_unref);
 }
 
+static uint8_t *
+contents_of(VdNode *node)
+{
+    uint8_t *buf = g_malloc(vd_node_size(node));
+    g_autoptr(GError) error = NULL;
+
+    vd_node_co_pread(node, 0, buf, vd_node_size(node), &error);
+    g_assert_no_error(error);
+    return buf;
+}
+
+uint8_t *
+vmdk_test_contents(TestCo *t, const char *name)
+{
+    VdNode *node = vmdk_test_open(t, name, 0);
+    uint8_t *contents = contents_of(node);
+
+    test_co_close(node);
+    return contents;
+}
+
+void
+vmdk_test_assert_contents(VdNode *node, const uint8_t *contents)
+{
+    g_autofree uint8_t *now = contents_of(node);
+    uint64_t size = vd_node_size(node);
+
+    g_assert_cmpmem(now, size, contents, size);
+}
+
 VdCompactResult
 vmdk_test_compact(VdNode *node, unsigned what)
 {

@@ -36,6 +36,10 @@ void vmdk_test_assert_write_fails(VdNode *node, uint64_t off, VdErrorCode code);
 /* No corruptions, leaks or errors; for leaks to be there, say so. */
 void vmdk_test_assert_sound(VdNode *node, bool leaks_allowed);
 
+/* All bytes of the disk in @name; and that @node shows them. */
+uint8_t *vmdk_test_contents(TestCo *t, const char *name);
+void vmdk_test_assert_contents(VdNode *node, const uint8_t *contents);
+
 /* Compact the disk: VdCompactWhat. */
 VdCompactResult vmdk_test_compact(VdNode *node, unsigned what);
 

@@ -12,9 +12,11 @@
 #include "tools/json.h"
 #include "tools/output.h"
 
-/* Options stand in the file that describes the disk. */
+/* Most options stand in the file that describes the disk. */
 #define AMEND_DESCRIPTION                                                      \
     (VD_OPEN_NO_IO | VD_OPEN_NO_EXTENTS | VD_OPEN_NO_PARENT)
+/* This one stands in the extents. */
+#define AMEND_OF_EXTENTS "zeroed_grain"
 
 enum { OPT_FORCE = OPT_PRIVATE };
 
@@ -133,6 +135,15 @@ amend_disk(const AmendJob *job, VdDisk *disk)
     return true;
 }
 
+static unsigned
+open_flags(const AmendJob *job)
+{
+    bool extents = optlist_peek(job->list, AMEND_OF_EXTENTS) != NULL;
+
+    return VD_OPEN_RDWR | job->cache |
+           (extents ? VD_OPEN_NO_PARENT : AMEND_DESCRIPTION);
+}
+
 static int
 amend_run(const AmendJob *job)
 {
@@ -141,8 +152,7 @@ amend_run(const AmendJob *job)
 
     if (!ctx)
         return 1;
-    ImageSpec spec = image_spec(job->common, job->file,
-                                VD_OPEN_RDWR | AMEND_DESCRIPTION | job->cache);
+    ImageSpec spec = image_spec(job->common, job->file, open_flags(job));
     VdDisk *disk = image_open(ctx, &spec);
     if (disk) {
         ok = amend_disk(job, disk);

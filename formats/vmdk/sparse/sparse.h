@@ -148,6 +148,10 @@ bool vmdk_sparse_co_trim(VmdkExtent *e, GError **error);
 /* write.c */
 bool vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
                           GError **error);
+/* All tables of [off, off + len) can be had and may be changed, and it is known
+ * where new grains go. */
+bool vmdk_sparse_co_place_tables(VmdkExtent *e, uint64_t off, uint64_t len,
+                                 GError **error);
 /* Give [off, off + len), which has no grains, new ones that are zeroes.  Whole
  * grains, range locked by the caller. */
 bool vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
@@ -187,6 +191,11 @@ bool vmdk_sparse_can_forget(const VmdkExtent *e);
  * the file, and give them up. */
 bool vmdk_sparse_co_forget(VmdkExtent *e, uint64_t off, uint64_t len,
                            uint64_t place, GError **error);
+
+/* zero-marks.c */
+/* A hosted extent whose entries may say "zeroes", or must not.  Durable; after
+ * a failure or a crash it is as before, or shows the same and may. */
+bool vmdk_sparse_co_set_zero_marks(VmdkExtent *e, bool on, GError **error);
 
 /* compact.c */
 bool vmdk_sparse_co_compact(VmdkExtent *e, VmdkCompact *job, GError **error);

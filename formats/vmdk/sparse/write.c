@@ -111,11 +111,9 @@ place_table(VmdkExtent *e, uint32_t index, GError **error)
     return true;
 }
 
-/* All tables of [off, off + len) can be had and may be changed, and it is known
- * where new grains go. */
-static bool
-sparse_co_prepare_tables(VmdkExtent *e, uint64_t off, uint64_t len,
-                         GError **error)
+bool
+vmdk_sparse_co_place_tables(VmdkExtent *e, uint64_t off, uint64_t len,
+                            GError **error)
 {
     VmdkSparse *sp = e->sparse;
     uint32_t last = vmdk_sparse_table_of(sp, off + len - 1);
@@ -164,7 +162,7 @@ vmdk_sparse_co_assign(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
         VmdkPlace part = {.off = place->off + done,
                           .len = MIN(rest, place->len - done)};
 
-        if (!sparse_co_prepare_tables(e, off + done, part.len, error) ||
+        if (!vmdk_sparse_co_place_tables(e, off + done, part.len, error) ||
             !sparse_co_set_entries(e, off + done, &part, error) ||
             !vmdk_sparse_co_relieve(e, error))
             return false;
@@ -193,7 +191,7 @@ vmdk_sparse_co_allocate_zero(VmdkExtent *e, uint64_t off, uint64_t len,
 {
     VmdkPlace place;
 
-    if (!sparse_co_prepare_tables(e, off, len, error))
+    if (!vmdk_sparse_co_place_tables(e, off, len, error))
         return false;
     for (uint64_t done = 0; done < len; done += place.len)
         if (!vmdk_sparse_reserve(e, len - done, &place, error) ||
@@ -319,7 +317,7 @@ sparse_co_allocate(VmdkExtent *e, uint64_t off, const VioVec *src,
     VmdkPlace place;
     VioVec part;
 
-    if (!sparse_co_prepare_tables(e, off, src->len, error) ||
+    if (!vmdk_sparse_co_place_tables(e, off, src->len, error) ||
         !vmdk_sparse_reserve(e, len, &place, error))
         return false;
     *done = (size_t) MIN(src->len, first + place.len - off);
