@@ -154,7 +154,7 @@ def add_good(suite):
                                 "-F", "vmdk", "c.vmdk", "t.vmdk", cwd=d)
             assert_equal(65536, doc["verified"], "verified")
 
-    @suite.case("progress never goes backwards, and half of it is reading")
+    @suite.case("progress never goes backwards")
     def _():
         with scratch() as d:
             make_noise(os.path.join(d, "source"), 8 * MIB)
@@ -166,8 +166,6 @@ def add_good(suite):
             assert_equal(sorted(shares), shares, "shares")
             assert_equal(100.0, shares[-1], "the last")
             assert_equal("Target verified: 8388608 bytes.\n", end, "end")
-            if len([s for s in shares if s > 50]) < 4:
-                raise Failed("%r" % shares)
 
 
 def add_damaged(suite):
