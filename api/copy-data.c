@@ -107,6 +107,37 @@ vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf)
     return false;
 }
 
+/* -- below the disks ----------------------------------------------------------
+ */
+
+/* Then it is not for these files. */
+#define DATA_MAX_MISSES 16
+/* A shorter stretch is written faster than it is shared. */
+#define DATA_LEAST_SHARED (UINT64_C(256) << 10)
+
+/* False: not this way.  What else goes wrong is for reading and writing to tell
+ * of, with its place. */
+static bool
+data_co_offload(VdCopy *c, uint64_t off, uint64_t len)
+{
+    const VdCopySource *src = data_source_at(c, off);
+    uint64_t pos = off - src->start;
+    bool share = c->params.offload == VD_OFFLOAD_SHARE;
+
+    if (c->offload_misses >= DATA_MAX_MISSES || pos > src->size ||
+        len > src->size - pos)
+        return false;
+    if (!vd_node_co_copy_range(src->disk->node, src->skip + pos,
+                               c->target->node, off, len, share, NULL)) {
+        c->offload_misses++;
+        return false;
+    }
+    c->offload_misses = 0;
+    c->result.bytes_offloaded += len;
+    c->result.bytes_written += len;
+    return vd_copy_co_pace(c, len);
+}
+
 /* -- writing -----------------------------------------------------------------
  */
 
@@ -135,6 +166,16 @@ data_co_zero(VdCopy *c, uint64_t off, uint64_t len)
         return true;
     vd_copy_fail(c, off, "writing", error);
     return false;
+}
+
+/* Data that have been read. */
+static bool
+data_co_share_or_write(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
+{
+    if (c->params.offload == VD_OFFLOAD_SHARE && len >= DATA_LEAST_SHARED &&
+        data_co_offload(c, off, len))
+        return true;
+    return data_co_write(c, off, buf, len);
 }
 
 /* Zeroes that the target shows already, and will not for long, can be stored by
@@ -190,8 +231,9 @@ data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
     for (size_t pos = 0; pos < span->len;) {
         bool zero;
         size_t n = data_stretch(c, buf + pos, span->len - pos, min, &zero);
-        bool ok = zero ? data_co_found_zero(c, span->off + pos, buf + pos, n)
-                       : data_co_write(c, span->off + pos, buf + pos, n);
+        bool ok =
+            zero ? data_co_found_zero(c, span->off + pos, buf + pos, n)
+                 : data_co_share_or_write(c, span->off + pos, buf + pos, n);
 
         if (!ok)
             return false;
@@ -269,32 +311,6 @@ data_co_write_different(VdCopy *c, const VdSpan *span, const uint8_t *buf)
     return ok;
 }
 
-/* -- below the disks ----------------------------------------------------------
- */
-
-/* False: not this way.  What else goes wrong is for reading and writing to tell
- * of, with its place. */
-static bool
-data_co_offload(VdCopy *c, const VdSpan *span)
-{
-    const VdCopySource *src = data_source_at(c, span->off);
-    uint64_t pos = span->off - src->start;
-    g_autoptr(GError) error = NULL;
-
-    if (span->kind != VD_SPAN_DATA || pos > src->size ||
-        span->len > src->size - pos || !vd_copy_co_pace(c, span->len))
-        return false;
-    if (!vd_node_co_copy_range(src->disk->node, src->skip + pos,
-                               c->target->node, span->off, span->len, &error)) {
-        c->no_offload =
-            g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
-        return false;
-    }
-    c->result.bytes_offloaded += span->len;
-    c->result.bytes_written += span->len;
-    return true;
-}
-
 /* -- items -------------------------------------------------------------------
  */
 
@@ -366,8 +382,9 @@ vd_copy_co_data_item(void *arg, GError **error)
     bool ok = false;
 
     if (!vd_copy_stopped(c, span->off)) {
-        bool below =
-            c->params.offload && !c->no_offload && data_co_offload(c, span);
+        bool below = c->params.offload == VD_OFFLOAD_WHOLE &&
+                     span->kind == VD_SPAN_DATA &&
+                     data_co_offload(c, span->off, span->len);
 
         ok = below ? data_co_sum_unread(c, span) : data_co_copy_span(c, span);
         if (ok && span->kind == VD_SPAN_DATA)

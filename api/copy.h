@@ -94,8 +94,8 @@ typedef struct VdCopy {
     uint64_t item_bytes; /* largest item; a multiple of unit */
     size_t zero_block;   /* zero detection looks at whole blocks of this */
     bool keep_zeroes;    /* zeroes found among data are data */
-    bool no_offload;     /* it has been tried in vain */
-    size_t out_room;     /* append: room for the records of an item */
+    unsigned offload_misses; /* how often in a row it has been in vain */
+    size_t out_room;         /* append: room for the records of an item */
     unsigned depth;
 
     VdPlan plan;

@@ -246,9 +246,11 @@ struct VdDriver {
      * move what they store: no change of the node is in flight meanwhile, and
      * for reads there is vd_node_co_settle(). */
     bool (*co_resize)(VdNode *node, const VdResize *how, GError **error);
-    /* Leaf to leaf of the same driver; NOT_SUPPORTED = copy by buffers. */
+    /* Leaf to leaf of the same driver; @share: only by sharing storage.
+     * NOT_SUPPORTED = copy by buffers. */
     bool (*co_copy_range)(VdNode *src, uint64_t src_off, VdNode *dst,
-                          uint64_t dst_off, uint64_t len, GError **error);
+                          uint64_t dst_off, uint64_t len, bool share,
+                          GError **error);
 
     /* Record format of append-only targets and of compressed writes.  encode
      * is pure CPU on a worker thread: one unit of guest bytes at @off into a

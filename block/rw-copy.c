@@ -6,6 +6,8 @@
  */
 #include "block/rw-internal.h"
 
+#include "block/chain.h"
+
 #include <inttypes.h>
 
 bool
@@ -36,28 +38,49 @@ throw_by_buffers(const VdNode *node, GError **error)
                     vd_node_name(node));
 }
 
-/* Go down from *@node through drivers that pass bytes through. */
+/* To where [*@off, *@off + len) of the chain of *@node is stored, if that is
+ * one place. */
 static bool
-pass_co_through(VdNode **node, uint64_t *off, uint64_t len, GError **error)
+step_co_down(VdNode **node, uint64_t *off, uint64_t len, GError **error)
 {
-    while ((*node)->driver->caps & VD_CAP_RAW) {
-        VdRun run;
+    VdChainRun found;
 
-        if (vd_is_guarded(*node, *off))
-            return throw_by_buffers(*node, error);
-        if (!vd_node_co_map(*node, *off, len, VD_WANT_DEFAULT, &run, error))
-            return false;
-        if (run.kind != VD_RUN_DATA || !run.child || run.len < len)
-            return throw_by_buffers(*node, error);
-        *node = run.child;
-        *off = run.child_off;
-    }
+    if (!vd_chain_co_map(*node, *off, len, VD_WANT_DEFAULT, &found, error))
+        return false;
+    if (found.run.kind != VD_RUN_DATA || !found.run.child ||
+        found.run.len < len)
+        return throw_by_buffers(*node, error);
+    *node = found.run.child;
+    *off = found.run.child_off;
     return true;
+}
+
+/* Whatever the format, its stored bytes can be read from below. */
+static bool
+source_co_descend(VdNode **node, uint64_t *off, uint64_t len, GError **error)
+{
+    bool ok = true;
+
+    while (ok && (*node)->driver->kind == VD_DRIVER_FORMAT)
+        ok = step_co_down(node, off, len, error);
+    return ok;
+}
+
+/* Only drivers that have nothing to note may be written below. */
+static bool
+target_co_descend(VdNode **node, uint64_t *off, uint64_t len, GError **error)
+{
+    bool ok = true;
+
+    while (ok && ((*node)->driver->caps & VD_CAP_RAW))
+        ok = vd_is_guarded(*node, *off) ? throw_by_buffers(*node, error)
+                                        : step_co_down(node, off, len, error);
+    return ok;
 }
 
 static bool
 copy_co_leaves(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
-               uint64_t len, GError **error)
+               uint64_t len, bool share, GError **error)
 {
     VdChange change = {.flags = 0};
     bool ok;
@@ -68,7 +91,8 @@ copy_co_leaves(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
     vd_change_co_begin(dst, &change, VD_CHANGE_CONTENT, dst_off, len);
     ok = vd_check_range(src, "copy", src_off, len, error) &&
          vd_check_write(dst, "copy", dst_off, len, error) &&
-         src->driver->co_copy_range(src, src_off, dst, dst_off, len, error);
+         src->driver->co_copy_range(src, src_off, dst, dst_off, len, share,
+                                    error);
     if (ok && dst->growable)
         dst->size = MAX(dst->size, dst_off + len);
     return vd_change_co_end(dst, &change, ok, error);
@@ -76,7 +100,8 @@ copy_co_leaves(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
 
 bool
 vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
-                      uint64_t dst_off, uint64_t len, GError **error)
+                      uint64_t dst_off, uint64_t len, bool share,
+                      GError **error)
 {
     bool write_through = dst->flags & VD_OPEN_WRITETHROUGH;
     VdNode *top = dst;
@@ -86,9 +111,9 @@ vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
         return false;
     if (len == 0)
         return true;
-    if (!pass_co_through(&src, &src_off, len, error) ||
-        !pass_co_through(&dst, &dst_off, len, error) ||
-        !copy_co_leaves(src, src_off, dst, dst_off, len, error))
+    if (!source_co_descend(&src, &src_off, len, error) ||
+        !target_co_descend(&dst, &dst_off, len, error) ||
+        !copy_co_leaves(src, src_off, dst, dst_off, len, share, error))
         return false;
     return !write_through || vd_node_co_flush(top, error);
 }

@@ -61,7 +61,10 @@ bool vd_node_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
                     VdRun *run, GError **error);
 
 bool vd_node_co_append(VdNode *node, const VdAppend *append, GError **error);
+/* Below the disks, from file to file; @share: only if no byte has to move.
+ * NOT_SUPPORTED: not that way, or not these bytes. */
 bool vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
-                           uint64_t dst_off, uint64_t len, GError **error);
+                           uint64_t dst_off, uint64_t len, bool share,
+                           GError **error);
 /* Allocated bytes of all files below; -1 unknown. */
 int64_t vd_node_co_allocated_size(VdNode *node);

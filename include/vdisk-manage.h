@@ -383,6 +383,19 @@ typedef enum VdZeroUnits {
     VD_ZERO_UNITS_STORE, /* stored where the source stores them */
 } VdZeroUnits;
 
+/* Where both ends are bytes of plain files of one file system that can share
+ * blocks (and the target's option copy-offload does not say otherwise). */
+typedef enum VdOffload {
+    VD_OFFLOAD_NONE,
+    VD_OFFLOAD_SHARE, /* what has been read and is no zeroes is shared, where it
+                         would be written: the target is the same as without,
+                         and takes no space */
+    VD_OFFLOAD_WHOLE, /* nothing is read: zeroes that are stored are shared like
+                         all else.  With copy-offload=full of the target the
+                         kernel copies (copy_file_range) what cannot be shared
+                       */
+} VdOffload;
+
 typedef struct VdCopyParams {
     uint64_t sparse_size; /* zero runs of at least this (within one request
                              of 1 MiB or more) are not written as data; a
@@ -397,10 +410,8 @@ typedef struct VdCopyParams {
     unsigned depth;      /* requests in flight; 0 = chosen by the engine;
                             bounded by the context's buffers */
     uint64_t rate_limit; /* bytes/s of target writes; 0 = none */
-    bool offload;        /* let the file system copy (share extents; with the
-                            target's copy-offload=full copy_file_range, too)
-                            where both ends are bytes of plain files, by which
-                            zeroes in data are copied; else as without */
+    VdOffload offload;   /* what the file system may do for us; what it cannot
+                            is done as without */
     bool recode;         /* encode everything anew, even records that could be
                             handed over as they are */
     unsigned skip_depth; /* keep what links from this depth on provide out

@@ -71,7 +71,8 @@ void file_grown_to(VdNode *node, uint64_t end);
 
 /* file-copy.c */
 bool file_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
-                        uint64_t dst_off, uint64_t len, GError **error);
+                        uint64_t dst_off, uint64_t len, bool share,
+                        GError **error);
 
 /* An ioctl on a worker; 0 or -errno. */
 int file_co_ioctl(VdNode *node, unsigned long request, void *arg);

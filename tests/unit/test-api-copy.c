@@ -129,7 +129,8 @@ static void
 copy_below(ApiTest *t, const char *offload, bool all)
 {
     const char *src = api_test_path(t, "src"), *dst = api_test_path(t, "dst");
-    VdCopyParams params = {.sparse_size = UINT64_MAX, .offload = true};
+    VdCopyParams params = {.sparse_size = UINT64_MAX,
+                           .offload = VD_OFFLOAD_WHOLE};
     VdCopyResult result;
     VdDisk *source, *target;
     GError *error = NULL;

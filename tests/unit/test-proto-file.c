@@ -420,7 +420,8 @@ copy(TestCo *t, const char *offload, bool must_work)
     test_co_write_pattern(src, 0, MIB, 1);
     test_file_make(path, 2 * MIB);
     dst = test_co_open(t, options, VD_OPEN_RDWR);
-    ok = vd_node_co_copy_range(src, 64 * KIB, dst, 64 * KIB, 512 * KIB, &error);
+    ok = vd_node_co_copy_range(src, 64 * KIB, dst, 64 * KIB, 512 * KIB, false,
+                               &error);
     if (ok) {
         test_co_assert_zero(dst, 0, 64 * KIB);
         test_co_assert_pattern(dst, 64 * KIB, 512 * KIB, 1);
@@ -458,7 +459,7 @@ test_copy_can_be_switched_off(TestCo *t)
 
     test_file_make(path, MIB);
     dst = test_co_open(t, options, VD_OPEN_RDWR);
-    g_assert_false(vd_node_co_copy_range(src, 0, dst, 0, MIB, &error));
+    g_assert_false(vd_node_co_copy_range(src, 0, dst, 0, MIB, false, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
     test_co_close(dst);
     test_co_close(src);

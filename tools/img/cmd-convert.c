@@ -32,6 +32,7 @@ enum {
     OPT_VERIFY,
     OPT_RESUME,
     OPT_ZERO_GRAINS,
+    OPT_NO_OFFLOAD,
 };
 
 static const CmdOption convert_options[] = {
@@ -53,7 +54,10 @@ static const CmdOption convert_options[] = {
     {OPT_COMPRESS_LEVEL, "compress-level", "LEVEL",
      "1 to 9, fast (1, default), qemu (6), best (9) or max", true},
     {'C', "copy-range-offloading", NULL,
-     "let the file system share blocks where it can", true},
+     "do not even read what the file system can share or copy", true},
+    {OPT_NO_OFFLOAD, "no-offload", NULL,
+     "write all data; default: share blocks of what was read where possible",
+     true},
     {'S', "sparse-size", "SIZE",
      "zeroes of at least this are left out; default 4k; 0 writes everything",
      true},
@@ -83,11 +87,11 @@ static const CmdOption convert_options[] = {
      true},
     {OPT_REQUIRE_SPACE, "require-space", NULL,
      "fail at once if the target may not fit; default: warn", true},
+    {'l', "snapshot", "SNAPSHOT", "internal snapshot of the source", true},
     {OPT_VERIFY, "verify", NULL,
      "read the target back and compare it with what was read", true},
     {OPT_RESUME, "resume", "FILE",
      "with -n: note in FILE how far it is, and go on there if it exists", true},
-    {'l', "snapshot", "SNAPSHOT", "internal snapshot of the source", true},
     {OPT_BITMAPS, "bitmaps", NULL, "copy persistent bitmaps, too", true},
     {OPT_SKIP_BITMAPS, "skip-broken-bitmaps", NULL,
      "with --bitmaps: leave out those that are broken", true},
@@ -280,7 +284,10 @@ convert_take(ConvertWords *w, int code, const char *arg)
         w->job.copy.compress = true;
         return true;
     case 'C':
-        w->job.copy.offload = true;
+        w->job.copy.offload = VD_OFFLOAD_WHOLE;
+        return true;
+    case OPT_NO_OFFLOAD:
+        w->no_offload = true;
         return true;
     case OPT_ATOMIC:
     case 'W':

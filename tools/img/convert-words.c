@@ -53,6 +53,8 @@ contradiction(const ConvertWords *w)
     if (job->copy.zero_units == VD_ZERO_UNITS_STORE && w->sparse_given &&
         job->copy.sparse_size > 0)
         return "--dedup-zero-grains=off makes no sense with -S SIZE";
+    if (job->copy.offload && w->no_offload)
+        return "Cannot enable copy offloading when --no-offload is used";
     if (job->no_create && w->options_given)
         return "-o has no effect when skipping image creation";
     if (job->target_is_zero && !job->no_create)
@@ -155,6 +157,19 @@ resolve_target(ConvertJob *job)
     return false;
 }
 
+/* May the file system share what would be written?  Not where somebody has said
+ * how the target is to be stored, or where the source may change between being
+ * read and being shared, or could not be read. */
+static bool
+may_share(const ConvertWords *w)
+{
+    const ConvertJob *job = &w->job;
+
+    return !job->copy.offload && !w->no_offload && !w->sparse_given &&
+           !w->options_given && !job->no_create && !job->copy.salvage &&
+           !job->common->force_share;
+}
+
 /* streamOptimized has no other form than the compressed one. */
 static void
 settle_modes(ConvertWords *w)
@@ -163,6 +178,8 @@ settle_modes(ConvertWords *w)
 
     if (!g_strcmp0(optlist_peek(job->list, "subformat"), "streamOptimized"))
         job->copy.compress = true;
+    if (may_share(w))
+        job->copy.offload = VD_OFFLOAD_SHARE;
     /* Who names a level wants it for everything. */
     job->copy.recode = optlist_peek(job->list, "compress_level") != NULL;
     if (!w->sync_given && !g_strcmp0(w->cache, "unsafe"))

@@ -55,6 +55,7 @@ typedef struct {
     const char *cache; /* -t */
     bool sparse_given, sync_given, options_given;
     bool keep_given, keep, skip_bitmaps;
+    bool no_offload;
 } ConvertWords;
 
 /* Judge the words and do what they say; exit code. */
