@@ -67,6 +67,20 @@ create_parse_options(VdCreatePlan *plan, const char *text, GError **error)
     return vd_options_parse(plan->options, text, error);
 }
 
+bool
+vd_create_take_hints(VdCreatePlan *plan, VdFileHints *hints, GError **error)
+{
+    *hints = VD_FILE_HINTS_DEFAULT;
+    hints->insist = vd_options_peek(plan->options, "extent_size_hint") != NULL;
+    if (!vd_options_take_size(plan->options, "extent_size_hint",
+                              &hints->extent_size, error) ||
+        !vd_options_take_bool(plan->options, "nocow", &hints->no_cow, error))
+        return false;
+    return hints->extent_size <= VD_EXTENT_SIZE_MAX ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "Extent size hint is too large");
+}
+
 VdCreatePlan *
 vd_create_plan_new(const VdCreateParams *params, GError **error)
 {
@@ -214,6 +228,7 @@ option_infos_new(const VdOptionSpec *table)
             .help = spec->help,
             .default_value = spec->default_value,
             .choices = spec->choices,
+            .storage = spec->storage,
         };
 
         g_array_append_val(infos, info);

@@ -107,9 +107,10 @@ create_co_peek_parent(VdCreation *creation, const VdCreatePlan *plan)
 }
 
 static bool
-create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
+create_co_write(VdCreation *creation, VdCreatePlan *plan, VdNode *parent,
                 GError **error)
 {
+    VdFileHints hints;
     VdCreateSpec spec = {
         .filename = plan->filename,
         .size = plan->size,
@@ -131,6 +132,9 @@ create_co_write(VdCreation *creation, const VdCreatePlan *plan, VdNode *parent,
                         "image size %" G_GUINT64_FORMAT
                         " is above the maximum of %" G_GINT64_FORMAT,
                         spec.size, VD_MAX_SIZE);
+    if (!vd_create_take_hints(plan, &hints, error))
+        return false;
+    vd_tx_set_hints(creation->tx, &hints);
     return plan->driver->co_create(creation->tx, &spec, error) &&
            vd_options_finish(plan->options, error);
 }

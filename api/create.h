@@ -19,5 +19,8 @@ const VdDriver *vd_create_driver(const char *format, GError **error);
 
 /* No I/O. */
 VdCreatePlan *vd_create_plan_new(const VdCreateParams *params, GError **error);
+/* Out of the options: they are no business of the driver's. */
+bool vd_create_take_hints(VdCreatePlan *plan, VdFileHints *hints,
+                          GError **error);
 void vd_create_plan_free(VdCreatePlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdCreatePlan, vd_create_plan_free)

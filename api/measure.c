@@ -64,8 +64,11 @@ measure_co_call(void *arg, GError **error)
         .arg = call,
         .sample = call->sample,
     };
+    VdFileHints hints; /* change no size */
     bool ok;
 
+    if (!vd_create_take_hints(call->plan, &hints, error))
+        return false;
     if (call->source != NULL)
         vd_disk_enter(call->source);
     ok = call->plan->driver->co_measure(&spec, call->result, error) &&

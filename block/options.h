@@ -67,6 +67,7 @@ typedef struct VdOptionSpec {
     const char *default_value; /* NULL = none */
     const char *help;
     const char *const *choices; /* ENUM only */
+    bool storage;               /* of the file below, not of the format */
 } VdOptionSpec;                 /* tables end with a NULL name */
 
 /* Every key of @opts is in @table and has a value of its type; which of the

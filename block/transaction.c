@@ -26,6 +26,8 @@ struct VdTransaction {
     VioLoop *loop;
     bool sync, no_clobber, lock_vmware;
     bool ended;
+    VdFileHints hints;
+    bool hints_warned;   /* once is enough for all files of an image */
     GPtrArray *files;    /* of TxFile, in the order they were made */
     GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
     GHashTable *kept;    /* key -> TxKept */
@@ -65,6 +67,7 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
     tx->loop = loop;
     tx->sync = sync;
     tx->no_clobber = no_clobber;
+    tx->hints = VD_FILE_HINTS_DEFAULT;
     tx->files = g_ptr_array_new_with_free_func(file_free);
     tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     tx->kept =
@@ -152,11 +155,18 @@ vd_tx_holds_vmware_lock(const VdTransaction *tx, const char *path)
     return file && file->vmware_lock;
 }
 
+void
+vd_tx_set_hints(VdTransaction *tx, const VdFileHints *hints)
+{
+    tx->hints = *hints;
+}
+
 /* -- making ---------------------------------------------------------------- */
 
 typedef struct {
     VdTransaction *tx;
     TxFile *file;
+    VdFileHintsResult hints;
     bool ok;
     GError *error;
 } TxWork;
@@ -175,6 +185,8 @@ make_work(void *opaque)
     TxWork *work = opaque;
 
     work->ok = vd_tx_file_make(work->file, work->tx->no_clobber, &work->error);
+    if (work->ok && work->file->new_fd >= 0)
+        work->hints = vd_file_hints_apply(work->file->new_fd, &work->tx->hints);
 }
 
 static void
@@ -246,6 +258,45 @@ tx_co_check_other(VdTransaction *tx, TxFile *file, GError **error)
                               file->requested, other->requested);
 }
 
+static void
+tx_warn(const VdEnv *env, const char *what, int errnum)
+{
+    g_autofree char *text =
+        g_strdup_printf("Failed to %s: %s", what, g_strerror(errnum));
+
+    if (env->warn)
+        env->warn(text, env->warn_opaque);
+}
+
+static void
+tx_warn_of_hints(VdTransaction *tx, const VdEnv *env,
+                 const VdFileHintsResult *result)
+{
+    bool extent = result->extent_size && tx->hints.insist;
+
+    if (tx->hints_warned || (!extent && !result->no_cow))
+        return;
+    tx->hints_warned = true;
+    if (extent)
+        tx_warn(env, "set extent size hint", result->extent_size);
+    if (result->no_cow)
+        tx_warn(env, "turn off copy-on-write", result->no_cow);
+}
+
+static bool
+tx_co_make_file(VdTransaction *tx, const VdEnv *env, TxFile *file,
+                GError **error)
+{
+    TxWork work = {.tx = tx, .file = file};
+
+    vio_co_offload(tx->loop, make_work, &work);
+    if (work.ok)
+        tx_warn_of_hints(tx, env, &work.hints);
+    else
+        g_propagate_error(error, work.error);
+    return work.ok;
+}
+
 static bool
 tx_co_make(VdTransaction *tx, const VdEnv *env, TxFile *file, GError **error)
 {
@@ -256,7 +307,7 @@ tx_co_make(VdTransaction *tx, const VdEnv *env, TxFile *file, GError **error)
         if (!file->vmware_lock)
             return false;
     }
-    return tx_co_work(tx, make_work, file, error);
+    return tx_co_make_file(tx, env, file, error);
 }
 
 /* Neither made nor replaced nor removed: it is there. */

@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include "block/file-hints.h"
 #include "block/open.h"
 
 VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
@@ -24,6 +25,9 @@ VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
 /* From now on VMware's lock is held on each file, too, until the end. */
 void vd_tx_lock_vmware(VdTransaction *tx);
 bool vd_tx_holds_vmware_lock(const VdTransaction *tx, const char *path);
+
+/* What the host is told about the files made from now on. */
+void vd_tx_set_hints(VdTransaction *tx, const VdFileHints *hints);
 
 /* Create @path (plain path or file:path) and open it for writing through the
  * file driver; close it with vd_node_co_close().  Calling it again for a path

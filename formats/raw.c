@@ -207,31 +207,24 @@ static const char *const raw_prealloc_names[] = {"off", "metadata", "falloc",
                                                  "full", NULL};
 
 static const VdOptionSpec raw_create_options[] = {
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
+    VD_EXTENT_SIZE_ROW,
+    VD_NO_COW_ROW,
     {"preallocation", VD_OPTION_ENUM, NULL,
      "Preallocation mode (allowed values: off, falloc, full)",
-     raw_prealloc_names},
+     raw_prealloc_names, true},
     {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
     {NULL},
 };
 
-/* The hints about the host's file system are taken and change nothing: both
- * are about speed only. */
 static bool
 raw_take_create_options(VdOptions *opts, VdPrealloc *prealloc, GError **error)
 {
-    uint64_t size = 0, hint = 0;
+    uint64_t size = 0;
     unsigned index = 0;
-    bool nocow = false;
 
     if (!vd_options_take_enum(opts, "preallocation", raw_prealloc_names, &index,
                               error) ||
-        !vd_options_take_size(opts, "size", &size, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error))
+        !vd_options_take_size(opts, "size", &size, error))
         return false;
     *prealloc = (VdPrealloc) index; /* in that order */
     return true;

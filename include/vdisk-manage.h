@@ -223,6 +223,7 @@ VD_PUBLIC bool vd_create(VdContext *ctx, const VdCreateParams *params,
 typedef struct VdOptionInfo {
     const char *name, *type, *help, *default_value;
     const char *const *choices; /* NULL-terminated; NULL = any value */
+    bool storage; /* of the file that is made, not of the format */
 } VdOptionInfo;
 
 /* NULL-name terminated; NULL if the format is unknown or cannot create. */

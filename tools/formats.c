@@ -122,7 +122,7 @@ format_print_option_rows(const VdOptionInfo *options)
 }
 
 static void
-options_print(const char *format)
+options_print(const char *format, bool with_storage)
 {
     static const VdOptionInfo size = {"size", "size", "Virtual disk size", NULL,
                                       NULL};
@@ -130,7 +130,8 @@ options_print(const char *format)
     const VdOptionInfo *o = vd_format_create_options(format);
 
     for (; o->name; o++)
-        g_ptr_array_add(rows, (void *) o);
+        if (with_storage || !o->storage)
+            g_ptr_array_add(rows, (void *) o);
     if (!format_has_option(format, "size"))
         g_ptr_array_add(rows, (void *) &size);
     g_ptr_array_sort(rows, option_compare);
@@ -151,7 +152,7 @@ format_print_options(const char *format, bool with_file)
         puts("Supported options:");
     else
         printf("Supported %s options:\n", format);
-    options_print(format);
+    options_print(format, with_file);
     if (!with_file)
         puts("\nThe protocol level may support further options.\n"
              "Specify the target filename to include those options.");

@@ -531,15 +531,31 @@ test_flat_and_stream_have_no_parent(TestCo *t)
     }
 }
 
+/* VMware's are as large; what a shorter parent does not have is zero. */
 static void
-test_child_is_as_large_as_its_parent(TestCo *t)
+test_child_may_have_another_size(TestCo *t)
 {
-    g_autoptr(GError) error = NULL;
+    static const uint64_t sizes[] = {MIB / 2, 2 * MIB};
+    VdNode *base;
 
     vmdk_test_create(t, "base.vmdk", MIB, "");
-    g_assert_false(
-        vmdk_test_try_create(t, "c.vmdk", 2 * MIB, "", "base.vmdk", &error));
-    g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+    base = vmdk_test_open(t, "base.vmdk", VD_OPEN_RDWR);
+    test_co_write_pattern(base, 0, MIB, 1);
+    test_co_close(base);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        uint64_t common = MIN(sizes[i], MIB);
+        VdNode *child;
+
+        vmdk_test_create_child(t, "c.vmdk", sizes[i], "", "base.vmdk");
+        child = vmdk_test_open(t, "c.vmdk", VD_OPEN_RDWR);
+        g_assert_cmpuint(vd_node_size(child), ==, sizes[i]);
+        test_co_assert_pattern(child, 0, common, 1);
+        test_co_assert_zero(child, common, sizes[i] - common);
+        test_co_write_pattern(child, sizes[i] - 1000, 500, 2);
+        test_co_assert_pattern(child, sizes[i] - 1000, 500, 2);
+        vmdk_test_assert_sound(child, false);
+        test_co_close(child);
+    }
 }
 
 static void
@@ -610,7 +626,7 @@ main(int argc, char **argv)
     ADD("in-use", test_an_open_disk_is_not_replaced);
     ADD("refusals", test_what_makes_no_sense_is_refused);
     ADD("no-parent", test_flat_and_stream_have_no_parent);
-    ADD("child-size", test_child_is_as_large_as_its_parent);
+    ADD("child-size", test_child_may_have_another_size);
     ADD("preallocated", test_preallocated_flat);
     ADD("links-to-own-files", test_links_to_its_own_files_are_refused);
 #undef ADD

@@ -55,8 +55,7 @@ const VdOptionSpec vmdk_create_options[] = {
     {"content_id", VD_OPTION_STRING, NULL,
      "Content id (CID), 8 hex digits; random if not given", NULL},
     {"description", VD_OPTION_STRING, NULL, "Comment in the descriptor", NULL},
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
+    VD_EXTENT_SIZE_ROW,
     {"grain_size", VD_OPTION_SIZE, NULL,
      "Allocation unit of sparse extents (default: 64 KiB, of vmfsSparse 512)",
      NULL},
@@ -64,8 +63,7 @@ const VdOptionSpec vmdk_create_options[] = {
      "VMDK hardware version (default: 4)", NULL},
     {"logical_sector_size", VD_OPTION_SIZE, NULL,
      "Sector size that guests are told: 512 (default) or 4096", NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
+    VD_NO_COW_ROW,
     {"physical_sector_size", VD_OPTION_SIZE, NULL,
      "Sector size of the storage that guests are told: 512 or 4096", NULL},
     {"preallocation", VD_OPTION_ENUM, NULL,
@@ -218,17 +216,12 @@ take_sector_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 static bool
 take_sizes(VmdkNew *new, VdOptions *opts, GError **error)
 {
-    uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR, hint = 0;
-    uint64_t unused = 0;
-    bool nocow = false;
+    uint64_t split = (uint64_t) VMDK_SPLIT_SECTORS * VMDK_SECTOR, unused = 0;
 
-    /* The hints about the host's file system are about speed only; "size" has
-     * been understood by whoever made the spec. */
+    /* "size" has been understood by whoever made the spec. */
     if (!take_grain(new, opts, error) || !take_sector_sizes(new, opts, error) ||
         !vd_options_take_size(opts, "split_size", &split, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
         !vd_options_take_size(opts, "size", &unused, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error) ||
         !vd_options_take_bool(opts, "zeroed_grain", &new->zeroed_grain,
                               error) ||
         !take_new_level(new, opts, error))
@@ -357,6 +350,23 @@ max_sectors(const VmdkNew *new)
                                  : MAX_SPARSE_SECTORS;
 }
 
+/* We and QEMU read it: what a shorter parent does not have is zero. */
+static void
+warn_of_parents_size(const VmdkNew *new, const VdCreateSpec *spec)
+{
+    const VdEnv *env = spec->env;
+    g_autofree char *text = NULL;
+
+    if (!spec->backing || !env->warn ||
+        vd_node_size(spec->backing) == new->sectors * VMDK_SECTOR)
+        return;
+    text = g_strdup_printf("%s: VMware's products open no child that is not as "
+                           "large as its parent, which has %" G_GUINT64_FORMAT
+                           " bytes",
+                           spec->filename, vd_node_size(spec->backing));
+    env->warn(text, env->warn_opaque);
+}
+
 static bool
 check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
 {
@@ -385,13 +395,7 @@ check_size(VmdkNew *new, const VdCreateSpec *spec, GError **error)
                         "size of %" G_GUINT64_FORMAT
                         " bytes would need more than %d extents",
                         spec->size, VMDK_MAX_EXTENTS);
-    if (spec->backing &&
-        vd_node_size(spec->backing) != new->sectors *VMDK_SECTOR)
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "a vmdk child must be as large as its parent: "
-                        "%" G_GUINT64_FORMAT " bytes asked for, the parent has "
-                        "%" G_GUINT64_FORMAT,
-                        spec->size, vd_node_size(spec->backing));
+    warn_of_parents_size(new, spec);
     return true;
 }
 

@@ -32,7 +32,8 @@ PAIRS = [
     *each("create -f raw -o {option} x 1M", option=(
         "preallocation=off", "preallocation=falloc", "preallocation=full",
         "preallocation=frob", "preallocation=",
-        "nocow=off", "nocow=frob", "extent_size_hint=1M",
+        "nocow=off", "nocow=on", "nocow=frob", "extent_size_hint=1M",
+        "extent_size_hint=0", "extent_size_hint=4G", "extent_size_hint=1000",
         "extent_size_hint=x", "size=2M", "''", ",", "size=1M,",
         "preallocation=off,,", "preallocation", "nocow", "size=1M,nocow=yes",
         "frob", "=x", "preallocation=off,,x")),
@@ -75,4 +76,7 @@ PAIRS = [
          apart={"x.vmdk": "an empty version is the default one"}),
     *each("create -f {form} -o {word} {names}", form=("raw",),
           word=("help", "?", "size=1M,help"), names=("", "x 1M")),
+    # A child of another size than its parent's, which VMware has none of.
+    *each("create -f vmdk -b {parent} -F vmdk {size}", parent=("a.vmdk",),
+          size=("x.vmdk 10485761", "x.vmdk 1", "x.vmdk 3G")),
 ]

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """differ - rows of the tables that are no pairs, by the reason why.
 
-DEVIATES: ours is meant to be so; sections are those of img-cli.md, the
-contract.  OPEN: what is still to be mended.
+Ours is meant to be so; sections are those of img-cli.md, the contract.
 """
 
 DEVIATES = {
@@ -74,27 +73,6 @@ DEVIATES = {
         'create -f vmdk -o subformat=twoGbMaxExtentFlat x.vmdk 0',
         'create -f vmdk -o subformat=streamOptimized x.vmdk 0',
     ),
-    "a VMDK is as large as its parent": (
-        'create -f vmdk -b a.vmdk -F vmdk x.vmdk 20M',
-        'create -f vmdk -b a.vmdk -F vmdk x.vmdk 5M',
-        'create -f vmdk -b c.vmdk -F vmdk x.vmdk 20M',
-        'create -f vmdk -b c.vmdk -F vmdk x.vmdk 5M',
-        'create -f vmdk -b g.vmdk -F vmdk x.vmdk 20M',
-        'create -f vmdk -b g.vmdk -F vmdk x.vmdk 5M',
-        'create -f vmdk -b f.vmdk -F vmdk x.vmdk 20M',
-        'create -f vmdk -b f.vmdk -F vmdk x.vmdk 5M',
-        'create -f vmdk -b s.vmdk -F vmdk x.vmdk 20M',
-        'create -f vmdk -b s.vmdk -F vmdk x.vmdk 5M',
-        'create -f vmdk -u -b a.vmdk -F vmdk x.vmdk 1M',
-    ),
 }
 
-OPEN = (
-    'convert -O raw -o help ',
-    'convert -O raw -o ? ',
-    'create -f raw -o help ',
-    'create -f raw -o ? ',
-    'create -f raw -o size=1M,help ',
-)
-
-DIFFER = set(OPEN).union(*DEVIATES.values())
+DIFFER = set().union(*DEVIATES.values())

@@ -150,6 +150,8 @@ def ours_hint(text):
 HINTS = (
     r"qemu-img: warning: .*: is another child of .*, and will not be valid "
     r"any more",
+    r"qemu-img: warning: .*: VMware's products open no child that is not as "
+    r"large as its parent, which has \d+ bytes",
     # map in human form, img-cli.md 8.2
     r"Use --output=json to see all of them\.",
     # convert --target-image-opts
@@ -179,13 +181,6 @@ def theirs_guess(text):
         flags=re.M)
 
 
-def theirs_hint(text):
-    """That a file system takes no extent size hints, as tmpfs, is not worth a
-    warning: what a hint is about is speed."""
-    return re.sub(r"^qemu-img: warning: Failed to set extent size hint: .*\n",
-                  "", text, flags=re.M)
-
-
 def theirs_newline(text):
     """One hint ends without one ("Detected format of ...")."""
     return text + "\n" if text and not text.endswith("\n") else text
@@ -195,7 +190,7 @@ def theirs(words, result):
     """(stdout, stderr) to compare."""
     text = seconds(progress(result.stdout.decode()))
     return (theirs_utf8(text) if wants_json(words) else text,
-            theirs_newline(theirs_hint(theirs_guess(result.stderr.decode()))))
+            theirs_newline(theirs_guess(result.stderr.decode())))
 
 
 def ours(words, result):
