@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import (MIB, assert_equal, link_vdisk_img,  # noqa: E402
-                     make_images, qemu_img_72, run_link)
+                     make_images, run_link)
 from tap import Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
                    vdisk_img_fails, working_engines)
@@ -74,42 +74,7 @@ def normal(text):
 LATENCY = "latency: min N U, avg N U, p50 N U, p90 N U, p99 N U, p99.9 N U, " \
           "max N U\n"
 
-# Invocations that are wrong in the same words as qemu-img's.
-ARGUMENTS = [
-    [], ["a.raw", "b.raw"], ["-c", "x", "a.raw"], ["-c", "-1", "a.raw"],
-    ["-c", "99999999999", "a.raw"], ["-d", "x", "a.raw"], ["-s", "x", "a.raw"],
-    ["-s", "3G", "a.raw"], ["-S", "x", "a.raw"], ["-S", "3G", "a.raw"],
-    ["-o", "x", "a.raw"], ["-o", "-1", "a.raw"], ["-t", "x", "a.raw"],
-    ["-i", "x", "a.raw"], ["-w", "--pattern", "x", "a.raw"],
-    ["-w", "--pattern", "256", "a.raw"], ["-w", "--pattern", "-1", "a.raw"],
-    ["--flush-interval", "x", "a.raw"], ["--flush-interval", "5", "a.raw"],
-    ["-w", "--flush-interval", "5", "a.raw"],
-    ["-w", "-d", "4", "--flush-interval", "3", "a.raw"],
-    ["--flush-interval", "5"], ["-c", "10", "no"],
-    ["-c", "10", "-f", "frob", "a.raw"], ["-x", "a.raw"], ["-c"], ["-d"],
-    ["-c", "10", "--image-opts", "-f", "raw", "a.raw"],
-    ["-w", "-U", "-c", "10", "a.raw"],
-]
-
-# Right ones, whose output with -q is the same.
-RUNS = [
-    ["-c", "10"], ["-c", "0"], ["-c", "10", "-d", "1"], ["-c", "3", "-d", "99"],
-    ["-c", "10", "-s", "1k"], ["-c", "10", "-s", "1k", "-S", "4k"],
-    ["-c", "10", "-S", "0"], ["-c", "10", "-o", "64k"],
-    ["-c", "10", "-t", "none"], ["-c", "10", "-t", "directsync"],
-    ["-c", "10", "-t", "writethrough"], ["-c", "10", "-t", "unsafe"],
-    ["-c", "10", "-n", "-t", "none"], ["-c", "10", "-i", "native", "-t",
-                                       "none"],
-    ["-c", "10", "-i", "threads"], ["-c", "10", "-U"],
-    ["-c", "10", "--pattern", "7"], ["-c", "10", "--no-drain"],
-    ["-w", "-c", "10"], ["-w", "-c", "10", "--pattern", "0x5a"],
-    ["-w", "-c", "100", "--flush-interval", "64"],
-    ["-w", "-c", "100", "--flush-interval", "64", "--no-drain"],
-    ["-w", "-c", "5", "-d", "2", "--flush-interval", "2"],
-    ["-c", "300", "-s", "64k"],
-]
-
-# Wrong ones of options that only we have.
+# Wrong invocations, of options that only we have.
 OURS = [
     (["-d", "0", "a.raw"], "Invalid queue depth specified"),
     (["-s", "0", "a.raw"], "Invalid buffer size specified. Must be between 1 "
@@ -162,22 +127,6 @@ OURS = [
      "All buffers together may not take more than 4 GiB: use a smaller queue "
      "depth or buffer size"),
 ]
-
-
-def last_line(raw):
-    """Without the warnings that QEMU has for probed raw images."""
-    return [line for line in raw.decode().splitlines()
-            if line.startswith("qemu-img: ") or line.startswith("Try ")]
-
-
-def check_pair(args):
-    qemu = qemu_img_72()
-    theirs = run([qemu, "bench", *args], cwd=ROOT.name)
-    ours = run_link(LINK, ["bench", *args], ROOT.name, "7.2")
-    assert_equal(theirs.code, ours.code, "exit code: %s %s" % (theirs, ours))
-    assert_equal(last_line(theirs.stderr), last_line(ours.stderr), "stderr")
-    assert_equal(normal(theirs.stdout.decode()), normal(ours.stdout.decode()),
-                 "stdout")
 
 
 def check_ours(args, text):
@@ -328,13 +277,6 @@ def check_report(engine):
 
 def main():
     suite = Suite()
-    for args in ARGUMENTS:
-        suite.add("as qemu-img: bench " + " ".join(args), check_pair, args)
-    for args in RUNS:
-        for image in ("a.raw", "a.vmdk"):
-            fmt = image.split(".")[1]
-            suite.add("as qemu-img: bench -q %s %s" % (" ".join(args), image),
-                      check_pair, ["-q", "-f", fmt, *args, image])
     for args, text in OURS:
         suite.add("tells: bench " + " ".join(args), check_ours, args, text)
 

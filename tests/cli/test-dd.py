@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-dd - dd: the part that is asked for and no other, words and texts as
-qemu-img's, an output that exists, one in use, one without space, interrupts."""
+"""test-dd - dd: the part that is asked for and no other, an output that exists,
+one in use, one without space, interrupts."""
 import json
 import os
 import random
@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
-from fixture import (MIB, assert_equal, held, qemu_img_72,  # noqa: E402
+from fixture import (MIB, assert_equal, held,  # noqa: E402
                      run_link)
 from tap import Suite  # noqa: E402
 from tools import VDISK_IMG, Failed, run, vdisk_img  # noqa: E402
@@ -44,57 +44,6 @@ class Place(fixture.Place):
         vdisk_img("convert", "-f", fmt, "-O", "raw", name, "content",
                   cwd=self.dir)
         return self.bytes("content")
-
-
-# -- as qemu-img ---------------------------------------------------------------
-
-SAME_AS_QEMU = [words.split() for words in (
-    "", "if=a.raw", "of=out", "-f raw if=a.raw of=out",
-    "-f raw bs=0 if=a.raw of=out", "-f raw bs=x if=a.raw of=out",
-    "-f raw bs=3G if=a.raw of=out", "-f raw bs= if=a.raw of=out",
-    "-f raw count=x if=a.raw of=out", "-f raw skip=-1 if=a.raw of=out",
-    "-f raw count=0 if=a.raw of=out", "-f raw skip=2048 if=a.raw of=out",
-    "-f raw skip=2049 if=a.raw of=out", "-f raw skip=99999 if=a.raw of=out",
-    "-f raw bs=64k skip=1 if=a.raw of=out",
-    "-f raw bs=64k count=3 if=a.raw of=out",
-    "-f raw bs=3k skip=341 if=a.raw of=out",
-    "-f raw bs=1000 count=3 if=a.raw of=out",
-    "-f raw bs=1000 count=3 if=odd.raw of=out",
-    "-f raw count=0x10 if=a.raw of=out", "-f raw bs=1E if=a.raw of=out",
-    "-f raw count=9E if=a.raw of=out",
-    "-f raw bs=2147483647 if=a.raw of=out",
-    "-f raw bs=2147483648 if=a.raw of=out",
-    "-f raw skip=18014398509481984 if=a.raw of=out",
-    "-f raw foo=1 if=a.raw of=out", "-f raw foo if=a.raw of=out",
-    "-f raw -O nope if=a.raw of=out", "-f raw -O nope if=none of=out",
-    "-f nope if=a.raw of=out", "-f raw -q if=a.raw of=out",
-    "-f raw -n if=a.raw of=out", "-f raw --no-such if=a.raw of=out",
-    "-f raw -U if=a.raw of=out", "-f raw --image-opts if=a.raw of=out",
-    "--image-opts if=driver=raw,file.filename=a.raw of=out",
-    "-f raw if=none of=out", "-f raw if=a.raw of=none/out",
-    "-f raw if=a.raw of=foo:out", "-f vmdk bs=1M skip=1 if=a.vmdk of=out",
-    "-f vmdk bs=64k skip=1 if=c.vmdk of=out",
-    "-f vmdk bs=128k count=5 if=s.vmdk of=out",
-)]
-
-
-def check_same_as_qemu(words):
-    qemu = qemu_img_72()
-    answers = []
-    with Place() as place:
-        for own in (False, True):
-            if own:
-                answer = place.dd(*words, compat="7.2")
-            else:
-                result = run([qemu, "dd", *words], cwd=place.dir)
-                answer = (result.code, result.stdout.decode(),
-                          result.stderr.decode())
-            out = place.path("out")
-            answers.append((answer, os.path.exists(out) and
-                            place.bytes("out")))
-            if os.path.exists(out):
-                os.unlink(out)
-    assert_equal(answers[0], answers[1], "qemu-img 7.2")
 
 
 # -- parts ---------------------------------------------------------------------
@@ -301,9 +250,6 @@ def _():
 
 
 def main():
-    for words in SAME_AS_QEMU:
-        suite.add("as qemu-img: dd " + " ".join(words), check_same_as_qemu,
-                  words)
     for words, text in WRONG:
         suite.add("refused: dd " + " ".join(words), check_wrong, words, text)
     suite.run()

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-output - results: what scripts parse is what qemu-img prints, for the
-same images, by either program's making."""
+"""test-output - results: what scripts parse and qemu-img does not print."""
 import json
 import os
 import pty
@@ -14,33 +13,9 @@ import tempfile
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import (assert_equal, link_vdisk_img, make_images,  # noqa: E402
-                     qemu_img_72, run_link)
+                     run_link)
 from tap import Skip, Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, qemu_img, qemu_io, run,  # noqa: E402
-                   vdisk_img)
-
-IMAGES = ("a.raw", "a.vmdk", "c.vmdk", "s.vmdk", "f.vmdk")
-# Keys of format-specific data that qemu-img prints for vmdk.
-QEMU_VMDK_KEYS = ["cid", "parent-cid", "create-type", "extents"]
-QEMU_EXTENT_KEYS = ["compressed", "virtual-size", "filename", "cluster-size",
-                    "format"]
-
-
-def make_images_by_qemu(directory):
-    def path(name):
-        return os.path.join(directory, name)
-
-    qemu_img("create", "-q", "-f", "raw", path("a.raw"), "1M")
-    qemu_io(path("a.raw"), "write -P 2 64k 64k", fmt="raw")
-    qemu_img("create", "-q", "-f", "vmdk", "a.vmdk", "10M", cwd=directory)
-    qemu_io(path("a.vmdk"), "write -P 1 64k 128k", "write -P 3 512k 64k")
-    qemu_img("create", "-q", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
-             "c.vmdk", cwd=directory)
-    qemu_io(path("c.vmdk"), "write -P 2 1M 64k")
-    for name, subformat in (("s", "streamOptimized"),
-                            ("f", "twoGbMaxExtentFlat")):
-        qemu_img("convert", "-O", "vmdk", "-o", "subformat=" + subformat,
-                 "a.vmdk", name + ".vmdk", cwd=directory)
+from tools import VDISK_IMG, Failed, run, vdisk_img  # noqa: E402
 
 
 class Stage:
@@ -63,104 +38,12 @@ class Stage:
         assert_equal(code, result.code, str(result))
         return result.stdout.decode()
 
-    def theirs(self, *args):
-        qemu = qemu_img_72()
-        result = run([qemu, *args], cwd=self.path())
-        assert_equal(0, result.code, str(result))
-        return result.stdout.decode()
-
 
 OURS = Stage(make_images)
-QEMUS = Stage(make_images_by_qemu)
-
-
-def in_order(wanted, got, what):
-    """@wanted is @got without the keys that only we have, in its order."""
-    assert_equal(wanted, [k for k in got if k in wanted], what + ": order")
-
-
-def check_info_object(theirs, ours, what):
-    assert_equal(list(theirs), list(ours), what + ": keys")
-    for key, value in theirs.items():
-        if key != "format-specific":
-            assert_equal(value, ours[key], what + ": " + key)
-            continue
-        assert_equal(value["type"], ours[key]["type"], what + ": type")
-        check_vmdk_data(value["data"], ours[key]["data"], what)
-
-
-def check_vmdk_data(theirs, ours, what):
-    in_order(list(theirs), list(ours), what)
-    for key in ("cid", "parent-cid", "create-type"):
-        assert_equal(theirs[key], ours[key], what + ": " + key)
-    assert_equal(len(theirs["extents"]), len(ours["extents"]), what)
-    for a, b in zip(theirs["extents"], ours["extents"]):
-        in_order(list(a), list(b), what + ": extent")
-        for key, value in a.items():
-            if key != "format" or value:  # QEMU: "" for embedded extents
-                assert_equal(value, b[key], what + ": extent: " + key)
-
-
-def check_info_json(stage, image):
-    theirs = json.loads(stage.theirs("info", "--output=json", image))
-    ours = json.loads(stage.ours("info", "--output=json", image))
-    check_info_object(theirs, ours, image)
-
-
-def check_chain_json(stage):
-    args = ("info", "--backing-chain", "--output=json", "c.vmdk")
-    theirs = json.loads(stage.theirs(*args))
-    ours = json.loads(stage.ours(*args))
-    assert_equal(len(theirs), len(ours), "links")
-    for a, b in zip(theirs, ours):
-        check_info_object(a, b, a["filename"])
-
-
-def before_specific(text):
-    return text.split("Format specific information:")[0]
-
-
-def check_info_human(stage, image):
-    theirs = stage.theirs("info", image)
-    ours = stage.ours("info", image)
-    assert_equal(before_specific(theirs), before_specific(ours), image)
-    if not image.endswith(".vmdk"):
-        return
-    for key in ("cid", "parent cid", "create type"):
-        line = re.search("^    %s: .*$" % key, theirs, re.M).group(0)
-        if line not in ours:
-            raise Failed("no %r in\n%s" % (line, ours))
-
-
-def check_map(stage, image, *args):
-    assert_equal(stage.theirs("map", "--output=json", *args, image),
-                 stage.ours("map", "--output=json", *args, image), image)
-
-
-def check_map_human(stage, image):
-    assert_equal(stage.theirs("map", image), stage.ours("map", image), image)
-
-
-def add_comparisons(suite, stage, maker):
-    for image in IMAGES:
-        suite.add("info --output=json of %s by %s" % (image, maker),
-                  check_info_json, stage, image)
-        suite.add("info of %s by %s" % (image, maker), check_info_human,
-                  stage, image)
-        suite.add("map --output=json of %s by %s" % (image, maker),
-                  check_map, stage, image)
-        if image != "s.vmdk":
-            suite.add("map of %s by %s" % (image, maker), check_map_human,
-                      stage, image)
-    suite.add("info --backing-chain by %s" % maker, check_chain_json, stage)
-    suite.add("map of a part by %s" % maker, check_map, stage, "c.vmdk",
-              "-s", "100k", "-l", "1M")
 
 
 def main():
     suite = Suite()
-    add_comparisons(suite, OURS, "vdisk-img")
-    add_comparisons(suite, QEMUS, "qemu-img")
 
     @suite.case("map of compressed clusters in human form fails")
     def _():
@@ -271,18 +154,16 @@ def main():
 
     @suite.case("check of a sound image")
     def _():
-        for stage in (OURS, QEMUS):
-            text = stage.ours("check", "a.vmdk")
-            if "No errors were found on the image.\n" not in text:
-                raise Failed(text)
-            report = json.loads(stage.ours("check", "--output=json",
-                                           "a.vmdk"))
-            assert_equal(0, report["check-errors"], "check-errors")
-            assert_equal("a.vmdk", report["filename"], "filename")
-            assert_equal("vmdk", report["format"], "format")
-            for key in ("corruptions", "leaks", "findings"):
-                if key in report:
-                    raise Failed("%s: %r" % (key, report))
+        text = OURS.ours("check", "a.vmdk")
+        if "No errors were found on the image.\n" not in text:
+            raise Failed(text)
+        report = json.loads(OURS.ours("check", "--output=json", "a.vmdk"))
+        assert_equal(0, report["check-errors"], "check-errors")
+        assert_equal("a.vmdk", report["filename"], "filename")
+        assert_equal("vmdk", report["format"], "format")
+        for key in ("corruptions", "leaks", "findings"):
+            if key in report:
+                raise Failed("%s: %r" % (key, report))
 
     @suite.case("check -q prints nothing")
     def _():
@@ -290,10 +171,6 @@ def main():
 
     @suite.case("create tells what it makes, in the order of qemu-img")
     def _():
-        for args in (["x.raw", "1M"], ["-f", "raw", "x.raw", "10k"],
-                     ["-q", "x.raw", "1M"]):
-            assert_equal(OURS.theirs("create", *args),
-                         OURS.ours("create", *args), " ".join(args))
         text = OURS.ours("create", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
                          "x.vmdk")
         if not text.startswith("Formatting 'x.vmdk', fmt=vmdk size=10485760 "

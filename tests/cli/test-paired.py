@@ -25,7 +25,8 @@ from tap import Skip, Suite, skip_all  # noqa: E402
 from tools import Failed, assert_no_crash, drop_root_override  # noqa: E402
 
 TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
-          "resize", "rebase", "commit")
+          "resize", "rebase", "commit", "bench", "dd", "snapshot", "amend",
+          "bitmap", "program")
 
 
 # Every Nth row runs, where a sample will do: with another engine.

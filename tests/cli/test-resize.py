@@ -15,8 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
 from digest import raw_nz64k  # noqa: E402
-from fixture import (MIB, assert_equal, held, qemu_img_72,  # noqa: E402
-                     run_link)
+from fixture import MIB, assert_equal, held, run_link  # noqa: E402
 from model import Model  # noqa: E402
 from readers import read_with_vdisk  # noqa: E402
 from tap import Suite  # noqa: E402
@@ -126,37 +125,6 @@ def check_text(words, code, out, err, size):
 
 
 # The same words, and all of them about raw images, which qemu-img resizes.
-SAME_AS_QEMU = (
-    ["-f", "raw", "a.raw", "3M"],
-    ["-f", "raw", "a.raw", "+1M"],
-    ["-f", "raw", "a.raw", "+512"],
-    ["-q", "-f", "raw", "a.raw", "+1M"],
-    ["-f", "raw", "a.raw", "1M"],
-    ["-f", "raw", "a.raw", "-512k"],
-    ["-f", "raw", "--shrink", "a.raw", "-512k"],
-    ["-f", "raw", "--shrink", "a.raw", "-1M"],
-    ["-f", "raw", "a.raw", "0"],
-    ["-f", "raw", "--preallocation=full", "a.raw", "2M"],
-    ["-f", "raw", "--preallocation=falloc", "a.raw", "1M"],
-    ["-f", "raw", "--preallocation=some", "a.raw", "2M"],
-)
-
-
-def check_same_as_qemu(words):
-    theirs = qemu_img_72()
-    answers = []
-    for own in (False, True):
-        with Images() as images:
-            if own:
-                result = run_link(images.link, ["resize", *words], images.dir,
-                                  compat="7.2")
-            else:
-                result = run([theirs, "resize", *words], cwd=images.dir)
-            answers.append((result.code, result.stdout, result.stderr,
-                            os.path.getsize(images.path("a.raw"))))
-    assert_equal(answers[0], answers[1], "qemu-img 7.2")
-
-
 @suite.case("--output=json tells both sizes")
 def _():
     with Images() as images:
@@ -332,9 +300,6 @@ def check_killed(options, old, size, more):
 def main():
     for words, *wanted in TEXTS:
         suite.add("resize " + " ".join(words), check_text, words, *wanted)
-    for words in SAME_AS_QEMU:
-        suite.add("as qemu-img: resize " + " ".join(words),
-                  check_same_as_qemu, words)
     for args, words, child in (
             (["s.vmdk", "20M"], "streamOptimized extent cannot be written",
              False),

@@ -30,4 +30,8 @@ PAIRS = [
         "--output=frob a.vmdk", "-x a.vmdk",
         "--image-opts -f raw driver=raw,file.filename=a.raw",
     )),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("check {words}", words=(
+        "-r some a.vmdk", "--output=x a.raw", "no",
+    )),
 ]

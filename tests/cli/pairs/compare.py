@@ -33,4 +33,9 @@ PAIRS = [
         "-p none.raw none.raw", "-s content.raw content.raw",
         "--object secret,id=x,data=y a.raw a.raw",
     )),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("compare {words}", words=(
+        "no a.raw", "a.raw no", "--image-opts -f raw a.raw b.raw",
+        "-T frob a.raw b.raw",
+    )),
 ]

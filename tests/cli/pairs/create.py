@@ -79,4 +79,14 @@ PAIRS = [
     # A child of another size than its parent's, which VMware has none of.
     *each("create -f vmdk -b {parent} -F vmdk {size}", parent=("a.vmdk",),
           size=("x.vmdk 10485761", "x.vmdk 1", "x.vmdk 3G")),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("create {words}", words=(
+        "--frob", "-Z", "", "-f raw", "x 1M z", "x 1X", "x -- -1", "x 1.5",
+        "x 9E", "-f frob x 1M", "x", "-o size=1M x 1M", "-o frob=1 x 1M",
+        "-o , x 1M", "-o '' x 1M", "-o size=1M, x", "-b a.raw -F raw x",
+        "-f vmdk -b no -F vmdk x", "-f vmdk -b no -F vmdk x 1M",
+        "-f vmdk -b a.vmdk x", "-f vmdk -u -b a.vmdk x 1M",
+        "-f vmdk -u -b no -F vmdk x", "-f vmdk -b x -F vmdk x 1M",
+        "-f vmdk -b '' x 1M", "-f frob -o help", "frob:x 1M",
+    )),
 ]

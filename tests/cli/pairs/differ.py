@@ -64,6 +64,29 @@ DEVIATES = {
     'digits before the point may be left out': (
         'create x .5M',
     ),
+    # 8.12: the default is -l, and a list needs no writer; -a opens an image once.
+    # QEMU warns of raw as it opens for writing, for -a twice.
+    'whoever does not write is not warned of writing': (
+        'snapshot  a.raw',
+        'snapshot -a x a.raw',
+    ),
+    # vmdk.md: grains of a stream are appended once; that comes first.
+    'a streamOptimized image that is full is not opened for writing': (
+        'snapshot -c x s.vmdk',
+        'snapshot -q -c x s.vmdk',
+        'snapshot -a x s.vmdk',
+        'snapshot -d x s.vmdk',
+        'bitmap --add s.vmdk x',
+        'bitmap --remove s.vmdk x',
+        'bitmap --clear s.vmdk x',
+        'bitmap --enable s.vmdk x',
+        'bitmap --disable s.vmdk x',
+        'bitmap --merge y s.vmdk x',
+    ),
+    # 6: the newline ends a line of progress; QEMU prints it without one.
+    'no progress is ended that has not begun': (
+        'amend -f raw -p -o x=1 a.raw',
+    ),
     # QEMU cannot open what it makes: "Unsupported image type", or a failed
     # assertion.  No extent has 0 sectors.
     'a VMDK is not of size 0': (
@@ -72,6 +95,7 @@ DEVIATES = {
         'create -f vmdk -o subformat=twoGbMaxExtentSparse x.vmdk 0',
         'create -f vmdk -o subformat=twoGbMaxExtentFlat x.vmdk 0',
         'create -f vmdk -o subformat=streamOptimized x.vmdk 0',
+        'dd -O vmdk if=none.raw of=x',
     ),
 }
 

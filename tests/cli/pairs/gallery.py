@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """gallery - the images which the paired invocations are about.
 
-All are qemu-img's and qemu-io's making, so that a fault of ours cannot be in
-both the image and its reading.  The damaged ones are those with a hole in it.
+But for those in ours/ all are qemu-img's and qemu-io's making, so that a fault
+of ours cannot be in both the image and its reading.  The damaged ones are those
+with a hole in it.
 """
 import os
 import random
 import shutil
 
-from tools import need, run, Failed
+from tools import need, run, vdisk_img, Failed
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -20,6 +21,8 @@ SPLITS = ("ts.vmdk", "tf.vmdk")
 CHAINS = ("c.vmdk", "g.vmdk", "sub/c.vmdk", "absolute.vmdk")
 MAPPED = RAWS + SPARSES + SPLITS + ("f.vmdk",) + CHAINS
 IMAGES = MAPPED + ("s.vmdk",)
+# Made by vdisk-img.
+BY_US = ("ours/a.vmdk", "ours/s.vmdk", "ours/f.vmdk", "ours/c.vmdk")
 # What cannot be opened as what it is.  No pairs, since ours does better
 # (tests/image and tests/conformance test how): short.vmdk, tables.vmdk and
 # marker.vmdk (we warn of bad tables and fail where qemu-img reads zeroes),
@@ -146,6 +149,20 @@ def make_damaged(g):
     g.edited("c.vmdk", "l.vmdk", (b'Hint="a.vmdk"', b'Hint="l.vmdk"'))
 
 
+def make_by_us(g):
+    """The same by vdisk-img: what it writes is told and mapped alike."""
+    os.mkdir(g.path("ours"))
+    for name, subformat in (("a", "monolithicSparse"),
+                            ("s", "streamOptimized"),
+                            ("f", "twoGbMaxExtentFlat")):
+        vdisk_img("convert", "-f", "raw", "-O", "vmdk", "-o",
+                  "subformat=" + subformat, "content.raw",
+                  "ours/%s.vmdk" % name, cwd=g.directory)
+    vdisk_img("create", "-q", "-f", "vmdk", "-b", "a.vmdk", "-F", "vmdk",
+              "ours/c.vmdk", cwd=g.directory)
+    g.write("ours/c.vmdk", "write -P 2 1M 64k")
+
+
 def le32(data, offset):
     return int.from_bytes(data[offset:offset + 4], "little")
 
@@ -175,3 +192,4 @@ def make(directory):
     make_raws(g)
     make_vmdks(g)
     make_damaged(g)
+    make_by_us(g)

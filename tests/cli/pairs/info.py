@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """info - invocations of `info`."""
-from pairs.gallery import CHAINS, DAMAGED, IMAGES, NAMES
+from pairs.gallery import BY_US, CHAINS, DAMAGED, IMAGES, NAMES
 from pairs.table import damaged, each, quoted, upto
 
 # `info` reads no more than headers: a lost extent or parent does not matter,
@@ -17,6 +17,9 @@ PAIRS = [
              form=("--output=human", "--output=json")),
     *each("info --backing-chain {form} {image}", form=("", "--output=json"),
           image=CHAINS + ("l.vmdk", "a.raw")),
+    *each("info {form} {image}",
+          form=("--output=human", "--output=json", "--backing-chain",
+                "--backing-chain --output=json"), image=BY_US),
     *each("info {words}", words=(
         "-f raw a.raw", "-f raw a.vmdk", "-f vmdk a.vmdk",
         "-f vmdk empty.vmdk -U", "--force-share a.vmdk",
@@ -67,4 +70,9 @@ PAIRS = [
     *each("info --backing-chain {words}", words=(
         "-f vmdk g.vmdk", "-f raw g.vmdk", "missing",
         "--image-opts driver=vmdk,file.filename=g.vmdk")),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("info {words}", words=(
+        "--object frob a.raw", "--output=x a.raw", "--", "no",
+        "--image-opts -f raw a.raw", "-f frob a.raw", "frob:a",
+    )),
 ]

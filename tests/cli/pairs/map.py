@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """map - invocations of `map`."""
-from pairs.gallery import DAMAGED, IMAGES, NAMES
+from pairs.gallery import BY_US, DAMAGED, IMAGES, NAMES
 from pairs.table import damaged, each, quoted, upto
 
 PAIRS = [
     *each("map {form} {image}", form=("--output=human", "--output=json"),
           image=IMAGES),
     *each("map {name}", name=quoted(NAMES)),
+    *each("map {form} {image}",
+          form=("--output=human", "--output=json",
+                "--output=json -s 100k -l 1M"), image=BY_US),
     *each("map --output=json {name}", name=quoted(NAMES)),
     *damaged("map {form} {image}", DAMAGED, form=("", "--output=json")),
     *upto("Could not open 'a.raw': ", ["map -f vmdk a.raw"]),
@@ -26,5 +29,9 @@ PAIRS = [
         """--output=json 'json:{"driver":"raw","file.filename":"a.raw"}'""",
         "missing", "", "a.raw b.raw", "-p a.raw", "--output=frob a.raw",
         "--image-opts -f raw driver=raw,file.filename=a.raw",
+    )),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("map {words}", words=(
+        "--output=x a.raw", "-s y a.raw", "-l y a.raw", "no",
     )),
 ]

@@ -28,4 +28,8 @@ PAIRS = [
         "-o help -O raw",
         "-O raw -o preallocation=full a.raw",
     )),
+    # Each option's and operand's own words, as in test-arguments.py.
+    *each("measure {words}", words=(
+        "-l s1 a.vmdk", "-l s1 a.raw", "-l s1 --size 1M",
+    )),
 ]

@@ -50,6 +50,20 @@ def seconds(text):
                   "Run completed in <time> seconds.", text, flags=re.M)
 
 
+def ours_bench(words, text):
+    """What ours measures beyond the time (img-cli.md 8.6 [+])."""
+    if words[:1] != ["bench"]:
+        return text
+    return re.sub(r"^(engine|requests|IOPS|throughput|((read|write|flush) )?"
+                  r"latency): .*\n", "", text, flags=re.M)
+
+
+def bitmap_image(text):
+    """QEMU names the node, which nobody gave a name, and not the file."""
+    return re.sub(r"(?<=Can't store persistent bitmaps to )\S+(?=: )",
+                  "<image>", text)
+
+
 def thin_info(info):
     """Our keys of an info object, and the format of a sparse extent in the
     image's own file, which qemu-img leaves empty (img-cli.md 8.1 [D])."""
@@ -152,6 +166,11 @@ HINTS = (
     r"any more",
     r"qemu-img: warning: .*: VMware's products open no child that is not as "
     r"large as its parent, which has \d+ bytes",
+    # bench -w, as all that writes to a parent
+    r"qemu-img: warning: .*: is the parent of .*; it is being changed, and will "
+    r"no longer fit",
+    # snapshot -c, img-cli.md 8.12
+    r"A child disk keeps the state that its parent has now: .*",
     # map in human form, img-cli.md 8.2
     r"Use --output=json to see all of them\.",
     # convert --target-image-opts
@@ -190,16 +209,17 @@ def theirs(words, result):
     """(stdout, stderr) to compare."""
     text = seconds(progress(result.stdout.decode()))
     return (theirs_utf8(text) if wants_json(words) else text,
-            theirs_newline(theirs_guess(result.stderr.decode())))
+            theirs_newline(theirs_guess(bitmap_image(result.stderr.decode()))))
 
 
 def ours(words, result):
     text = seconds(progress(result.stdout.decode()))
     text = ours_error_document(words, text, result)
     text = ours_check(words, text)
+    text = ours_bench(words, text)
     text = ours_info_json(words, text)
     text = ours_info_human(words, text)
-    return text, ours_hint(result.stderr.decode())
+    return text, bitmap_image(ours_hint(result.stderr.decode()))
 
 
 def descriptor(text):

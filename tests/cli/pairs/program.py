@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""program - what comes before a command."""
+PAIRS = [
+    "", "frobnicate", "--frob", "-T",
+]
