@@ -6,6 +6,7 @@
  *   open-node.c    a node with its driver: what all opens have in common
  *   open-child.c   edges; open-parent.c: the next link of a chain
  *   probe.c        which format is it?
+ *   overlay.c      a temporary link on top (block/overlay.h)
  *   close.c
  */
 #pragma once

@@ -10,6 +10,7 @@
 
 #include "block/name.h"
 #include "block/options-internal.h"
+#include "block/overlay.h"
 
 #include <string.h>
 
@@ -208,5 +209,7 @@ vd_co_open(const VdEnv *env, const char *name, const char *format,
         .flags = flags,
     };
 
+    if (flags & VD_OPEN_TEMPORARY)
+        return vd_overlay_co_open(&how, opts, error);
     return vd_image_co_open(&how, opts, error);
 }

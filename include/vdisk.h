@@ -169,6 +169,9 @@ typedef enum VdOpenFlags {
                                       still tells what they are */
     VD_OPEN_TRY_DIRECT = 1 << 17,  /* DIRECT, or with a warning without, where
                                       the file system cannot */
+    VD_OPEN_TEMPORARY = 1 << 18,   /* the image is only read: what is written
+                                      goes to a nameless file in $TMPDIR or
+                                      /var/tmp, and is gone with the disk */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);

@@ -150,13 +150,32 @@ def check_engine(suite, directory, engine):
         running.process.stdin.close()
         assert_equal(0, running.process.wait(30), "exit code")
 
-    @case("snapshots and copy on read are refused")
+    @case("copy on read is refused")
     def _():
-        for option in "-s", "-C":
-            _, err = io(directory, option, "-f", "raw", "raw.raw",
-                        engine=engine, code=1)
-            if "not supported" not in err:
-                raise Failed(err)
+        _, err = io(directory, "-C", "-f", "raw", "raw.raw", engine=engine,
+                    code=1)
+        if "not supported" not in err:
+            raise Failed(err)
+
+    @case("what is temporary is not lost by a reopen")
+    def _():
+        out, err = io(directory, "-s", "-f", "raw", *commands(
+            "write -P 3 0 1k", "reopen -r", "read -P 3 0 1k", "info"),
+            "raw.raw", engine=engine, code=1)
+        assert_equal("vdisk-io: Cannot reopen what is temporary: it would be "
+                     "lost\n", err, "stderr")
+        for text in "read 1024/1024", "format name: temporary":
+            if text not in out:
+                raise Failed(out)
+
+    @case("without a place for it nothing is temporary")
+    def _():
+        env = dict(os.environ, TMPDIR=os.path.join(directory, "nowhere"))
+        done = run([VDISK_IO, "-s", "-f", "raw", "-c", "length", "raw.raw"],
+                   cwd=directory, env=env)
+        assert_equal(1, done.code, "exit code")
+        if b"nowhere/vdisk-" not in done.stderr:
+            raise Failed(done.stderr)
 
     @case("a reopen that fails leaves the disk as it was")
     def _():

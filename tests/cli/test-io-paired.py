@@ -108,6 +108,22 @@ WITH_OPTIONS = {
                       ["write -P 1 0 64k", "aio_write -P 2 64k 64k",
                        "aio_flush", "read -P 2 64k 64k"]),
     "unsafe": (["-t", "unsafe"], ["write 0 64k", "flush"]),
+    "temporary": (["-s"], ["map", "write -P 5 1000 3000", "map",
+                           "read -P 5 1000 3000", "read -P 0x11 64k 64k",
+                           "write -P 6 100k 1M", "write -z 2M 128k", "map",
+                           "write 4194303 1", "write -z 100 100",
+                           "read -P 6 100k 1M", "alloc 0 4M", "length",
+                           "read -P 0 100 100", "flush", "write 8M 1"]),
+    "temporary sizes": (["-s"], ["truncate 5M", "length", "write 4M 64k",
+                                 "read -P 0xcd 4M 64k", "truncate 70144",
+                                 "read -P 0x11 65536 4464", "truncate 2M",
+                                 "read -P 0x11 65536 4464",
+                                 "read -P 0 70144 1M", "length"]),
+    "temporary, many": (["-s"],
+                        ["aio_write -P 1 %dk 6k" % (i * 5) for i in range(40)]
+                        + ["aio_flush", "read -P 1 0 200k"]),
+    "temporary, read-only": (["-s", "-r"], ["read -P 0x11 64k 64k",
+                                            "write 0 1"]),
     "shared": (["-U", "-r"], ["read -P 0x11 64k 64k"]),
 }
 
@@ -330,7 +346,7 @@ def add_cases(suite, pair):
                 in_flight=name == "many in flight")
         for name, (options, commands) in WITH_OPTIONS.items():
             add("%s: %s" % (kind, name), fmt + options, commands, image,
-                compare=image)
+                compare=image, in_flight="many" in name)
     for words in WORDS:
         add("words: %r" % words, ["-f", "raw"], [words], "raw.raw",
             compare="raw.raw")
@@ -360,7 +376,12 @@ NO_FILE = [
      "-c", "open -o driver=raw raw.raw", "-c", "write 0 1"],
     ["-c", "open -o driver=raw,file.filename=raw.raw", "-c", "length"],
     ["-c", "open -o driver=vmdk child.vmdk", "-c", "read -P 0x11 64k 64k"],
-    ["nofile"], ["-f", "foo", "raw.raw"], ["-t", "foo", "raw.raw"],
+    ["-c", "open -s -o driver=raw raw.raw", "-c", "write -P 1 0 1k", "-c",
+     "read -P 1 0 1k", "-c", "close", "-c", "open -o driver=raw raw.raw", "-c",
+     "read -P 0 0 1k"],
+    ["-s", "--image-opts", "driver=raw,file.filename=raw.raw", "-c",
+     "write -P 1 0 1k", "-c", "read -P 1 0 1k"],
+    ["-s", "nofile"], ["nofile"], ["-f", "foo", "raw.raw"], ["-t", "foo", "raw.raw"],
     ["-d", "foo", "raw.raw"], ["-i", "foo", "raw.raw"], ["-k", "raw.raw"],
     ["-f", "raw", "-U", "raw.raw"], ["--object", "foo"],
     ["--image-opts", "-f", "raw", "driver=raw"], ["raw.raw", "-c", "length"],

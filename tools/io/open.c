@@ -163,8 +163,8 @@ open_option(int code, VdOpenFlags *flags, OptList *list, const char **aio)
     case 'o':
         return opts_parse_list(list, optarg);
     case 's':
-        out_error("temporary snapshots are not supported");
-        return false;
+        *flags = (VdOpenFlags) (*flags | VD_OPEN_TEMPORARY);
+        return true;
     case 'C':
         out_error("copy-on-read is not supported");
         return false;
@@ -221,8 +221,8 @@ const ShellCommand io_open = {
             "unsafe\n"
             " -d, -- what discard does: unmap or ignore\n"
             " -o, -- options for opening, k=v,...\n"
-            " -s, -C, -- temporary snapshot, copy on read: not to be had "
-            "here\n",
+            " -s, -- what is written is temporary\n"
+            " -C, -- copy on read: not to be had here\n",
     .min_args = 1,
     .max_args = -1,
     .run = io_open_run,

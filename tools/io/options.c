@@ -25,6 +25,7 @@ static const CmdOption io_options[] = {
     {'c', "cmd", "STRING", "run this command; may be repeated"},
     {'f', "format", "FMT", "format of the image; default: probed"},
     {'r', "read-only", NULL, "open for reading only"},
+    {'s', "snapshot", NULL, "what is written is temporary"},
     {'n', "nocache", NULL, "past the page cache, as -t none"},
     {'m', "misalign", NULL, "misaligned buffers"},
     {'k', "native-aio", NULL, "as -i native"},
@@ -42,7 +43,6 @@ static const CmdOption io_options[] = {
 
 /* Of qemu-io, and not to be had here. */
 static const CmdOption refused_options[] = {
-    {'s', "snapshot", NULL, NULL},
     {'C', "copy-on-read", NULL, NULL},
     {0},
 };
@@ -149,7 +149,7 @@ option_take(int code, MainWords *words)
     case 'U':
         return flag_set(words, VD_OPEN_FORCE_SHARE, 0);
     case 's':
-        return refuse("temporary snapshots are");
+        return flag_set(words, VD_OPEN_TEMPORARY, 0);
     case 'C':
         return refuse("copy-on-read is");
     case OPTION_OBJECT:

@@ -71,6 +71,10 @@ reopen_as(Shell *shell, VdOpenFlags flags)
 {
     VdOpenFlags before = shell->flags;
 
+    if (before & VD_OPEN_TEMPORARY) {
+        out_error("Cannot reopen what is temporary: it would be lost");
+        return false;
+    }
     if (!shell_close(shell))
         return false;
     shell->flags = flags;
