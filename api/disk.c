@@ -208,41 +208,18 @@ vd_disk_count_links(const VdDisk *disk)
 
 /* -- counters ------------------------------------------------------------ */
 
-static void disk_sum_leaves(const VdNode *node, VdStats *sum);
-
-/* True if there is a child on @edge. */
-static bool
-disk_sum_edge(const VdNode *node, const char *edge, VdStats *sum)
-{
-    VdNode *child = vd_node_child(node, edge);
-
-    if (child != NULL)
-        disk_sum_leaves(child, sum);
-    return child != NULL;
-}
-
-static bool
-disk_sum_extents(const VdNode *node, VdStats *sum)
-{
-    char edge[32];
-    unsigned i = 0;
-
-    do
-        (void) g_snprintf(edge, sizeof(edge), "extents.%u", i++);
-    while (disk_sum_edge(node, edge, sum));
-    return i > 1;
-}
-
 static void
 disk_sum_leaves(const VdNode *node, VdStats *sum)
 {
     const VdStats *own = vd_node_stats(node);
-    bool has_file = disk_sum_edge(node, "file", sum);
-    bool has_extents = disk_sum_extents(node, sum);
+    const char *edge;
+    VdNode *child;
 
+    for (unsigned i = 0; (child = vd_node_nth_child(node, i, &edge)); i++)
+        disk_sum_leaves(child, sum);
     if (vd_node_parent(node) != NULL)
         disk_sum_leaves(vd_node_parent(node), sum);
-    if (has_file || has_extents)
+    if (vd_node_nth_child(node, 0, &edge) != NULL)
         return;
     sum->leaf_reads += own->reads;
     sum->leaf_read_bytes += own->read_bytes;

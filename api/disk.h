@@ -37,6 +37,9 @@ void vd_disk_leave(VdDisk *disk);
 /* No break point is left, and all that has stopped goes on.  Runner only. */
 void vd_breaks_release(VdDisk *disk);
 
+/* What is known about @node of @disk. */
+VdInfo *vd_info_co_new(VdDisk *disk, VdNode *node);
+
 /* -- one request, synchronous or not ----------------------------------------
  */
 

@@ -12,11 +12,11 @@ typedef struct {
 
 /* The file that the image is stored in, for names relative to it. */
 static const char *
-info_base_name(const VdDisk *disk)
+info_base_name(VdNode *node)
 {
-    VdNode *file = vd_node_child(disk->node, "file");
+    VdNode *file = vd_node_child(node, "file");
 
-    return vd_node_name(file != NULL ? file : disk->node);
+    return vd_node_name(file != NULL ? file : node);
 }
 
 /* As it was given, unless that says in many words what the file's name says. */
@@ -25,58 +25,65 @@ info_name(const VdDisk *disk)
 {
     if (disk->name == NULL || g_str_has_prefix(disk->name, "json:") ||
         g_str_has_prefix(disk->name, "file:"))
-        return info_base_name(disk);
+        return info_base_name(disk->node);
     return disk->name;
 }
 
 static char *
-info_full_backing_name(const VdDisk *disk, const VdNodeInfo *facts)
+info_full_backing_name(VdNode *node, const VdNodeInfo *facts)
 {
-    VdNode *parent = vd_node_parent(disk->node);
+    VdNode *parent = vd_node_parent(node);
 
     if (parent != NULL)
         return g_strdup(vd_node_name(parent));
     if (facts->backing_path != NULL)
         return g_strdup(facts->backing_path);
-    return vd_path_combine(info_base_name(disk), facts->backing_name);
+    return vd_path_combine(info_base_name(node), facts->backing_name);
 }
 
 static void
-info_fill_format(VdInfo *info, const VdDisk *disk)
+info_fill_format(VdInfo *info, VdNode *node)
 {
-    const VdDriver *drv = vd_node_driver(disk->node);
+    const VdDriver *drv = vd_node_driver(node);
     VdNodeInfo facts = {0};
 
     if (drv->get_info != NULL)
-        drv->get_info(disk->node, &facts);
+        drv->get_info(node, &facts);
     info->cluster_size = facts.cluster_size;
     info->encrypted = facts.encrypted;
     info->compressed = facts.compressed;
     info->dirty = facts.dirty;
     if (drv->describe != NULL)
-        info->specific = g_variant_ref_sink(drv->describe(disk->node));
+        info->specific = g_variant_ref_sink(drv->describe(node));
     if (facts.backing_name == NULL)
         return;
     info->backing_filename = g_strdup(facts.backing_name);
     info->backing_format = g_strdup(facts.backing_format);
-    info->full_backing_filename = info_full_backing_name(disk, &facts);
+    info->full_backing_filename = info_full_backing_name(node, &facts);
+}
+
+VdInfo *
+vd_info_co_new(VdDisk *disk, VdNode *node)
+{
+    VdInfo *info = g_new0(VdInfo, 1);
+
+    info->filename =
+        g_strdup(node == disk->node ? info_name(disk) : vd_node_name(node));
+    info->format = g_strdup(vd_node_driver(node)->name);
+    info->virtual_size = vd_node_size(node);
+    info_fill_format(info, node);
+    info->actual_size = vd_node_co_allocated_size(node);
+    return info;
 }
 
 static bool
 info_co_call(void *arg, GError **error)
 {
     InfoCall *call = arg;
-    VdDisk *disk = call->disk;
-    VdInfo *info = g_new0(VdInfo, 1);
 
-    vd_disk_enter(disk);
-    info->filename = g_strdup(info_name(disk));
-    info->format = g_strdup(vd_disk_format(disk));
-    info->virtual_size = vd_disk_size(disk);
-    info_fill_format(info, disk);
-    info->actual_size = vd_node_co_allocated_size(disk->node);
-    vd_disk_leave(disk);
-    call->info = info;
+    vd_disk_enter(call->disk);
+    call->info = vd_info_co_new(call->disk, call->disk->node);
+    vd_disk_leave(call->disk);
     return true;
 }
 

@@ -79,6 +79,17 @@ VdNode *vd_node_file(const VdNode *node);
  * the driver succeeded. */
 void vd_node_co_discard_failed(VdNode *node, bool opened);
 
+/* Largest request to the driver; a multiple of its alignment. */
+static inline uint64_t
+vd_max_transfer(const VdNode *node)
+{
+    uint64_t max = node->limits.max_transfer;
+
+    if (max == 0 || max > VD_MAX_TRANSFER)
+        max = VD_MAX_TRANSFER;
+    return max - max % node->limits.request_align;
+}
+
 static inline bool
 vd_node_is_leaf(const VdNode *node)
 {

@@ -155,6 +155,12 @@ vd_node_limits(VdNode *node)
     return &node->limits;
 }
 
+uint64_t
+vd_node_max_transfer(const VdNode *node)
+{
+    return vd_max_transfer(node);
+}
+
 void
 vd_node_set_write_flags(VdNode *node, VdReqFlags data, VdReqFlags zeroes)
 {
@@ -182,6 +188,18 @@ vd_node_child(const VdNode *node, const char *edge)
     VdEdge *found = vd_node_find_edge(node, edge);
 
     return found ? found->node : NULL;
+}
+
+VdNode *
+vd_node_nth_child(const VdNode *node, unsigned n, const char **edge)
+{
+    const VdEdge *found;
+
+    if (n >= node->edges->len)
+        return NULL;
+    found = g_ptr_array_index(node->edges, n);
+    *edge = found->name;
+    return found->node;
 }
 
 VdNode *

@@ -51,6 +51,8 @@ VdOpenFlags vd_node_flags(const VdNode *node);
 bool vd_node_is_writable(const VdNode *node);
 /* Set in co_open; defaults: align 1, everything else 0. */
 VdLimits *vd_node_limits(VdNode *node);
+/* Bytes of the largest request that the driver will get. */
+uint64_t vd_node_max_transfer(const VdNode *node);
 /* Request flags that the driver handles itself; set in co_open. */
 void vd_node_set_write_flags(VdNode *node, VdReqFlags data, VdReqFlags zeroes);
 /* Give a piece of news to the user of the context. */
@@ -70,6 +72,9 @@ void vd_node_leave(VdNode *node, unsigned parity);
 void vd_node_co_settle(VdNode *node);
 
 VdNode *vd_node_child(const VdNode *node, const char *edge);
+/* Children in the order in which they were opened; NULL behind the last.
+ * *@edge: its name, which belongs to @node. */
+VdNode *vd_node_nth_child(const VdNode *node, unsigned n, const char **edge);
 VdNode *vd_node_parent(const VdNode *node);
 const VdEnv *vd_node_env(const VdNode *node);
 

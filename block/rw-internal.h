@@ -46,17 +46,6 @@ vd_needs_bounce(const VdNode *node, uint64_t off, const VioVec *vec)
             !vio_vec_is_aligned(vec, l->mem_align, l->request_align));
 }
 
-/* Largest request to the driver; a multiple of its alignment. */
-static inline uint64_t
-vd_max_transfer(const VdNode *node)
-{
-    uint64_t max = node->limits.max_transfer;
-
-    if (max == 0 || max > VD_MAX_TRANSFER)
-        max = VD_MAX_TRANSFER;
-    return max - max % node->limits.request_align;
-}
-
 /* -- aligned requests: offset, length and memory suit the driver ----------- */
 
 bool vd_read_co_aligned(VdNode *node, uint64_t off, const VioVec *dst,

@@ -302,6 +302,33 @@ VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
 VD_PUBLIC void vd_info_free(VdInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
 
+/* What requests to the driver of a node keep to.  Nobody else has to: smaller,
+ * larger and unaligned requests are padded, split and copied. */
+typedef struct VdNodeLimits {
+    uint32_t request_align; /* bytes; offsets and lengths */
+    uint32_t mem_align;     /* bytes; addresses of buffers */
+    uint64_t max_transfer;  /* bytes */
+    uint64_t opt_transfer;  /* bytes; 0 = no wish */
+    uint64_t zeroes_align;  /* bytes; less is written as data */
+    uint64_t discard_align; /* bytes; less is not discarded */
+    bool sequential;        /* every byte is written once, in order */
+} VdNodeLimits;
+
+/* An open disk from the inside: a driver, and those of the files that it stands
+ * on.  Parents are disks of their own and not in it. */
+typedef struct VdGraphNode {
+    char *edge; /* what the node above calls it: "file", "extents.0"; "" for the
+                   disk itself */
+    VdInfo *info;
+    VdNodeLimits limits;
+    GPtrArray *children; /* of VdGraphNode, never NULL */
+} VdGraphNode;
+
+/* With VD_OPEN_NO_IO, files that cannot be opened are not in it. */
+VD_PUBLIC VdGraphNode *vd_disk_get_graph(VdDisk *disk, GError **error);
+VD_PUBLIC void vd_graph_node_free(VdGraphNode *node);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdGraphNode, vd_graph_node_free)
+
 /* Metadata: what an image carries for the programs that use it.  VMDK: the
  * disk data base, keys without "ddb." ("adapterType", "uuid", ...); their case
  * does not matter.  Other formats have none.

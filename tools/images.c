@@ -118,8 +118,8 @@ image_close_quietly(VdDisk *disk)
 
 /* -- chains --------------------------------------------------------------- */
 
-static VdInfo *
-info_load(VdContext *ctx, const ImageSpec *spec)
+static VdGraphNode *
+graph_load(VdContext *ctx, const ImageSpec *spec)
 {
     g_autoptr(GError) error = NULL;
     ImageSpec headers = *spec;
@@ -128,12 +128,12 @@ info_load(VdContext *ctx, const ImageSpec *spec)
     VdDisk *disk = image_open(ctx, &headers);
     if (!disk)
         return NULL;
-    VdInfo *info = vd_disk_get_info(disk, &error);
+    VdGraphNode *graph = vd_disk_get_graph(disk, &error);
     image_close_quietly(disk);
-    if (!info)
+    if (!graph)
         out_failure(spec->name, error, "Could not get information on '%s': %s",
                     spec->name, error->message);
-    return info;
+    return graph;
 }
 
 static bool
@@ -151,25 +151,25 @@ names_same_file(const char *a, const char *b)
 }
 
 static bool
-chain_has(const GPtrArray *infos, const char *name)
+chain_has(const GPtrArray *graphs, const char *name)
 {
-    for (unsigned i = 0; i < infos->len; i++) {
-        const VdInfo *info = infos->pdata[i];
-        if (names_same_file(info->filename, name))
+    for (unsigned i = 0; i < graphs->len; i++) {
+        const VdGraphNode *link = graphs->pdata[i];
+        if (names_same_file(link->info->filename, name))
             return true;
     }
     return false;
 }
 
 static bool
-chain_check_next(const GPtrArray *infos, const char *name)
+chain_check_next(const GPtrArray *graphs, const char *name)
 {
-    if (chain_has(infos, name)) {
+    if (chain_has(graphs, name)) {
         out_failure(name, NULL, "Backing file '%s' creates an infinite loop.",
                     name);
         return false;
     }
-    if (infos->len >= CHAIN_MAX_LINKS) {
+    if (graphs->len >= CHAIN_MAX_LINKS) {
         out_failure(name, NULL, "'%s': more than %d images in the chain", name,
                     CHAIN_MAX_LINKS);
         return false;
@@ -178,25 +178,42 @@ chain_check_next(const GPtrArray *infos, const char *name)
 }
 
 GPtrArray *
-image_chain_infos(VdContext *ctx, const ImageSpec *spec, bool whole_chain)
+image_chain_graphs(VdContext *ctx, const ImageSpec *spec, bool whole_chain)
 {
-    g_autoptr(GPtrArray) infos =
-        g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
+    g_autoptr(GPtrArray) graphs =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vd_graph_node_free);
     ImageSpec link = *spec;
 
     for (;;) {
-        VdInfo *info = info_load(ctx, &link);
-        if (!info)
+        VdGraphNode *graph = graph_load(ctx, &link);
+        if (!graph)
             return NULL;
-        g_ptr_array_add(infos, info);
+        g_ptr_array_add(graphs, graph);
+        const VdInfo *info = graph->info;
         if (!whole_chain || !info->full_backing_filename)
-            return g_steal_pointer(&infos);
-        if (!chain_check_next(infos, info->full_backing_filename))
+            return g_steal_pointer(&graphs);
+        if (!chain_check_next(graphs, info->full_backing_filename))
             return NULL;
         link = (ImageSpec){.name = info->full_backing_filename,
                            .format = info->backing_format,
                            .flags = spec->flags};
     }
+}
+
+GPtrArray *
+image_chain_infos(VdContext *ctx, const ImageSpec *spec, bool whole_chain)
+{
+    g_autoptr(GPtrArray) graphs = image_chain_graphs(ctx, spec, whole_chain);
+
+    if (!graphs)
+        return NULL;
+    GPtrArray *infos =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
+    for (unsigned i = 0; i < graphs->len; i++) {
+        VdGraphNode *link = graphs->pdata[i];
+        g_ptr_array_add(infos, g_steal_pointer(&link->info));
+    }
+    return infos;
 }
 
 /* -- names ---------------------------------------------------------------- */

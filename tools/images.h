@@ -32,7 +32,10 @@ bool image_close(VdDisk *disk, const char *name);
 void image_close_quietly(VdDisk *disk);
 
 /* The image and, with @whole_chain, its parents, from the top down: an array
- * of VdInfo.  Headers only.  NULL after a message. */
+ * of VdGraphNode.  Headers only.  NULL after a message. */
+GPtrArray *image_chain_graphs(VdContext *ctx, const ImageSpec *spec,
+                              bool whole_chain);
+/* The same as an array of VdInfo. */
 GPtrArray *image_chain_infos(VdContext *ctx, const ImageSpec *spec,
                              bool whole_chain);
 

@@ -12,10 +12,14 @@
 #include "tools/images.h"
 #include "tools/img/info-json.h"
 
+enum { OPT_GRAPH = OPT_PRIVATE, OPT_LIMITS };
+
 static const CmdOption info_options[] = {
     CMD_ROW_FORMAT,
     CMD_ROW_IMAGE_OPTS,
     {'b', "backing-chain", NULL, "the image and all its parents"},
+    {OPT_GRAPH, "graph", NULL, "also the files that it is stored in"},
+    {OPT_LIMITS, "limits", NULL, "also what requests to it keep to"},
     CMD_ROW_FORCE_SHARE,
     CMD_ROWS_COMMON,
 };
@@ -49,17 +53,22 @@ disk_size_append(GString *out, const VdInfo *info)
     g_string_append_printf(out, "disk size: %s\n", size ? size : "unavailable");
 }
 
+/* @is_file: it stands on nothing further. */
 static void
-info_print_human(const VdInfo *info)
+head_append(GString *out, const VdInfo *info, bool is_file)
 {
     g_autofree char *size = human_size(info->virtual_size);
-    GString *out = g_string_new(NULL);
 
-    g_string_append_printf(out,
-                           "image: %s\nfile format: %s\n"
-                           "virtual size: %s (%" PRIu64 " bytes)\n",
-                           info->filename, info->format, size,
-                           info->virtual_size);
+    g_string_append_printf(
+        out, "%s: %s\n%s: %s\n%s: %s (%" PRIu64 " bytes)\n",
+        is_file ? "filename" : "image", info->filename,
+        is_file ? "protocol type" : "file format", info->format,
+        is_file ? "file length" : "virtual size", size, info->virtual_size);
+}
+
+static void
+facts_append(GString *out, const VdInfo *info)
+{
     disk_size_append(out, info);
     if (info->encrypted)
         g_string_append(out, "encrypted: yes\n");
@@ -73,53 +82,93 @@ info_print_human(const VdInfo *info)
         g_string_append(out, "Format specific information:\n");
         human_append_dict(out, info->specific, 4);
     }
-    fputs(out->str, stdout);
-    g_string_free(out, TRUE);
 }
 
 static void
-chain_print_human(const GPtrArray *infos)
+limits_append(GString *out, const VdGraphNode *node)
 {
-    for (unsigned i = 0; i < infos->len; i++) {
+    g_autoptr(GVariant) limits =
+        g_variant_ref_sink(info_limits_to_variant(node));
+
+    g_string_append(out, "Limits:\n");
+    human_append_dict(out, limits, 4);
+}
+
+static void
+lines_print(const char *text, unsigned indent)
+{
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1)
+        printf("%*s%.*s\n", (int) indent, "", (int) (end - text), text);
+}
+
+/* @path: of the node, with a slash at its end. */
+static void
+node_print_human(const VdGraphNode *node, const char *path, unsigned what,
+                 unsigned indent)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    head_append(out, node->info, indent > 0 && node->children->len == 0);
+    facts_append(out, node->info);
+    if (what & INFO_LIMITS)
+        limits_append(out, node);
+    lines_print(out->str, indent);
+    for (unsigned i = 0; (what & INFO_GRAPH) && i < node->children->len; i++) {
+        const VdGraphNode *child = node->children->pdata[i];
+        g_autofree char *deeper = g_strdup_printf("%s%s/", path, child->edge);
+        printf("%*sChild node '%s%s':\n", (int) indent, "", path, child->edge);
+        node_print_human(child, deeper, what, indent + 4);
+    }
+}
+
+static void
+chain_print_human(const GPtrArray *graphs, unsigned what)
+{
+    for (unsigned i = 0; i < graphs->len; i++) {
         if (i)
             putchar('\n');
-        info_print_human(infos->pdata[i]);
+        node_print_human(graphs->pdata[i], "/", what, 0);
     }
 }
 
 /* -- the command ---------------------------------------------------------- */
 
 static int
-info_run(const CommonOptions *common, const char *name, bool whole_chain)
+info_run(const CommonOptions *common, const char *name, unsigned what)
 {
     VdContext *ctx = image_context_new(common);
 
     if (!ctx)
         return 1;
     ImageSpec spec = image_spec(common, name, 0);
-    g_autoptr(GPtrArray) infos = image_chain_infos(ctx, &spec, whole_chain);
-    if (infos && common->json)
-        info_print_json(ctx, &spec, infos, whole_chain);
-    else if (infos)
-        chain_print_human(infos);
+    g_autoptr(GPtrArray) graphs =
+        image_chain_graphs(ctx, &spec, what & INFO_CHAIN);
+    if (graphs && common->json)
+        info_print_json(graphs, what, what & INFO_CHAIN);
+    else if (graphs)
+        chain_print_human(graphs, what);
     vd_context_free(ctx);
-    return infos ? 0 : 1;
+    return graphs ? 0 : 1;
 }
 
 static int
 cmd_info_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
-    bool whole_chain = false;
+    unsigned what = 0;
     int code;
 
-    while ((code = opts_next(parser)) > 0)
-        whole_chain = code == 'b' || whole_chain;
+    while ((code = opts_next(parser)) > 0) {
+        if (code == 'b')
+            what |= INFO_CHAIN;
+        else
+            what |= code == OPT_GRAPH ? INFO_GRAPH : INFO_LIMITS;
+    }
     if (code == OPTS_STOP)
         return opts_status(parser);
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
-    return info_run(opts_common(parser), opts_operands(parser)[0], whole_chain);
+    return info_run(opts_common(parser), opts_operands(parser)[0], what);
 }
 
 const Command cmd_info = {

@@ -8,8 +8,6 @@
  */
 #include "tools/img/info-json.h"
 
-#include <string.h>
-
 #include "tools/json.h"
 #include "tools/output.h"
 
@@ -53,99 +51,88 @@ facts_add(GVariantBuilder *object, const VdInfo *info)
     backing_add(object, info);
 }
 
-/* -- children ------------------------------------------------------------- */
+/* -- limits --------------------------------------------------------------- */
 
-static GVariant *
-file_to_variant(const VdInfo *info)
+GVariant *
+info_limits_to_variant(const VdGraphNode *node)
 {
+    const VdNodeLimits *limits = &node->limits;
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
-    g_auto(GVariantBuilder) none = JSON_BUILDER_INIT;
 
-    facts_add(&object, info);
-    json_add(&object, "children",
-             g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
-    specific_add(&object, info->format, g_variant_builder_end(&none));
+    json_add_uint(&object, "request-alignment", limits->request_align);
+    json_add_uint(&object, "memory-alignment", limits->mem_align);
+    json_add_uint(&object, "max-transfer", limits->max_transfer);
+    if (limits->opt_transfer)
+        json_add_uint(&object, "opt-transfer", limits->opt_transfer);
+    json_add_uint(&object, "pwrite-zeroes-alignment", limits->zeroes_align);
+    json_add_uint(&object, "pdiscard-alignment", limits->discard_align);
+    if (node->info->cluster_size)
+        json_add_uint(&object, "grain-size", node->info->cluster_size);
+    json_add_bool(&object, "sequential", limits->sequential);
     return g_variant_builder_end(&object);
-}
-
-/* A file that is missing or locked is left out: info shows what headers say,
- * and the image itself could be opened. */
-static void
-child_add(GVariantBuilder *list, VdContext *ctx, const ImageSpec *spec,
-          const char *name, const char *filename)
-{
-    g_auto(GVariantBuilder) child = JSON_BUILDER_INIT;
-    unsigned flags = spec->flags | VD_OPEN_NO_IO;
-    VdDisk *disk =
-        vd_disk_open(ctx, filename, "file", NULL, (VdOpenFlags) flags, NULL);
-    g_autoptr(VdInfo) info = disk ? vd_disk_get_info(disk, NULL) : NULL;
-
-    image_close_quietly(disk);
-    if (!info)
-        return;
-    json_add_string(&child, "name", name);
-    json_add(&child, "info", file_to_variant(info));
-    g_variant_builder_add_value(list, g_variant_builder_end(&child));
-}
-
-static void
-extents_add(GVariantBuilder *list, VdContext *ctx, const ImageSpec *spec,
-            const VdInfo *info)
-{
-    g_autoptr(GVariant) extents = NULL;
-
-    if (!info->specific)
-        return;
-    extents = g_variant_lookup_value(info->specific, "extents",
-                                     G_VARIANT_TYPE("aa{sv}"));
-    for (size_t i = 0; extents && i < g_variant_n_children(extents); i++) {
-        g_autoptr(GVariant) extent = g_variant_get_child_value(extents, i);
-        g_autofree char *name = g_strdup_printf("extents.%zu", i);
-        const char *filename;
-        if (g_variant_lookup(extent, "filename", "&s", &filename) &&
-            strcmp(filename, info->filename))
-            child_add(list, ctx, spec, name, filename);
-    }
-}
-
-static GVariant *
-children_to_variant(VdContext *ctx, const ImageSpec *spec, const VdInfo *info)
-{
-    g_auto(GVariantBuilder) list =
-        G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
-
-    child_add(&list, ctx, spec, "file", info->filename);
-    extents_add(&list, ctx, spec, info);
-    return g_variant_builder_end(&list);
 }
 
 /* -- the document --------------------------------------------------------- */
 
+static GVariant *node_to_variant(const VdGraphNode *node, unsigned what);
+
+/* What deeper nodes have to say is wanted only if the graph is. */
 static GVariant *
-info_to_variant(VdContext *ctx, const ImageSpec *spec, const VdInfo *info)
+children_to_variant(const VdGraphNode *node, unsigned what)
+{
+    g_auto(GVariantBuilder) list =
+        G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
+
+    if (!(what & INFO_GRAPH))
+        what &= ~INFO_LIMITS;
+    for (unsigned i = 0; i < node->children->len; i++) {
+        const VdGraphNode *child = node->children->pdata[i];
+        g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+        json_add_string(&object, "name", child->edge);
+        json_add(&object, "info", node_to_variant(child, what));
+        g_variant_builder_add_value(&list, g_variant_builder_end(&object));
+    }
+    return g_variant_builder_end(&list);
+}
+
+/* Of a file there is nothing specific to tell, and qemu-img tells just that. */
+static GVariant *
+nothing_specific(void)
+{
+    g_auto(GVariantBuilder) none = JSON_BUILDER_INIT;
+
+    return g_variant_builder_end(&none);
+}
+
+static GVariant *
+node_to_variant(const VdGraphNode *node, unsigned what)
 {
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+    const VdInfo *info = node->info;
 
     facts_add(&object, info);
     if (info->specific)
         specific_add(&object, info->format, info->specific);
-    if (!out_is_old())
-        json_add(&object, "children", children_to_variant(ctx, spec, info));
+    else if (node->children->len == 0 && *node->edge)
+        specific_add(&object, info->format, nothing_specific());
+    if (!out_is_old() || (what & INFO_GRAPH))
+        json_add(&object, "children", children_to_variant(node, what));
+    if (what & INFO_LIMITS)
+        json_add(&object, "limits", info_limits_to_variant(node));
     return g_variant_builder_end(&object);
 }
 
 void
-info_print_json(VdContext *ctx, const ImageSpec *spec, const GPtrArray *infos,
-                bool as_array)
+info_print_json(const GPtrArray *graphs, unsigned what, bool as_array)
 {
     if (!as_array) {
-        json_print(info_to_variant(ctx, spec, infos->pdata[0]), JSON_RANKED);
+        json_print(node_to_variant(graphs->pdata[0], what), JSON_RANKED);
         return;
     }
     g_auto(GVariantBuilder) list =
         G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("aa{sv}"));
-    for (unsigned i = 0; i < infos->len; i++)
-        g_variant_builder_add_value(
-            &list, info_to_variant(ctx, spec, infos->pdata[i]));
+    for (unsigned i = 0; i < graphs->len; i++)
+        g_variant_builder_add_value(&list,
+                                    node_to_variant(graphs->pdata[i], what));
     json_print(g_variant_builder_end(&list), JSON_RANKED);
 }

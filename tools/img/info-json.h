@@ -4,6 +4,14 @@
 
 #include "tools/images.h"
 
-/* @infos: of image_chain_infos() for @spec. */
-void info_print_json(VdContext *ctx, const ImageSpec *spec,
-                     const GPtrArray *infos, bool as_array);
+typedef enum InfoWhat {
+    INFO_CHAIN = 1 << 0,
+    INFO_GRAPH = 1 << 1,
+    INFO_LIMITS = 1 << 2,
+} InfoWhat;
+
+/* @graphs: of image_chain_graphs(); @what: InfoWhat. */
+void info_print_json(const GPtrArray *graphs, unsigned what, bool as_array);
+
+/* An object of what the node's limits say; floating. */
+GVariant *info_limits_to_variant(const VdGraphNode *node);
