@@ -104,6 +104,7 @@ vd_context_new(const VdContextParams *params, GError **error)
     ctx->envs = g_ptr_array_new();
     (void) pthread_mutex_init(&ctx->warn_lock, NULL);
     context_take_policy(ctx, params);
+    vd_context_observe(ctx, params->observer);
     return ctx;
 }
 
@@ -175,6 +176,7 @@ vd_context_free(VdContext *ctx)
 
     while (vio_loop_dispatch(ctx->loop)) /* callbacks that are still due */
         ;
+    vd_context_end_observing(ctx);
     vio_loop_free(ctx->loop);
     vd_context_free_spare(ctx);
     vio_cancel_unref(ctx->cancel);
@@ -281,6 +283,8 @@ vd_context_adopt_env(VdContext *ctx, VdEnv *env)
         .allow_any_path = ctx->allow_any_path,
         .contain_parents = ctx->contain_parents,
         .lock_wait_ms = ctx->lock_wait_ms,
+        .observe = ctx->observe,
+        .observe_opaque = ctx,
     };
     g_ptr_array_add(ctx->envs, env);
 }

@@ -32,6 +32,10 @@ struct VdContext {
     GQueue warnings;           /* of char */
     int n_warnings;            /* atomic: saves callers the lock */
 
+    VdObserver observer;
+    void (*observe)(const VdRequest *request, void *opaque); /* NULL = no */
+    GArray *requests; /* of VdRequest: answered, to be told */
+
     GQueue spare;       /* of requests' memory */
     GQueue done;        /* of finished requests whose callbacks are due */
     unsigned n_closing; /* disks whose asynchronous close is not answered */
@@ -56,6 +60,12 @@ bool vd_context_check_cancel(VdContext *ctx, GError **error);
 /* Hand a message to the user of the context, outside of any coroutine. */
 void vd_context_warn(VdContext *ctx, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
+
+/* observe.c: from the beginning of the context to its end, and what is due by
+ * now. */
+void vd_context_observe(VdContext *ctx, const VdObserver *observer);
+void vd_context_tell_requests(void *ctx);
+void vd_context_end_observing(VdContext *ctx);
 
 /* Memory of asynchronous requests that is kept for the next ones. */
 void vd_context_free_spare(VdContext *ctx);

@@ -4,6 +4,7 @@
  * Concurrency: yields only where the driver does.
  */
 #include "block/map.h"
+#include "block/observe.h"
 
 #include "block/chain.h"
 #include "block/rw-internal.h"
@@ -38,11 +39,16 @@ bool
 vd_map_co_own(VdNode *node, uint64_t off, uint64_t len, unsigned want,
               VdRun *run, GError **error)
 {
+    uint64_t start;
+
     len = MIN(len, node->size - off);
     node->stats.maps++;
     if (is_worth_asking(node, want)) {
         *run = (VdRun){.kind = VD_RUN_PARENT};
-        return node->driver->co_map(node, off, len, want, run, error) &&
+        start = vd_observe_start(node);
+        return vd_observe_done(
+                   node, VD_REQUEST_MAP, off, len, start,
+                   node->driver->co_map(node, off, len, want, run, error)) &&
                check_run(node, off, len, run, error);
     }
     *run = (VdRun){.kind = VD_RUN_DATA, .len = len, .child_off = off};

@@ -18,6 +18,9 @@ struct VdEnv {
     unsigned writable_link; /* this link of the chain (1 = the first parent) is
                                opened for writing, too; 0 = none */
     unsigned lock_wait_ms;  /* see VdContextParams */
+    /* Of each request that a leaf has answered; NULL = nobody watches. */
+    void (*observe)(const VdRequest *request, void *opaque);
+    void *observe_opaque;
 };
 
 /* Open the node that @name (path, SCHEME:..., json:{...}) and @opts describe.

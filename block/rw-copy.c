@@ -7,6 +7,7 @@
 #include "block/rw-internal.h"
 
 #include "block/chain.h"
+#include "block/observe.h"
 
 #include <inttypes.h>
 
@@ -83,16 +84,19 @@ copy_co_leaves(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
                uint64_t len, bool share, GError **error)
 {
     VdChange change = {.flags = 0};
+    uint64_t start;
     bool ok;
 
     if (src->driver != dst->driver || !src->driver->co_copy_range ||
         !vd_is_aligned(src, src_off, len) || !vd_is_aligned(dst, dst_off, len))
         return throw_by_buffers(dst, error);
     vd_change_co_begin(dst, &change, VD_CHANGE_CONTENT, dst_off, len);
+    start = vd_observe_start(dst);
     ok = vd_check_range(src, "copy", src_off, len, error) &&
          vd_check_write(dst, "copy", dst_off, len, error) &&
          src->driver->co_copy_range(src, src_off, dst, dst_off, len, share,
                                     error);
+    (void) vd_observe_done(dst, VD_REQUEST_COPY, dst_off, len, start, ok);
     if (ok && dst->growable)
         dst->size = MAX(dst->size, dst_off + len);
     return vd_change_co_end(dst, &change, ok, error);

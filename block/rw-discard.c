@@ -7,13 +7,16 @@
  * Concurrency: as all changes.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 static bool
 discard_co_driver(VdNode *node, uint64_t off, uint64_t len, GError **error)
 {
     g_autoptr(GError) cause = NULL;
+    uint64_t start = vd_observe_start(node);
 
-    if (node->driver->co_discard(node, off, len, &cause))
+    if (vd_observe_done(node, VD_REQUEST_DISCARD, off, len, start,
+                        node->driver->co_discard(node, off, len, &cause)))
         return true;
     if (vd_error_is(cause, VD_ERROR_NOT_SUPPORTED))
         return true;

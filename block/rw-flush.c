@@ -12,6 +12,7 @@
  * Concurrency: requests that end while a flush runs are not covered by it.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 #define CHILDREN_IN_FLIGHT 16
 
@@ -62,13 +63,17 @@ static bool
 flush_co_own(VdNode *node, GError **error)
 {
     uint64_t gen = node->write_gen;
+    uint64_t start;
 
     if (gen == node->flushed_gen)
         return true;
     if (node->driver->co_flush_to_disk) {
         if (vd_node_is_leaf(node))
             node->stats.flushes++;
-        if (!node->driver->co_flush_to_disk(node, &node->flush_error)) {
+        start = vd_observe_start(node);
+        if (!vd_observe_done(
+                node, VD_REQUEST_FLUSH, 0, 0, start,
+                node->driver->co_flush_to_disk(node, &node->flush_error))) {
             g_propagate_error(error, g_error_copy(node->flush_error));
             return false;
         }

@@ -8,6 +8,7 @@
  * around it as they are, so a read may overlap it.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 #include "io/trace.h"
 
@@ -16,13 +17,17 @@
 static bool
 read_co_driver(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
+    uint64_t start;
+
     if (vd_node_is_leaf(node)) {
         node->stats.reads++;
         node->stats.read_bytes += dst->len;
         node->leaf_stats->leaf_reads++;
         node->leaf_stats->leaf_read_bytes += dst->len;
     }
-    return node->driver->co_preadv(node, off, dst, error);
+    start = vd_observe_start(node);
+    return vd_observe_done(node, VD_REQUEST_READ, off, dst->len, start,
+                           node->driver->co_preadv(node, off, dst, error));
 }
 
 static bool

@@ -6,6 +6,7 @@
  * stores; writes that come meanwhile check their range again.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 #include <inttypes.h>
 
@@ -42,9 +43,14 @@ truncate_co_hide_parent(VdNode *node, uint64_t old, GError **error)
 static bool
 resize_co_driver(VdNode *node, const VdResize *how, GError **error)
 {
+    uint64_t start;
+
     if (node->driver->co_resize)
         return node->driver->co_resize(node, how, error);
-    return node->driver->co_truncate(node, how->size, how->prealloc, error);
+    start = vd_observe_start(node);
+    return vd_observe_done(
+        node, VD_REQUEST_TRUNCATE, 0, how->size, start,
+        node->driver->co_truncate(node, how->size, how->prealloc, error));
 }
 
 static bool

@@ -5,6 +5,7 @@
  * touch bytes outside of the request, or the size, are serialising.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 #include "io/trace.h"
 
@@ -92,6 +93,8 @@ static bool
 write_co_driver(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
                 GError **error)
 {
+    uint64_t start;
+
     if (!node->driver->co_pwritev)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: driver '%s' cannot write in place",
@@ -102,7 +105,10 @@ write_co_driver(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
         node->leaf_stats->leaf_writes++;
         node->leaf_stats->leaf_written_bytes += src->len;
     }
-    if (!node->driver->co_pwritev(node, off, src, flags, error))
+    start = vd_observe_start(node);
+    if (!vd_observe_done(
+            node, VD_REQUEST_WRITE, off, src->len, start,
+            node->driver->co_pwritev(node, off, src, flags, error)))
         return false;
     if (node->growable)
         vd_node_set_size(node, MAX(node->size, off + src->len));

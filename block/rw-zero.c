@@ -8,6 +8,7 @@
  * Concurrency: as all changes; the pieces of one request follow one another.
  */
 #include "block/rw-internal.h"
+#include "block/observe.h"
 
 #include "block/chain.h"
 
@@ -89,6 +90,7 @@ zero_co_driver(VdNode *node, VdChange *change, uint64_t off, uint64_t len,
                GError **error)
 {
     VdReqFlags flags = change->flags & (node->zero_flags | VD_REQ_NO_FALLBACK);
+    uint64_t start;
 
     if (!node->driver->co_write_zeroes)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
@@ -98,7 +100,10 @@ zero_co_driver(VdNode *node, VdChange *change, uint64_t off, uint64_t len,
         node->stats.zeroes++;
         node->stats.zeroed_bytes += len;
     }
-    if (!node->driver->co_write_zeroes(node, off, len, flags, error))
+    start = vd_observe_start(node);
+    if (!vd_observe_done(
+            node, VD_REQUEST_ZEROES, off, len, start,
+            node->driver->co_write_zeroes(node, off, len, flags, error)))
         return false;
     if (node->growable)
         node->size = MAX(node->size, off + len);

@@ -73,6 +73,46 @@ typedef struct VdContext VdContext;
  * the synchronous call that it belongs to returns. */
 typedef void (*VdWarnFunc)(const char *message, void *opaque);
 
+/* What has been asked of a file, device or server below the disks. */
+typedef enum VdRequestOp {
+    VD_REQUEST_READ,
+    VD_REQUEST_WRITE,
+    VD_REQUEST_ZEROES,
+    VD_REQUEST_DISCARD,
+    VD_REQUEST_FLUSH,
+    VD_REQUEST_TRUNCATE, /* len: the new size */
+    VD_REQUEST_COPY,     /* by the storage itself; off: where it goes to */
+    VD_REQUEST_MAP,      /* which parts are holes */
+    VD_REQUEST_OPS
+} VdRequestOp;
+
+/* "read", "write", "zeroes" ...; constant. */
+VD_PUBLIC const char *vd_request_op_name(VdRequestOp op);
+
+typedef struct VdRequest {
+    VdRequestOp op;
+    bool failed;      /* or not possible that way: another follows */
+    const char *file; /* lives as long as the process */
+    uint64_t off, len;
+    uint64_t start_ns, time_ns; /* start: CLOCK_MONOTONIC */
+} VdRequest;
+
+typedef struct VdContextStats {
+    uint64_t syscalls; /* for reading, writing and waiting */
+    uint64_t offloads; /* pieces of work for codec threads */
+    uint64_t buffer_bytes_peak;
+} VdContextStats;
+
+/* Of requests that have been answered, in that order: by the next turn of the
+ * loop, on the thread that runs the context, or by vd_context_free().  Must not
+ * call synchronous functions of the context.  end: by vd_context_free(), last;
+ * either may be NULL. */
+typedef struct VdObserver {
+    void (*request)(const VdRequest *request, void *opaque);
+    void (*end)(const VdContextStats *stats, void *opaque);
+    void *opaque;
+} VdObserver;
+
 typedef struct VdContextParams {
     const char *engine;    /* NULL or "auto", "uring", "threads" */
     bool fixed_thread;     /* only the creating thread will ever use it:
@@ -90,6 +130,7 @@ typedef struct VdContextParams {
     bool contain_parents;           /* parents too must stay inside */
     unsigned lock_wait_ms;          /* VD_OPEN_VMWARE_LOCK: how long to wait for
                                        others, a file; 0 = try once */
+    const VdObserver *observer;     /* is copied; NULL = nobody watches */
 } VdContextParams;
 
 /* @params NULL = defaults. */

@@ -250,6 +250,7 @@ threads_turn(VioLoop *loop, int64_t wait_ns)
         wait_ns = 0;
     if (wait_ns == 0 && loop->tokens_due == 0 && g_hash_table_size(t->fds) == 0)
         return false;
+    loop->stats.syscalls++;
     n = threads_wait(t, events, wait_ns);
     for (int i = 0; i < n; i++) {
         PollFd *p;

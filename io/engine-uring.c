@@ -37,6 +37,7 @@
 typedef struct Uring {
     struct io_uring ring;
     unsigned entries;
+    VioLoopStats *stats;        /* of the loop */
     bool disabled;              /* until the runner is known */
     bool pollable;              /* its descriptor wakes who sleeps on it */
     VioOp *queue, **queue_tail; /* no entry was free */
@@ -94,6 +95,7 @@ uring_open(VioLoop *loop, const VioLoopParams *params, char *why,
 
     u->entries = params->ring_entries ? params->ring_entries : URING_ENTRIES;
     u->queue_tail = &u->queue;
+    u->stats = &loop->stats;
     u->by_poll = vio_uring_under_valgrind();
     ret = uring_make_ring(loop, u, u->by_poll, &reason);
     (void) g_strlcpy(why, reason, why_size);
@@ -155,6 +157,13 @@ uring_fd(VioLoop *loop)
 
 /* -- submission ----------------------------------------------------------- */
 
+static void
+uring_enter(Uring *u)
+{
+    u->stats->syscalls++;
+    (void) io_uring_submit(&u->ring);
+}
+
 /* A free entry; makes room by submitting if it must.  NULL if that failed. */
 static struct io_uring_sqe *
 uring_sqe(Uring *u)
@@ -163,7 +172,7 @@ uring_sqe(Uring *u)
 
     if (sqe)
         return sqe;
-    (void) io_uring_submit(&u->ring); /* full completion ring: seen by turn */
+    uring_enter(u); /* full completion ring: seen by turn */
     return io_uring_get_sqe(&u->ring);
 }
 
@@ -183,7 +192,7 @@ uring_submit(VioLoop *loop, VioOp *op)
     vio_uring_prep(sqe, op);
     /* Do not let the device idle while a long ready list is worked off. */
     if (io_uring_sq_ready(&u->ring) >= u->entries / 2)
-        (void) io_uring_submit(&u->ring);
+        uring_enter(u);
 }
 
 static void
@@ -341,11 +350,13 @@ uring_wait(Uring *u, int64_t wait_ns)
     struct io_uring_cqe *cqe;
 
     if (u->by_poll) {
-        (void) io_uring_submit(&u->ring);
+        uring_enter(u);
+        u->stats->syscalls++;
         if (io_uring_cq_ready(&u->ring) == 0)
             (void) ppoll(&pfd, 1, wait_ns < 0 ? NULL : &poll_ts, NULL);
         return;
     }
+    u->stats->syscalls++;
     /* Time-out, signal, full completion ring: all end in reaping. */
     (void) io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1,
                                             wait_ns < 0 ? NULL : &ts, NULL);
@@ -361,7 +372,7 @@ uring_turn(VioLoop *loop, int64_t wait_ns)
     if (wait_ns != 0 && u->wake_armed)
         uring_wait(u, wait_ns);
     else if (io_uring_sq_ready(&u->ring) > 0)
-        (void) io_uring_submit(&u->ring);
+        uring_enter(u);
     return uring_reap(loop, u);
 }
 

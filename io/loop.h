@@ -101,6 +101,8 @@ uint64_t vio_now_ns(void);
 
 typedef struct VioLoopStats {
     uint64_t turns, submits, completions, inline_reads, inline_misses;
+    uint64_t syscalls; /* of operations and of waiting, by any thread; not of
+                          locks, memory and signalling */
     uint64_t offloads, coroutines_started, wakeups;
     unsigned coroutines_alive, coroutines_peak;
     uint64_t buffer_bytes, buffer_bytes_peak;

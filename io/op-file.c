@@ -133,6 +133,7 @@ inline_read(VioFile *file, const VioOp *op)
         preadv2(file->fd, op->data, (int) op->arg, (off_t) op->off, RWF_NOWAIT);
     bool hit = n >= 0;
 
+    file->loop->stats.syscalls++;
     if (n < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS)) {
         file->no_inline = true;
         return -EAGAIN;
@@ -192,6 +193,7 @@ file_probe_write(VioFile *file, const VioOp *op)
     ssize_t n = pwritev2(file->fd, op->data, (int) op->arg, (off_t) op->off,
                          (int) op->flags | RWF_NOWAIT);
 
+    file->loop->stats.syscalls++;
     file->writes = n > 0 ? FILE_WRITES_RING : FILE_WRITES_WORKER;
     return n > 0 ? n : -EAGAIN;
 }

@@ -93,6 +93,7 @@ op_work(void *opaque)
 int64_t
 vio_op_co_work_buffered(VioLoop *loop, VioOp *op)
 {
+    loop->stats.syscalls++;
     vio_pool_co_run(&loop->pools[VIO_POOL_BUFFERED], op_work, op);
     return op->result;
 }
@@ -131,13 +132,15 @@ vio_op_co_run(VioLoop *loop, VioOp *op)
 {
     int64_t ret = -EAGAIN;
 
-    if (vio_op_may_block(loop))
+    if (vio_op_may_block(loop)) {
+        loop->stats.syscalls++;
         ret = vio_op_execute(op);
-    else if (vio_op_in(loop->engine_ops, op->code))
+    } else if (vio_op_in(loop->engine_ops, op->code))
         for (int i = 0; i < RING_TRIES && op_again(ret); i++)
             ret = vio_op_co_submit(loop, op);
     if (!op_again(ret))
         return ret;
+    loop->stats.syscalls++;
     vio_pool_co_run(&loop->pools[VIO_POOL_BLOCKING], op_work, op);
     return op->result;
 }
@@ -145,6 +148,7 @@ vio_op_co_run(VioLoop *loop, VioOp *op)
 void
 vio_op_co_call(VioLoop *loop, VioFunc fn, void *opaque)
 {
+    loop->stats.syscalls++;
     if (vio_op_may_block(loop))
         fn(opaque);
     else
