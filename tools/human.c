@@ -55,6 +55,29 @@ human_share(uint64_t part, uint64_t whole)
                            size_digits(whole, unit, whole_text), units[unit]);
 }
 
+char *
+human_digits(double value)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    const char *form = value >= 99.95   ? "%.0f"
+                       : value >= 9.995 ? "%.1f"
+                                        : "%.2f";
+
+    return g_strdup(g_ascii_formatd(text, sizeof(text), form, value));
+}
+
+char *
+human_time(double ns)
+{
+    static const char *const time_units[] = {"ns", "us", "ms", "s"};
+    size_t unit = 0;
+
+    for (; ns >= 999.5 && unit + 1 < G_N_ELEMENTS(time_units); unit++)
+        ns /= 1000;
+    g_autofree char *number = human_digits(ns);
+    return g_strdup_printf("%s %s", number, time_units[unit]);
+}
+
 static void human_append_value(GString *out, GVariant *value, unsigned indent);
 
 static void

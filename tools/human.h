@@ -10,6 +10,10 @@
 char *human_size(uint64_t bytes);
 
 /* "21.5/50 GiB": both in the unit of @whole. */
+/* Three significant digits, never with an exponent. */
+char *human_digits(double value);
+/* "12.3 us" */
+char *human_time(double ns);
 char *human_share(uint64_t part, uint64_t whole);
 
 /* The members of an a{sv} as indented "key: value" lines, as qemu-img prints

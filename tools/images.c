@@ -5,12 +5,11 @@
  */
 #include "tools/images.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "tools/output.h"
+#include "tools/requests.h"
 
 #define CHAIN_MAX_LINKS 256
 
@@ -35,8 +34,10 @@ context_new(const CommonOptions *common, bool fixed_thread)
         .warn_opaque = (void *) common,
         .allow_paths = (const char *const *) common->allow_paths->pdata,
     };
-    VdContext *ctx = vd_context_new(&params, &error);
 
+    if (!requests_begin(common, &params.observer))
+        return NULL;
+    VdContext *ctx = vd_context_new(&params, &error);
     if (!ctx)
         out_failure(NULL, error, "%s", error->message);
     return ctx;
@@ -261,22 +262,4 @@ image_create_problem(const char *name)
         return g_strdup_printf(
             "Protocol driver '%s' does not support image creation", protocol);
     return g_strdup_printf("Unknown protocol '%s'", protocol);
-}
-
-void
-image_print_stats(const VdDisk *disk, const char *name)
-{
-    VdStats s;
-
-    vd_disk_get_stats(disk, &s);
-    fprintf(stderr,
-            "%s: reads %" PRIu64 " (%" PRIu64 " bytes), writes %" PRIu64
-            " (%" PRIu64 " bytes), flushes %" PRIu64 ", zeroes %" PRIu64
-            " (%" PRIu64 " bytes), discards %" PRIu64 " (%" PRIu64
-            " bytes), maps %" PRIu64 "; storage: reads %" PRIu64 " (%" PRIu64
-            " bytes), writes %" PRIu64 " (%" PRIu64 " bytes)\n",
-            name, s.reads, s.read_bytes, s.writes, s.written_bytes, s.flushes,
-            s.zeroes, s.zeroed_bytes, s.discards, s.discarded_bytes, s.maps,
-            s.leaf_reads, s.leaf_read_bytes, s.leaf_writes,
-            s.leaf_written_bytes);
 }

@@ -46,6 +46,3 @@ const char *image_local_path(const char *name);
 
 /* NULL if a file of that name can be made, else why not. */
 char *image_create_problem(const char *name);
-
-/* --stats: one line on stderr. */
-void image_print_stats(const VdDisk *disk, const char *name);

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench/latency.c - a log-linear histogram.
+/* tools/latency.c - a log-linear histogram.
  *
  * Cells 0 ... 63 hold one nanosecond each; behind them every power of two is
  * cut in 64 equal steps, up to nearly five hours.  What is longer is counted in
  * the last cell.
  *
- * Concurrency: one thread for each BenchLatency.
+ * Concurrency: one thread for each Latency.
  */
-#include "tools/img/bench/latency.h"
+#include "tools/latency.h"
 
 #include <math.h>
 #include <stddef.h>
 
 #define LATENCY_STEP_BITS 6 /* log2 of LATENCY_STEPS */
 
-const BenchPercentile bench_percentiles[BENCH_PERCENTILES] = {
+const LatencyPercentile latency_percentiles[LATENCY_PERCENTILES] = {
     {"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}};
 
 static size_t
@@ -39,7 +39,7 @@ cell_end(size_t cell)
 }
 
 void
-bench_latency_add(BenchLatency *latency, uint64_t ns)
+latency_add(Latency *latency, uint64_t ns)
 {
     if (latency->count == 0 || ns < latency->min_ns)
         latency->min_ns = ns;
@@ -51,7 +51,7 @@ bench_latency_add(BenchLatency *latency, uint64_t ns)
 }
 
 void
-bench_latency_merge(BenchLatency *to, const BenchLatency *from)
+latency_merge(Latency *to, const Latency *from)
 {
     if (from->count == 0)
         return;
@@ -66,7 +66,7 @@ bench_latency_merge(BenchLatency *to, const BenchLatency *from)
 }
 
 uint64_t
-bench_latency_percentile(const BenchLatency *latency, double percent)
+latency_percentile(const Latency *latency, double percent)
 {
     double wanted = ceil((double) latency->count * percent / 100);
     uint64_t seen = 0;
@@ -85,7 +85,7 @@ bench_latency_percentile(const BenchLatency *latency, double percent)
 }
 
 double
-bench_latency_mean(const BenchLatency *latency)
+latency_mean(const Latency *latency)
 {
     if (latency->count == 0)
         return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/bench/latency.h - how long requests took, in bounded memory.
+/* tools/latency.h - how long requests took, in bounded memory.
  *
  * A histogram whose steps grow with the values: a percentile is at most 1/64
  * too high, however many requests there were.
@@ -12,23 +12,23 @@
 #define LATENCY_POWERS 38
 #define LATENCY_CELLS (LATENCY_STEPS * (LATENCY_POWERS + 1))
 
-typedef struct BenchLatency {
+typedef struct Latency {
     uint64_t count, sum_ns;
     uint64_t min_ns, max_ns; /* exact; 0 if there is none */
     uint64_t cells[LATENCY_CELLS];
-} BenchLatency;
+} Latency;
 
-void bench_latency_add(BenchLatency *latency, uint64_t ns);
-void bench_latency_merge(BenchLatency *to, const BenchLatency *from);
+void latency_add(Latency *latency, uint64_t ns);
+void latency_merge(Latency *to, const Latency *from);
 /* The time that @percent of the requests did not exceed; 0 if there is none. */
-uint64_t bench_latency_percentile(const BenchLatency *latency, double percent);
-double bench_latency_mean(const BenchLatency *latency);
+uint64_t latency_percentile(const Latency *latency, double percent);
+double latency_mean(const Latency *latency);
 
 /* The percentiles that reports name: "p50" ... "p99.9". */
-typedef struct BenchPercentile {
+typedef struct LatencyPercentile {
     const char *name;
     double percent;
-} BenchPercentile;
+} LatencyPercentile;
 
-#define BENCH_PERCENTILES 4
-extern const BenchPercentile bench_percentiles[BENCH_PERCENTILES];
+#define LATENCY_PERCENTILES 4
+extern const LatencyPercentile latency_percentiles[LATENCY_PERCENTILES];

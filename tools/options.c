@@ -297,6 +297,9 @@ common_take(OptParser *parser, int code)
     case OPT_STATS:
         common->stats = true;
         return OPTS_END;
+    case OPT_LOG:
+        common->log = optarg;
+        return OPTS_END;
     case OPT_WORKERS:
         return take_workers(parser, optarg);
     case OPT_ALLOW_PATH:

@@ -25,6 +25,7 @@ typedef enum CmdLongCode {
     OPT_IMAGE_OPTS,
     OPT_OBJECT,
     OPT_STATS,
+    OPT_LOG,
     OPT_WORKERS,
     OPT_ALLOW_PATH,
     OPT_PRIVATE, /* codes of one command's own start here */
@@ -45,6 +46,7 @@ typedef struct CommonOptions {
     bool quiet, json, image_opts, force_share, stats;
     bool mute;          /* drop the library's warnings */
     const char *format; /* -f */
+    const char *log;    /* --log; NULL = none */
     const char *engine; /* -i; NULL = chosen by the library */
     unsigned workers;
     GPtrArray *allow_paths; /* NULL-terminated once reading is over */
@@ -90,8 +92,10 @@ typedef struct CommonOptions {
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
          "further directory that extents may lie in; may be repeated", true},  \
-        {OPT_STATS, "stats", NULL, "print request counts to stderr at exit",   \
-         true},                                                                \
+        {OPT_STATS, "stats", NULL,                                             \
+         "print counts and times of requests to stderr at exit", true},        \
+        {OPT_LOG, "log", "FILE",                                               \
+         "append each request to files below the images to FILE", true},       \
         {'h', "help", "[all]", "this help; all: every option explained"},      \
     {                                                                          \
         0                                                                      \

@@ -95,6 +95,24 @@ extent_new(const char *filename)
 }
 
 static void
+test_times_have_a_fitting_unit(void)
+{
+    static const struct {
+        double ns;
+        const char *text;
+    } cases[] = {
+        {0, "0.00 ns"},         {7, "7.00 ns"},     {999.4, "999 ns"},
+        {999.5, "1.00 us"},     {12345, "12.3 us"}, {9.996e6, "10.0 ms"},
+        {1500000000, "1.50 s"}, {1e13, "10000 s"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = human_time(cases[i].ns);
+        g_assert_cmpstr(text, ==, cases[i].text);
+    }
+}
+
+static void
 test_nested_facts(void)
 {
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
@@ -131,6 +149,8 @@ main(int argc, char **argv)
                     test_unit_changes_at_1000);
     g_test_add_func("/tools/human/never-scientific", test_never_scientific);
     g_test_add_func("/tools/human/share-has-one-unit", test_share_has_one_unit);
+    g_test_add_func("/tools/human/times-have-a-fitting-unit",
+                    test_times_have_a_fitting_unit);
     g_test_add_func("/tools/human/nested-facts", test_nested_facts);
     return g_test_run();
 }

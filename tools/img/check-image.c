@@ -14,6 +14,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/requests.h"
 
 /* -- human ---------------------------------------------------------------- */
 
@@ -237,7 +238,7 @@ check_in_context(VdContext *ctx, const CheckJob *job)
         return CHECK_FAILED;
     int status = check_disk(disk, job);
     if (job->common->stats)
-        image_print_stats(disk, job->name);
+        requests_add_disk(disk, job->name);
     if (!job->params.repair)
         image_close_quietly(disk);
     else if (!image_close(disk, job->name))

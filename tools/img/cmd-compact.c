@@ -13,6 +13,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/requests.h"
 
 #define COMPACT_USAGE 2
 #define COMPACT_PROGRESS_STEP 1.0
@@ -118,7 +119,7 @@ compact_in_context(VdContext *ctx, const CompactJob *job)
         return false;
     bool ok = compact_disk(disk, job, &result);
     if (job->common->stats)
-        image_print_stats(disk, job->name);
+        requests_add_disk(disk, job->name);
     ok = image_close(disk, job->name) && ok;
     if (ok && job->common->json)
         compact_print_json(&result, job->name);

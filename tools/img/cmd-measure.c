@@ -13,6 +13,7 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/img/snapshot-words.h"
+#include "tools/requests.h"
 
 enum { OPT_SIZE = OPT_PRIVATE, OPT_TARGET, OPT_SAMPLE };
 
@@ -85,7 +86,7 @@ measure_in_context(VdContext *ctx, const MeasureJob *job)
     bool ok = snapshot_refuse(disk, job->name, job->snapshot) &&
               measure_disk(ctx, disk, job);
     if (job->common->stats)
-        image_print_stats(disk, job->name);
+        requests_add_disk(disk, job->name);
     image_close_quietly(disk);
     return ok;
 }

@@ -10,6 +10,7 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
+#include "tools/requests.h"
 
 #define META_USAGE 2
 #define META_DESCRIPTOR (VD_OPEN_NO_IO | VD_OPEN_NO_EXTENTS | VD_OPEN_NO_PARENT)
@@ -135,7 +136,7 @@ meta_in_context(VdContext *ctx, const MetaAction *action, const MetaJob *job)
         return false;
     bool ok = action->run(disk, job);
     if (job->common->stats)
-        image_print_stats(disk, job->name);
+        requests_add_disk(disk, job->name);
     if (ok && action->writes)
         return image_close(disk, job->name);
     image_close_quietly(disk);

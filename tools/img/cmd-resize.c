@@ -14,6 +14,7 @@
 #include "tools/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/requests.h"
 
 enum {
     OPT_PREALLOCATION = OPT_PRIVATE,
@@ -171,7 +172,7 @@ resize_open_and_run(const Resize *r)
     if (disk) {
         ok = resize_disk(r, disk);
         if (r->common->stats)
-            image_print_stats(disk, r->name);
+            requests_add_disk(disk, r->name);
         ok = image_close(disk, r->name) && ok;
     }
     signals_watch(NULL);

@@ -22,6 +22,7 @@
 #include "tools/signals.h"
 #include "tools/img/resume.h"
 #include "tools/img/snapshot-words.h"
+#include "tools/requests.h"
 
 #define CONVERT_PROGRESS_STEP 1
 #define SECTOR_BYTES ((uint64_t) 512)
@@ -59,7 +60,7 @@ sources_close(ConvertJob *job)
 {
     for (unsigned i = 0; job->disks && i < job->n_sources; i++) {
         if (job->disks[i] && job->common->stats)
-            image_print_stats(job->disks[i], job->sources[i]);
+            requests_add_disk(job->disks[i], job->sources[i]);
         image_close_quietly(job->disks[i]);
     }
     g_free(job->disks);
@@ -179,7 +180,7 @@ copy_to(ConvertJob *job, VdDisk *target)
               copy_with_progress(job, target) && metadata_keep(job, target);
 
     if (job->common->stats)
-        image_print_stats(target, job->target);
+        requests_add_disk(target, job->target);
     return ok;
 }
 

@@ -10,6 +10,7 @@
 #include "tools/img/commands.h"
 #include "tools/output.h"
 #include "tools/process.h"
+#include "tools/requests.h"
 #include "tools/signals.h"
 #include "tools/trace.h"
 
@@ -118,6 +119,8 @@ main(int argc, char **argv)
         status = command ? command->run(command, argc - i, argv + i)
                          : wrong_usage("Command not found: ", argv[i]);
     }
+    if (!requests_finish() && status == 0)
+        status = 1;
     if (!out_finish() && status == 0)
         status = 1;
     return signals_status(status);

@@ -10,6 +10,7 @@
 #include "tools/images.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/requests.h"
 
 bool
 range_take(RangeJob *job, int code, const char *arg)
@@ -45,7 +46,7 @@ range_in_context(RangeJob *job, VdContext *ctx, unsigned flags,
         return false;
     bool ok = range_check(job, disk) && work(job, disk);
     if (job->common->stats)
-        image_print_stats(disk, job->file);
+        requests_add_disk(disk, job->file);
     if (ok && (flags & VD_OPEN_RDWR))
         return image_close(disk, job->file);
     image_close_quietly(disk); /* nothing to lose, or failed already */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/human.h"
 #include "tools/img/bench/output.h"
 #include "tools/json.h"
 
@@ -28,14 +29,14 @@ typedef struct Side {
 static double
 figure_of(const BenchResult *result, Figure figure)
 {
-    g_autofree BenchLatency *all = NULL;
+    g_autofree Latency *all = NULL;
 
     if (figure == FIG_IOPS)
         return bench_result_iops(result);
     if (figure == FIG_RATE)
         return bench_result_throughput(result);
     all = bench_result_latency(result);
-    return (double) bench_latency_percentile(all, figure == FIG_P50 ? 50 : 99);
+    return (double) latency_percentile(all, figure == FIG_P50 ? 50 : 99);
 }
 
 static int
@@ -87,8 +88,8 @@ medians_print(const Side sides[2])
         const double *m = sides[s].medians;
         g_autofree char *iops = bench_iops_text(m[FIG_IOPS]);
         g_autofree char *rate = bench_throughput_text(m[FIG_RATE]);
-        g_autofree char *p50 = bench_time_text(m[FIG_P50]);
-        g_autofree char *p99 = bench_time_text(m[FIG_P99]);
+        g_autofree char *p50 = human_time(m[FIG_P50]);
+        g_autofree char *p99 = human_time(m[FIG_P99]);
         printf("median %c: %s IOPS, %s, p50 %s, p99 %s\n", 'A' + s, iops, rate,
                p50, p99);
     }

@@ -95,17 +95,16 @@ bench_rate_plots_append(GString *out, const BenchGrid *grid)
 static void
 latency_set_series(Plot *plot, const BenchGrid *grid, unsigned size)
 {
-    plot->n_series = BENCH_PERCENTILES;
+    plot->n_series = LATENCY_PERCENTILES;
     for (unsigned i = 0; i < plot->n_x; i++) {
-        g_autofree BenchLatency *all =
-            bench_result_latency(grid->cells[size][i]);
-        for (unsigned p = 0; p < BENCH_PERCENTILES; p++)
-            plot->series[p].y[i] = (double) bench_latency_percentile(
-                all, bench_percentiles[p].percent);
+        g_autofree Latency *all = bench_result_latency(grid->cells[size][i]);
+        for (unsigned p = 0; p < LATENCY_PERCENTILES; p++)
+            plot->series[p].y[i] = (double) latency_percentile(
+                all, latency_percentiles[p].percent);
     }
-    for (unsigned p = 0; p < BENCH_PERCENTILES; p++) {
+    for (unsigned p = 0; p < LATENCY_PERCENTILES; p++) {
         plot->series[p].css_class = bench_percentile_colours[p];
-        plot->series[p].label = g_strdup(bench_percentiles[p].name);
+        plot->series[p].label = g_strdup(latency_percentiles[p].name);
     }
 }
 
@@ -132,7 +131,7 @@ latency_set_range(Plot *plots, unsigned n)
 }
 
 void
-bench_latency_plots_append(GString *out, const BenchGrid *grid)
+latency_plots_append(GString *out, const BenchGrid *grid)
 {
     Plot plots[BENCH_AXIS_MAX] = {0};
 

@@ -7,4 +7,4 @@
 /* Throughput and IOPS, over block size and over depth. */
 void bench_rate_plots_append(GString *out, const BenchGrid *grid);
 /* Percentiles over depth, a plot for each block size. */
-void bench_latency_plots_append(GString *out, const BenchGrid *grid);
+void latency_plots_append(GString *out, const BenchGrid *grid);

@@ -45,8 +45,8 @@ const char bench_html_css[] =
     ".p1{stroke:var(--p1)}.p2{stroke:var(--p2)}.p3{stroke:var(--p3)}"
     ".dot{fill:var(--card);stroke-width:2}\n";
 
-const char *const bench_percentile_colours[BENCH_PERCENTILES] = {"p0", "p1",
-                                                                 "p2", "p3"};
+const char *const bench_percentile_colours[LATENCY_PERCENTILES] = {"p0", "p1",
+                                                                   "p2", "p3"};
 
 const char *
 bench_ramp_colour(unsigned i, unsigned n)

@@ -28,12 +28,12 @@ static void
 row_append(GString *out, const BenchGrid *grid, unsigned s, unsigned d)
 {
     const BenchResult *cell = grid->cells[s][d];
-    g_autofree BenchLatency *all = bench_result_latency(cell);
+    g_autofree Latency *all = bench_result_latency(cell);
     g_autofree char *size = human_size(grid->sizes.values[s]);
     g_autofree char *iops = bench_iops_text(bench_result_iops(cell));
     g_autofree char *rate =
         bench_throughput_text(bench_result_throughput(cell));
-    g_autofree char *mean = bench_html_time(bench_latency_mean(all));
+    g_autofree char *mean = bench_html_time(latency_mean(all));
     g_autofree char *max = bench_html_time((double) all->max_ns);
 
     g_string_append_printf(out, "<tr><td>%s</td><td>%u</td>", size,
@@ -43,10 +43,9 @@ row_append(GString *out, const BenchGrid *grid, unsigned s, unsigned d)
     cell_append(out, iops);
     cell_append(out, rate);
     cell_append(out, mean);
-    for (size_t p = 0; p < BENCH_PERCENTILES; p++) {
-        g_autofree char *text =
-            bench_html_time((double) bench_latency_percentile(
-                all, bench_percentiles[p].percent));
+    for (size_t p = 0; p < LATENCY_PERCENTILES; p++) {
+        g_autofree char *text = bench_html_time(
+            (double) latency_percentile(all, latency_percentiles[p].percent));
         cell_append(out, text);
     }
     cell_append(out, max);
@@ -60,8 +59,8 @@ table_append(GString *out, const BenchGrid *grid)
                          "<thead><tr><th>block size</th><th>depth</th>"
                          "<th>requests</th><th>IOPS</th><th>throughput</th>"
                          "<th>average</th>");
-    for (size_t p = 0; p < BENCH_PERCENTILES; p++)
-        g_string_append_printf(out, "<th>%s</th>", bench_percentiles[p].name);
+    for (size_t p = 0; p < LATENCY_PERCENTILES; p++)
+        g_string_append_printf(out, "<th>%s</th>", latency_percentiles[p].name);
     g_string_append(out, "<th>max</th></tr></thead>\n<tbody>\n");
     for (unsigned s = 0; s < grid->sizes.n; s++)
         for (unsigned d = 0; d < grid->depths.n; d++)
@@ -180,7 +179,7 @@ bench_html(const BenchReport *report)
     g_string_append(out, "<h2>Latency</h2>\n<p>How long requests took, by "
                          "percentile: of a hundred requests 99 took no longer "
                          "than p99. All plots have one scale.</p>\n");
-    bench_latency_plots_append(out, report->grid);
+    latency_plots_append(out, report->grid);
     table_append(out, report->grid);
     g_string_append(out, "</body>\n</html>\n");
     return out;

@@ -127,14 +127,13 @@ lane_flush_due(const LaneWork *work)
 }
 
 void
-lane_time_note(BenchLane *lane, BenchLatency *kind, uint64_t start,
-               bool measured)
+lane_time_note(BenchLane *lane, Latency *kind, uint64_t start, bool measured)
 {
     uint64_t now = lane_now_ns();
 
     if (!measured)
         return;
-    bench_latency_add(kind, now - start);
+    latency_add(kind, now - start);
     lane->end_ns = now;
 }
 

@@ -27,7 +27,7 @@ BenchRequest lane_work_next(LaneWork *work);
 bool lane_flush_due(const LaneWork *work);
 
 /* What began at @start has ended. */
-void lane_time_note(BenchLane *lane, BenchLatency *kind, uint64_t start,
+void lane_time_note(BenchLane *lane, Latency *kind, uint64_t start,
                     bool measured);
 /* The first failure of the lane is kept, and all lanes stop.  NULL @req: it was
  * no request of the plan. */

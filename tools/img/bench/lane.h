@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "tools/img/bench/latency.h"
+#include "tools/latency.h"
 #include "tools/img/bench/plan.h"
 
 #include "include/vdisk.h"
@@ -18,7 +18,7 @@ typedef struct BenchLane {
     gint *stop; /* set by the first lane that fails, for all of them */
 
     /* found out */
-    BenchLatency read, write, flush;
+    Latency read, write, flush;
     uint64_t begin_ns, end_ns; /* of the measurement */
     uint64_t requests;         /* measured */
     GError *error;             /* the first */

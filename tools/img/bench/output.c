@@ -16,18 +16,6 @@
 
 #define NS_PER_SEC 1000000000.0
 
-/* Three significant digits, never with an exponent. */
-static char *
-digits(double value)
-{
-    char text[G_ASCII_DTOSTR_BUF_SIZE];
-    const char *form = value >= 99.95   ? "%.0f"
-                       : value >= 9.995 ? "%.1f"
-                                        : "%.2f";
-
-    return g_strdup(g_ascii_formatd(text, sizeof(text), form, value));
-}
-
 char *
 bench_throughput_text(double bytes_per_second)
 {
@@ -37,21 +25,9 @@ bench_throughput_text(double bytes_per_second)
 }
 
 char *
-bench_time_text(double ns)
-{
-    static const char *const units[] = {"ns", "us", "ms", "s"};
-    size_t unit = 0;
-
-    for (; ns >= 999.5 && unit + 1 < G_N_ELEMENTS(units); unit++)
-        ns /= 1000;
-    g_autofree char *number = digits(ns);
-    return g_strdup_printf("%s %s", number, units[unit]);
-}
-
-char *
 bench_iops_text(double iops)
 {
-    return digits(iops);
+    return human_digits(iops);
 }
 
 /* -- lines ---------------------------------------------------------------- */
@@ -100,20 +76,19 @@ bench_print_plan(const BenchPlan *plan, bool brief)
 }
 
 static void
-latency_print(const char *kind, const BenchLatency *latency)
+latency_print(const char *kind, const Latency *latency)
 {
     if (latency->count == 0)
         return;
-    g_autofree char *min = bench_time_text((double) latency->min_ns);
-    g_autofree char *mean = bench_time_text(bench_latency_mean(latency));
+    g_autofree char *min = human_time((double) latency->min_ns);
+    g_autofree char *mean = human_time(latency_mean(latency));
     printf("%s latency: min %s, avg %s", kind, min, mean);
-    for (size_t i = 0; i < BENCH_PERCENTILES; i++) {
-        g_autofree char *text =
-            bench_time_text((double) bench_latency_percentile(
-                latency, bench_percentiles[i].percent));
-        printf(", %s %s", bench_percentiles[i].name, text);
+    for (size_t i = 0; i < LATENCY_PERCENTILES; i++) {
+        g_autofree char *text = human_time((double) latency_percentile(
+            latency, latency_percentiles[i].percent));
+        printf(", %s %s", latency_percentiles[i].name, text);
     }
-    g_autofree char *max = bench_time_text((double) latency->max_ns);
+    g_autofree char *max = human_time((double) latency->max_ns);
     printf(", max %s\n", max);
 }
 
@@ -200,8 +175,7 @@ bench_json_add_shape(GVariantBuilder *object, const BenchPlan *plan)
 }
 
 static void
-add_latency(GVariantBuilder *object, const char *key,
-            const BenchLatency *latency)
+add_latency(GVariantBuilder *object, const char *key, const Latency *latency)
 {
     g_auto(GVariantBuilder) inner = JSON_BUILDER_INIT;
 
@@ -209,11 +183,11 @@ add_latency(GVariantBuilder *object, const char *key,
         return;
     json_add_uint(&inner, "count", latency->count);
     json_add_uint(&inner, "min", latency->min_ns);
-    json_add_uint(&inner, "avg", (uint64_t) bench_latency_mean(latency));
-    for (size_t i = 0; i < BENCH_PERCENTILES; i++)
+    json_add_uint(&inner, "avg", (uint64_t) latency_mean(latency));
+    for (size_t i = 0; i < LATENCY_PERCENTILES; i++)
         json_add_uint(
-            &inner, bench_percentiles[i].name,
-            bench_latency_percentile(latency, bench_percentiles[i].percent));
+            &inner, latency_percentiles[i].name,
+            latency_percentile(latency, latency_percentiles[i].percent));
     json_add_uint(&inner, "max", latency->max_ns);
     json_add(object, key, g_variant_builder_end(&inner));
 }

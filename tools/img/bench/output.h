@@ -11,9 +11,8 @@ void bench_print_plan(const BenchPlan *plan, bool brief);
 /* "Run completed in 0.123 seconds." and the figures. */
 void bench_print_result(const BenchResult *result, bool brief);
 
-/* "317 MiB/s"; "12.3 us".  Free with g_free. */
+/* "317 MiB/s".  Free with g_free. */
 char *bench_throughput_text(double bytes_per_second);
-char *bench_time_text(double ns);
 /* "81038", and "0.25" where whole numbers say too little. */
 char *bench_iops_text(double iops);
 

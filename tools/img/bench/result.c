@@ -50,12 +50,12 @@ bench_result_throughput(const BenchResult *result)
     return (double) result->bytes / result->seconds;
 }
 
-BenchLatency *
+Latency *
 bench_result_latency(const BenchResult *result)
 {
-    BenchLatency *all = g_new0(BenchLatency, 1);
+    Latency *all = g_new0(Latency, 1);
 
-    bench_latency_merge(all, &result->read);
-    bench_latency_merge(all, &result->write);
+    latency_merge(all, &result->read);
+    latency_merge(all, &result->write);
     return all;
 }

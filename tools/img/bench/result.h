@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "tools/img/bench/latency.h"
+#include "tools/latency.h"
 
 typedef struct BenchResult {
     const char *engine; /* "uring" or "threads" */
@@ -13,7 +13,7 @@ typedef struct BenchResult {
     uint64_t size;            /* of the disk */
     uint64_t requests, bytes; /* answered, without those of the warm-up */
     double seconds;
-    BenchLatency read, write, flush;
+    Latency read, write, flush;
     bool interrupted; /* by a signal */
     bool abandoned;   /* and requests are still in flight: end the process */
 } BenchResult;
@@ -30,4 +30,4 @@ double bench_result_iops(const BenchResult *result);
 /* Bytes a second. */
 double bench_result_throughput(const BenchResult *result);
 /* Reads and writes together; belongs to the caller. */
-BenchLatency *bench_result_latency(const BenchResult *result);
+Latency *bench_result_latency(const BenchResult *result);

@@ -14,6 +14,7 @@
 #include "tools/img/bench/lane.h"
 #include "tools/output.h"
 #include "tools/signals.h"
+#include "tools/requests.h"
 
 #define NS_PER_SEC 1000000000.0
 
@@ -60,7 +61,7 @@ target_close(const Crew *crew, VdDisk *disk)
     bool ok = true;
 
     if (crew->target->common.stats)
-        image_print_stats(disk, crew->target->name);
+        requests_add_disk(disk, crew->target->name);
     if (bench_plan_writes(crew->plan))
         ok = image_close(disk, crew->target->name);
     else
@@ -125,9 +126,9 @@ crew_add_lane(Crew *crew, BenchLane *lane)
         result->format = g_strdup(vd_disk_format(lane->disk));
         result->size = vd_disk_size(lane->disk);
     }
-    bench_latency_merge(&result->read, &lane->read);
-    bench_latency_merge(&result->write, &lane->write);
-    bench_latency_merge(&result->flush, &lane->flush);
+    latency_merge(&result->read, &lane->read);
+    latency_merge(&result->write, &lane->write);
+    latency_merge(&result->flush, &lane->flush);
     crew_add_times(crew, lane);
     crew->abandoned |= lane->abandoned;
     if (lane->error && !crew->error)

@@ -19,15 +19,13 @@
 static void
 cell_print(const BenchPlan *plan, const BenchResult *result)
 {
-    g_autofree BenchLatency *all = bench_result_latency(result);
+    g_autofree Latency *all = bench_result_latency(result);
     g_autofree char *size = human_size(plan->buf_size);
     g_autofree char *iops = bench_iops_text(bench_result_iops(result));
     g_autofree char *rate =
         bench_throughput_text(bench_result_throughput(result));
-    g_autofree char *p50 =
-        bench_time_text((double) bench_latency_percentile(all, 50));
-    g_autofree char *p99 =
-        bench_time_text((double) bench_latency_percentile(all, 99));
+    g_autofree char *p50 = human_time((double) latency_percentile(all, 50));
+    g_autofree char *p99 = human_time((double) latency_percentile(all, 99));
 
     printf("%s, depth %u: %s IOPS, %s, p50 %s, p99 %s\n", size, plan->depth,
            iops, rate, p50, p99);

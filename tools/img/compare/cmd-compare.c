@@ -11,6 +11,7 @@
 #include "tools/img/compare/compare.h"
 #include "tools/images.h"
 #include "tools/output.h"
+#include "tools/requests.h"
 #include "tools/signals.h"
 
 enum { OPT_ALL = OPT_PRIVATE, OPT_HASH };
@@ -59,7 +60,7 @@ compare_run(CompareJob *job)
         status = job->hash ? compare_hashes(job) : compare_contents(job);
     for (int i = 0; i < job->n_images; i++) {
         if (job->disks[i] && job->common->stats)
-            image_print_stats(job->disks[i], job->names[i]);
+            requests_add_disk(job->disks[i], job->names[i]);
         image_close_quietly(job->disks[i]);
     }
     signals_watch(NULL);

@@ -15,6 +15,7 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
+#include "tools/requests.h"
 
 enum { OPT_DEPTH_NAMES = OPT_PRIVATE, OPT_PICTURE };
 
@@ -171,7 +172,7 @@ map_run(MapJob *job, const CommonOptions *common, const char *name)
     VdDisk *disk = image_open(ctx, &spec);
     bool ok = disk && map_print(job, disk, name);
     if (disk && common->stats)
-        image_print_stats(disk, name);
+        requests_add_disk(disk, name);
     image_close_quietly(disk);
     vd_context_free(ctx);
     return ok ? 0 : 1;
