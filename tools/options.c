@@ -53,6 +53,18 @@ opts_getopt_tables(const CmdOption *options, GString *shorts, GArray *longs)
     }
 }
 
+/* Words before --output=json may be wrong, and that is told in the document,
+ * too. */
+static void
+find_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--output=json") ||
+            (!strcmp(argv[i], "--output") && i + 1 < argc &&
+             !strcmp(argv[i + 1], "json")))
+            out_set_json(true);
+}
+
 OptParser *
 opts_begin(const Command *command, int argc, char **argv)
 {
@@ -67,6 +79,7 @@ opts_begin(const Command *command, int argc, char **argv)
     parser->shorts = g_string_new(":");
     parser->common.allow_paths = g_ptr_array_new();
     opts_getopt_tables(command->options, parser->shorts, parser->longs);
+    find_json(argc, argv);
     optind = 0; /* glibc: start anew, also the permutation */
     return parser;
 }
