@@ -17,8 +17,7 @@
 /* A parent is read by its child and written by nobody, but for the one link
  * that takes over what others hold (vd_commit); a check is of one image. */
 #define NOT_FOR_PARENTS                                                        \
-    (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |      \
-     VD_OPEN_CHECK)
+    (VD_OPEN_RDWR | VD_OPEN_TOP_ONLY | VD_OPEN_UNMAP | VD_OPEN_CHECK)
 
 typedef struct {
     VdOpenImage how;

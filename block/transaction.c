@@ -218,7 +218,9 @@ tx_co_open_leaf(VdTransaction *tx, const VdEnv *env, const TxFile *file,
     const VdDriver *driver = vd_registry_find_scheme("file");
     VdOptions *opts = vd_options_new();
     VdEnv inner = *env; /* the lock of @tx is no other's */
-    VdOpenImage how = {.env = &inner, .flags = VD_OPEN_RDWR};
+    /* No crash finds it half made: the commit makes it durable, or nobody
+     * cares. */
+    VdOpenImage how = {.env = &inner, .flags = VD_OPEN_RDWR | VD_OPEN_NO_FLUSH};
     VdNode *node;
 
     inner.tx = tx;

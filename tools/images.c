@@ -7,7 +7,9 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
+#include "tools/human.h"
 #include "tools/output.h"
 #include "tools/requests.h"
 
@@ -262,4 +264,43 @@ image_create_problem(const char *name)
         return g_strdup_printf(
             "Protocol driver '%s' does not support image creation", protocol);
     return g_strdup_printf("Unknown protocol '%s'", protocol);
+}
+
+/* -- room ----------------------------------------------------------------- */
+
+void
+image_hint_space(const GError *error, const char *name, const char *what,
+                 uint64_t needed)
+{
+    const char *path = image_local_path(name);
+    g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
+    struct statvfs fs;
+
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE) || !dir ||
+        statvfs(dir, &fs) != 0)
+        return;
+    g_autofree char *free_text =
+        human_size((uint64_t) fs.f_bavail * fs.f_frsize);
+    g_autofree char *need_text = human_size(needed);
+    if (needed)
+        out_hint("'%s' has %s left; %s may need up to %s in all.", dir,
+                 free_text, what, need_text);
+    else
+        out_hint("'%s' has %s left.", dir, free_text);
+}
+
+void
+image_hint_space_of_disk(VdContext *ctx, const ImageSpec *spec,
+                         const GError *error)
+{
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE))
+        return;
+    VdImageRef ref = image_ref(spec);
+    unsigned flags =
+        (ref.flags & ~VD_OPEN_RDWR) | VD_OPEN_NO_PARENT | VD_OPEN_NO_IO;
+    VdDisk *disk = vd_disk_open(ctx, ref.name, ref.format, NULL,
+                                (VdOpenFlags) flags, NULL);
+    image_hint_space(error, spec->name, "the image",
+                     disk ? vd_disk_size(disk) : 0);
+    image_close_quietly(disk);
 }

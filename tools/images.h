@@ -39,6 +39,15 @@ GPtrArray *image_chain_graphs(VdContext *ctx, const ImageSpec *spec,
 GPtrArray *image_chain_infos(VdContext *ctx, const ImageSpec *spec,
                              bool whole_chain);
 
+/* If @error says that there is no room: how much there is where the local file
+ * @name lies, and that @what ("the copy") may need @needed bytes (0 = nobody
+ * knows). */
+void image_hint_space(const GError *error, const char *name, const char *what,
+                      uint64_t needed);
+/* The same for a disk that may become as full as its size allows. */
+void image_hint_space_of_disk(VdContext *ctx, const ImageSpec *spec,
+                              const GError *error);
+
 /* The name of a parent as seen from the directory of @image. */
 char *image_relative_name(const char *image, const char *name);
 /* The path of a plain or "file:" name; NULL for others. */

@@ -24,6 +24,7 @@ typedef enum CmdLongCode {
     OPT_OUTPUT = 256,
     OPT_IMAGE_OPTS,
     OPT_OBJECT,
+    OPT_SYNC,
     OPT_STATS,
     OPT_LOG,
     OPT_WORKERS,
@@ -73,6 +74,11 @@ typedef struct CommonOptions {
     {                                                                          \
         'U', "force-share", NULL,                                              \
             "open although somebody writes to the image", true                 \
+    }
+#define CMD_ROW_SYNC                                                           \
+    {                                                                          \
+        OPT_SYNC, "sync", "end|none",                                          \
+            "end (default): durable before the command ends", true             \
     }
 #define CMD_ROW_QUIET                                                          \
     {                                                                          \
@@ -144,6 +150,11 @@ bool opts_match_cache(const char *text, VdOpenFlags *flags);
 bool opts_parse_cache(const char *what, const char *text, VdOpenFlags *flags);
 /* "end" or "none". */
 bool opts_parse_sync(const char *text, bool *no_sync);
+/* The same for commands that change an image in place: how flushes are to be
+ * taken, whatever the cache mode says of them. */
+typedef enum SyncMode { SYNC_BY_CACHE, SYNC_END, SYNC_NONE } SyncMode;
+bool opts_parse_sync_mode(const char *text, SyncMode *mode);
+VdOpenFlags opts_sync_cache(SyncMode mode, VdOpenFlags cache);
 bool opts_parse_list(OptList *list, const char *text);
 
 /* What getopt_long() takes: appended to @shorts and to @longs, an array of

@@ -116,6 +116,27 @@ opts_parse_sync(const char *text, bool *no_sync)
 }
 
 bool
+opts_parse_sync_mode(const char *text, SyncMode *mode)
+{
+    bool no_sync;
+
+    if (!opts_parse_sync(text, &no_sync))
+        return false;
+    *mode = no_sync ? SYNC_NONE : SYNC_END;
+    return true;
+}
+
+VdOpenFlags
+opts_sync_cache(SyncMode mode, VdOpenFlags cache)
+{
+    if (mode == SYNC_NONE)
+        cache |= VD_OPEN_NO_FLUSH;
+    else if (mode == SYNC_END)
+        cache &= ~VD_OPEN_NO_FLUSH;
+    return cache;
+}
+
+bool
 opts_parse_list(OptList *list, const char *text)
 {
     if (optlist_add(list, text))

@@ -5,7 +5,9 @@ vdisk-img runs through a link named qemu-img, so that its messages begin with
 the same name; VDISK_IMG_COMPAT chooses the generation of texts.
 """
 import contextlib
+import hashlib
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -109,3 +111,44 @@ class Place:
 
     def path(self, name):
         return os.path.join(self.dir, name)
+
+
+def make_noise(path, size):
+    """The same incompressible bytes each time."""
+    source = random.Random(size)
+    with open(path, "wb") as f:
+        for _ in range(size // 65536):
+            f.write(source.randbytes(65536))
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def snapshot(directory):
+    return {name: digest(os.path.join(directory, name))
+            for name in os.listdir(directory)}
+
+
+def assert_unchanged(directory, before):
+    assert_equal(before, snapshot(directory), "files")
+
+
+class SmallFilesystem:
+    """A tmpfs of @size; needs root and the right to mount."""
+
+    def __init__(self, path, size):
+        self.path = path
+        os.mkdir(path)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o",
+                               "size=%d" % size, "none", path],
+                              capture_output=True, check=False)
+        if done.returncode != 0:
+            raise Skip("a small tmpfs cannot be mounted here")
+
+    def __enter__(self):
+        return self.path
+
+    def __exit__(self, *exc):
+        subprocess.run(["umount", self.path], check=True)

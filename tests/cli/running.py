@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """running - vdisk-img in the background, to be stopped in the middle."""
-import hashlib
 import os
-import random
 import re
 import signal
 import subprocess
@@ -14,19 +12,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from tools import VDISK_IMG, Failed  # noqa: E402
 
 PATIENCE = 30             # seconds until a process is called stuck
-
-
-def make_noise(path, size):
-    """The same incompressible bytes each time."""
-    source = random.Random(size)
-    with open(path, "wb") as f:
-        for _ in range(size // 65536):
-            f.write(source.randbytes(65536))
-
-
-def digest(path):
-    with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
 
 
 def default_signals():

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-requests - --log and --stats: what the storage below images was asked,
 in every command that does I/O, and never at the cost of an image."""
-import hashlib
 import json
 import os
 import re
@@ -11,9 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from fixture import assert_equal, make_images  # noqa: E402
+from fixture import Place, assert_equal, digest  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, run, scratch,  # noqa: E402
+from tools import (VDISK_IMG, VDISK_IO, Failed, run,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
 
 HEADER = "# requests: operation offset length ns result file\n"
@@ -49,20 +48,8 @@ COMMANDS = (
 )
 
 
-class Images:
+class Images(Place):
     """A fresh directory of images for each case."""
-
-    def __enter__(self):
-        self.temp = scratch()
-        self.dir = self.temp.__enter__()
-        make_images(self.dir)
-        return self
-
-    def __exit__(self, *args):
-        return self.temp.__exit__(*args)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
 
     def run(self, *args, code=0):
         result = run([VDISK_IMG, *args], cwd=self.dir)
@@ -80,8 +67,7 @@ class Images:
         return lines
 
     def digest(self, name):
-        with open(self.path(name), "rb") as f:
-            return hashlib.sha256(f.read()).hexdigest()
+        return digest(self.path(name))
 
 
 def check_command(args, files):
@@ -263,7 +249,7 @@ def add_log(suite):
             for name in ("b.raw", "empty.raw"):
                 before = images.digest(name)
                 holder = subprocess.Popen(
-                    [os.environ.get("VDISK_IO", ""), "-f", "raw", name],
+                    [VDISK_IO, "-f", "raw", name],
                     cwd=images.dir, stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE)
                 holder.stdin.write(b"length\n")

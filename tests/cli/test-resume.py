@@ -12,8 +12,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from fixture import MIB, assert_equal  # noqa: E402
-from running import PATIENCE, Running, digest, make_noise  # noqa: E402
+from fixture import MIB, assert_equal, digest, make_noise  # noqa: E402
+from running import PATIENCE, Running  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (SHORT, VDISK_IMG, Failed, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails, working_engines)

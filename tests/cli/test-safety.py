@@ -14,9 +14,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(__file__))
 
-from fixture import MIB, assert_equal, make_images  # noqa: E402
+from fixture import (MIB, SmallFilesystem, assert_equal,  # noqa: E402
+                     assert_unchanged, digest, make_images, make_noise,
+                     snapshot)
 from loop import LoopDevice  # noqa: E402
-from running import PATIENCE, Running, digest, make_noise  # noqa: E402
+from running import PATIENCE, Running  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import (DISK_IO, VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
@@ -31,15 +33,6 @@ def target_args(kind):
     if kind == "vmdk":
         return ["-O", "vmdk"]
     return ["-O", "vmdk", "-o", "subformat=" + kind]
-
-
-def snapshot(directory):
-    return {name: digest(os.path.join(directory, name))
-            for name in os.listdir(directory)}
-
-
-def assert_unchanged(directory, before):
-    assert_equal(before, snapshot(directory), "files")
 
 
 def make_damaged_stream(directory):
@@ -122,25 +115,6 @@ def check_full_by_limit(kind, existing):
         if b"File too large" not in done.stderr:
             raise Failed(done.stderr.decode())
         assert_unchanged(d, before)
-
-
-class SmallFilesystem:
-    """A tmpfs of @size; needs root and the right to mount."""
-
-    def __init__(self, path, size):
-        self.path = path
-        os.mkdir(path)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o",
-                               "size=%d" % size, "none", path],
-                              capture_output=True, check=False)
-        if done.returncode != 0:
-            raise Skip("a small tmpfs cannot be mounted here")
-
-    def __enter__(self):
-        return self.path
-
-    def __exit__(self, *exc):
-        subprocess.run(["umount", self.path], check=True)
 
 
 def noisy_device(directory, size):

@@ -49,6 +49,19 @@ clone_print_json(const CloneJob *job, const VdCopyResult *result)
     json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
 }
 
+static void
+tell_space(VdContext *ctx, const CloneJob *job, const GError *error)
+{
+    ImageSpec spec = image_spec(job->common, job->source, 0);
+
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE))
+        return;
+    g_autoptr(GPtrArray) infos = image_chain_infos(ctx, &spec, false);
+    const VdInfo *info = infos ? infos->pdata[0] : NULL;
+    image_hint_space(error, job->target, "the copy",
+                     info ? info->virtual_size : 0);
+}
+
 static bool
 clone_in_context(VdContext *ctx, const CloneJob *job)
 {
@@ -69,10 +82,11 @@ clone_in_context(VdContext *ctx, const CloneJob *job)
     bool ok = vd_clone(ctx, job->source, job->target, &params, &result, &error);
 
     progress_end(progress, ok);
-    if (!ok)
+    if (!ok) {
         out_failure(job->target, error, "Could not clone '%s' to '%s': %s",
                     job->source, job->target, error->message);
-    else if (job->common->json)
+        tell_space(ctx, job, error);
+    } else if (job->common->json)
         clone_print_json(job, &result);
     return ok;
 }

@@ -22,6 +22,7 @@ static const CmdOption commit_options[] = {
     CMD_ROW_IMAGE_OPTS,
     {'t', "cache", "CACHE",
      "none, writeback (default), writethrough, directsync, unsafe", true},
+    CMD_ROW_SYNC,
     {'b', "base", "BASE",
      "commit into this link of the chain, not the parent; implies -d"},
     {'d', "drop", NULL, "do not empty the image afterwards"},
@@ -37,6 +38,7 @@ typedef struct {
     const CommonOptions *common;
     const char *name;
     VdOpenFlags cache;
+    SyncMode sync;
     VdCommitParams params;
 } CommitJob;
 
@@ -58,11 +60,30 @@ commit_print(const CommitJob *job, const VdCommitResult *result)
     }
 }
 
+/* It is the base that grows: the one that was named, or the parent. */
+static void
+tell_space(const CommitJob *job, VdContext *ctx, const GError *error)
+{
+    ImageSpec spec = image_spec(job->common, job->name, 0);
+
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE))
+        return;
+    g_autoptr(GPtrArray) infos = image_chain_infos(ctx, &spec, false);
+    const VdInfo *top = infos ? infos->pdata[0] : NULL;
+    if (top && job->params.base)
+        image_hint_space(error, job->params.base, "the base",
+                         top->virtual_size);
+    else if (top && top->full_backing_filename)
+        image_hint_space(error, top->full_backing_filename, "the base",
+                         top->virtual_size);
+}
+
 static int
 commit_in(CommitJob *job, VdContext *ctx)
 {
     g_autoptr(GError) error = NULL;
-    ImageSpec spec = image_spec(job->common, job->name, job->cache);
+    ImageSpec spec = image_spec(job->common, job->name,
+                                opts_sync_cache(job->sync, job->cache));
     Progress *progress =
         progress_begin(job->common->progress, COMMIT_PROGRESS_STEP);
     VdCommitResult result = {0};
@@ -75,11 +96,13 @@ commit_in(CommitJob *job, VdContext *ctx)
     job->params.progress_opaque = progress;
     ok = vd_commit(ctx, &job->params, &result, &error);
     progress_end(progress, ok);
-    if (ok)
+    if (ok) {
         commit_print(job, &result);
-    else
-        out_failure(job->name, error, "%s", error->message);
-    return ok ? 0 : 1;
+        return 0;
+    }
+    out_failure(job->name, error, "%s", error->message);
+    tell_space(job, ctx, error);
+    return 1;
 }
 
 static int
@@ -103,6 +126,8 @@ commit_take(CommitJob *job, int code, const char *arg)
     switch (code) {
     case 't':
         return opts_parse_cache("cache", arg, &job->cache);
+    case OPT_SYNC:
+        return opts_parse_sync_mode(arg, &job->sync);
     case 'b':
         job->params.base = arg;
         return true;

@@ -16,7 +16,7 @@
 #include "tools/output.h"
 #include "tools/signals.h"
 
-enum { OPT_SYNC = OPT_PRIVATE, OPT_NO_CLOBBER };
+enum { OPT_NO_CLOBBER = OPT_PRIVATE };
 
 static const CmdOption create_options[] = {
     {'f', "format", "FMT", "format of the new image; default raw"},
@@ -26,8 +26,7 @@ static const CmdOption create_options[] = {
     {'o', "options", "OPTS", "KEY=VALUE,...; \"help\" lists them"},
     {OPT_NO_CLOBBER, "no-clobber", NULL, "refuse to replace an existing file",
      true},
-    {OPT_SYNC, "sync", "end|none",
-     "end (default): durable before the command ends", true},
+    CMD_ROW_SYNC,
     CMD_ROW_QUIET,
     CMD_ROWS_COMMON,
 };
@@ -135,10 +134,14 @@ result_print_json(const CreateJob *job, VdContext *ctx)
 
 /* In qemu-img's words, where those tell less. */
 static int
-create_refused(const CreateJob *job, const GError *error)
+create_refused(const CreateJob *job, uint64_t size, const GError *error)
 {
-    if (!g_error_matches(error, VD_ERROR, VD_ERROR_FILE_TOO_BIG))
-        return create_fail(job, error, error->message);
+    if (!g_error_matches(error, VD_ERROR, VD_ERROR_FILE_TOO_BIG)) {
+        (void) create_fail(job, error, error->message);
+        image_hint_space(error, job->filename, "the image",
+                         size == UINT64_MAX ? 0 : size);
+        return 1;
+    }
     out_failure(job->filename, error,
                 "%s: The image size is too large for file format '%s'",
                 job->filename, job->format);
@@ -162,7 +165,7 @@ image_make(CreateJob *job, VdContext *ctx, const VdCreateParams *params,
         return create_fail(job, NULL, "Image creation needs a size parameter");
     result_print(job, description);
     if (!vd_create(ctx, params, &error))
-        return create_refused(job, error);
+        return create_refused(job, params->size, error);
     return job->common->json ? result_print_json(job, ctx) : 0;
 }
 

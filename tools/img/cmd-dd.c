@@ -23,15 +23,12 @@
 #define DD_BLOCK 512
 #define DD_SPARSE 4096
 
-enum { OPT_SYNC = OPT_PRIVATE };
-
 static const CmdOption dd_options[] = {
     CMD_ROW_FORMAT,
     CMD_ROW_IMAGE_OPTS,
     {'O', "output-format", "FMT", "format of the output; default raw"},
     CMD_ROW_FORCE_SHARE,
-    {OPT_SYNC, "sync", "end|none",
-     "end (default): durable before the command ends", true},
+    CMD_ROW_SYNC,
     CMD_ROWS_COMMON,
 };
 

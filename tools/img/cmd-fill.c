@@ -48,10 +48,12 @@ fill_step(const FillJob *fill, VdDisk *disk, uint64_t off, uint64_t len,
                           : vd_disk_write_zeroes(disk, off, len,
                                                  VD_REQ_MAY_UNMAP, &error);
 
-    if (!ok)
+    if (!ok) {
         out_failure(fill->range.file, error,
                     "error while writing at byte %" PRIu64 ": %s", off,
                     error->message);
+        image_hint_space(error, fill->range.file, "the disk", fill->range.len);
+    }
     return ok;
 }
 

@@ -26,6 +26,7 @@ static const CmdOption rebase_options[] = {
     CMD_ROW_IMAGE_OPTS,
     {'t', "cache", "CACHE",
      "none, writeback (default), writethrough, directsync, unsafe", true},
+    CMD_ROW_SYNC,
     {'T', "source-cache", "CACHE", "of the new parent; default writeback",
      true},
     {'b', "backing", "FILE", "the new parent; \"\" = none"},
@@ -50,6 +51,7 @@ typedef struct {
     const CommonOptions *common;
     const char *name;
     VdOpenFlags cache;
+    SyncMode sync;
     bool compress;
     VdRebaseParams params;
     uint64_t id_before, id_after; /* content id of the parent, as remembered */
@@ -100,7 +102,8 @@ static int
 rebase_in(RebaseJob *job, VdContext *ctx)
 {
     g_autoptr(GError) error = NULL;
-    ImageSpec spec = image_spec(job->common, job->name, job->cache);
+    ImageSpec spec = image_spec(job->common, job->name,
+                                opts_sync_cache(job->sync, job->cache));
     VdRebaseResult result = {0};
     Progress *progress;
     bool ok;
@@ -114,6 +117,7 @@ rebase_in(RebaseJob *job, VdContext *ctx)
     progress_end(progress, ok);
     if (!ok) {
         out_failure(job->name, error, "%s", error->message);
+        image_hint_space_of_disk(ctx, &spec, error);
         return 1;
     }
     job->id_after = parent_id(job, ctx);
@@ -142,6 +146,8 @@ rebase_take(RebaseJob *job, int code, const char *arg)
     switch (code) {
     case 't':
         return opts_parse_cache("cache", arg, &job->cache);
+    case OPT_SYNC:
+        return opts_parse_sync_mode(arg, &job->sync);
     case 'T':
         return opts_parse_cache("source cache", arg, &job->params.parent_flags);
     case 'b':

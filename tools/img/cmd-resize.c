@@ -28,6 +28,7 @@ static const CmdOption resize_options[] = {
     CMD_ROW_IMAGE_OPTS,
     {'t', "cache", "CACHE",
      "none, writeback (default), writethrough, directsync, unsafe", true},
+    CMD_ROW_SYNC,
     {OPT_PREALLOCATION, "preallocation", "off|metadata|falloc|full",
      "of what is added; default off"},
     {OPT_SHRINK, "shrink", NULL, "a smaller size is what is meant"},
@@ -46,6 +47,7 @@ typedef struct {
     char sign; /* of a size that counts from what there is; 0: the size */
     uint64_t value;
     VdOpenFlags cache;
+    SyncMode sync;
     VdResizeParams params;
 } Resize;
 
@@ -112,16 +114,21 @@ resize_check(const Resize *r, uint64_t now, uint64_t size)
 /* -- the work
  * ---------------------------------------------------------------------- */
 
+typedef struct {
+    uint64_t before, after;
+    const char *format; /* constant */
+} ResizeResult;
+
 static void
-resize_report(const Resize *r, const VdDisk *disk, uint64_t before)
+resize_report(const Resize *r, const ResizeResult *result)
 {
     if (r->common->json) {
         g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
 
         json_add_string(&object, "filename", r->name);
-        json_add_string(&object, "format", vd_disk_format(disk));
-        json_add_uint(&object, "previous-size", before);
-        json_add_uint(&object, "virtual-size", vd_disk_size(disk));
+        json_add_string(&object, "format", result->format);
+        json_add_uint(&object, "previous-size", result->before);
+        json_add_uint(&object, "virtual-size", result->after);
         json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
     } else if (!r->common->quiet) {
         puts("Image resized.");
@@ -140,41 +147,56 @@ resize_run(const Resize *r, VdDisk *disk, uint64_t size)
     params.progress_opaque = progress;
     ok = vd_disk_resize(disk, size, &params, &error);
     progress_end(progress, ok);
-    if (!ok)
+    if (!ok) {
         out_failure(r->name, error, "%s", error->message);
+        image_hint_space(error, r->name, "the image", size);
+    }
     return ok;
 }
 
 static bool
-resize_disk(const Resize *r, VdDisk *disk)
+resize_disk(const Resize *r, VdDisk *disk, ResizeResult *result)
 {
-    uint64_t before = vd_disk_size(disk), size = 0;
+    uint64_t size = 0;
 
-    if (!resize_target(r, before, &size) || !resize_check(r, before, size) ||
-        !resize_run(r, disk, size))
+    result->before = vd_disk_size(disk);
+    result->format = vd_disk_format(disk);
+    if (!resize_target(r, result->before, &size) ||
+        !resize_check(r, result->before, size) || !resize_run(r, disk, size))
         return false;
-    resize_report(r, disk, before);
+    result->after = vd_disk_size(disk);
     return true;
+}
+
+static bool
+resize_in_context(const Resize *r, VdContext *ctx)
+{
+    ImageSpec spec = image_spec(r->common, r->name,
+                                VD_OPEN_RDWR | VD_OPEN_UNMAP |
+                                    opts_sync_cache(r->sync, r->cache));
+    VdDisk *disk = image_open(ctx, &spec);
+    ResizeResult result = {0};
+
+    if (!disk)
+        return false;
+    bool ok = resize_disk(r, disk, &result);
+    if (r->common->stats)
+        requests_add_disk(disk, r->name);
+    ok = image_close(disk, r->name) && ok;
+    if (ok)
+        resize_report(r, &result);
+    return ok;
 }
 
 static int
 resize_open_and_run(const Resize *r)
 {
     VdContext *ctx = image_context_new(r->common);
-    bool ok = false;
 
     if (!ctx)
         return 1;
     signals_watch(ctx);
-    ImageSpec spec =
-        image_spec(r->common, r->name, VD_OPEN_RDWR | VD_OPEN_UNMAP | r->cache);
-    VdDisk *disk = image_open(ctx, &spec);
-    if (disk) {
-        ok = resize_disk(r, disk);
-        if (r->common->stats)
-            requests_add_disk(disk, r->name);
-        ok = image_close(disk, r->name) && ok;
-    }
+    bool ok = resize_in_context(r, ctx);
     signals_watch(NULL);
     vd_context_free(ctx);
     return ok ? 0 : 1;
@@ -204,6 +226,8 @@ resize_take(Resize *r, int code, const char *arg)
     switch (code) {
     case 't':
         return opts_parse_cache("cache", arg, &r->cache);
+    case OPT_SYNC:
+        return opts_parse_sync_mode(arg, &r->sync);
     case OPT_PREALLOCATION:
         return parse_preallocation(arg, &r->params.prealloc);
     case OPT_SHRINK:

@@ -12,10 +12,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/statvfs.h>
 
 #include "tools/formats.h"
-#include "tools/human.h"
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
@@ -72,18 +70,8 @@ sources_close(ConvertJob *job)
 static void
 tell_space(const ConvertJob *job, const GError *error)
 {
-    const char *path = image_local_path(job->target);
-    g_autofree char *dir = path ? g_path_get_dirname(path) : NULL;
-    struct statvfs fs;
-
-    if (!g_error_matches(error, VD_ERROR, VD_ERROR_NO_SPACE) || !dir ||
-        job->target_image_opts || statvfs(dir, &fs) != 0)
-        return;
-    g_autofree char *free_text =
-        human_size((uint64_t) fs.f_bavail * fs.f_frsize);
-    g_autofree char *need_text = human_size(job->total);
-    out_hint("'%s' has %s left; the copy may need up to %s in all.", dir,
-             free_text, need_text);
+    if (!job->target_image_opts)
+        image_hint_space(error, job->target, "the copy", job->total);
 }
 
 static void
