@@ -92,14 +92,14 @@ typedef struct CommonOptions {
     {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
         {OPT_OBJECT, "object", "OBJ",                                          \
          "secret,id=ID,data=...|file=...; accepted for compatibility", true},  \
+        {OPT_STATS, "stats", NULL,                                             \
+         "print counts and times of requests to stderr at exit", true},        \
         {'i', "aio", "threads|io_uring|native",                                \
          "default, and native: by probing", true},                             \
         {OPT_WORKERS, "workers", "N",                                          \
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
          "further directory that extents may lie in; may be repeated", true},  \
-        {OPT_STATS, "stats", NULL,                                             \
-         "print counts and times of requests to stderr at exit", true},        \
         {OPT_LOG, "log", "FILE",                                               \
          "append each request to files below the images to FILE", true},       \
         {'h', "help", "[all]", "this help; all: every option explained"},      \
