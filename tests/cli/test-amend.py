@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import fixture  # noqa: E402
-from fixture import assert_equal, held, run_link  # noqa: E402
+from fixture import assert_equal, held, qemu_img_72, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed, disk_io, run, vdisk_img  # noqa: E402
 
