@@ -358,17 +358,21 @@ data_co_sum_unread(VdCopy *c, const VdSpan *span)
     return ok;
 }
 
+bool
+vd_copy_co_write_read(VdCopy *c, const VdSpan *span, const uint8_t *buf)
+{
+    data_co_sum(c, span, buf);
+    return c->choice.fill_holes ? data_co_write_different(c, span, buf)
+                                : data_co_write_span(c, span, buf);
+}
+
 static bool
 data_co_copy_span(VdCopy *c, const VdSpan *span)
 {
     uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
-    bool ok = vd_copy_co_read(c, span, buf);
+    bool ok =
+        vd_copy_co_read(c, span, buf) && vd_copy_co_write_read(c, span, buf);
 
-    if (ok)
-        data_co_sum(c, span, buf);
-    if (ok)
-        ok = c->choice.fill_holes ? data_co_write_different(c, span, buf)
-                                  : data_co_write_span(c, span, buf);
     vio_buffer_put(c->loop, buf, span->len);
     return ok;
 }

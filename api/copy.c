@@ -119,6 +119,10 @@ copy_co_dispatch(VdCopy *c)
     g_autoptr(VioCoGroup) group = vio_co_group_new(c->depth);
     VdSpan span;
 
+    if (c->endless) {
+        vd_copy_co_endless(c, group);
+        return;
+    }
     vd_plan_start(c);
     while (c->error == NULL && vd_plan_co_next(c, &span))
         copy_co_dispatch_span(c, group, span);
@@ -420,6 +424,8 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
     } else {
         return false;
     }
+    if (!vd_copy_check_endless(c, error))
+        return false;
     vd_meter_init(&c->meter, c->loop, c->params.progress,
                   c->params.progress_opaque);
     return vd_copy_set_resume(c, error);

@@ -8,6 +8,7 @@
  *         (copy-stream.c)    read, encode on workers, append: in order
  *   sums (copy-sums.c)       what planner and items have found, if asked for
  *   verification (copy-verify.c)  holds the target against them, later
+ *   endless (copy-endless.c) instead of planner and dispatcher, for pipes
  *   marks (copy-resume.c)    up to where everything is done
  *
  * All of them are coroutines of one loop.  The first thing that goes wrong
@@ -93,6 +94,7 @@ typedef struct VdCopy {
     uint64_t unit;       /* spans of data are rounded outward to it */
     uint64_t item_bytes; /* largest item; a multiple of unit */
     size_t zero_block;   /* zero detection looks at whole blocks of this */
+    bool endless;        /* the source is open_ended */
     bool keep_zeroes;    /* zeroes found among data are data */
     unsigned offload_misses; /* how often in a row it has been in vain */
     size_t out_room;         /* append: room for the records of an item */
@@ -148,6 +150,14 @@ bool vd_plan_co_next(VdCopy *c, VdSpan *span);
 /* Have the planner stop and wait until it has. */
 void vd_plan_co_stop(VdCopy *c);
 
+/* -- copy-endless.c ----------------------------------------------------------
+ */
+
+/* Is a source open_ended, and the copy one that such a source can have? */
+bool vd_copy_check_endless(VdCopy *c, GError **error);
+/* Read to its end and written, in members of @group, which is joined. */
+void vd_copy_co_endless(VdCopy *c, VioCoGroup *group);
+
 /* -- copy-resume.c -----------------------------------------------------------
  */
 
@@ -164,6 +174,8 @@ void vd_copy_co_resume_end(VdCopy *c);
 
 /* Fill @buf with the bytes of @span; a failure has been recorded. */
 bool vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf);
+/* What has been read goes to the target; a failure has been recorded. */
+bool vd_copy_co_write_read(VdCopy *c, const VdSpan *span, const uint8_t *buf);
 bool vd_copy_co_data_item(void *arg, GError **error);
 bool vd_copy_co_zero_item(void *arg, GError **error);
 bool vd_copy_co_stream_item(void *arg, GError **error);

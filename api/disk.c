@@ -188,6 +188,12 @@ vd_disk_size(const VdDisk *disk)
     return vd_node_size(disk->node);
 }
 
+bool
+vd_disk_is_open_ended(const VdDisk *disk)
+{
+    return vd_node_limits(disk->node)->open_ended;
+}
+
 const char *
 vd_disk_format(const VdDisk *disk)
 {

@@ -358,6 +358,15 @@ struct VdDriver {
 
     /* Filters that can stop requests: vd_disk_set_break() and the like. */
     bool (*on_break)(VdNode *node, VdBreak *call, GError **error);
+
+    /* Of a node that is open_ended (asked for by VD_OPEN_OPEN_ENDED), of which
+     * only the head can be read: one of these.
+     * read_on: bytes in order, from the first one on; *got is less than @len
+     * only where they end.
+     * find_end: keep all that comes; then the node is like any other. */
+    bool (*co_read_on)(VdNode *node, void *buf, size_t len, size_t *got,
+                       GError **error);
+    bool (*co_find_end)(VdNode *node, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -35,6 +35,8 @@ typedef struct VdLimits {
     uint64_t discard_align; /* bytes */
     bool sequential;        /* every byte is written once, in order; a leaf's,
                                and those of nodes that pass bytes through */
+    bool open_ended;        /* more comes behind what can be read, and nobody
+                               knows how much: see co_read_on */
 } VdLimits;
 
 /* -- for drivers ----------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "block/name.h"
 #include "block/options-internal.h"
 #include "block/overlay.h"
+#include "block/rw.h"
 
 #include <string.h>
 
@@ -139,6 +140,12 @@ open_co_probed(VdNode *node, VdOptions *opts, GError **error)
     const VdDriver *driver = file ? vd_probe_co_driver(file, error) : NULL;
 
     if (!driver) {
+        vd_node_co_discard_failed(node, false);
+        return false;
+    }
+    /* Formats look everywhere. */
+    if (vd_node_limits(file)->open_ended && !(driver->caps & VD_CAP_RAW) &&
+        !vd_node_co_find_end(file, error)) {
         vd_node_co_discard_failed(node, false);
         return false;
     }

@@ -6,7 +6,8 @@
  *   rw-write.c     checks, zero detection, FUA, growing
  *   rw-guard.c     the head of a disk that was guessed to be raw
  *   rw-zero.c      zeroes, and data in their place
- *   rw-discard.c rw-flush.c rw-truncate.c rw-copy.c rw-compact.c
+ *   rw-discard.c rw-flush.c rw-truncate.c rw-copy.c rw-whole.c
+ *   rw-open-end.c
  *   align.c        bounce buffers, checked read-modify-write
  */
 #pragma once

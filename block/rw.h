@@ -39,6 +39,11 @@ bool vd_node_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
  * behind the new end. */
 bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 
+/* Of nodes that are open_ended, see block/driver.h. */
+bool vd_node_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
+                        GError **error);
+bool vd_node_co_find_end(VdNode *node, GError **error);
+
 /* The driver's co_compact, with all changes held off; not flushed. */
 bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
                         VdCompactResult *result, GError **error);

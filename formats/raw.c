@@ -98,10 +98,18 @@ raw_co_open(VdNode *node, VdOptions *opts, GError **error)
     /* Alignment is left to the door of the child. */
     vd_node_limits(node)->opt_transfer = vd_node_limits(child)->opt_transfer;
     vd_node_limits(node)->sequential = vd_node_limits(child)->sequential;
+    vd_node_limits(node)->open_ended =
+        vd_node_limits(child)->open_ended && !s->windowed && s->offset == 0;
     vd_node_set_name(node, vd_node_name(child));
     vd_node_set_write_flags(node, VD_REQ_FUA,
                             VD_REQ_FUA | VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     return true;
+}
+
+static bool
+raw_co_read_on(VdNode *node, void *buf, size_t len, size_t *got, GError **error)
+{
+    return vd_node_co_read_on(raw_child(node), buf, len, got, error);
 }
 
 static bool
@@ -275,6 +283,7 @@ const VdDriver vd_raw_driver = {
     .co_measure = raw_co_measure,
     .co_map = raw_co_map,
     .co_pwritev = raw_co_pwritev,
+    .co_read_on = raw_co_read_on,
     .co_write_zeroes = raw_co_write_zeroes,
     .co_discard = raw_co_discard,
     .co_truncate = raw_co_truncate,

@@ -89,7 +89,8 @@ VD_PUBLIC unsigned vd_disk_count_stopped(VdDisk *disk, const char *tag);
 typedef struct VdProgress {
     uint64_t done, total; /* bytes of work: data that must be read; done only
                              grows, total (an upper bound until everything has
-                             been looked at) only shrinks */
+                             been looked at) only shrinks; UINT64_MAX:
+                             nobody knows yet */
     uint64_t zero;        /* bytes found or known to be zero so far */
     const char *phase;    /* "copy", "tables", "verify", "resize", "zeroes",
                              "move" */

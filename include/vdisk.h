@@ -208,6 +208,9 @@ typedef enum VdOpenFlags {
     VD_OPEN_HOLES_ZERO = 1 << 16,  /* with NO_PARENT: holes that would need the
                                       parent read as zeroes after all; the map
                                       still tells what they are */
+    VD_OPEN_OPEN_ENDED = 1 << 18,  /* what comes out of a pipe ("fd:0") need not
+                                      come to its end first, if it is raw:
+                                      vd_disk_is_open_ended() */
     VD_OPEN_TRY_DIRECT = 1 << 17,  /* DIRECT, or with a warning without, where
                                       the file system cannot */
     VD_OPEN_TEMPORARY = 1 << 18,   /* the image is only read: what is written
@@ -231,6 +234,10 @@ VD_PUBLIC VdDisk *vd_disk_open(VdContext *ctx, const char *name,
 VD_PUBLIC bool vd_disk_close(VdDisk *disk, GError **error);
 
 VD_PUBLIC uint64_t vd_disk_size(const VdDisk *disk);
+/* Nobody knows how long it is, and vd_disk_size() is only what has been looked
+ * at.  All that can be done with it is one vd_copy() of it alone, to a raw
+ * target, which becomes as long as need be. */
+VD_PUBLIC bool vd_disk_is_open_ended(const VdDisk *disk);
 /* Name of the driver on top: "vmdk". */
 VD_PUBLIC const char *vd_disk_format(const VdDisk *disk);
 VD_PUBLIC VdContext *vd_disk_context(const VdDisk *disk);

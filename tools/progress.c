@@ -73,11 +73,14 @@ progress_bar_text(const VdProgress *state, double seconds)
 {
     double rate = seconds > 0 ? (double) state->done / seconds : 0;
     uint64_t left = (uint64_t) (seconds_left(state, rate) + 0.5);
+    g_autofree char *have = human_size(state->done);
     g_autofree char *share = human_share(state->done, state->total);
     g_autofree char *speed = human_size((uint64_t) rate);
     uint64_t all = state->done + state->zero;
     unsigned zero = all ? (unsigned) (100.0 * state->zero / all) : 0;
 
+    if (state->total == UINT64_MAX)
+        return g_strdup_printf("%s, %s/s, zero %u%%", have, speed, zero);
     return g_strdup_printf("%.1f%% %s, %s/s, ETA %" PRIu64 ":%02u, zero %u%%",
                            progress_percent(state), share, speed, left / 60,
                            (unsigned) (left % 60), zero);
@@ -87,13 +90,18 @@ char *
 progress_json_text(const VdProgress *state, double seconds)
 {
     double rate = seconds > 0 ? (double) state->done / seconds : 0;
+    const char *phase = state->phase ? state->phase : "copy";
 
+    if (state->total == UINT64_MAX)
+        return g_strdup_printf("{\"done\": %" PRIu64 ", \"zero\": %" PRIu64
+                               ", \"rate\": %" PRIu64 ", \"phase\": \"%s\"}",
+                               state->done, state->zero, (uint64_t) rate,
+                               phase);
     return g_strdup_printf(
         "{\"done\": %" PRIu64 ", \"total\": %" PRIu64 ", \"zero\": %" PRIu64
         ", \"rate\": %" PRIu64 ", \"eta\": %" PRIu64 ", \"phase\": \"%s\"}",
         state->done, state->total, state->zero, (uint64_t) rate,
-        (uint64_t) (seconds_left(state, rate) + 0.5),
-        state->phase ? state->phase : "copy");
+        (uint64_t) (seconds_left(state, rate) + 0.5), phase);
 }
 
 static void

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/fd-read.c - reading a descriptor that may not be able to seek.
  *
- * A file is read where it is, from its present place on.  Anything else is
- * first copied, to its end, to a nameless file in $TMPDIR or /var/tmp, zeroes
- * as holes: memory stays small, and formats find their tables wherever they
- * are.
+ * A file is read where it is, from its present place on.  Of anything else
+ * somebody may want the head, and then one byte after the other.  If not, and
+ * the head is not all there is, it is first copied, to its end, to a nameless
+ * file in $TMPDIR or /var/tmp, zeroes as holes: memory stays small, and formats
+ * find their tables wherever they are.
  *
  * Concurrency: runs on a worker; looks at the cancel token while it waits.
  */
@@ -41,32 +42,40 @@ spool_open(void)
     return fd;
 }
 
-/* Fill @buf, up to the end of the input; bytes, or -errno. */
-static ssize_t
-spool_fill(const FdRead *job, uint8_t *buf)
+/* Fill job->buf, up to the end of the input. */
+void
+fd_read_on(void *opaque)
 {
+    FdReadOn *job = opaque;
     size_t have = 0;
 
-    while (have < SPOOL_BLOCK) {
+    while (have < job->len) {
         struct pollfd p = {.fd = job->fd, .events = POLLIN};
         int ready = poll(&p, 1, SPOOL_POLL_MS);
         ssize_t n;
 
+        job->got = -ECANCELED;
         if (vio_cancel_check(job->cancel) != 0)
-            return -ECANCELED;
-        if (ready <= 0) {
-            if (ready < 0 && errno != EINTR)
-                return -errno;
-            continue;
-        }
-        n = read(job->fd, buf + have, SPOOL_BLOCK - have);
+            return;
+        n = ready > 0 ? read(job->fd, job->buf + have, job->len - have) : -1;
         if (n == 0)
             break;
-        if (n < 0 && errno != EINTR && errno != EAGAIN)
-            return -errno;
+        job->got = -errno;
+        if (n < 0 && ready != 0 && errno != EINTR && errno != EAGAIN)
+            return;
         have += n > 0 ? (size_t) n : 0;
     }
-    return (ssize_t) have;
+    job->got = (ssize_t) have;
+}
+
+static ssize_t
+spool_fill(const FdRead *job, uint8_t *buf)
+{
+    FdReadOn block = {
+        .fd = job->fd, .cancel = job->cancel, .buf = buf, .len = SPOOL_BLOCK};
+
+    fd_read_on(&block);
+    return block.got;
 }
 
 static int
@@ -86,13 +95,11 @@ spool_write(int fd, const uint8_t *buf, size_t len, uint64_t off)
     return 0;
 }
 
+/* @buf: a block, which has @n bytes of the head already. */
 static int
-spool_all(FdRead *job, int spool)
+spool_all(FdRead *job, int spool, uint8_t *buf, ssize_t n)
 {
-    g_autofree uint8_t *buf = g_malloc(SPOOL_BLOCK);
-    ssize_t n;
-
-    while ((n = spool_fill(job, buf)) > 0) {
+    for (job->size = 0; n > 0; n = spool_fill(job, buf)) {
         int failed = vio_is_zero(buf, (size_t) n)
                          ? 0
                          : spool_write(spool, buf, (size_t) n, job->size);
@@ -108,11 +115,35 @@ spool_all(FdRead *job, int spool)
     return ftruncate(spool, (off_t) job->size) < 0 ? errno : 0;
 }
 
+static void
+spool_begin(FdRead *job, uint8_t *buf, ssize_t n)
+{
+    VIO_AUTO_FD file = spool_open();
+
+    if (file < 0) {
+        job->failed = errno;
+        job->spooling = true;
+        return;
+    }
+    job->failed = spool_all(job, file, buf, n);
+    if (job->failed == 0)
+        job->file = vio_fd_steal(&file);
+}
+
+void
+fd_read_rest(void *opaque)
+{
+    FdRead *job = opaque;
+
+    spool_begin(job, job->head, (ssize_t) job->size);
+}
+
 void
 fd_read_open(void *opaque)
 {
     FdRead *job = opaque;
-    VIO_AUTO_FD file = -1;
+    g_autofree uint8_t *buf = NULL;
+    ssize_t n;
     struct stat st;
     off_t at;
 
@@ -128,15 +159,17 @@ fd_read_open(void *opaque)
         job->failed = job->file < 0 ? errno : 0;
         return;
     }
-    file = spool_open();
-    if (file < 0) {
-        job->failed = errno;
-        job->spooling = true;
-        return;
+    buf = g_malloc(SPOOL_BLOCK);
+    n = spool_fill(job, buf);
+    if (n < 0) {
+        job->failed = (int) -n;
+    } else if (job->open_ended || n < SPOOL_BLOCK) {
+        job->open_ended = n == SPOOL_BLOCK;
+        job->size = (uint64_t) n;
+        job->head = g_steal_pointer(&buf);
+    } else {
+        spool_begin(job, buf, n);
     }
-    job->failed = spool_all(job, file);
-    if (job->failed == 0)
-        job->file = vio_fd_steal(&file);
 }
 
 void

@@ -50,8 +50,11 @@ typedef struct VdSink {
 typedef struct {
     VdSink *sink; /* the transaction's; NULL when reading */
     bool wrote;
-    int file;      /* reading: from here, ... */
-    uint64_t base; /* ... this byte on */
+    int file;       /* reading: from here, ... */
+    uint64_t base;  /* ... this byte on */
+    int input;      /* open_ended: more comes from here ... */
+    uint8_t *head;  /* ... behind these, as many as the node has */
+    uint64_t taken; /* bytes that were read on */
 } FdState;
 
 static const char *
@@ -275,8 +278,13 @@ fd_co_read_file(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 static bool
 fd_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
-    const VdSink *sink = ((FdState *) vd_node_state(node))->sink;
+    const FdState *s = vd_node_state(node);
+    const VdSink *sink = s->sink;
 
+    if (s->head)
+        vio_vec_copy_in(dst, s->head + off);
+    if (s->head)
+        return true;
     if (!sink)
         return fd_co_read_file(node, off, dst, error);
     if (off > SINK_HEAD || dst->len > SINK_HEAD - off)
@@ -324,21 +332,71 @@ fd_co_finish(VdNode *node, GError **error)
  */
 
 static bool
+throw_unread(const VdNode *node, int err, bool spooling, GError **error)
+{
+    if (err == ECANCELED)
+        return vd_throw(error, VD_ERROR_CANCELLED, "%s: cancelled",
+                        vd_node_name(node));
+    return vd_throw_errno(error, err, "%s%s", vd_node_name(node),
+                          spooling ? ": copying it to a temporary file" : "");
+}
+
+static bool
 fd_co_open_for_reading(VdNode *node, int fd, GError **error)
 {
     FdState *s = vd_node_state(node);
-    FdRead job = {.fd = fd, .cancel = vd_node_env(node)->cancel, .file = -1};
+    FdRead job = {.fd = fd,
+                  .cancel = vd_node_env(node)->cancel,
+                  .open_ended = vd_node_flags(node) & VD_OPEN_OPEN_ENDED,
+                  .file = -1};
 
     vio_co_offload(vd_node_loop(node), fd_read_open, &job);
-    if (job.failed == ECANCELED)
-        return vd_throw(error, VD_ERROR_CANCELLED, "%s: cancelled",
-                        fd_name(fd));
     if (job.failed != 0)
-        return vd_throw_errno(error, job.failed, "%s%s", fd_name(fd),
-                              job.spooling ? ": copying it to a temporary file"
-                                           : "");
+        return throw_unread(node, job.failed, job.spooling, error);
     s->file = job.file;
     s->base = job.base;
+    s->input = fd;
+    s->head = job.head;
+    vd_node_limits(node)->open_ended = job.open_ended && job.head != NULL;
+    vd_node_set_size(node, job.size);
+    return true;
+}
+
+static bool
+fd_co_read_on(VdNode *node, void *buf, size_t len, size_t *got, GError **error)
+{
+    FdState *s = vd_node_state(node);
+    uint64_t size = vd_node_size(node);
+    size_t known = s->taken < size ? MIN(len, size - s->taken) : 0;
+    FdReadOn job = {.fd = s->input,
+                    .cancel = vd_node_env(node)->cancel,
+                    .buf = (uint8_t *) buf + known,
+                    .len = len - known};
+
+    memcpy(buf, s->head + s->taken, known);
+    vio_co_offload(vd_node_loop(node), fd_read_on, &job);
+    if (job.got < 0)
+        return throw_unread(node, (int) -job.got, false, error);
+    *got = known + (size_t) job.got;
+    s->taken += *got;
+    return true;
+}
+
+static bool
+fd_co_find_end(VdNode *node, GError **error)
+{
+    FdState *s = vd_node_state(node);
+    FdRead job = {.fd = s->input,
+                  .cancel = vd_node_env(node)->cancel,
+                  .head = s->head,
+                  .size = vd_node_size(node),
+                  .file = -1};
+
+    vio_co_offload(vd_node_loop(node), fd_read_rest, &job);
+    if (job.failed != 0)
+        return throw_unread(node, job.failed, job.spooling, error);
+    s->file = job.file;
+    g_clear_pointer(&s->head, g_free);
     vd_node_set_size(node, job.size);
     return true;
 }
@@ -350,6 +408,7 @@ fd_co_close(VdNode *node)
 
     if (s->file >= 0)
         (void) close(s->file); /* was only read */
+    g_free(s->head);
 }
 
 static bool
@@ -401,4 +460,6 @@ const VdDriver vd_fd_driver = {
     .co_preadv = fd_co_preadv,
     .co_pwritev = fd_co_pwritev,
     .co_truncate = fd_co_truncate,
+    .co_read_on = fd_co_read_on,
+    .co_find_end = fd_co_find_end,
 };

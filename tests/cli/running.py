@@ -24,10 +24,10 @@ def default_signals():
 class Running:
     """vdisk-img in the background, its progress read line by line."""
 
-    def __init__(self, args, cwd, engine=None):
+    def __init__(self, args, cwd, engine=None, stdin=None):
         env = dict(os.environ, VDISK_ENGINE=engine) if engine else None
         self.process = subprocess.Popen([VDISK_IMG, *args], cwd=cwd, env=env,
-                                        stdout=subprocess.PIPE,
+                                        stdin=stdin, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE,
                                         preexec_fn=default_signals)
 

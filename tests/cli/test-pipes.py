@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """test-pipes - convert from standard input and to standard output."""
+import json
 import os
+import resource
+import signal
 import subprocess
 import sys
+import time
+from random import Random
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from model import Model  # noqa: E402
-from tap import Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, run, scratch, vdisk_img,  # noqa: E402
-                   vdisk_img_fails, working_engines)
+from running import PATIENCE, Running  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
+from tools import (UNDER_SANITIZER, VDISK_IMG, Failed,  # noqa: E402
+                   run, scratch, vdisk_img, vdisk_img_fails, working_engines)
 
-SIZE = (40 << 20) + 5 * 512
+MIB = 1 << 20
+SIZE = 40 * MIB + 5 * 512
 STREAM = ["-O", "vmdk", "-o", "subformat=streamOptimized,content_id=12345678"]
 
 suite = Suite()
@@ -104,10 +111,11 @@ def slow_reader():
 def reader_goes_away():
     with scratch() as tmp:
         raw, _ = make_raw(tmp)
-        for target in (STREAM, ["-O", "raw"]):
-            with subprocess.Popen([VDISK_IMG, "convert", *target, raw, "-"],
-                                  stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE) as job:
+        for words in ([*STREAM, raw, "-"], ["-O", "raw", raw, "-"],
+                      ["-f", "raw", "-O", "raw", "-", "-"]):
+            with open("/dev/zero", "rb") as endless, subprocess.Popen(
+                    [VDISK_IMG, "convert", *words], stdin=endless,
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
                 job.stdout.read(1000)
                 job.stdout.close()
                 text = job.stderr.read()
@@ -217,8 +225,187 @@ def memory_is_bounded():
             raise Failed("%s %s" % (done.stdout, done.stderr))
 
 
+# -- raw from a pipe: nobody knows how long it is -----------------------------
+
+NOWHERE = "/nonexistent/temporary"   # a file there would be the first mistake
+# What is looked at before anything is decided is 64 KiB, an item 1 MiB.
+LENGTHS = (0, 1, 511, 512, 65535, 65536, 65537, MIB - 1, MIB, MIB + 1,
+           3 * MIB + 7)
+
+
+def data_with_zeroes(length):
+    noise = Random(length).randbytes(length)
+    return b"".join(noise[at:at + 65536] if at // 65536 % 3 != 1
+                    else bytes(len(noise[at:at + 65536]))
+                    for at in range(0, length, 65536))
+
+
+def padded(data):
+    return data + bytes(-len(data) % 512)
+
+
+def raw_without_spool(engine, words):
+    """The same as with a temporary file, and holes, too."""
+    for length in LENGTHS:
+        with scratch() as tmp:
+            data = data_with_zeroes(length)
+            targets = [os.path.join(tmp, name) for name in ("a", "b")]
+            result = run([VDISK_IMG, "convert", *words, "-O", "raw", "-",
+                          targets[0]], stdin=data,
+                         env={"VDISK_ENGINE": engine, "TMPDIR": NOWHERE})
+            if result.code != 0 or result.stderr:
+                raise Failed("%d bytes: %s" % (length, result))
+            convert("--salvage", *words, "-O", "raw", "-", targets[1],
+                    stdin=data, engine=engine)
+            for target in targets:
+                with open(target, "rb") as file:
+                    expect_same(file.read(), padded(data), target)
+            used = [os.stat(target).st_blocks for target in targets]
+            if used[0] > used[1] + 16:
+                raise Failed("%d bytes: %d and %d blocks" % (length, *used))
+
+
+def raw_through(engine):
+    """To standard output, as it comes."""
+    for length in LENGTHS:
+        data = data_with_zeroes(length)
+        result = run([VDISK_IMG, "convert", "-f", "raw", "-O", "raw", "-",
+                      "-"], stdin=data, env={"VDISK_ENGINE": engine,
+                                             "TMPDIR": NOWHERE})
+        if result.code != 0:
+            raise Failed(str(result))
+        expect_same(result.stdout, padded(data), "content")
+
+
+def raw_in_small_pieces():
+    """A writer that is in no hurry, and a target that is replaced."""
+    with scratch() as tmp:
+        data = data_with_zeroes(300000)
+        target = os.path.join(tmp, "target")
+        with open(target, "wb") as file:
+            file.write(b"old" * MIB)
+        with subprocess.Popen([VDISK_IMG, "convert", "-f", "raw", "-O", "raw",
+                               "-", target], stdin=subprocess.PIPE) as job:
+            for at in range(0, len(data), 777):
+                os.write(job.stdin.fileno(), data[at:at + 777])
+            job.stdin.close()
+            if job.wait() != 0:
+                raise Failed("exit %d" % job.returncode)
+        with open(target, "rb") as file:
+            expect_same(file.read(), padded(data), "content")
+
+
+def small_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * MIB, 8 * MIB))
+
+
+def endless_input(engine, existing):
+    """What does not fit leaves what was there before."""
+    with scratch() as tmp:
+        target = os.path.join(tmp, "target")
+        if existing:
+            with open(target, "wb") as file:
+                file.write(b"old")
+        with open("/dev/zero" if existing else "/dev/urandom", "rb") as source:
+            done = subprocess.run(
+                [VDISK_IMG, "convert", "-S", "0", "-f", "raw", "-O", "raw",
+                 "-", target], stdin=source, stderr=subprocess.PIPE,
+                preexec_fn=small_files, timeout=PATIENCE, check=False,
+                env=dict(os.environ, VDISK_ENGINE=engine))
+        if done.returncode != 1 or b"File too large" not in done.stderr:
+            raise Failed("exit %d: %s" % (done.returncode, done.stderr))
+        if os.listdir(tmp) != (["target"] if existing else []):
+            raise Failed("left %s behind" % os.listdir(tmp))
+        if existing:
+            with open(target, "rb") as file:
+                expect_same(file.read(), b"old", "the old target")
+
+
+def interrupted_wait():
+    """Nothing comes any more."""
+    with scratch() as tmp:
+        job = Running(["convert", "-p", "-f", "raw", "-O", "raw", "-",
+                       "target"], tmp, stdin=subprocess.PIPE)
+        os.write(job.process.stdin.fileno(), bytes(100000))
+        deadline = time.monotonic() + PATIENCE
+        while not os.listdir(tmp):
+            if time.monotonic() > deadline:
+                raise Failed("it does not begin")
+            time.sleep(0.01)
+        job.process.send_signal(signal.SIGINT)
+        code = job.process.wait(PATIENCE)
+        if code != 130 or os.listdir(tmp):
+            raise Failed("exit %d, left %s" % (code, os.listdir(tmp)))
+        job.end()
+
+
+def little_memory():
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+
+
+def memory_of_raw_is_bounded():
+    if UNDER_SANITIZER:
+        raise Skip("a sanitizer's own memory")
+    with scratch() as tmp:
+        with subprocess.Popen(["head", "-c", "1200M", "/dev/zero"],
+                              stdout=subprocess.PIPE) as source:
+            subprocess.run([VDISK_IMG, "convert", "-f", "raw", "-O", "raw",
+                            "-", os.path.join(tmp, "target")], check=True,
+                           stdin=source.stdout, preexec_fn=little_memory)
+        if os.stat(os.path.join(tmp, "target")).st_size != 1200 * MIB:
+            raise Failed("not all has come")
+
+
+def what_is_said():
+    with scratch() as tmp:
+        data = data_with_zeroes(3 * MIB + 7)
+        result = run([VDISK_IMG, "convert", "--output=json",
+                      "--progress=json", "-f", "raw", "-O", "raw", "-", "t"],
+                     stdin=data, cwd=tmp)
+        report = json.loads(result.stdout)
+        for key, wanted in (("virtual-size", len(padded(data))),
+                            ("bytes-read", len(data))):
+            if report[key] != wanted:
+                raise Failed("%s: %s" % (key, report))
+        last = json.loads(result.stderr.splitlines()[-1])
+        if last["done"] != last["total"]:
+            raise Failed(result.stderr)
+        text = convert("-p", "-f", "raw", "-O", "raw", "-",
+                       os.path.join(tmp, "t"), stdin=data)
+        if not text.endswith(b"    (100.00/100%)\r\n"):
+            raise Failed("%r" % text)
+
+
+def what_needs_its_length_first():
+    """A temporary file there is no place for."""
+    with scratch() as tmp:
+        data = bytes(MIB)
+        vdisk_img("create", "-q", "-f", "raw", "there", MIB, cwd=tmp)
+        for words in (["-O", "vmdk", "-", "t"], ["-O", "raw", "-n", "-",
+                                                 "there"],
+                      ["-O", "raw", "-o", "preallocation=full", "-", "t"],
+                      ["-O", "raw", "--require-space", "-", "t"],
+                      ["-O", "raw", "-", "there", "t"]):
+            result = run([VDISK_IMG, "convert", "-f", "raw", *words],
+                         stdin=data, env={"TMPDIR": NOWHERE}, cwd=tmp)
+            if result.code != 1 or b"temporary file" not in result.stderr:
+                raise Failed("%s: %s" % (words, result))
+            if os.listdir(tmp) != ["there"]:
+                raise Failed("%s left something" % words)
+
+
 def main():
     for engine in working_engines():
+        suite.add("raw from a pipe without a temporary file (%s)" % engine,
+                  raw_without_spool, engine, ["-f", "raw"])
+        suite.add("raw from a pipe that is probed (%s)" % engine,
+                  raw_without_spool, engine, [])
+        suite.add("raw from pipe to pipe (%s)" % engine, raw_through, engine)
+        for existing in (False, True):
+            suite.add("endless input, %s target (%s)" % (
+                "old" if existing else "new", engine), endless_input, engine,
+                existing)
         suite.add("a stream to standard output (%s)" % engine, stream_out,
                   engine)
         for at_end in (False, True):
@@ -228,7 +415,9 @@ def main():
     for func in (bytes_do_not_depend, raw_out, slow_reader, reader_goes_away,
                  full_disk, through, standard_input_is_a_file,
                  cut_input_is_refused, wrong_words_are_refused,
-                 memory_is_bounded):
+                 memory_is_bounded, raw_in_small_pieces, interrupted_wait,
+                 memory_of_raw_is_bounded,
+                 what_is_said, what_needs_its_length_first):
         suite.add(func.__name__.replace("_", " "), func)
     suite.run()
 

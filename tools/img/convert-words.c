@@ -12,6 +12,7 @@
 #include "tools/output.h"
 
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What a copy must be like for somebody to go on with it. */
@@ -217,6 +218,25 @@ stdout_problem(ConvertWords *w)
     return NULL;
 }
 
+/* From a pipe to raw nothing need be known in advance, if nobody has asked for
+ * what needs to be. */
+static bool
+can_be_open_ended(const ConvertWords *w)
+{
+    const ConvertJob *job = &w->job;
+    const char *path = image_local_path(job->target);
+    const char *source_format = job->common->format;
+    struct stat st;
+
+    return job->from_stdin && job->n_sources == 1 && !job->target_image_opts &&
+           (!source_format || !strcmp(source_format, "raw")) &&
+           !strcmp(job->target_format, "raw") && optlist_is_empty(job->list) &&
+           !job->no_create && !job->backing && !job->require_space &&
+           !job->copy.salvage && !job->copy.offload && !job->verify &&
+           (job->to_stdout || !path || stat(path, &st) < 0 ||
+            S_ISREG(st.st_mode));
+}
+
 /* "-" among the sources. */
 static const char *
 stdin_problem(ConvertJob *job)
@@ -257,6 +277,7 @@ convert_words_run(ConvertWords *w)
         !check_target(job) || !check_backing(job))
         return 1;
     settle_modes(w);
+    job->open_ended = can_be_open_ended(w);
     g_autofree char *doing =
         g_strdup_printf("converting %s", job->target_format);
     job->doing = doing;

@@ -42,8 +42,10 @@ sources_open(ConvertJob *job)
 {
     job->disks = g_new0(VdDisk *, job->n_sources);
     for (unsigned i = 0; i < job->n_sources; i++) {
-        ImageSpec spec =
-            image_spec(job->common, job->sources[i], job->source_cache);
+        unsigned flags = job->source_cache;
+        if (job->open_ended)
+            flags |= VD_OPEN_OPEN_ENDED;
+        ImageSpec spec = image_spec(job->common, job->sources[i], flags);
         job->disks[i] = image_open(job->ctx, &spec);
         if (!job->disks[i])
             return false;
@@ -161,12 +163,16 @@ metadata_keep(const ConvertJob *job, VdDisk *target)
     return false;
 }
 
+/* What has no end yet needs a target that grows. */
 static bool
 copy_to(ConvertJob *job, VdDisk *target)
 {
+    bool open_ended = vd_disk_is_open_ended(job->disks[0]);
     bool ok = target_fits(job, target) && target_compresses(job, target) &&
               copy_with_progress(job, target) && metadata_keep(job, target);
 
+    if (ok && open_ended)
+        job->total = vd_disk_size(target);
     if (job->common->stats)
         requests_add_disk(target, job->target);
     return ok;

@@ -23,6 +23,7 @@ typedef struct ConvertJob {
     bool no_create; /* -n */
     bool no_sync, no_clobber;
     bool from_stdin; /* one of the sources is "fd:0" */
+    bool open_ended; /* it need not come to its end first */
     bool to_stdout;  /* the target is "fd:1" */
     bool force;      /* skip the checks of devices */
     bool keep_metadata;
