@@ -236,9 +236,10 @@ test_failed_write_is_not_done(ApiTest *t, gconstpointer unused)
     g_autofree char *content = NULL;
     VdDisk *target;
 
+    /* Requests of the eight that are in flight come in any order. */
     copy_with_fault(t, &notes, "write", 9);
     g_assert_cmpuint(notes.done, >, 0);
-    g_assert_cmpuint(notes.done, <=, 9 * MIB);
+    g_assert_cmpuint(notes.done, <=, (9 + 8) * MIB);
     (void) g_file_get_contents(api_test_path(t, "source"), &content, NULL,
                                NULL);
     target = api_test_open(t, api_test_path(t, "target"), "raw", 0);

@@ -232,7 +232,8 @@ can_be_open_ended(const ConvertWords *w)
            (!source_format || !strcmp(source_format, "raw")) &&
            !strcmp(job->target_format, "raw") && optlist_is_empty(job->list) &&
            !job->no_create && !job->backing && !job->require_space &&
-           !job->copy.salvage && !job->copy.offload && !job->verify &&
+           !job->copy.salvage && job->copy.offload != VD_OFFLOAD_WHOLE &&
+           !job->verify &&
            (job->to_stdout || !path || stat(path, &st) < 0 ||
             S_ISREG(st.st_mode));
 }
