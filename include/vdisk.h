@@ -208,14 +208,14 @@ typedef enum VdOpenFlags {
     VD_OPEN_HOLES_ZERO = 1 << 16,  /* with NO_PARENT: holes that would need the
                                       parent read as zeroes after all; the map
                                       still tells what they are */
-    VD_OPEN_OPEN_ENDED = 1 << 18,  /* what comes out of a pipe ("fd:0") need not
-                                      come to its end first, if it is raw:
-                                      vd_disk_is_open_ended() */
     VD_OPEN_TRY_DIRECT = 1 << 17,  /* DIRECT, or with a warning without, where
                                       the file system cannot */
     VD_OPEN_TEMPORARY = 1 << 18,   /* the image is only read: what is written
                                       goes to a nameless file in $TMPDIR or
                                       /var/tmp, and is gone with the disk */
+    VD_OPEN_OPEN_ENDED = 1 << 19,  /* what comes out of a pipe ("fd:0") need not
+                                      come to its end first, if it is raw:
+                                      vd_disk_is_open_ended() */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);
