@@ -25,6 +25,7 @@
 struct VdTransaction {
     VioLoop *loop;
     bool sync, no_clobber, lock_vmware;
+    bool flushes; /* those of the files while they are made count */
     bool ended;
     VdFileHints hints;
     bool hints_warned;   /* once is enough for all files of an image */
@@ -57,6 +58,12 @@ bool
 vd_tx_is_synced(const VdTransaction *tx)
 {
     return tx->sync;
+}
+
+void
+vd_tx_allow_flushes(VdTransaction *tx)
+{
+    tx->flushes = true;
 }
 
 VdTransaction *
@@ -220,7 +227,9 @@ tx_co_open_leaf(VdTransaction *tx, const VdEnv *env, const TxFile *file,
     VdEnv inner = *env; /* the lock of @tx is no other's */
     /* No crash finds it half made: the commit makes it durable, or nobody
      * cares. */
-    VdOpenImage how = {.env = &inner, .flags = VD_OPEN_RDWR | VD_OPEN_NO_FLUSH};
+    VdOpenImage how = {.env = &inner,
+                       .flags =
+                           VD_OPEN_RDWR | (tx->flushes ? 0 : VD_OPEN_NO_FLUSH)};
     VdNode *node;
 
     inner.tx = tx;

@@ -22,6 +22,10 @@
 
 VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
 
+/* For files that become part of an image before the commit: flushes of theirs
+ * reach the disk.  Else they do not: nobody sees a file that is being made. */
+void vd_tx_allow_flushes(VdTransaction *tx);
+
 /* From now on VMware's lock is held on each file, too, until the end. */
 void vd_tx_lock_vmware(VdTransaction *tx);
 bool vd_tx_holds_vmware_lock(const VdTransaction *tx, const char *path);

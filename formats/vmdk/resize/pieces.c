@@ -108,6 +108,7 @@ vmdk_pieces_init(VmdkPieces *pieces, VmdkState *s)
     if (pieces->env.tx)
         return;
     pieces->tx = vd_tx_new(vd_node_loop(s->node), false, true);
+    vd_tx_allow_flushes(pieces->tx);
     pieces->env.tx = pieces->tx;
 }
 
