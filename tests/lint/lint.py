@@ -182,6 +182,42 @@ def _():
     report(violations())
 
 
+# -- flags --------------------------------------------------------------------
+
+ENUM = re.compile(r"\benum\b[^;{}()]*\{([^{}]*)\}")
+FLAG = re.compile(r"(\w+)\s*=\s*1[uU]?\s*<<\s*(\d+)$")
+
+
+def shared_bits(body):
+    """Flags of one enumeration whose bit an earlier one has; masks, which are
+    made of others, and a name for none may be among them."""
+    owners = {}
+    members = [m.strip() for m in body.split(",")]
+    for member in filter(None, members):
+        flag = FLAG.match(member)
+        if flag:
+            owner = owners.setdefault(int(flag.group(2)), flag.group(1))
+            if owner != flag.group(1):
+                yield "%s and %s share a bit" % (owner, flag.group(1))
+        elif owners and not re.search(r"=\s*(0|[^\d<]+)$", member):
+            yield "%s has no bit of its own" % member
+
+
+@suite.case("flags of one enumeration share no bit")
+def _():
+    def violations():
+        for name in tree.c_files():
+            text = tree.strip(tree.read(name))
+            for enum in ENUM.finditer(text):
+                line = text.count("\n", 0, enum.start()) + 1
+                for what in shared_bits(enum.group(1)):
+                    yield "%s:%d: %s" % (name, line, what)
+    broken = "A = 1 << 0, B = 1u << 1, C = A | B, D = 1 << 1, E"
+    assert list(shared_bits(broken)) == [
+        "B and D share a bit", "E has no bit of its own"]
+    report(violations())
+
+
 # -- form ---------------------------------------------------------------------
 
 SPDX_SUFFIXES = (".c", ".h", ".S", ".py", ".sh", ".map", ".pod")
