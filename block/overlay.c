@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "block/rw.h"
+#include "block/temp-file.h"
 #include "io/offload.h"
 #include "io/sync.h"
 
@@ -247,12 +248,8 @@ static void
 temp_make(void *opaque)
 {
     TempFile *temp = opaque;
-    const char *dir = g_getenv("TMPDIR");
-    int fd;
+    int fd = vd_temp_file_make(&temp->path);
 
-    temp->path =
-        g_build_filename(dir && *dir ? dir : "/var/tmp", "vdisk-XXXXXX", NULL);
-    fd = g_mkstemp_full(temp->path, O_RDWR | O_CLOEXEC, 0600);
     temp->failed = fd < 0 ? errno : 0;
     if (fd >= 0)
         (void) close(fd); /* nothing was written */

@@ -17,6 +17,7 @@
 
 #include "block/proto/fd.h"
 
+#include "block/temp-file.h"
 #include "io/fd.h"
 #include "io/zero.h"
 
@@ -26,17 +27,9 @@
 static int
 spool_open(void)
 {
-    const char *dir = g_getenv("TMPDIR");
     g_autofree char *path = NULL;
-    int fd;
+    int fd = vd_temp_file_make(&path);
 
-    if (!dir || *dir == '\0')
-        dir = "/var/tmp";
-    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-        return fd;
-    path = g_build_filename(dir, "vdisk-XXXXXX", NULL);
-    fd = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         (void) unlink(path); /* it has a name for a moment only */
     return fd;
