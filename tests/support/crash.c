@@ -241,3 +241,27 @@ test_crash_replay(const TestCrash *crash, void *arg)
     test_dir_remove(replay.dir);
     return replay.states;
 }
+
+unsigned
+test_crash_try(const TestCrash *crash, const char *dir,
+               bool (*act)(void *arg, GError **error), void *arg)
+{
+    char *base = test_dir_new();
+    TestCrash recorded = *crash;
+    g_autoptr(GPtrArray) changes = NULL;
+    g_autoptr(GError) error = NULL;
+    unsigned states;
+
+    test_dir_copy(dir, base);
+    test_leaf_install();
+    test_leaf_record();
+    act(arg, &error);
+    g_assert_no_error(error);
+    changes = test_leaf_record_end();
+    test_leaf_remove();
+    recorded.base_dir = base;
+    recorded.changes = changes;
+    states = test_crash_replay(&recorded, arg);
+    test_dir_remove(base);
+    return states;
+}

@@ -33,3 +33,8 @@ typedef struct TestCrash {
 /* Returns how many states there were to check; some of them are where effort.h
  * says so. */
 unsigned test_crash_replay(const TestCrash *crash, void *arg);
+
+/* The same with the changes that @act makes to the files in @dir; it must
+ * succeed.  base_dir and changes of @crash are left out. */
+unsigned test_crash_try(const TestCrash *crash, const char *dir,
+                        bool (*act)(void *arg, GError **error), void *arg);

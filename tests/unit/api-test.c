@@ -211,6 +211,16 @@ api_test_make_full(const char *path, uint64_t size, uint32_t seed)
     (void) close(fd);
 }
 
+void
+api_test_count_progress(const VdProgress *progress, void *opaque)
+{
+    uint64_t *last = opaque;
+
+    g_assert_cmpuint(progress->done, >=, *last);
+    g_assert_cmpuint(progress->done, <=, progress->total);
+    *last = progress->done;
+}
+
 uint64_t
 api_test_allocated(const char *path)
 {

@@ -55,6 +55,10 @@ void api_test_make_sparse(const char *path, uint64_t size, uint32_t seed);
 /* A file of data. */
 void api_test_make_full(const char *path, uint64_t size, uint32_t seed);
 
+/* VdProgressFunc that asserts that the work goes on, to its end at most;
+ * @opaque: uint64_t, 0 at first, that keeps what is done. */
+void api_test_count_progress(const VdProgress *progress, void *opaque);
+
 /* Allocated bytes of a file. */
 uint64_t api_test_allocated(const char *path);
 uint64_t api_test_file_size(const char *path);

@@ -73,26 +73,6 @@ crash_check(const TestCrashPoint *point, void *arg)
 }
 
 static void
-replay(Job *job, uint32_t seed)
-{
-    g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
-    TestCrash crash = {.base_dir = job->pristine,
-                       .samples = 2,
-                       .seed = seed,
-                       .check = crash_check};
-
-    test_leaf_install();
-    test_leaf_record();
-    job->run(job, job->t->dir, &error);
-    g_assert_no_error(error);
-    changes = test_leaf_record_end();
-    test_leaf_remove();
-    crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, job), >, 10);
-}
-
-static void
 sweep_prepare(void *arg)
 {
     const Job *job = arg;
@@ -101,11 +81,19 @@ sweep_prepare(void *arg)
 }
 
 static bool
-sweep_act(void *arg, GError **error)
+job_act(void *arg, GError **error)
 {
     const Job *job = arg;
 
     return job->run(job, job->t->dir, error);
+}
+
+static void
+replay(Job *job, uint32_t seed)
+{
+    TestCrash crash = {.samples = 2, .seed = seed, .check = crash_check};
+
+    g_assert_cmpuint(test_crash_try(&crash, job->t->dir, job_act, job), >, 10);
 }
 
 static void
@@ -143,7 +131,7 @@ sweep(Job *job)
                          .errnum = errnums[i % 2],
                          .may_succeed = ops[i / 2].may_succeed,
                          .prepare = sweep_prepare,
-                         .act = sweep_act,
+                         .act = job_act,
                          .check = sweep_check};
 
         fired += test_fault_sweep(&how, job);

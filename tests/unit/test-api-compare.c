@@ -197,21 +197,11 @@ test_difference_before_a_failure_is_an_answer(ApiTest *t, gconstpointer unused)
 }
 
 static void
-count_progress(const VdProgress *progress, void *opaque)
-{
-    uint64_t *last = opaque;
-
-    g_assert_cmpuint(progress->done, >=, *last);
-    g_assert_cmpuint(progress->done, <=, progress->total);
-    *last = progress->done;
-}
-
-static void
 test_progress_reaches_the_end(ApiTest *t, gconstpointer unused)
 {
     const char *path = api_test_path(t, "a");
     uint64_t last = 0;
-    VdCompareParams params = {.progress = count_progress,
+    VdCompareParams params = {.progress = api_test_count_progress,
                               .progress_opaque = &last};
     VdCompareResult result;
     VdDisk *a;

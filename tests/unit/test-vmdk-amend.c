@@ -185,22 +185,10 @@ job_crash_check(const TestCrashPoint *point, void *arg)
 static void
 replay(Job *job)
 {
-    char *base = test_dir_new();
-    g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
-    TestCrash crash = {
-        .base_dir = base, .samples = 3, .seed = 5, .check = job_crash_check};
+    TestCrash crash = {.samples = 3, .seed = 5, .check = job_crash_check};
 
-    test_dir_copy(job->t->dir, base);
-    test_leaf_install();
-    test_leaf_record();
-    job_act(job, &error);
-    g_assert_no_error(error);
-    changes = test_leaf_record_end();
-    test_leaf_remove();
-    crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, job), >, job->on ? 3 : 10);
-    test_dir_remove(base);
+    g_assert_cmpuint(test_crash_try(&crash, job->t->dir, job_act, job), >,
+                     job->on ? 3 : 10);
 }
 
 static void

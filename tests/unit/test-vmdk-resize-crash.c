@@ -122,6 +122,17 @@ assert_again(TestCo *t, const Case *c)
 /* -- crashes
  * ----------------------------------------------------------------------- */
 
+static bool
+crash_act(void *arg, GError **error)
+{
+    Run *run = arg;
+    bool ok = try_resize(run->t, run->c->to, true, error);
+
+    if (strstr(run->c->options, "subformat"))
+        run->text = vmdk_test_read_file(run->t, "d.vmdk", &run->text_len);
+    return ok;
+}
+
 static void
 crash_check(const TestCrashPoint *point, void *arg)
 {
@@ -143,28 +154,13 @@ crash_check(const TestCrashPoint *point, void *arg)
 static void
 replay(TestCo *t, const Case *c, uint32_t seed)
 {
-    char *base = test_dir_new();
-    g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
     Run run = {.t = t, .c = c};
-    TestCrash crash = {
-        .base_dir = base, .samples = 1, .seed = seed, .check = crash_check};
+    TestCrash crash = {.samples = 1, .seed = seed, .check = crash_check};
 
     test_dir_empty(t->dir);
     make_image(t, c);
-    test_dir_copy(t->dir, base);
-    test_leaf_install();
-    test_leaf_record();
-    try_resize(t, c->to, true, &error);
-    g_assert_no_error(error);
-    changes = test_leaf_record_end();
-    test_leaf_remove();
-    if (strstr(c->options, "subformat"))
-        run.text = vmdk_test_read_file(t, "d.vmdk", &run.text_len);
-    crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, &run), >, 1);
+    g_assert_cmpuint(test_crash_try(&crash, t->dir, crash_act, &run), >, 1);
     g_free(run.text);
-    test_dir_remove(base);
 }
 
 static void

@@ -185,6 +185,13 @@ test_ills_are_cured(TestCo *t)
     }
 }
 
+static bool
+crash_act(void *arg, GError **error)
+{
+    assert_repairs(((Case *) arg)->t);
+    return true;
+}
+
 static void
 crash_check(const TestCrashPoint *point, void *arg)
 {
@@ -202,21 +209,10 @@ test_crash_in_place(TestCo *t)
 {
     for (unsigned i = 0; i < ILL_UNORDERED; i++) {
         Case c = {.t = t, .ill = (Ill) i};
-        char *base = test_dir_new();
-        g_autoptr(GPtrArray) changes = NULL;
-        TestCrash crash = {
-            .base_dir = base, .samples = 3, .seed = i, .check = crash_check};
+        TestCrash crash = {.samples = 3, .seed = i, .check = crash_check};
 
         case_write(&c);
-        test_dir_copy(t->dir, base);
-        test_leaf_install();
-        test_leaf_record();
-        assert_repairs(t);
-        changes = test_leaf_record_end();
-        test_leaf_remove();
-        crash.changes = changes;
-        g_assert_cmpuint(test_crash_replay(&crash, &c), >, 5);
-        test_dir_remove(base);
+        g_assert_cmpuint(test_crash_try(&crash, t->dir, crash_act, &c), >, 5);
         g_bytes_unref(c.before);
     }
 }
