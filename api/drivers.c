@@ -8,6 +8,7 @@
 
 #include "block/drivers.h"
 #include "formats/raw.h"
+#include "formats/vdi/driver.h"
 #include "formats/vmdk/driver.h"
 
 const VdDriver *const vd_drivers[] = {
@@ -27,6 +28,7 @@ const VdDriver *const vd_drivers[] = {
 
     /* formats */
     &vd_vmdk_driver,
+    &vd_vdi_driver,
     &vd_raw_driver,
 
     NULL,

@@ -2,8 +2,10 @@
 /* tests/support/random-life.c - what may happen to a disk, at random, against a
  * model in memory.
  *
- *   random-life [-s SEED] [-n COUNT] [-m MAX_MIB] [-x WHAT] IMAGE MODEL
+ *   random-life [-f FORMAT] [-s SEED] [-n COUNT] [-m MAX_MIB] [-x WHAT] IMAGE
+ *               MODEL
  *
+ *   -f FORMAT: vmdk if not given
  *   -x grow, -x compact, -x child: leave these out (of kinds that cannot)
  *
  * Opens IMAGE, which reads as zeroes, and does COUNT operations to it: writes,
@@ -29,7 +31,7 @@
 typedef struct {
     VdContext *ctx;
     GRand *rand;
-    const char *image;
+    const char *image, *format;
     uint64_t max_size;
     bool can_grow, can_compact, can_child;
 } Life;
@@ -188,7 +190,8 @@ open_subject(Subject *s, VdOpenFlags flags)
 {
     GError *error = NULL;
 
-    s->disk = vd_disk_open(s->life->ctx, s->path, "vmdk", NULL, flags, &error);
+    s->disk = vd_disk_open(s->life->ctx, s->path, s->life->format, NULL, flags,
+                           &error);
     check_that(s, "opening", s->disk != NULL, &error);
     if (vd_disk_size(s->disk) != s->size) {
         fprintf(stderr,
@@ -318,10 +321,10 @@ static void
 create_child(Subject *child, const char *parent, const char *options)
 {
     VdCreateParams params = {.filename = child->path,
-                             .format = "vmdk",
+                             .format = child->life->format,
                              .size = UINT64_MAX,
                              .backing_file = parent,
-                             .backing_format = "vmdk",
+                             .backing_format = child->life->format,
                              .options = options};
     GError *error = NULL;
 
@@ -329,7 +332,8 @@ create_child(Subject *child, const char *parent, const char *options)
                &error);
 }
 
-/* Options of a child that a VMDK of any kind may have. */
+/* Options of a child that a VMDK of any kind may have; other formats have one
+ * kind of child. */
 static const char *
 pick_child_options(Life *life)
 {
@@ -341,14 +345,17 @@ pick_child_options(Life *life)
         "subformat=vmfsSparse",
     };
 
+    if (strcmp(life->format, "vmdk") != 0)
+        return NULL;
     return options[below(life, G_N_ELEMENTS(options))];
 }
 
 static void
 commit(Subject *top, const char *base)
 {
-    VdCommitParams params = {.image = {.name = top->path, .format = "vmdk"},
-                             .base = base};
+    VdCommitParams params = {
+        .image = {.name = top->path, .format = top->life->format},
+        .base = base};
     GError *error = NULL;
 
     check_that(top, "committing",
@@ -442,10 +449,10 @@ live(Subject *s, unsigned count)
 }
 
 static uint64_t
-size_of_image(VdContext *ctx, const char *image)
+size_of_image(VdContext *ctx, const char *image, const char *format)
 {
     GError *error = NULL;
-    VdDisk *disk = vd_disk_open(ctx, image, "vmdk", NULL, 0, &error);
+    VdDisk *disk = vd_disk_open(ctx, image, format, NULL, 0, &error);
     uint64_t size;
 
     if (!disk) {
@@ -481,7 +488,8 @@ print_warning(const char *message, void *unused)
 int
 main(int argc, char **argv)
 {
-    Life life = {.max_size = 24u << 20,
+    Life life = {.format = "vmdk",
+                 .max_size = 24u << 20,
                  .can_grow = true,
                  .can_compact = true,
                  .can_child = true};
@@ -491,8 +499,10 @@ main(int argc, char **argv)
     GError *error = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "s:n:m:x:")) != -1) {
-        if (option == 's')
+    while ((option = getopt(argc, argv, "f:s:n:m:x:")) != -1) {
+        if (option == 'f')
+            life.format = optarg;
+        else if (option == 's')
             seed = (unsigned) atoi(optarg);
         else if (option == 'n')
             count = (unsigned) atoi(optarg);
@@ -510,7 +520,7 @@ main(int argc, char **argv)
     }
     life.rand = g_rand_new_with_seed(seed);
     s.path = argv[optind];
-    s.size = size_of_image(life.ctx, s.path);
+    s.size = size_of_image(life.ctx, s.path, life.format);
     life.max_size = MAX(life.max_size, s.size);
     s.model = g_malloc0(life.max_size);
     live(&s, count);

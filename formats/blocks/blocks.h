@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/blocks/blocks.h - disks that are stored in large blocks, found
+ * through one flat table: what VDI, VHD and VHDX have in common.
+ *
+ * A new block goes behind the end of the file, where everything is a hole, and
+ * its entry is set after its data; entries reach the file behind a barrier
+ * (design.md 3.7).  So a crash leaks blocks, but never shows one that was not
+ * written.
+ *
+ * Formats with parents are for reading only.
+ */
+#pragma once
+
+#include "block/finding.h"
+#include "formats/blocks/pages.h"
+
+typedef struct VdBlocks VdBlocks;
+
+typedef enum VdBlockKind {
+    VD_BLOCK_ABSENT, /* the parent's, or zeroes */
+    VD_BLOCK_ZERO,
+    VD_BLOCK_DATA,
+    VD_BLOCK_PARTLY, /* data, of which some sectors are the parent's */
+    VD_BLOCK_BAD,    /* the entry says what it must not */
+} VdBlockKind;
+
+typedef struct VdBlocksOps {
+    /* What table entry @value means; DATA, PARTLY: *off is where the block's
+     * first byte is in the file. */
+    VdBlockKind (*decode)(const VdBlocks *blocks, uint64_t value,
+                          uint64_t *off);
+    /* The entry of a block whose bytes begin at @off. */
+    uint64_t (*encode)(const VdBlocks *blocks, uint64_t off);
+    /* Once, before the first change of the image; may be NULL. */
+    bool (*co_begin)(VdBlocks *blocks, GError **error);
+    /* Write what stands in front of the bytes of a new block, which begin at
+     * @off; may be NULL. */
+    bool (*co_front)(VdBlocks *blocks, uint64_t off, GError **error);
+    /* Called in front of the barrier between data and table, if new blocks
+     * have been placed: write how far they reach.  May be NULL. */
+    bool (*co_note_end)(VdBlocks *blocks, GError **error);
+    /* Put pages into the file, whose data are durable; NULL = as they are. */
+    VdPagesPut co_put;
+} VdBlocksOps;
+
+/* What a format knows about its image. */
+typedef struct VdBlocksSpec {
+    const VdBlocksOps *ops;
+    void *format;         /* for ops */
+    VdPagesLayout table;  /* n: all entries */
+    uint64_t size;        /* bytes of the disk */
+    uint32_t block_bytes; /* power of two */
+    uint64_t first;       /* where the first block may begin, front included */
+    uint32_t front;       /* bytes in front of the data of each block */
+    uint32_t stride;      /* from one block to the next, front included */
+    uint32_t interleave;  /* after so many entries comes one of another kind;
+                             0 = never */
+} VdBlocksSpec;
+
+struct VdBlocks {
+    VdNode *node, *file;
+    VdBlocksSpec spec;
+    unsigned shift; /* of block_bytes */
+    uint64_t n;     /* blocks of the disk */
+    VdPages *pages;
+    uint64_t next; /* where the next new block begins; 0 = not looked for yet */
+    bool begun;    /* co_begin has been called */
+    bool grown;    /* blocks were placed since the end was noted */
+    VioRangeLock *allocating;
+    VioCoMutex flush_lock;
+};
+
+/* CORRUPT if the table is not inside the file. */
+VdBlocks *vd_blocks_new(VdNode *node, VdNode *file, const VdBlocksSpec *spec,
+                        GError **error);
+void vd_blocks_free(VdBlocks *blocks);
+
+/* Number of the entry for block @index. */
+static inline uint64_t
+vd_blocks_entry_of(const VdBlocks *blocks, uint64_t index)
+{
+    uint32_t every = blocks->spec.interleave;
+
+    return every ? index + index / every : index;
+}
+
+/* -- driver operations ----------------------------------------------------- */
+
+/* PARTLY comes as DATA that ends with the block: *kind tells. */
+bool vd_blocks_co_lookup(VdBlocks *blocks, uint64_t off, uint64_t len,
+                         VdRun *run, VdBlockKind *kind, GError **error);
+bool vd_blocks_co_map(VdBlocks *blocks, uint64_t off, uint64_t len, VdRun *run,
+                      GError **error);
+bool vd_blocks_co_write(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                        GError **error);
+bool vd_blocks_co_write_zeroes(VdBlocks *blocks, uint64_t off, uint64_t len,
+                               VdReqFlags flags, GError **error);
+bool vd_blocks_co_discard(VdBlocks *blocks, uint64_t off, uint64_t len,
+                          GError **error);
+/* co_flush_to_os */
+bool vd_blocks_co_flush(VdBlocks *blocks, GError **error);
+
+/* Before anything of the image is changed. */
+bool vd_blocks_co_begin(VdBlocks *blocks, GError **error);
+
+/* -- all blocks at once ---------------------------------------------------- */
+
+typedef struct VdBlocksSurvey {
+    uint64_t allocated;  /* blocks that have a place of their own */
+    uint64_t fragmented; /* of these: not behind the one before */
+    uint64_t end;        /* of the last one in the file */
+    uint64_t bad;        /* entries that name no place */
+    uint64_t shared;     /* entries that name the place of another */
+} VdBlocksSurvey;
+
+/* Look at every entry.  @result may be NULL, else what is wrong is told. */
+bool vd_blocks_co_survey(VdBlocks *blocks, VdBlocksSurvey *survey,
+                         VdCheckResult *result, GError **error);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/blocks/write.c - writing, and placing new blocks.
+ *
+ * Blocks that exist are written in place, with no lock at all.  Others:
+ *
+ *   lock the block - look again - reserve a place behind the end - write front
+ *   and data - set the entry - unlock
+ *
+ * Zeroes over a block that is not there are there already: nothing that can be
+ * written has a parent.
+ *
+ * Concurrency: one loop; requests for different blocks never wait for one
+ * another.
+ */
+#include "formats/blocks/blocks.h"
+
+/* More changed pages than this (8 MiB) are written out by who makes them. */
+#define DIRTY_PAGES_MAX 2048
+#define RUNS_IN_FLIGHT 16
+
+/* -- places ---------------------------------------------------------------- */
+
+static bool
+blocks_co_find_end(VdBlocks *blocks, GError **error)
+{
+    VdBlocksSurvey survey;
+    uint64_t end;
+
+    if (!vd_blocks_co_survey(blocks, &survey, NULL, error))
+        return false;
+    if (survey.bad || survey.shared)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: %" G_GUINT64_FORMAT
+                        " entries of the table name no place and "
+                        "%" G_GUINT64_FORMAT
+                        " the place of another block; writing would damage "
+                        "more: check the image",
+                        vd_node_name(blocks->file), survey.bad, survey.shared);
+    if (blocks->next)
+        return true; /* somebody was quicker */
+    end = MAX(survey.end, vd_node_size(blocks->file));
+    end = MAX(end, blocks->spec.first) - blocks->spec.first;
+    end = (end + blocks->spec.stride - 1) / blocks->spec.stride;
+    blocks->next = blocks->spec.first + end * blocks->spec.stride;
+    return true;
+}
+
+/* The first byte of the data of a new block; all around it is a hole. */
+static bool
+blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
+{
+    const VdBlocksOps *ops = blocks->spec.ops;
+    uint64_t named = 0;
+
+    if (G_UNLIKELY(!blocks->next) && !blocks_co_find_end(blocks, error))
+        return false;
+    *off = blocks->next + blocks->spec.front;
+    if (blocks->next > (uint64_t) VD_MAX_SIZE - blocks->spec.stride ||
+        ops->decode(blocks, ops->encode(blocks, *off), &named) !=
+            VD_BLOCK_DATA ||
+        named != *off)
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: no entry of the table can name byte "
+                        "%" G_GUINT64_FORMAT " of the file",
+                        vd_node_name(blocks->file), *off);
+    blocks->next += blocks->spec.stride;
+    blocks->grown = true;
+    return true;
+}
+
+/* -- allocating ------------------------------------------------------------ */
+
+/* @src lies in one block, which is locked and has no place. */
+static bool
+blocks_co_allocate(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                   GError **error)
+{
+    const VdBlocksOps *ops = blocks->spec.ops;
+    uint64_t index = off >> blocks->shift, place = 0;
+    uint64_t within = off & (blocks->spec.block_bytes - 1);
+
+    if (!blocks_co_reserve(blocks, &place, error))
+        return false;
+    return (!ops->co_front || ops->co_front(blocks, place, error)) &&
+           vd_node_co_pwritev(blocks->file, place + within, src, 0, error) &&
+           vd_pages_co_set(blocks->pages, vd_blocks_entry_of(blocks, index),
+                           ops->encode(blocks, place), error);
+}
+
+/* Unless another request has just given the block a place. */
+static bool
+blocks_co_allocate_or_find(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                           GError **error)
+{
+    VioRange *range =
+        vio_range_co_lock(blocks->allocating, off >> blocks->shift, 1, true);
+    VdBlockKind kind;
+    VdRun run;
+    bool ok = vd_blocks_co_lookup(blocks, off, src->len, &run, &kind, error);
+
+    if (ok && run.kind == VD_RUN_DATA)
+        ok = vd_node_co_pwritev(blocks->file, run.child_off, src, 0, error);
+    else if (ok)
+        ok = blocks_co_allocate(blocks, off, src, error);
+    vio_range_unlock(blocks->allocating, range);
+    return ok;
+}
+
+/* -- writing --------------------------------------------------------------- */
+
+typedef struct {
+    VdBlocks *blocks;
+    uint64_t off;
+    VioVec src;
+    uint64_t place; /* 0 = has none yet */
+} Span;
+
+static bool
+span_co_write(void *arg, GError **error)
+{
+    const Span *span = arg;
+
+    if (span->place)
+        return vd_node_co_pwritev(span->blocks->file, span->place, &span->src,
+                                  0, error);
+    return blocks_co_allocate_or_find(span->blocks, span->off, &span->src,
+                                      error);
+}
+
+/* What of @src at @off goes in one piece. */
+static bool
+blocks_co_first_span(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                     Span *span, GError **error)
+{
+    uint64_t rest =
+        blocks->spec.block_bytes - (off & (blocks->spec.block_bytes - 1));
+    VdBlockKind kind;
+    VdRun run;
+
+    if (!vd_blocks_co_lookup(blocks, off, src->len, &run, &kind, error))
+        return false;
+    if (run.kind != VD_RUN_DATA)
+        run.len = MIN(run.len, rest);
+    *span = (Span){.blocks = blocks,
+                   .off = off,
+                   .src = vio_vec_slice(src, 0, (size_t) run.len),
+                   .place = run.kind == VD_RUN_DATA ? run.child_off : 0};
+    return true;
+}
+
+static bool
+blocks_co_write_spans(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                      GError **error)
+{
+    g_autoptr(VioCoGroup) group = vio_co_group_new(RUNS_IN_FLIGHT);
+    GError *first = NULL;
+    bool ok = true;
+
+    for (size_t done = 0; done < src->len && !vio_co_group_failed(group);) {
+        VioVec rest = vio_vec_slice(src, done, src->len - done);
+        Span *span = g_new(Span, 1);
+
+        ok = blocks_co_first_span(blocks, off + done, &rest, span, &first);
+        if (!ok) {
+            g_free(span);
+            break;
+        }
+        done += span->src.len;
+        vio_co_group_spawn(group, span_co_write, span, g_free);
+    }
+    /* Join in any case: spans in flight still read @src. */
+    ok = vio_co_group_join(group, ok ? error : NULL) && ok;
+    if (first)
+        g_propagate_error(error, first);
+    return ok;
+}
+
+static bool
+blocks_co_relieve(VdBlocks *blocks, GError **error)
+{
+    return blocks->pages->dirty->len <= DIRTY_PAGES_MAX ||
+           vd_blocks_co_flush(blocks, error);
+}
+
+bool
+vd_blocks_co_write(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                   GError **error)
+{
+    Span span;
+
+    if (!vd_blocks_co_begin(blocks, error) ||
+        !blocks_co_first_span(blocks, off, src, &span, error))
+        return false;
+    if (span.src.len == src->len)
+        return span_co_write(&span, error) && blocks_co_relieve(blocks, error);
+    return blocks_co_write_spans(blocks, off, src, error) &&
+           blocks_co_relieve(blocks, error);
+}
+
+/* -- zeroes and discards --------------------------------------------------- */
+
+typedef bool (*PlaceFunc)(VdNode *file, uint64_t off, uint64_t len,
+                          VdReqFlags flags, GError **error);
+
+/* Call @fn for what [off, off + len) has in the file. */
+static bool
+blocks_co_each_place(VdBlocks *blocks, uint64_t off, uint64_t len, PlaceFunc fn,
+                     VdReqFlags flags, GError **error)
+{
+    VdBlockKind kind;
+    VdRun run;
+
+    for (; len; off += run.len, len -= run.len)
+        if (!vd_blocks_co_lookup(blocks, off, len, &run, &kind, error) ||
+            (run.kind == VD_RUN_DATA &&
+             !fn(blocks->file, run.child_off, run.len, flags, error)))
+            return false;
+    return true;
+}
+
+bool
+vd_blocks_co_write_zeroes(VdBlocks *blocks, uint64_t off, uint64_t len,
+                          VdReqFlags flags, GError **error)
+{
+    return vd_blocks_co_begin(blocks, error) &&
+           blocks_co_each_place(blocks, off, len, vd_node_co_write_zeroes,
+                                flags, error);
+}
+
+/* The end of the last block may not be in the file yet. */
+static bool
+place_co_discard(VdNode *file, uint64_t off, uint64_t len, VdReqFlags flags,
+                 GError **error)
+{
+    uint64_t size = vd_node_size(file);
+
+    return off >= size ||
+           vd_node_co_discard(file, off, MIN(len, size - off), error);
+}
+
+/* The place stays the block's own, as a hole of the file. */
+bool
+vd_blocks_co_discard(VdBlocks *blocks, uint64_t off, uint64_t len,
+                     GError **error)
+{
+    return vd_blocks_co_begin(blocks, error) &&
+           blocks_co_each_place(blocks, off, len, place_co_discard, 0, error);
+}

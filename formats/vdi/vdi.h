@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vdi/vdi.h - an opened VDI image. */
+#pragma once
+
+#include "formats/blocks/blocks.h"
+#include "formats/vdi/header.h"
+
+typedef struct VdiState {
+    VdNode *file;
+    VdiHeader hdr;
+    uint8_t raw[VDI_HEADER_BYTES]; /* as it is in the file */
+    VdBlocks *blocks;
+} VdiState;
+
+extern const VdBlocksOps vdi_blocks_ops;
+extern const VdOptionSpec vdi_create_options[];
+
+bool vdi_co_open(VdNode *node, VdOptions *opts, GError **error);
+void vdi_co_close(VdNode *node);
+bool vdi_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error);
+bool vdi_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
+                    GError **error);
+bool vdi_co_check(VdNode *node, const VdCheckParams *params,
+                  VdCheckResult *result, GError **error);
+void vdi_get_info(VdNode *node, VdNodeInfo *info);
+GVariant *vdi_describe(VdNode *node);
