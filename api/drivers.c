@@ -9,6 +9,7 @@
 #include "block/drivers.h"
 #include "formats/raw.h"
 #include "formats/vdi/driver.h"
+#include "formats/vhd/driver.h"
 #include "formats/vmdk/driver.h"
 
 const VdDriver *const vd_drivers[] = {
@@ -29,6 +30,7 @@ const VdDriver *const vd_drivers[] = {
     /* formats */
     &vd_vmdk_driver,
     &vd_vdi_driver,
+    &vd_vhd_driver,
     &vd_raw_driver,
 
     NULL,

@@ -124,8 +124,8 @@ vd_blocks_co_lookup(VdBlocks *blocks, uint64_t off, uint64_t len, VdRun *run,
 }
 
 /* The last block of the file may be short, and what it lacks is zero. */
-static void
-clamp_to_file(VdRun *run)
+void
+vd_blocks_clamp_to_file(VdRun *run)
 {
     uint64_t size = vd_node_size(run->child);
 
@@ -138,14 +138,15 @@ clamp_to_file(VdRun *run)
 }
 
 bool
-vd_blocks_co_map(VdBlocks *blocks, uint64_t off, uint64_t len, VdRun *run,
-                 GError **error)
+vd_blocks_node_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
+                      VdRun *run, GError **error)
 {
+    const VdBlocksState *s = vd_node_state(node);
     VdBlockKind kind;
 
-    if (!vd_blocks_co_lookup(blocks, off, len, run, &kind, error))
+    if (!vd_blocks_co_lookup(s->blocks, off, len, run, &kind, error))
         return false;
     if (run->kind == VD_RUN_DATA)
-        clamp_to_file(run);
+        vd_blocks_clamp_to_file(run);
     return true;
 }

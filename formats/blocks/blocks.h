@@ -33,11 +33,17 @@ typedef struct VdBlocksOps {
     uint64_t (*encode)(const VdBlocks *blocks, uint64_t off);
     /* Once, before the first change of the image; may be NULL. */
     bool (*co_begin)(VdBlocks *blocks, GError **error);
-    /* Write what stands in front of the bytes of a new block, which begin at
-     * @off; may be NULL. */
-    bool (*co_front)(VdBlocks *blocks, uint64_t off, GError **error);
+    /* Write what stands in front of the bytes of new block @index, which begin
+     * at @off; may be NULL. */
+    bool (*co_front)(VdBlocks *blocks, uint64_t index, uint64_t off,
+                     GError **error);
+    /* All of block @index, whose bytes begin at @off, is to count from now on;
+     * called before any change of a part.  May be NULL. */
+    bool (*co_complete)(VdBlocks *blocks, uint64_t index, uint64_t off,
+                        GError **error);
     /* Called in front of the barrier between data and table, if new blocks
-     * have been placed: write how far they reach.  May be NULL. */
+     * have been placed, the last of which ends at blocks->end: write how far
+     * they reach.  May be NULL. */
     bool (*co_note_end)(VdBlocks *blocks, GError **error);
     /* Put pages into the file, whose data are durable; NULL = as they are. */
     VdPagesPut co_put;
@@ -52,7 +58,10 @@ typedef struct VdBlocksSpec {
     uint32_t block_bytes; /* power of two */
     uint64_t first;       /* where the first block may begin, front included */
     uint32_t front;       /* bytes in front of the data of each block */
-    uint32_t stride;      /* from one block to the next, front included */
+    uint32_t tail;        /* bytes at the end of the file that a new block
+                             may take the place of */
+    uint32_t unit, phase; /* new blocks begin, front included, at a multiple of
+                             unit, plus phase */
     uint32_t interleave;  /* after so many entries comes one of another kind;
                              0 = never */
 } VdBlocksSpec;
@@ -64,6 +73,7 @@ struct VdBlocks {
     uint64_t n;     /* blocks of the disk */
     VdPages *pages;
     uint64_t next; /* where the next new block begins; 0 = not looked for yet */
+    uint64_t end;  /* of the last block, if next is known */
     bool begun;    /* co_begin has been called */
     bool grown;    /* blocks were placed since the end was noted */
     VioRangeLock *allocating;
@@ -86,18 +96,29 @@ vd_blocks_entry_of(const VdBlocks *blocks, uint64_t index)
 
 /* -- driver operations ----------------------------------------------------- */
 
+/* What the state of a node of such a format begins with. */
+typedef struct VdBlocksState {
+    VdBlocks *blocks;
+} VdBlocksState;
+
+bool vd_blocks_node_co_map(VdNode *node, uint64_t off, uint64_t len,
+                           unsigned want, VdRun *run, GError **error);
+bool vd_blocks_node_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                               VdReqFlags flags, GError **error);
+bool vd_blocks_node_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                                    VdReqFlags flags, GError **error);
+bool vd_blocks_node_co_discard(VdNode *node, uint64_t off, uint64_t len,
+                               GError **error);
+/* co_flush_to_os, and co_finish where nothing else is to be done. */
+bool vd_blocks_node_co_flush(VdNode *node, GError **error);
+
+/* -- the same, inside ------------------------------------------------------ */
+
 /* PARTLY comes as DATA that ends with the block: *kind tells. */
 bool vd_blocks_co_lookup(VdBlocks *blocks, uint64_t off, uint64_t len,
                          VdRun *run, VdBlockKind *kind, GError **error);
-bool vd_blocks_co_map(VdBlocks *blocks, uint64_t off, uint64_t len, VdRun *run,
-                      GError **error);
-bool vd_blocks_co_write(VdBlocks *blocks, uint64_t off, const VioVec *src,
-                        GError **error);
-bool vd_blocks_co_write_zeroes(VdBlocks *blocks, uint64_t off, uint64_t len,
-                               VdReqFlags flags, GError **error);
-bool vd_blocks_co_discard(VdBlocks *blocks, uint64_t off, uint64_t len,
-                          GError **error);
-/* co_flush_to_os */
+/* What a run of DATA has behind the end of the file is zeroes. */
+void vd_blocks_clamp_to_file(VdRun *run);
 bool vd_blocks_co_flush(VdBlocks *blocks, GError **error);
 
 /* Before anything of the image is changed. */

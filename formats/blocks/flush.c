@@ -38,8 +38,8 @@ blocks_co_note_end(VdBlocks *blocks, GError **error)
     if (!blocks->grown)
         return true;
     blocks->grown = false;
-    if ((vd_node_size(blocks->file) >= blocks->next ||
-         vd_node_co_truncate(blocks->file, blocks->next, VD_PREALLOC_OFF,
+    if ((vd_node_size(blocks->file) >= blocks->end ||
+         vd_node_co_truncate(blocks->file, blocks->end, VD_PREALLOC_OFF,
                              error)) &&
         (!ops->co_note_end || ops->co_note_end(blocks, error)))
         return true;
@@ -101,4 +101,12 @@ vd_blocks_co_flush(VdBlocks *blocks, GError **error)
         ok = vd_pages_co_write(blocks->pages, blocks_co_put, blocks, error);
     vio_co_mutex_unlock(&blocks->flush_lock);
     return ok;
+}
+
+bool
+vd_blocks_node_co_flush(VdNode *node, GError **error)
+{
+    const VdBlocksState *s = vd_node_state(node);
+
+    return vd_blocks_co_flush(s->blocks, error);
 }

@@ -36,6 +36,8 @@ note_place(Walk *walk, uint64_t index, uint64_t off)
     const VdBlocks *blocks = walk->blocks;
     VdBlocksSurvey *survey = walk->survey;
     Place place = {off, index};
+    uint64_t far = blocks->spec.front + (uint64_t) blocks->spec.block_bytes +
+                   blocks->spec.unit - 1;
 
     if (off < blocks->spec.first + blocks->spec.front ||
         off >= vd_node_size(blocks->file)) {
@@ -47,7 +49,7 @@ note_place(Walk *walk, uint64_t index, uint64_t off)
         const Place *before =
             &g_array_index(walk->places, Place, walk->places->len - 1);
 
-        survey->fragmented += off != before->off + blocks->spec.stride;
+        survey->fragmented += off < before->off || off - before->off > far;
     }
     survey->allocated++;
     survey->end = MAX(survey->end, off + blocks->spec.block_bytes);

@@ -20,6 +20,15 @@
 
 /* -- places ---------------------------------------------------------------- */
 
+/* The next place that a block may begin at. */
+static uint64_t
+place_behind(const VdBlocks *blocks, uint64_t end)
+{
+    uint64_t unit = blocks->spec.unit, phase = blocks->spec.phase;
+
+    return (end + unit - 1 - phase) / unit * unit + phase;
+}
+
 static bool
 blocks_co_find_end(VdBlocks *blocks, GError **error)
 {
@@ -38,10 +47,10 @@ blocks_co_find_end(VdBlocks *blocks, GError **error)
                         vd_node_name(blocks->file), survey.bad, survey.shared);
     if (blocks->next)
         return true; /* somebody was quicker */
-    end = MAX(survey.end, vd_node_size(blocks->file));
-    end = MAX(end, blocks->spec.first) - blocks->spec.first;
-    end = (end + blocks->spec.stride - 1) / blocks->spec.stride;
-    blocks->next = blocks->spec.first + end * blocks->spec.stride;
+    end = MAX(vd_node_size(blocks->file), blocks->spec.tail);
+    end = MAX(survey.end, end - blocks->spec.tail);
+    blocks->end = MAX(end, blocks->spec.first);
+    blocks->next = place_behind(blocks, blocks->end);
     return true;
 }
 
@@ -55,7 +64,8 @@ blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
     if (G_UNLIKELY(!blocks->next) && !blocks_co_find_end(blocks, error))
         return false;
     *off = blocks->next + blocks->spec.front;
-    if (blocks->next > (uint64_t) VD_MAX_SIZE - blocks->spec.stride ||
+    if (*off > (uint64_t) VD_MAX_SIZE - 2 * (uint64_t) blocks->spec.unit -
+                   blocks->spec.block_bytes ||
         ops->decode(blocks, ops->encode(blocks, *off), &named) !=
             VD_BLOCK_DATA ||
         named != *off)
@@ -63,12 +73,30 @@ blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
                         "%s: no entry of the table can name byte "
                         "%" G_GUINT64_FORMAT " of the file",
                         vd_node_name(blocks->file), *off);
-    blocks->next += blocks->spec.stride;
+    blocks->end = *off + blocks->spec.block_bytes;
+    blocks->next = place_behind(blocks, blocks->end);
     blocks->grown = true;
     return true;
 }
 
 /* -- allocating ------------------------------------------------------------ */
+
+/* The blocks of @run, which has places, count as a whole from now on. */
+static bool
+blocks_co_complete(VdBlocks *blocks, uint64_t off, const VdRun *run,
+                   GError **error)
+{
+    const VdBlocksOps *ops = blocks->spec.ops;
+    uint64_t first = off >> blocks->shift;
+    uint64_t last = (off + run->len - 1) >> blocks->shift;
+    uint64_t place = run->child_off - (off & (blocks->spec.block_bytes - 1));
+
+    for (uint64_t i = first; ops->co_complete && i <= last; i++)
+        if (!ops->co_complete(blocks, i, place + ((i - first) << blocks->shift),
+                              error))
+            return false;
+    return true;
+}
 
 /* @src lies in one block, which is locked and has no place. */
 static bool
@@ -81,7 +109,7 @@ blocks_co_allocate(VdBlocks *blocks, uint64_t off, const VioVec *src,
 
     if (!blocks_co_reserve(blocks, &place, error))
         return false;
-    return (!ops->co_front || ops->co_front(blocks, place, error)) &&
+    return (!ops->co_front || ops->co_front(blocks, index, place, error)) &&
            vd_node_co_pwritev(blocks->file, place + within, src, 0, error) &&
            vd_pages_co_set(blocks->pages, vd_blocks_entry_of(blocks, index),
                            ops->encode(blocks, place), error);
@@ -99,7 +127,8 @@ blocks_co_allocate_or_find(VdBlocks *blocks, uint64_t off, const VioVec *src,
     bool ok = vd_blocks_co_lookup(blocks, off, src->len, &run, &kind, error);
 
     if (ok && run.kind == VD_RUN_DATA)
-        ok = vd_node_co_pwritev(blocks->file, run.child_off, src, 0, error);
+        ok = blocks_co_complete(blocks, off, &run, error) &&
+             vd_node_co_pwritev(blocks->file, run.child_off, src, 0, error);
     else if (ok)
         ok = blocks_co_allocate(blocks, off, src, error);
     vio_range_unlock(blocks->allocating, range);
@@ -141,6 +170,8 @@ blocks_co_first_span(VdBlocks *blocks, uint64_t off, const VioVec *src,
         return false;
     if (run.kind != VD_RUN_DATA)
         run.len = MIN(run.len, rest);
+    else if (!blocks_co_complete(blocks, off, &run, error))
+        return false;
     *span = (Span){.blocks = blocks,
                    .off = off,
                    .src = vio_vec_slice(src, 0, (size_t) run.len),
@@ -183,9 +214,11 @@ blocks_co_relieve(VdBlocks *blocks, GError **error)
 }
 
 bool
-vd_blocks_co_write(VdBlocks *blocks, uint64_t off, const VioVec *src,
-                   GError **error)
+vd_blocks_node_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                          VdReqFlags flags, GError **error)
 {
+    const VdBlocksState *s = vd_node_state(node);
+    VdBlocks *blocks = s->blocks;
     Span span;
 
     if (!vd_blocks_co_begin(blocks, error) ||
@@ -213,17 +246,20 @@ blocks_co_each_place(VdBlocks *blocks, uint64_t off, uint64_t len, PlaceFunc fn,
     for (; len; off += run.len, len -= run.len)
         if (!vd_blocks_co_lookup(blocks, off, len, &run, &kind, error) ||
             (run.kind == VD_RUN_DATA &&
-             !fn(blocks->file, run.child_off, run.len, flags, error)))
+             (!blocks_co_complete(blocks, off, &run, error) ||
+              !fn(blocks->file, run.child_off, run.len, flags, error))))
             return false;
     return true;
 }
 
 bool
-vd_blocks_co_write_zeroes(VdBlocks *blocks, uint64_t off, uint64_t len,
-                          VdReqFlags flags, GError **error)
+vd_blocks_node_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                               VdReqFlags flags, GError **error)
 {
-    return vd_blocks_co_begin(blocks, error) &&
-           blocks_co_each_place(blocks, off, len, vd_node_co_write_zeroes,
+    const VdBlocksState *s = vd_node_state(node);
+
+    return vd_blocks_co_begin(s->blocks, error) &&
+           blocks_co_each_place(s->blocks, off, len, vd_node_co_write_zeroes,
                                 flags, error);
 }
 
@@ -240,9 +276,12 @@ place_co_discard(VdNode *file, uint64_t off, uint64_t len, VdReqFlags flags,
 
 /* The place stays the block's own, as a hole of the file. */
 bool
-vd_blocks_co_discard(VdBlocks *blocks, uint64_t off, uint64_t len,
-                     GError **error)
+vd_blocks_node_co_discard(VdNode *node, uint64_t off, uint64_t len,
+                          GError **error)
 {
-    return vd_blocks_co_begin(blocks, error) &&
-           blocks_co_each_place(blocks, off, len, place_co_discard, 0, error);
+    const VdBlocksState *s = vd_node_state(node);
+
+    return vd_blocks_co_begin(s->blocks, error) &&
+           blocks_co_each_place(s->blocks, off, len, place_co_discard, 0,
+                                error);
 }

@@ -16,7 +16,7 @@ check_count(const VdiState *s, const VdBlocksSurvey *survey,
     const VdBlocksSpec *spec = &s->blocks->spec;
     uint64_t places =
         survey->end > spec->first
-            ? (survey->end - spec->first + spec->stride - 1) / spec->stride
+            ? (survey->end - spec->first + spec->unit - 1) / spec->unit
             : 0;
 
     if (places > s->hdr.n_allocated)

@@ -24,7 +24,7 @@ vdi_decode(const VdBlocks *blocks, uint64_t value, uint64_t *off)
         return VD_BLOCK_ABSENT;
     if (value == VDI_ZERO)
         return VD_BLOCK_ZERO;
-    *off = spec->first + value * spec->stride + spec->front;
+    *off = spec->first + value * spec->unit + spec->front;
     return VD_BLOCK_DATA;
 }
 
@@ -33,7 +33,7 @@ vdi_encode(const VdBlocks *blocks, uint64_t off)
 {
     const VdBlocksSpec *spec = &blocks->spec;
 
-    return (off - spec->front - spec->first) / spec->stride;
+    return (off - spec->front - spec->first) / spec->unit;
 }
 
 static bool
@@ -57,7 +57,7 @@ static bool
 vdi_co_note_end(VdBlocks *blocks, GError **error)
 {
     VdiState *s = blocks->spec.format;
-    uint64_t places = (blocks->next - blocks->spec.first) / blocks->spec.stride;
+    uint64_t places = (blocks->next - blocks->spec.first) / blocks->spec.unit;
 
     s->hdr.n_allocated = (uint32_t) places;
     vdi_header_set_allocated(&s->hdr, s->raw, s->hdr.n_allocated);
@@ -100,9 +100,10 @@ open_blocks(VdNode *node, VdiState *s, GError **error)
         .block_bytes = hdr->block_bytes,
         .first = hdr->data_off,
         .front = hdr->extra_bytes,
-        .stride = hdr->block_bytes + hdr->extra_bytes,
+        .unit = hdr->block_bytes + hdr->extra_bytes,
     };
 
+    spec.phase = hdr->data_off % spec.unit;
     vd_node_set_size(node, spec.size);
     s->blocks = vd_blocks_new(node, s->file, &spec, error);
     return s->blocks != NULL;

@@ -6,10 +6,10 @@
 #include "formats/vdi/header.h"
 
 typedef struct VdiState {
+    VdBlocks *blocks; /* first: VdBlocksState */
     VdNode *file;
     VdiHeader hdr;
     uint8_t raw[VDI_HEADER_BYTES]; /* as it is in the file */
-    VdBlocks *blocks;
 } VdiState;
 
 extern const VdBlocksOps vdi_blocks_ops;

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vhd/bitmap.c - which sectors of a block count.
+ *
+ * In front of each block stands a bitmap, the first sector its highest bit.  A
+ * sector whose bit is 0 is the parent's, or zero, whatever the block holds
+ * there.  We write blocks that count as a whole; one that does not is completed
+ * with zeroes before the first change (only disks without parent are written).
+ *
+ * Concurrency: one loop; completing is done under bitmap_lock.
+ */
+#include "formats/vhd/vhd.h"
+
+#define SECTOR_SHIFT 9
+
+uint32_t
+vhd_bitmap_bytes(uint32_t block_bytes)
+{
+    uint32_t bytes = (block_bytes / VHD_SECTOR + 7) / 8;
+
+    return (bytes + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
+}
+
+bool
+vhd_bitmaps_open(VhdState *s, GError **error)
+{
+    s->bitmap = g_try_new0(VmdkTable *, MAX(s->blocks->n, 1));
+    if (!s->bitmap)
+        return vd_throw(error, VD_ERROR_NO_MEMORY,
+                        "%s: no memory for a directory of %" G_GUINT64_FORMAT
+                        " bitmaps",
+                        vd_node_name(s->file), s->blocks->n);
+    s->cache = vmdk_table_cache_ref(vd_node_loop(s->node));
+    return true;
+}
+
+void
+vhd_bitmaps_close(VhdState *s)
+{
+    for (uint64_t i = 0; s->bitmap && i < s->blocks->n; i++)
+        if (s->bitmap[i])
+            vmdk_table_cache_drop(s->cache, s->bitmap[i]);
+    g_clear_pointer(&s->bitmap, g_free);
+    g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+}
+
+/* -- in memory ------------------------------------------------------------- */
+
+static void
+install(VhdState *s, uint64_t index, const uint8_t *bytes)
+{
+    if (!s->bitmap[index])
+        s->bitmap[index] = vmdk_table_cache_add_at(
+            s->cache, &s->bitmap, (uint32_t) index, s->blocks->spec.front);
+    memcpy(s->bitmap[index]->gte, bytes, s->blocks->spec.front);
+}
+
+/* The bitmap of block @index, whose bytes begin at @off; until the next
+ * yield. */
+static const uint8_t *
+bitmap_co_get(VhdState *s, uint64_t index, uint64_t off, GError **error)
+{
+    uint32_t len = s->blocks->spec.front;
+    g_autofree uint8_t *bytes = NULL;
+
+    if (!s->bitmap[index]) {
+        bytes = g_malloc(len);
+        if (!vd_node_co_pread(s->file, off - len, bytes, len, error))
+            return vd_prefix_null(error, "reading a bitmap of sectors: ");
+        if (!s->bitmap[index]) /* somebody may have been quicker */
+            install(s, index, bytes);
+    }
+    s->bitmap[index]->referenced = true;
+    return (const uint8_t *) s->bitmap[index]->gte;
+}
+
+static bool
+is_set(const uint8_t *bitmap, uint64_t sector)
+{
+    return bitmap[sector / 8] >> (7 - sector % 8) & 1;
+}
+
+/* Up to @end, sectors from @first on that are as the first. */
+static uint64_t
+run_end(const uint8_t *bitmap, uint64_t first, uint64_t end)
+{
+    bool set = is_set(bitmap, first);
+    uint8_t uniform = set ? 0xff : 0;
+    uint64_t i = first + 1;
+
+    while (i < end) {
+        if (i % 8 == 0 && bitmap[i / 8] == uniform)
+            i += 8;
+        else if (is_set(bitmap, i) == set)
+            i++;
+        else
+            return i;
+    }
+    return end;
+}
+
+bool
+vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,
+                    GError **error)
+{
+    uint64_t within = off & (s->blocks->spec.block_bytes - 1);
+    uint64_t first = within >> SECTOR_SHIFT;
+    uint64_t end = (within + run->len + VHD_SECTOR - 1) >> SECTOR_SHIFT;
+    const uint8_t *bitmap = bitmap_co_get(s, off >> s->blocks->shift,
+                                          run->child_off - within, error);
+
+    if (!bitmap)
+        return false;
+    *here = is_set(bitmap, first);
+    end = run_end(bitmap, first, end);
+    run->len = MIN(run->len, (end << SECTOR_SHIFT) - within);
+    return true;
+}
+
+/* -- making whole ---------------------------------------------------------- */
+
+static bool
+bitmap_co_fill(VhdState *s, uint64_t index, uint64_t off, GError **error)
+{
+    uint32_t len = s->blocks->spec.front;
+    g_autofree uint8_t *ones = g_malloc(len);
+
+    memset(ones, 0xff, len);
+    if (!vd_node_co_pwrite(s->file, off - len, ones, len, error))
+        return false;
+    install(s, index, ones);
+    return true;
+}
+
+bool
+vhd_bitmap_co_front(VdBlocks *blocks, uint64_t index, uint64_t off,
+                    GError **error)
+{
+    return bitmap_co_fill(blocks->spec.format, index, off, error);
+}
+
+/* Zeroes where sectors do not count. */
+static bool
+bitmap_co_blank(VhdState *s, uint64_t index, uint64_t off, GError **error)
+{
+    uint64_t n = s->blocks->spec.block_bytes >> SECTOR_SHIFT;
+
+    for (uint64_t i = 0, end; i < n; i = end) {
+        const uint8_t *bitmap = bitmap_co_get(s, index, off, error);
+        bool here;
+
+        if (!bitmap)
+            return false;
+        here = is_set(bitmap, i);
+        end = run_end(bitmap, i, n);
+        if (!here &&
+            !vd_node_co_write_zeroes(s->file, off + (i << SECTOR_SHIFT),
+                                     (end - i) << SECTOR_SHIFT, 0, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+is_whole(const VhdState *s, const uint8_t *bitmap)
+{
+    uint64_t n = s->blocks->spec.block_bytes >> SECTOR_SHIFT;
+
+    return is_set(bitmap, 0) && run_end(bitmap, 0, n) == n;
+}
+
+bool
+vhd_bitmap_co_complete(VdBlocks *blocks, uint64_t index, uint64_t off,
+                       GError **error)
+{
+    VhdState *s = blocks->spec.format;
+    const uint8_t *bitmap = bitmap_co_get(s, index, off, error);
+    bool ok;
+
+    if (!bitmap)
+        return false;
+    if (G_LIKELY(is_whole(s, bitmap)))
+        return true;
+    vio_co_mutex_lock(&s->bitmap_lock);
+    bitmap = bitmap_co_get(s, index, off, error);
+    ok = bitmap &&
+         (is_whole(s, bitmap) || (bitmap_co_blank(s, index, off, error) &&
+                                  vd_node_co_flush(s->file, error) &&
+                                  bitmap_co_fill(s, index, off, error)));
+    vio_co_mutex_unlock(&s->bitmap_lock);
+    return ok;
+}
