@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/qcow2/driver.c - format driver "qcow2", versions 2 and 3.
+ *
+ * Options: file.*, data-file.* (children).
+ *
+ * Concurrency: requests overlap freely.
+ */
+#include "formats/qcow2/driver.h"
+#include "formats/qcow2/qcow2.h"
+
+#define PROBE_SURE 100
+
+static int
+qcow2_probe(const uint8_t *head, size_t len, uint64_t size,
+            const char *filename)
+{
+    return qcow2_header_is_magic(head, len) ? PROBE_SURE : 0;
+}
+
+const VdDriver vd_qcow2_driver = {
+    VD_DRIVER_HEADER,
+    .name = "qcow2",
+    .kind = VD_DRIVER_FORMAT,
+    .caps = VD_CAP_HAS_PARENT,
+    .state_size = sizeof(Qcow2State),
+    .probe = qcow2_probe,
+    .co_open = qcow2_co_open,
+    .co_close = qcow2_co_close,
+    .co_map = qcow2_co_map,
+    .co_decode = qcow2_co_decode,
+    .get_info = qcow2_get_info,
+    .describe = qcow2_describe,
+};

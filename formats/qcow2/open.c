@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/qcow2/open.c - opening a qcow2 image.
+ *
+ * Concurrency: open and close only.
+ */
+#include "formats/qcow2/qcow2.h"
+
+#include "block/open.h"
+
+#include <inttypes.h>
+
+static bool
+check_features(const Qcow2State *s, GError **error)
+{
+    uint64_t unknown = s->hdr.incompatible & ~QCOW2_INCOMPAT_KNOWN;
+    g_autofree char *name = NULL;
+
+    if (!unknown)
+        return true;
+    name = qcow2_feature_name(&s->ext, 0,
+                              (unsigned) g_bit_nth_lsf((gulong) unknown, -1));
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: the image uses the unknown qcow2 feature \"%s\" "
+                    "(incompatible bits 0x%" PRIx64 ")",
+                    vd_node_name(s->file), name, unknown);
+}
+
+static bool
+check_encryption(const Qcow2State *s, GError **error)
+{
+    static const char *const methods[] = {NULL, "AES", "LUKS"};
+    uint32_t method = s->hdr.crypt_method;
+
+    if (!method)
+        return true;
+    if (method >= G_N_ELEMENTS(methods))
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: encryption method %u in the qcow2 header, not 0, "
+                        "1 or 2",
+                        vd_node_name(s->file), method);
+    if (vd_node_flags(s->node) & VD_OPEN_NO_IO)
+        return true;
+    return vd_throw(error, VD_ERROR_ENCRYPTED,
+                    "%s: the image is encrypted (%s), which is not supported",
+                    vd_node_name(s->file), methods[method]);
+}
+
+static bool
+qcow2_co_read_header(Qcow2State *s, GError **error)
+{
+    uint8_t raw[QCOW2_HEADER_BYTES];
+    struct iovec iov;
+    VioVec dst = vio_vec_from_buf(&iov, raw, sizeof(raw));
+    g_autofree uint8_t *first = NULL;
+    size_t len;
+
+    if (!vd_node_co_preadv_eof(s->file, 0, &dst, error) ||
+        !qcow2_header_decode(&s->hdr, raw, vd_node_name(s->file), error))
+        return false;
+    len = (size_t) MIN(qcow2_cluster_bytes(&s->hdr), vd_node_size(s->file));
+    first = g_malloc(len);
+    if (!vd_node_co_pread(s->file, 0, first, len, error) ||
+        !qcow2_extensions_decode(&s->ext, &s->hdr, first, len,
+                                 vd_node_name(s->file), error))
+        return false;
+    if (s->hdr.backing_off && s->hdr.backing_len &&
+        s->hdr.backing_off + s->hdr.backing_len <= len)
+        s->backing_name = g_strndup((const char *) first + s->hdr.backing_off,
+                                    s->hdr.backing_len);
+    return true;
+}
+
+/* A name of the user's ("data-file.*") counts more than the stored one. */
+static bool
+qcow2_co_open_data_file(Qcow2State *s, VdOptions *opts, GError **error)
+{
+    g_autofree char *path = NULL;
+
+    s->data = s->file;
+    if (!(s->hdr.incompatible & QCOW2_INCOMPAT_DATA_FILE))
+        return true;
+    if (vd_node_flags(s->node) & VD_OPEN_NO_IO)
+        return true;
+    if (s->ext.data_file)
+        path = vd_path_combine(vd_node_name(s->file), s->ext.data_file);
+    s->data = vd_node_co_open_child(s->node, "data-file", path, opts,
+                                    vd_node_flags(s->node), error);
+    return s->data != NULL;
+}
+
+static bool
+qcow2_co_open_parent(Qcow2State *s, GError **error)
+{
+    VdOpenFlags flags = vd_node_flags(s->node);
+
+    if (!s->backing_name || (flags & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)))
+        return true;
+    return vd_node_co_open_parent(s->node, s->backing_name,
+                                  s->ext.backing_format, error) != NULL;
+}
+
+static bool
+qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
+{
+    if (!check_features(s, error) || !check_encryption(s, error) ||
+        !qcow2_co_open_data_file(s, opts, error))
+        return false;
+    s->tables = qcow2_tables_co_open(s->file, &s->hdr, s->hdr.l1_off,
+                                     s->hdr.n_l1, error);
+    if (!s->tables)
+        return false;
+    s->decoded = qcow2_decoded_new(s);
+    return qcow2_co_open_parent(s, error);
+}
+
+bool
+qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
+{
+    Qcow2State *s = vd_node_state(node);
+
+    s->node = node;
+    s->file = vd_node_co_open_child(node, "file", NULL, opts,
+                                    vd_node_flags(node), error);
+    if (!s->file)
+        return false;
+    vd_node_set_name(node, vd_node_name(s->file));
+    if (!qcow2_co_read_header(s, error) ||
+        !qcow2_co_open_disk(s, opts, error)) {
+        qcow2_co_close(node);
+        return false;
+    }
+    vd_node_set_size(node, s->hdr.size);
+    vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
+    return true;
+}
+
+void
+qcow2_co_close(VdNode *node)
+{
+    Qcow2State *s = vd_node_state(node);
+
+    g_clear_pointer(&s->decoded, qcow2_decoded_free);
+    g_clear_pointer(&s->tables, qcow2_tables_free);
+    qcow2_extensions_clear(&s->ext);
+    g_clear_pointer(&s->backing_name, g_free);
+}
