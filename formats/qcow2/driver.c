@@ -6,6 +6,7 @@
  * Concurrency: requests overlap freely.
  */
 #include "formats/qcow2/driver.h"
+#include "formats/qcow2/check.h"
 #include "formats/qcow2/qcow2.h"
 
 #define PROBE_SURE 100
@@ -25,9 +26,15 @@ const VdDriver vd_qcow2_driver = {
     .state_size = sizeof(Qcow2State),
     .probe = qcow2_probe,
     .co_open = qcow2_co_open,
+    .co_finish = qcow2_co_finish,
     .co_close = qcow2_co_close,
     .co_map = qcow2_co_map,
     .co_decode = qcow2_co_decode,
+    .co_pwritev = qcow2_co_pwritev,
+    .co_write_zeroes = qcow2_co_write_zeroes,
+    .co_discard = qcow2_co_discard,
+    .co_flush_to_os = qcow2_co_flush_to_os,
     .get_info = qcow2_get_info,
     .describe = qcow2_describe,
+    .co_check = qcow2_co_check,
 };

@@ -34,6 +34,15 @@ packed_kind(const Qcow2Tables *tables, const Qcow2Entry *entry)
     return tables->external || off >> 56 ? QCOW2_BAD : QCOW2_PACKED;
 }
 
+/* In a data file a place may be 0. */
+bool
+qcow2_entry_is_placed(const Qcow2Tables *tables, const Qcow2Entry *entry)
+{
+    return !(entry->word & QCOW2_COMPRESSED) &&
+           ((entry->word & QCOW2_OFF_MASK) ||
+            (tables->external && (entry->word & QCOW2_COPIED)));
+}
+
 static Qcow2Kind
 subcluster_kind(const Qcow2Tables *tables, const Qcow2Entry *entry,
                 uint64_t off, bool placed)
@@ -60,8 +69,7 @@ qcow2_entry_kind(const Qcow2Tables *tables, const Qcow2Entry *entry,
     if (word & QCOW2_COMPRESSED)
         return packed_kind(tables, entry);
     *place = word & QCOW2_OFF_MASK;
-    /* In a data file a place may be 0. */
-    placed = *place || (tables->external && (word & QCOW2_COPIED));
+    placed = qcow2_entry_is_placed(tables, entry);
     if ((word & RESERVED & ~QCOW2_ZERO) || (*place & (cluster - 1)) ||
         (zero && (tables->hdr->version < 3 || tables->extended)) ||
         (placed && tables->external && *place != (off & ~(cluster - 1))))

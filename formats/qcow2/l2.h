@@ -1,35 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/qcow2/l2.h - from guest clusters to host clusters: the L1 table,
- * which is in memory, and L2 tables, of which slices come and go.
+/* formats/qcow2/l2.h - from guest clusters to host clusters: L1 and L2 tables.
  *
- * The disk has such tables, and each internal snapshot of its own.
+ * The disk has such tables, and each internal snapshot its own.
  */
 #pragma once
 
-#include "block/rw.h"
-#include "formats/bytes.h"
-#include "formats/qcow2/header.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/qcow2/sliced.h"
 
-#define QCOW2_COPIED (UINT64_C(1) << 63)
 #define QCOW2_COMPRESSED (UINT64_C(1) << 62)
 #define QCOW2_ZERO UINT64_C(1)
-#define QCOW2_OFF_MASK UINT64_C(0x00fffffffffffe00)
-#define QCOW2_SLICE_BYTES 4096u
 #define QCOW2_SUBCLUSTERS 32u
 
 typedef struct Qcow2Tables {
-    VdNode *file;
     const Qcow2Header *hdr;
-    bool extended;        /* entries of 16 bytes, with subclusters */
-    bool external;        /* clusters are where the guest has them */
-    unsigned l2_shift;    /* guest bytes of a table, as a power of two */
-    unsigned slice_shift; /* entries of a slice, likewise */
-    uint32_t n_l1;
-    uint64_t *l1; /* host order */
-    VmdkTableCache *cache;
-    VmdkTable ***slices; /* by L1 entry, then slice; NULL = not in memory */
-    GQueue loads;
+    Qcow2Sliced *sliced;
+    bool extended;     /* entries of 16 bytes, with subclusters */
+    bool external;     /* clusters are where the guest has them */
+    unsigned l2_shift; /* guest bytes of an L2 table, as a power of two */
 } Qcow2Tables;
 
 /* One L2 entry. */
@@ -44,12 +31,27 @@ Qcow2Tables *qcow2_tables_co_open(VdNode *file, const Qcow2Header *hdr,
                                   uint64_t off, uint32_t n, GError **error);
 void qcow2_tables_free(Qcow2Tables *tables);
 
+static inline uint32_t
+qcow2_l1_of(const Qcow2Tables *tables, uint64_t off)
+{
+    return (uint32_t) (off >> tables->l2_shift);
+}
+
+static inline uint64_t
+qcow2_l2_bytes(const Qcow2Tables *tables)
+{
+    return UINT64_C(1) << tables->l2_shift;
+}
+
 /* The entry of the cluster that holds guest byte @off. */
 bool qcow2_tables_co_get(Qcow2Tables *tables, uint64_t off, Qcow2Entry *entry,
                          GError **error);
 /* The same if it is in memory: false else. */
 bool qcow2_tables_peek(const Qcow2Tables *tables, uint64_t off,
                        Qcow2Entry *entry);
+/* The L2 table is there, and nobody else's. */
+bool qcow2_tables_co_set(Qcow2Tables *tables, uint64_t off,
+                         const Qcow2Entry *entry, GError **error);
 
 /* -- what entries mean (entry.c) ------------------------------------------- */
 
@@ -63,9 +65,11 @@ typedef enum Qcow2Kind {
 } Qcow2Kind;
 
 /* What the part of the cluster around guest byte @off is, and where (@place:
- * of its cluster's first byte). */
+ * of its cluster's first byte; 0 = has none, but in a data file). */
 Qcow2Kind qcow2_entry_kind(const Qcow2Tables *tables, const Qcow2Entry *entry,
                            uint64_t off, uint64_t *place);
+/* Whether it has a place, whatever its parts are. */
+bool qcow2_entry_is_placed(const Qcow2Tables *tables, const Qcow2Entry *entry);
 /* Where a compressed cluster is: bytes [*off, *off + *len) of the file. */
 void qcow2_entry_packed(const Qcow2Header *hdr, uint64_t word, uint64_t *off,
                         uint32_t *len);

@@ -21,12 +21,10 @@ refuse_entry(const Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
 static uint64_t
 next_unit(const Qcow2Tables *tables, uint64_t off)
 {
-    uint64_t l1 = off >> tables->l2_shift;
+    uint64_t l1 = qcow2_l1_of(tables, off);
     uint64_t unit = qcow2_unit_bytes(tables);
 
-    if (l1 >= tables->n_l1)
-        return UINT64_MAX;
-    if (!(tables->l1[l1] & QCOW2_OFF_MASK))
+    if (!qcow2_sliced_table(tables->sliced, (uint32_t) l1))
         return (l1 + 1) << tables->l2_shift;
     return (off & ~(unit - 1)) + unit;
 }

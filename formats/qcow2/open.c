@@ -100,6 +100,30 @@ qcow2_co_open_parent(Qcow2State *s, GError **error)
 }
 
 static bool
+refuse_writing(const Qcow2State *s, const char *why, GError **error)
+{
+    return vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: the image is marked as %s; it can only be read until "
+                    "it is repaired",
+                    vd_node_name(s->file), why);
+}
+
+static bool
+qcow2_co_open_writable(Qcow2State *s, GError **error)
+{
+    if (!vd_node_is_writable(s->node))
+        return true;
+    if (s->hdr.incompatible & QCOW2_INCOMPAT_CORRUPT)
+        return refuse_writing(s, "corrupt", error);
+    if (s->hdr.incompatible & QCOW2_INCOMPAT_DIRTY)
+        return refuse_writing(s, "dirty (its refcounts are not up to date)",
+                              error);
+    s->allocating = vio_range_lock_new();
+    s->refcounts = qcow2_refcounts_co_open(s, error);
+    return s->refcounts != NULL;
+}
+
+static bool
 qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
 {
     if (!check_features(s, error) || !check_encryption(s, error) ||
@@ -110,7 +134,7 @@ qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
     if (!s->tables)
         return false;
     s->decoded = qcow2_decoded_new(s);
-    return qcow2_co_open_parent(s, error);
+    return qcow2_co_open_writable(s, error) && qcow2_co_open_parent(s, error);
 }
 
 bool
@@ -131,6 +155,8 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
     }
     vd_node_set_size(node, s->hdr.size);
     vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
+    vd_node_limits(node)->zeroes_align = qcow2_unit_bytes(s->tables);
+    vd_node_set_write_flags(node, 0, VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     return true;
 }
 
@@ -140,6 +166,8 @@ qcow2_co_close(VdNode *node)
     Qcow2State *s = vd_node_state(node);
 
     g_clear_pointer(&s->decoded, qcow2_decoded_free);
+    g_clear_pointer(&s->refcounts, qcow2_refcounts_free);
+    g_clear_pointer(&s->allocating, vio_range_lock_free);
     g_clear_pointer(&s->tables, qcow2_tables_free);
     qcow2_extensions_clear(&s->ext);
     g_clear_pointer(&s->backing_name, g_free);

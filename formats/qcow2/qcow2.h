@@ -4,10 +4,11 @@
 
 #include "block/rw.h"
 #include "formats/qcow2/l2.h"
+#include "formats/qcow2/refcount.h"
 
 typedef struct Qcow2Decoded Qcow2Decoded; /* decoded.c */
 
-typedef struct Qcow2State {
+struct Qcow2State {
     VdNode *node, *file;
     VdNode *data; /* where guest clusters are: file, or the data file */
     Qcow2Header hdr;
@@ -15,7 +16,13 @@ typedef struct Qcow2State {
     char *backing_name;    /* as stored; NULL = none */
     Qcow2Tables *tables;   /* L1 and L2 of the disk */
     Qcow2Decoded *decoded; /* compressed clusters, as they were last read */
-} Qcow2State;
+    /* Of images that may be written: */
+    Qcow2Refcounts *refcounts;
+    bool begun;               /* something has been changed */
+    VioRangeLock *allocating; /* guest bytes whose entries change */
+    VioCoMutex table_lock;    /* who places L2 tables */
+    VioCoMutex flush_lock;
+};
 
 bool qcow2_co_open(VdNode *node, VdOptions *opts, GError **error);
 void qcow2_co_close(VdNode *node);
@@ -25,6 +32,35 @@ bool qcow2_co_decode(VdNode *node, uint64_t off, const VdRun *run,
                      const VioVec *dst, GError **error);
 void qcow2_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *qcow2_describe(VdNode *node);
+
+/* -- writing --------------------------------------------------------------- */
+
+bool qcow2_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                      VdReqFlags flags, GError **error);
+bool qcow2_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                           VdReqFlags flags, GError **error);
+bool qcow2_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error);
+bool qcow2_co_flush_to_os(VdNode *node, GError **error);
+bool qcow2_co_finish(VdNode *node, GError **error);
+
+/* Before anything of the image is changed. */
+bool qcow2_co_begin(Qcow2State *s, GError **error);
+bool qcow2_co_store_header(Qcow2State *s, GError **error);
+/* Write tables out if too many have changed. */
+bool qcow2_co_relieve(Qcow2State *s, GError **error);
+/* The L2 table of guest byte @off is there and nobody else's. */
+bool qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error);
+/* Guest byte @off (of a cluster) gets @entry; what the one before named has one
+ * user less. */
+bool qcow2_co_replace(Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
+                      GError **error);
+
+/* Is what no entry determines the parent's? */
+static inline bool
+qcow2_has_parent(const Qcow2State *s)
+{
+    return s->backing_name != NULL;
+}
 
 Qcow2Decoded *qcow2_decoded_new(Qcow2State *s);
 void qcow2_decoded_free(Qcow2Decoded *decoded);

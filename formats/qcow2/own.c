@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/qcow2/own.c - L2 tables of our own, and entries that change.
+ *
+ * A table or cluster that an internal snapshot uses, too, is not written to:
+ * its COPIED bit is not set, and who changes it takes a copy.
+ *
+ * Concurrency: one loop.  The range of an entry that changes is locked by the
+ * caller.
+ */
+#include "formats/qcow2/qcow2.h"
+
+static bool
+qcow2_co_place_table(Qcow2State *s, uint32_t l1, GError **error)
+{
+    Qcow2Sliced *sl = s->tables->sliced;
+    uint64_t old = qcow2_sliced_table(sl, l1), off;
+
+    if (!qcow2_co_allocate_all(s->refcounts, 1, &off, error))
+        return false;
+    if (!old) {
+        qcow2_sliced_add(sl, l1, off | QCOW2_COPIED);
+        return true;
+    }
+    if (!qcow2_sliced_co_move(sl, l1, off | QCOW2_COPIED, error)) {
+        qcow2_give_up(s->refcounts, off, qcow2_cluster_bytes(&s->hdr));
+        return false;
+    }
+    qcow2_give_up(s->refcounts, old, qcow2_cluster_bytes(&s->hdr));
+    return true;
+}
+
+bool
+qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error)
+{
+    Qcow2Sliced *sl = s->tables->sliced;
+    uint32_t l1 = qcow2_l1_of(s->tables, off);
+    bool ok = true;
+
+    if (G_LIKELY(sl->upper[l1] & QCOW2_COPIED))
+        return true;
+    vio_co_mutex_lock(&s->table_lock);
+    if (!(sl->upper[l1] & QCOW2_COPIED))
+        ok = qcow2_co_place_table(s, l1, error);
+    vio_co_mutex_unlock(&s->table_lock);
+    return ok;
+}
+
+/* Compressed data share clusters with others, and may lie in two. */
+static void
+give_up_packed(Qcow2State *s, uint64_t word)
+{
+    uint64_t cluster = qcow2_cluster_bytes(&s->hdr), off = 0, first, last;
+    uint32_t len = 0;
+
+    qcow2_entry_packed(&s->hdr, word, &off, &len);
+    first = off & ~(cluster - 1);
+    last = (off + len - 1) & ~(cluster - 1);
+    for (; first <= last; first += cluster)
+        qcow2_give_up(s->refcounts, first, cluster);
+}
+
+bool
+qcow2_co_replace(Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
+                 GError **error)
+{
+    Qcow2Entry old;
+    uint64_t place;
+
+    if (!qcow2_tables_co_get(s->tables, off, &old, error) ||
+        !qcow2_tables_co_set(s->tables, off, entry, error))
+        return false;
+    place = old.word & QCOW2_OFF_MASK;
+    if (old.word & QCOW2_COMPRESSED)
+        give_up_packed(s, old.word);
+    else if (place && !s->tables->external &&
+             ((entry->word & QCOW2_COMPRESSED) ||
+              (entry->word & QCOW2_OFF_MASK) != place))
+        qcow2_give_up(s->refcounts, place, qcow2_cluster_bytes(&s->hdr));
+    return true;
+}

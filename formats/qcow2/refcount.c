@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/qcow2/refcount.c - counts of users, of any width.
+ *
+ * Concurrency: one loop; yields to load slices of blocks.
+ */
+#include "formats/qcow2/qcow2.h"
+
+#include "block/open.h"
+
+#include <inttypes.h>
+
+Qcow2Refcounts *
+qcow2_refcounts_co_open(Qcow2State *s, GError **error)
+{
+    const Qcow2Header *hdr = &s->hdr;
+    uint32_t n = hdr->reftable_clusters << (hdr->cluster_bits - 3);
+    Qcow2Sliced *sliced =
+        qcow2_sliced_co_open(s->file, hdr, hdr->reftable_off, n,
+                             "refcount table", "refcount block", error);
+    Qcow2Refcounts *rc;
+
+    if (!sliced)
+        return NULL;
+    rc = g_new0(Qcow2Refcounts, 1);
+    rc->s = s;
+    rc->sliced = sliced;
+    rc->order = hdr->refcount_order;
+    rc->block_shift = hdr->cluster_bits + 3 - rc->order;
+    rc->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
+    rc->resting = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
+    return rc;
+}
+
+void
+qcow2_refcounts_free(Qcow2Refcounts *rc)
+{
+    if (!rc)
+        return;
+    qcow2_sliced_free(rc->sliced);
+    g_array_unref(rc->freed);
+    g_array_unref(rc->resting);
+    g_free(rc);
+}
+
+/* -- one count ------------------------------------------------------------- */
+
+/* Byte of its block that holds the count of @cluster, or where it begins. */
+static uint32_t
+byte_of(const Qcow2Refcounts *rc, uint64_t cluster)
+{
+    uint64_t i = cluster & ((UINT64_C(1) << rc->block_shift) - 1);
+
+    return (uint32_t) ((i << rc->order) >> 3);
+}
+
+/* Counts of less than a byte: the first has the lowest bits. */
+static unsigned
+bit_of(const Qcow2Refcounts *rc, uint64_t cluster)
+{
+    return rc->order < 3 ? (unsigned) ((cluster << rc->order) & 7) : 0;
+}
+
+static uint64_t
+max_count(const Qcow2Refcounts *rc)
+{
+    return rc->order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << rc->order)) - 1;
+}
+
+static uint64_t
+get(const Qcow2Refcounts *rc, const uint8_t *p, uint64_t cluster)
+{
+    switch (rc->order) {
+    case 4:
+        return vd_get_be16(p);
+    case 5:
+        return vd_get_be32(p);
+    case 6:
+        return vd_get_be64(p);
+    default:
+        return *p >> bit_of(rc, cluster) & max_count(rc);
+    }
+}
+
+static void
+put(const Qcow2Refcounts *rc, uint8_t *p, uint64_t cluster, uint64_t count)
+{
+    unsigned bit = bit_of(rc, cluster);
+
+    switch (rc->order) {
+    case 4:
+        vd_put_be16(p, (uint16_t) count);
+        break;
+    case 5:
+        vd_put_be32(p, (uint32_t) count);
+        break;
+    case 6:
+        vd_put_be64(p, count);
+        break;
+    default:
+        *p = (uint8_t) ((*p & ~(max_count(rc) << bit)) | count << bit);
+    }
+}
+
+static uint32_t
+block_of(const Qcow2Refcounts *rc, uint64_t cluster)
+{
+    return (uint32_t) MIN(cluster >> rc->block_shift, UINT32_MAX);
+}
+
+bool
+qcow2_refcount_co_get(Qcow2Refcounts *rc, uint64_t cluster, uint64_t *count,
+                      GError **error)
+{
+    uint32_t block = block_of(rc, cluster);
+    uint8_t *p;
+
+    *count = 0;
+    if (!qcow2_sliced_table(rc->sliced, block))
+        return true;
+    if (!qcow2_sliced_co_get(rc->sliced, block, byte_of(rc, cluster), &p,
+                             error))
+        return false;
+    *count = get(rc, p, cluster);
+    return true;
+}
+
+static bool
+refuse_count(const Qcow2Refcounts *rc, uint64_t cluster, uint64_t count,
+             int delta, GError **error)
+{
+    const char *name = vd_node_name(rc->s->file);
+
+    if (delta < 0)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: the refcount of the cluster at byte %" PRIu64
+                        " is %" PRIu64 ", though there is a user; check the "
+                        "image",
+                        name, cluster << rc->s->hdr.cluster_bits, count);
+    return vd_throw(error, VD_ERROR_LIMIT,
+                    "%s: refcounts of %u bits cannot count more than %" PRIu64
+                    " users of the cluster at byte %" PRIu64,
+                    name, 1u << rc->order, count,
+                    cluster << rc->s->hdr.cluster_bits);
+}
+
+/* -- blocks ---------------------------------------------------------------- */
+
+/* A table twice as large, at a place of its own; the header names it with the
+ * next flush. */
+static bool
+refcounts_co_grow_table(Qcow2Refcounts *rc, uint32_t block, GError **error)
+{
+    Qcow2Header *hdr = &rc->s->hdr;
+    uint64_t per_cluster = UINT64_C(1) << (hdr->cluster_bits - 3);
+    uint64_t n = MAX((uint64_t) block + 1, rc->sliced->n + rc->sliced->n / 2);
+    uint64_t clusters = (n + per_cluster - 1) / per_cluster, off;
+
+    if (clusters << hdr->cluster_bits > QCOW2_MAX_REFTABLE_BYTES)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: the refcount table would exceed 8 MiB; the file "
+                        "cannot grow",
+                        vd_node_name(rc->s->file));
+    if (!qcow2_sliced_grow(rc->sliced, (uint32_t) (clusters * per_cluster),
+                           error) ||
+        !qcow2_co_allocate_all(rc, clusters, &off, error))
+        return false;
+    if (rc->old_len == 0) {
+        rc->old_off = hdr->reftable_off;
+        rc->old_len = (uint64_t) hdr->reftable_clusters << hdr->cluster_bits;
+    } else {
+        qcow2_give_up(rc, hdr->reftable_off,
+                      (uint64_t) hdr->reftable_clusters << hdr->cluster_bits);
+    }
+    hdr->reftable_off = rc->sliced->off = off;
+    hdr->reftable_clusters = (uint32_t) clusters;
+    rc->sliced->dirty_from = 0;
+    rc->sliced->dirty_to = rc->sliced->n;
+    return true;
+}
+
+/* Nothing that the block counts is in use, so it goes to the first of these
+ * clusters. */
+static bool
+refcounts_co_add_block(Qcow2Refcounts *rc, uint32_t block, GError **error)
+{
+    uint64_t cluster = (uint64_t) block << rc->block_shift;
+    uint8_t *p = NULL;
+
+    if (block >= rc->sliced->n && !refcounts_co_grow_table(rc, block, error))
+        return false;
+    if (qcow2_sliced_table(rc->sliced, block))
+        return true; /* growing has made it */
+    if (cluster >> (56 - rc->s->hdr.cluster_bits))
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: no entry can name what is behind 2^56 bytes",
+                        vd_node_name(rc->s->file));
+    qcow2_sliced_add(rc->sliced, block, cluster << rc->s->hdr.cluster_bits);
+    (void) qcow2_sliced_peek(rc->sliced, block, byte_of(rc, cluster), &p);
+    put(rc, p, cluster, 1);
+    return true;
+}
+
+bool
+qcow2_refcount_co_add(Qcow2Refcounts *rc, uint64_t cluster, int delta,
+                      GError **error)
+{
+    uint32_t block = block_of(rc, cluster);
+    VmdkTable *slice;
+    uint64_t count;
+    uint8_t *p;
+
+    if (!qcow2_sliced_table(rc->sliced, block)) {
+        if (delta < 0)
+            return refuse_count(rc, cluster, 0, delta, error);
+        if (!refcounts_co_add_block(rc, block, error))
+            return false;
+    }
+    slice =
+        qcow2_sliced_co_get(rc->sliced, block, byte_of(rc, cluster), &p, error);
+    if (!slice)
+        return false;
+    count = get(rc, p, cluster);
+    if (delta < 0 ? count == 0 : count == max_count(rc))
+        return refuse_count(rc, cluster, count, delta, error);
+    put(rc, p, cluster, count + (uint64_t) (int64_t) delta);
+    qcow2_sliced_mark(rc->sliced, slice);
+    return true;
+}
+
+/* -- free clusters --------------------------------------------------------- */
+
+/* The run of free clusters that begins at @first or behind it, within the
+ * counts of one block: up to @want of them. */
+static bool
+refcounts_co_find(Qcow2Refcounts *rc, uint64_t *first, uint64_t want,
+                  uint64_t *n, GError **error)
+{
+    uint64_t per_block = UINT64_C(1) << rc->block_shift;
+    uint64_t end = (*first / per_block + 1) * per_block;
+
+    for (*n = 0; *first + *n < end && *n < want;) {
+        uint64_t count;
+
+        if (!qcow2_refcount_co_get(rc, *first + *n, &count, error))
+            return false;
+        if (!count)
+            ++*n;
+        else if (*n)
+            return true;
+        else
+            ++*first;
+    }
+    return true;
+}
+
+static bool
+refcounts_co_take(Qcow2Refcounts *rc, uint64_t want, uint64_t *first,
+                  uint64_t *got, GError **error)
+{
+    *first = rc->cursor;
+    for (*got = 0; !*got;) {
+        uint32_t block = block_of(rc, *first);
+
+        if (!qcow2_sliced_table(rc->sliced, block) &&
+            !refcounts_co_add_block(rc, block, error))
+            return false;
+        *first = MAX(*first, rc->cursor); /* growing the table took some */
+        if (!refcounts_co_find(rc, first, want, got, error))
+            return false;
+    }
+    for (uint64_t i = 0; i < *got; i++)
+        if (!qcow2_refcount_co_add(rc, *first + i, 1, error))
+            return false;
+    rc->cursor = *first + *got;
+    return true;
+}
+
+bool
+qcow2_co_allocate(Qcow2Refcounts *rc, uint64_t want, uint64_t *off,
+                  uint64_t *got, GError **error)
+{
+    uint64_t first = 0;
+    bool ok;
+
+    vio_co_mutex_lock(&rc->lock);
+    ok = refcounts_co_take(rc, want, &first, got, error);
+    vio_co_mutex_unlock(&rc->lock);
+    *off = first << rc->s->hdr.cluster_bits;
+    return ok;
+}
+
+/* Growing the table comes here again, with the lock. */
+bool
+qcow2_co_allocate_all(Qcow2Refcounts *rc, uint64_t n, uint64_t *off,
+                      GError **error)
+{
+    bool nested = rc->lock.owner == vio_co_self();
+    uint64_t first = 0, got = 0, lowest = UINT64_MAX;
+    bool ok = true;
+
+    if (!nested)
+        vio_co_mutex_lock(&rc->lock);
+    for (;;) {
+        ok = refcounts_co_take(rc, n, &first, &got, error);
+        if (!ok || got == n)
+            break;
+        /* Too few in one place: behind them may be more. */
+        lowest = MIN(lowest, first);
+        for (uint64_t i = 0; ok && i < got; i++)
+            ok = qcow2_refcount_co_add(rc, first + i, -1, error);
+    }
+    rc->cursor = MIN(rc->cursor, lowest);
+    if (!nested)
+        vio_co_mutex_unlock(&rc->lock);
+    *off = first << rc->s->hdr.cluster_bits;
+    return ok;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/qcow2/snapshot.h - the table of internal snapshots. */
+#pragma once
+
+#include "block/rw.h"
+#include "formats/qcow2/header.h"
+
+#define QCOW2_MAX_SNAPSHOT_BYTES (UINT64_C(64) << 20) /* of the table */
+#define QCOW2_NO_ICOUNT UINT64_MAX
+
+typedef struct Qcow2Snapshot {
+    uint64_t l1_off;
+    uint32_t n_l1;
+    uint32_t date_sec, date_nsec;
+    uint64_t vm_clock_nsec;
+    uint64_t vm_state_bytes;
+    uint64_t disk_size; /* bytes */
+    uint64_t icount;    /* QCOW2_NO_ICOUNT = not known */
+    char *id, *name;
+    uint8_t *unknown; /* extra data that we do not know, to be kept */
+    uint32_t unknown_len;
+} Qcow2Snapshot;
+
+/* Of Qcow2Snapshot; CORRUPT, LIMIT.  *bytes (may be NULL): of the table. */
+GArray *qcow2_snapshots_co_read(VdNode *file, const Qcow2Header *hdr,
+                                uint64_t *bytes, GError **error);
