@@ -7,6 +7,7 @@
  */
 #include "formats/qcow2/driver.h"
 #include "formats/qcow2/check.h"
+#include "formats/qcow2/new.h"
 #include "formats/qcow2/qcow2.h"
 
 #define PROBE_SURE 100
@@ -24,7 +25,10 @@ const VdDriver vd_qcow2_driver = {
     .kind = VD_DRIVER_FORMAT,
     .caps = VD_CAP_HAS_PARENT,
     .state_size = sizeof(Qcow2State),
+    .create_options = qcow2_create_options,
     .probe = qcow2_probe,
+    .co_create = qcow2_co_create,
+    .co_measure = qcow2_co_measure,
     .co_open = qcow2_co_open,
     .co_finish = qcow2_co_finish,
     .co_close = qcow2_co_close,
