@@ -63,7 +63,8 @@ decode(const VdBlocks *blocks, uint64_t value, uint64_t *off)
     if (kind != VD_BLOCK_DATA && kind != VD_BLOCK_PARTLY)
         return kind;
     return *off < blocks->spec.first + blocks->spec.front ||
-                   *off >= vd_node_size(blocks->file)
+                   *off >=
+                       vd_pages_file_bytes(&blocks->spec.table, blocks->file)
                ? VD_BLOCK_BAD
                : kind;
 }

@@ -9,26 +9,47 @@
 /* A copy writes whole blocks of this size. */
 #define COPY_BLOCK 4096
 
+static uint64_t
+value_of(const VdBlocksFill *fill, uint64_t entry)
+{
+    uint64_t every = fill->interleave;
+
+    if (!every)
+        return fill->first + entry * fill->step;
+    if (entry % (every + 1) == every)
+        return 0;
+    return fill->first + (entry - entry / (every + 1)) * fill->step;
+}
+
 bool
-vd_blocks_co_fill_table(VdNode *file, const VdPagesLayout *table,
-                        uint64_t first, uint64_t step, GError **error)
+vd_blocks_co_fill_interleaved(VdNode *file, const VdPagesLayout *table,
+                              const VdBlocksFill *fill, GError **error)
 {
     uint64_t per_piece = PIECE_BYTES / table->entry_bytes;
     g_autofree uint8_t *piece = g_malloc(PIECE_BYTES);
 
-    if (!first && !step)
+    if (!fill->first && !fill->step)
         return true;
     for (uint64_t i = 0; i < table->n; i += per_piece) {
         uint64_t n = MIN(per_piece, table->n - i);
 
         for (uint64_t k = 0; k < n; k++)
             vd_pages_encode(table, piece + k * table->entry_bytes,
-                            first + (i + k) * step);
+                            value_of(fill, i + k));
         if (!vd_node_co_pwrite(file, table->off + i * table->entry_bytes, piece,
                                n * table->entry_bytes, error))
             return false;
     }
     return true;
+}
+
+bool
+vd_blocks_co_fill_table(VdNode *file, const VdPagesLayout *table,
+                        uint64_t first, uint64_t step, GError **error)
+{
+    VdBlocksFill fill = {.first = first, .step = step};
+
+    return vd_blocks_co_fill_interleaved(file, table, &fill, error);
 }
 
 bool

@@ -37,7 +37,8 @@ page_off(const VdPages *pages, uint32_t index)
 static bool
 check_place(VdNode *file, const VdPagesLayout *layout, GError **error)
 {
-    uint64_t size = vd_node_size(file), len = table_bytes(layout);
+    uint64_t size = vd_pages_file_bytes(layout, file);
+    uint64_t len = table_bytes(layout);
 
     if (layout->off <= size && len <= size - layout->off)
         return true;
@@ -116,6 +117,18 @@ install(VdPages *pages, uint32_t index, const uint8_t *raw)
 }
 
 static bool
+page_co_read(const VdPages *pages, uint32_t index, uint8_t *raw, GError **error)
+{
+    const VdPagesLayout *layout = &pages->layout;
+    uint64_t off = page_off(pages, index);
+    size_t len = page_bytes(pages, index);
+
+    return layout->co_read
+               ? layout->co_read(layout->arg, off, raw, len, error)
+               : vd_node_co_pread(pages->file, off, raw, len, error);
+}
+
+static bool
 page_co_load(VdPages *pages, uint32_t index, GError **error)
 {
     g_autofree uint8_t *raw = g_malloc0(VD_PAGE_BYTES);
@@ -123,8 +136,7 @@ page_co_load(VdPages *pages, uint32_t index, GError **error)
     bool ok;
 
     g_queue_push_tail(&pages->loads, &load);
-    ok = vd_node_co_pread(pages->file, page_off(pages, index), raw,
-                          page_bytes(pages, index), error);
+    ok = page_co_read(pages, index, raw, error);
     if (ok)
         install(pages, index, raw);
     g_queue_remove(&pages->loads, &load);

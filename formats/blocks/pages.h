@@ -14,11 +14,19 @@
 
 #define VD_PAGE_BYTES 4096u
 
+/* Reads the file as it is to be seen. */
+typedef bool (*VdPagesRead)(void *arg, uint64_t off, void *buf, size_t len,
+                            GError **error);
+
 typedef struct VdPagesLayout {
     uint64_t off;         /* of the table in the file */
     uint64_t n;           /* entries */
     unsigned entry_bytes; /* 4 or 8 */
     bool big_endian;
+    /* Changes that are due are in memory only: */
+    VdPagesRead co_read; /* NULL = the file is as it is */
+    void *arg;
+    uint64_t least_bytes; /* the file counts as at least so long */
 } VdPagesLayout;
 
 typedef struct VdPages {
@@ -57,6 +65,13 @@ vd_pages_encode(const VdPagesLayout *layout, uint8_t *p, uint64_t value)
         vd_put_be64(p, value);
     else
         vd_put_le64(p, value);
+}
+
+/* How long @file counts as. */
+static inline uint64_t
+vd_pages_file_bytes(const VdPagesLayout *layout, const VdNode *file)
+{
+    return MAX(vd_node_size(file), layout->least_bytes);
 }
 
 /* False: not in memory. */

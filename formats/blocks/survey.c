@@ -40,7 +40,7 @@ note_place(Walk *walk, uint64_t index, uint64_t off)
                    blocks->spec.unit - 1;
 
     if (off < blocks->spec.first + blocks->spec.front ||
-        off >= vd_node_size(blocks->file)) {
+        off >= vd_pages_file_bytes(&blocks->spec.table, blocks->file)) {
         tell(walk, index, "no place in the file");
         survey->bad++;
         return;

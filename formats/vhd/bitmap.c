@@ -8,6 +8,7 @@
  *
  * Concurrency: one loop; completing is done under bitmap_lock.
  */
+#include "formats/blocks/bits.h"
 #include "formats/vhd/vhd.h"
 
 #define SECTOR_SHIFT 9
@@ -73,31 +74,6 @@ bitmap_co_get(VhdState *s, uint64_t index, uint64_t off, GError **error)
     return (const uint8_t *) s->bitmap[index]->gte;
 }
 
-static bool
-is_set(const uint8_t *bitmap, uint64_t sector)
-{
-    return bitmap[sector / 8] >> (7 - sector % 8) & 1;
-}
-
-/* Up to @end, sectors from @first on that are as the first. */
-static uint64_t
-run_end(const uint8_t *bitmap, uint64_t first, uint64_t end)
-{
-    bool set = is_set(bitmap, first);
-    uint8_t uniform = set ? 0xff : 0;
-    uint64_t i = first + 1;
-
-    while (i < end) {
-        if (i % 8 == 0 && bitmap[i / 8] == uniform)
-            i += 8;
-        else if (is_set(bitmap, i) == set)
-            i++;
-        else
-            return i;
-    }
-    return end;
-}
-
 bool
 vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,
                     GError **error)
@@ -110,8 +86,8 @@ vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,
 
     if (!bitmap)
         return false;
-    *here = is_set(bitmap, first);
-    end = run_end(bitmap, first, end);
+    *here = vd_bits_get(bitmap, first, true);
+    end = vd_bits_run_end(bitmap, first, end, true);
     run->len = MIN(run->len, (end << SECTOR_SHIFT) - within);
     return true;
 }
@@ -150,8 +126,8 @@ bitmap_co_blank(VhdState *s, uint64_t index, uint64_t off, GError **error)
 
         if (!bitmap)
             return false;
-        here = is_set(bitmap, i);
-        end = run_end(bitmap, i, n);
+        here = vd_bits_get(bitmap, i, true);
+        end = vd_bits_run_end(bitmap, i, n, true);
         if (!here &&
             !vd_node_co_write_zeroes(s->file, off + (i << SECTOR_SHIFT),
                                      (end - i) << SECTOR_SHIFT, 0, error))
@@ -165,7 +141,8 @@ is_whole(const VhdState *s, const uint8_t *bitmap)
 {
     uint64_t n = s->blocks->spec.block_bytes >> SECTOR_SHIFT;
 
-    return is_set(bitmap, 0) && run_end(bitmap, 0, n) == n;
+    return vd_bits_get(bitmap, 0, true) &&
+           vd_bits_run_end(bitmap, 0, n, true) == n;
 }
 
 bool

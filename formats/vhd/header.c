@@ -7,6 +7,7 @@
  */
 #include "formats/vhd/header.h"
 #include "formats/bytes.h"
+#include "formats/utf16.h"
 
 #include <inttypes.h>
 
@@ -33,22 +34,6 @@ bool
 vhd_header_is_magic(const uint8_t *raw, size_t len)
 {
     return len >= COOKIE_BYTES && memcmp(raw, COOKIE, COOKIE_BYTES) == 0;
-}
-
-char *
-vhd_utf16_text(const uint8_t *raw, size_t len, bool big_endian)
-{
-    g_autofree gunichar2 *units = g_new0(gunichar2, len / 2 + 1);
-    char *text;
-
-    for (size_t i = 0; i < len / 2; i++) {
-        units[i] =
-            big_endian ? vd_get_be16(raw + 2 * i) : vd_get_le16(raw + 2 * i);
-        if (!units[i])
-            break;
-    }
-    text = g_utf16_to_utf8(units, -1, NULL, NULL, NULL);
-    return text ? text : g_strdup("?");
 }
 
 static void
@@ -102,7 +87,7 @@ vhd_header_decode(VhdHeader *hdr, const uint8_t *raw, const char *name,
     memcpy(hdr->parent_uuid, raw + PARENT_UUID_AT, VD_UUID_BYTES);
     take_locators(hdr, raw);
     hdr->parent_name =
-        vhd_utf16_text(raw + PARENT_NAME_AT, PARENT_NAME_BYTES, true);
+        vd_utf16_text(raw + PARENT_NAME_AT, PARENT_NAME_BYTES, true);
     return true;
 }
 

@@ -32,7 +32,3 @@ bool vhd_header_decode(VhdHeader *hdr, const uint8_t *raw, const char *name,
 /* Of a dynamic disk: without parent. */
 void vhd_header_encode(const VhdHeader *hdr, uint8_t raw[VHD_HEADER_BYTES]);
 void vhd_header_clear(VhdHeader *hdr);
-
-/* UTF-16 of either byte order, up to a NUL or the end, as UTF-8; what is none
- * becomes question marks. */
-char *vhd_utf16_text(const uint8_t *raw, size_t len, bool big_endian);

@@ -11,39 +11,13 @@
 #include "formats/vhd/driver.h"
 #include "formats/vhd/vhd.h"
 
-#include "block/open.h"
+#include "formats/blocks/parent.h"
+#include "formats/utf16.h"
 
 #define RELATIVE UINT32_C(0x57327275) /* "W2ru" */
 #define ABSOLUTE UINT32_C(0x57326b75) /* "W2ku" */
 #define MAC_URL UINT32_C(0x4d616358)  /* "MacX" */
 #define MAX_NAME_BYTES (64u << 10)
-
-static void
-places_add(GPtrArray *places, const VhdState *s, const char *name)
-{
-    char *path = vd_path_combine(vd_node_name(s->file), name);
-
-    if (!*name ||
-        g_ptr_array_find_with_equal_func(places, path, g_str_equal, NULL))
-        g_free(path);
-    else
-        g_ptr_array_add(places, path);
-}
-
-/* "..\dir\x.vhd" as it is, then "x.vhd". */
-static void
-places_add_windows(GPtrArray *places, const VhdState *s, char *name,
-                   bool relative)
-{
-    const char *rest;
-
-    g_strdelimit(name, "\\", '/');
-    rest = g_str_has_prefix(name, "./") ? name + 2 : name;
-    if (relative)
-        places_add(places, s, rest);
-    rest = strrchr(name, '/');
-    places_add(places, s, rest ? rest + 1 : name);
-}
 
 static bool
 places_co_add_locator(GPtrArray *places, const VhdState *s,
@@ -65,19 +39,18 @@ places_co_add_locator(GPtrArray *places, const VhdState *s,
     raw = g_malloc(locator->len);
     if (!vd_node_co_pread(s->file, locator->off, raw, locator->len, error))
         return false;
-    name = vhd_utf16_text(raw, locator->len, false);
-    places_add_windows(places, s, name, locator->platform == RELATIVE);
+    name = vd_utf16_text(raw, locator->len, false);
+    vd_places_add_windows(places, s->file, name, locator->platform == RELATIVE);
     return true;
 }
 
 static GPtrArray *
 places_co_new(const VhdState *s, const char *override, GError **error)
 {
-    g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *name = NULL;
+    g_autoptr(GPtrArray) places = vd_places_new();
 
     if (override) {
-        g_ptr_array_add(places, g_strdup(override));
+        vd_places_add(places, override);
         return g_steal_pointer(&places);
     }
     /* Relative ones first: disks are mostly moved together. */
@@ -86,8 +59,7 @@ places_co_new(const VhdState *s, const char *override, GError **error)
             if ((s->hdr.locator[i].platform == ABSOLUTE) == absolute &&
                 !places_co_add_locator(places, s, &s->hdr.locator[i], error))
                 return NULL;
-    name = g_strdup(s->hdr.parent_name);
-    places_add_windows(places, s, name, false);
+    vd_places_add_windows(places, s->file, s->hdr.parent_name, false);
     return g_steal_pointer(&places);
 }
 
@@ -109,9 +81,9 @@ refuse(const VhdState *s, const char *mismatch, GError **error)
 }
 
 static bool
-is_wanted(const VhdState *s, VdNode *parent)
+is_wanted(VdNode *child, VdNode *parent)
 {
-    const VhdState *p = vd_node_state(parent);
+    const VhdState *s = vd_node_state(child), *p = vd_node_state(parent);
 
     return vd_node_driver(parent) == &vd_vhd_driver &&
            memcmp(p->footer.uuid, s->hdr.parent_uuid, VD_UUID_BYTES) == 0;
@@ -120,24 +92,11 @@ is_wanted(const VhdState *s, VdNode *parent)
 static bool
 parent_co_search(VhdState *s, const GPtrArray *places, GError **error)
 {
-    const char *mismatch = NULL;
+    const char *mismatch;
 
-    for (unsigned i = 0; i < places->len; i++) {
-        g_autoptr(GError) failure = NULL;
-        VdNode *parent =
-            vd_node_co_open_parent(s->node, places->pdata[i], "vpc", &failure);
-
-        if (parent && is_wanted(s, parent))
-            return true;
-        if (parent) {
-            mismatch = places->pdata[i];
-            vd_node_co_close_parent(s->node);
-        } else if (!vd_error_is(failure, VD_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return false;
-        }
-    }
-    return refuse(s, mismatch, error);
+    return vd_places_co_open_parent(places, s->node, "vpc", is_wanted,
+                                    &mismatch, error) &&
+           (vd_node_parent(s->node) || refuse(s, mismatch, error));
 }
 
 bool
