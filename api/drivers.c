@@ -11,6 +11,7 @@
 #include "formats/raw.h"
 #include "formats/vdi/driver.h"
 #include "formats/vhd/driver.h"
+#include "formats/vhdx/driver.h"
 #include "formats/vmdk/driver.h"
 
 const VdDriver *const vd_drivers[] = {
@@ -33,6 +34,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_qcow2_driver,
     &vd_vdi_driver,
     &vd_vhd_driver,
+    &vd_vhdx_driver,
     &vd_raw_driver,
 
     NULL,

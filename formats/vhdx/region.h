@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* formats/vhdx/region.h - which parts of a VHDX file are no payload. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define VHDX_REGION_TABLE_BYTES 65536u
+#define VHDX_REGION_TABLE_AT(i) (UINT64_C(65536) * (3 + (i)))
+
+typedef struct VhdxRange {
+    uint64_t off, len;
+} VhdxRange;
+
+typedef struct VhdxRegions {
+    VhdxRange table, metadata; /* table of blocks ("BAT") */
+    GArray *taken;             /* of VhdxRange, ascending: these, regions that
+                                  nobody knows, and the log */
+    bool sound[2];
+} VhdxRegions;
+
+/* What is wrong with @raw as a whole, NULL = nothing. */
+const char *vhdx_region_table_problem(const uint8_t *raw);
+/* CORRUPT, NOT_SUPPORTED with @name and the place @at.  @log: its range, which
+ * no region may touch. */
+bool vhdx_region_table_decode(VhdxRegions *regions, const uint8_t *raw,
+                              const VhdxRange *log, const char *name,
+                              uint64_t at, GError **error);
+void vhdx_region_table_encode(const VhdxRegions *regions, uint8_t *raw);
+void vhdx_regions_clear(VhdxRegions *regions);
+
+/* Does [off, off + len) touch what is taken? */
+bool vhdx_regions_touch(const VhdxRegions *regions, uint64_t off, uint64_t len);
