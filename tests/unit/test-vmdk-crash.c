@@ -6,146 +6,12 @@
  * sound, and the disk can be written again. */
 #include "tests/support/crash.h"
 #include "tests/support/sweep.h"
+#include "tests/unit/crash-session.h"
 #include "tests/unit/vmdk-test.h"
 
 #include <errno.h>
-#include <string.h>
 
-#define SECTOR 512u
-#define DISK_SIZE (5 * MIB + SECTOR)
-#define N_STEPS 18
-#define BASE_SEED 1000
-
-typedef enum { STEP_WRITE, STEP_ZERO, STEP_DISCARD } StepKind;
-
-typedef struct {
-    StepKind kind;
-    uint64_t off, len; /* whole sectors */
-    bool flushed;      /* a flush follows; its mark is the step's number + 1 */
-} Step;
-
-typedef struct {
-    TestCo *t;
-    const char *name;
-    bool has_base;
-    bool recorded;
-    unsigned durable; /* steps in front of the last flush that succeeded */
-    Step steps[N_STEPS];
-} Session;
-
-static void
-plan(Session *s, uint32_t seed)
-{
-    g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
-    gint32 sectors = (gint32) (DISK_SIZE / SECTOR);
-
-    for (unsigned i = 0; i < N_STEPS; i++) {
-        Step *step = &s->steps[i];
-        int dice = g_rand_int_range(rand, 0, 8);
-        gint32 first = g_rand_int_range(rand, 0, sectors);
-        gint32 n = g_rand_int_range(rand, 1, 100);
-
-        step->kind = dice == 0   ? STEP_DISCARD
-                     : dice == 1 ? STEP_ZERO
-                                 : STEP_WRITE;
-        step->off = (uint64_t) first * SECTOR;
-        step->len = (uint64_t) MIN(n, sectors - first) * SECTOR;
-        step->flushed = g_rand_int_range(rand, 0, 4) == 0;
-    }
-}
-
-static bool
-run_step(Session *s, VdNode *node, unsigned i, GError **error)
-{
-    const Step *step = &s->steps[i];
-    g_autofree uint8_t *buf = g_malloc(step->len);
-
-    switch (step->kind) {
-    case STEP_WRITE:
-        test_pattern_fill(buf, step->len, step->off, i + 1);
-        return vd_node_co_pwrite(node, step->off, buf, step->len, error);
-    case STEP_ZERO:
-        return vd_node_co_write_zeroes(node, step->off, step->len,
-                                       VD_REQ_MAY_UNMAP, error);
-    case STEP_DISCARD:
-        return vd_node_co_discard(node, step->off, step->len, error);
-    }
-    g_assert_not_reached();
-}
-
-static bool
-run_session(Session *s, VdNode *node, GError **error)
-{
-    for (unsigned i = 0; i < N_STEPS; i++) {
-        if (!run_step(s, node, i, error))
-            return false;
-        if (!s->steps[i].flushed)
-            continue;
-        if (!vd_node_co_flush(node, error))
-            return false;
-        s->durable = i + 1;
-        if (s->recorded)
-            test_leaf_mark(i + 1);
-    }
-    return true;
-}
-
-/* -- what a sector may hold
- * ---------------------------------------------------------- */
-
-static bool
-is_initial(const Session *s, const uint8_t *sector, uint64_t off)
-{
-    static const uint8_t zero[SECTOR];
-
-    if (s->has_base)
-        return test_pattern_differs(sector, SECTOR, off, BASE_SEED) == SECTOR;
-    return !memcmp(sector, zero, SECTOR);
-}
-
-static bool
-is_from_step(const Step *step, unsigned i, const uint8_t *sector, uint64_t off)
-{
-    static const uint8_t zero[SECTOR];
-
-    if (step->kind == STEP_WRITE)
-        return test_pattern_differs(sector, SECTOR, off, i + 1) == SECTOR;
-    return !memcmp(sector, zero, SECTOR);
-}
-
-/* Newest first: anything down to the last step that was flushed for sure.  A
- * discard decides nothing: what was there before may stay. */
-static bool
-may_hold(const Session *s, const uint8_t *sector, uint64_t off, uint64_t mark)
-{
-    for (unsigned i = N_STEPS; i-- > 0;) {
-        const Step *step = &s->steps[i];
-
-        if (off < step->off || off >= step->off + step->len)
-            continue;
-        if (is_from_step(step, i, sector, off))
-            return true;
-        if (i < mark && step->kind != STEP_DISCARD)
-            return false;
-    }
-    return is_initial(s, sector, off);
-}
-
-static void
-assert_contents(const Session *s, VdNode *node, uint64_t mark)
-{
-    g_autofree uint8_t *buf = g_malloc(DISK_SIZE);
-    g_autoptr(GError) error = NULL;
-
-    vd_node_co_pread(node, 0, buf, DISK_SIZE, &error);
-    g_assert_no_error(error);
-    for (uint64_t off = 0; off < DISK_SIZE; off += SECTOR)
-        if (!may_hold(s, buf + off, off, mark))
-            g_error("sector at %" G_GUINT64_FORMAT
-                    " holds what it must not after flush %" G_GUINT64_FORMAT,
-                    off, mark);
-}
-
+#define DISK_SIZE (5 * MIB + 512)
 /* -- crashes
  * ---------------------------------------------------------------------------
  */
@@ -153,13 +19,13 @@ assert_contents(const Session *s, VdNode *node, uint64_t mark)
 static void
 crash_check(const TestCrashPoint *point, void *arg)
 {
-    const Session *s = arg;
+    const CrashSession *s = arg;
     TestCo t = *s->t;
     VdNode *node;
 
     t.dir = (char *) point->dir;
     node = vmdk_test_open(&t, s->name, 0);
-    assert_contents(s, node, point->mark);
+    crash_session_assert(s, node, point->mark);
     vmdk_test_assert_sound(node, true); /* even before anyone made it good */
     test_co_close(node);
     node = vmdk_test_open(&t, s->name, VD_OPEN_RDWR);
@@ -182,7 +48,7 @@ make_image(TestCo *t, const char *options, bool child)
     }
     vmdk_test_create(t, "base.vmdk", DISK_SIZE, "grain_size=8k");
     node = vmdk_test_open(t, "base.vmdk", VD_OPEN_RDWR);
-    test_co_write_pattern(node, 0, DISK_SIZE, BASE_SEED);
+    test_co_write_pattern(node, 0, DISK_SIZE, CRASH_BASE_SEED);
     test_co_close(node);
     vmdk_test_create_child(t, "d.vmdk", DISK_SIZE, options, "base.vmdk");
 }
@@ -204,17 +70,21 @@ replay_image(TestCo *t, bool child, uint32_t seed)
     char *base = test_dir_new();
     g_autoptr(GPtrArray) changes = NULL;
     g_autoptr(GError) error = NULL;
-    Session s = {.t = t, .name = "d.vmdk", .has_base = child, .recorded = true};
+    CrashSession s = {.t = t,
+                      .name = "d.vmdk",
+                      .size = DISK_SIZE,
+                      .has_base = child,
+                      .recorded = true};
     TestCrash crash = {
         .base_dir = base, .samples = 1, .seed = seed, .check = crash_check};
     VdNode *node;
 
-    plan(&s, seed);
+    crash_session_plan(&s, seed);
     test_dir_copy(t->dir, base);
     test_leaf_install();
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR | VD_OPEN_UNMAP);
     test_leaf_record();
-    run_session(&s, node, &error);
+    crash_session_run(&s, node, &error);
     g_assert_no_error(error);
     test_co_close(node);
     changes = test_leaf_record_end();
@@ -285,7 +155,7 @@ test_crash_vmfs_sparse_child(TestCo *t)
  * -------------------------------------------------------------------- */
 
 typedef struct {
-    Session session;
+    CrashSession session;
     const char *options;
     bool child;
 } Sweep;
@@ -311,7 +181,7 @@ sweep_act(void *arg, GError **error)
 
     if (!node)
         return false;
-    ok = run_session(&sw->session, node, error);
+    ok = crash_session_run(&sw->session, node, error);
     return vd_node_co_close(node, ok ? error : NULL) && ok;
 }
 
@@ -322,7 +192,8 @@ sweep_check(void *arg, bool ok)
     Sweep *sw = arg;
     VdNode *node = vmdk_test_open(sw->session.t, "d.vmdk", 0);
 
-    assert_contents(&sw->session, node, ok ? N_STEPS : sw->session.durable);
+    crash_session_assert(&sw->session, node,
+                         ok ? CRASH_STEPS : sw->session.durable);
     test_co_close(node);
     /* What the failure has left behind is made good by the next writer. */
     test_co_close(vmdk_test_open(sw->session.t, "d.vmdk", VD_OPEN_RDWR));
@@ -335,7 +206,10 @@ static void
 sweep(TestCo *t, const char *options, bool child, uint32_t seed)
 {
     static const TestOp ops[] = {TEST_OP_WRITE, TEST_OP_FLUSH, TEST_OP_READ};
-    Sweep sw = {.session = {.t = t, .name = "d.vmdk", .has_base = child},
+    Sweep sw = {.session = {.t = t,
+                            .name = "d.vmdk",
+                            .size = DISK_SIZE,
+                            .has_base = child},
                 .options = options,
                 .child = child};
     TestSweep how = {.errnum = ENOSPC,
@@ -343,7 +217,7 @@ sweep(TestCo *t, const char *options, bool child, uint32_t seed)
                      .act = sweep_act,
                      .check = sweep_check};
 
-    plan(&sw.session, seed);
+    crash_session_plan(&sw.session, seed);
     test_leaf_install();
     for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
         how.op = ops[i];

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 static bool
-create_in_tx(TestCo *t, const VdCreateSpec *spec, GError **error)
+create_in_tx(TestCo *t, const VdDriver *driver, const VdCreateSpec *spec,
+             GError **error)
 {
     VdTransaction *tx = vd_tx_new(t->loop, false, false);
     VdEnv env = t->env;
@@ -16,8 +17,7 @@ create_in_tx(TestCo *t, const VdCreateSpec *spec, GError **error)
 
     env.tx = tx;
     with_env.env = &env;
-    ok = vd_vmdk_driver.co_create(tx, &with_env, error) &&
-         vd_tx_co_commit(tx, error);
+    ok = driver->co_create(tx, &with_env, error) && vd_tx_co_commit(tx, error);
     if (!ok)
         vd_tx_co_abort(tx);
     vd_tx_free(tx);
@@ -44,10 +44,24 @@ vmdk_test_try_create(TestCo *t, const char *name, uint64_t size,
         spec.backing_name = parent;
         spec.backing_format = "vmdk";
     }
-    ok = create_in_tx(t, &spec, error) && vd_options_finish(opts, error);
+    ok = create_in_tx(t, &vd_vmdk_driver, &spec, error) &&
+         vd_options_finish(opts, error);
     if (backing)
         test_co_close(backing);
     return ok;
+}
+
+bool
+vmdk_test_try_create_of(TestCo *t, const VdDriver *driver, const char *name,
+                        uint64_t size, const char *options, GError **error)
+{
+    g_autofree char *path = test_co_path(t, name);
+    g_autoptr(VdOptions) opts = vd_options_new();
+    VdCreateSpec spec = {.filename = path, .size = size, .options = opts};
+
+    return (!*options || vd_options_parse(opts, options, error)) &&
+           create_in_tx(t, driver, &spec, error) &&
+           vd_options_finish(opts, error);
 }
 
 void

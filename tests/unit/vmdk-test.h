@@ -18,6 +18,10 @@
 bool vmdk_test_try_create(TestCo *t, const char *name, uint64_t size,
                           const char *options, const char *parent,
                           GError **error);
+/* The same of another format, without parent. */
+bool vmdk_test_try_create_of(TestCo *t, const VdDriver *driver,
+                             const char *name, uint64_t size,
+                             const char *options, GError **error);
 void vmdk_test_create(TestCo *t, const char *name, uint64_t size,
                       const char *options);
 void vmdk_test_create_child(TestCo *t, const char *name, uint64_t size,

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-vhdx-crash.c - power failures and failing requests.
+ *
+ * After a crash at any moment, with any part of what was not flushed lost, a
+ * reader sees in each sector what was last flushed there or something newer;
+ * so does a writer, who leaves an image that needs no log. */
+#include "tests/support/crash.h"
+#include "tests/support/sweep.h"
+#include "tests/unit/crash-session.h"
+#include "tests/unit/vhdx-test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define DISK_SIZE (5 * MIB + 4096)
+#define PAGE 4096u
+
+static void
+crash_check(const TestCrashPoint *point, void *arg)
+{
+    const CrashSession *s = arg;
+    TestCo t = *s->t;
+    VdNode *node;
+
+    t.dir = (char *) point->dir;
+    node = vhdx_test_open(&t, 0);
+    crash_session_assert(s, node, point->mark);
+    vhdx_test_assert_sound(node);
+    test_co_close(node);
+    node = vhdx_test_open(&t, VD_OPEN_RDWR);
+    crash_session_assert(s, node, point->mark);
+    test_co_write_pattern(node, MIB, 70000, 500);
+    test_co_close(node);
+    node = vhdx_test_open(&t, 0);
+    g_assert_null(((VhdxState *) vd_node_state(node))->replay.patches);
+    test_co_assert_pattern(node, MIB, 70000, 500);
+    vhdx_test_assert_sound(node);
+    test_co_close(node);
+}
+
+static void
+make_image(TestCo *t, const char *options)
+{
+    vhdx_test_create(t, DISK_SIZE, options);
+}
+
+/* The session, or what opening alone does. */
+static void
+replay_image(TestCo *t, CrashSession *s, bool only_open, uint32_t seed)
+{
+    char *base = test_dir_new();
+    g_autoptr(GPtrArray) changes = NULL;
+    g_autoptr(GError) error = NULL;
+    TestCrash crash = {
+        .base_dir = base, .samples = 1, .seed = seed, .check = crash_check};
+    VdNode *node;
+
+    test_dir_copy(t->dir, base);
+    test_leaf_install();
+    test_leaf_record();
+    node = vhdx_test_open(t, VD_OPEN_RDWR | VD_OPEN_UNMAP);
+    if (!only_open) {
+        crash_session_run(s, node, &error);
+        g_assert_no_error(error);
+    }
+    test_co_close(node);
+    changes = test_leaf_record_end();
+    test_leaf_remove();
+    crash.changes = changes;
+    g_assert_cmpuint(test_crash_replay(&crash, s), >, (only_open ? 5u : 20u));
+    test_dir_remove(base);
+}
+
+static void
+replay(TestCo *t, const char *options, uint32_t seed)
+{
+    CrashSession s = {
+        .t = t, .name = VHDX_TEST_NAME, .size = DISK_SIZE, .recorded = true};
+
+    make_image(t, options);
+    crash_session_plan(&s, seed);
+    replay_image(t, &s, false, seed);
+}
+
+static void
+test_crash_dynamic(TestCo *t)
+{
+    replay(t, "", 31);
+}
+
+static void
+test_crash_large_sectors(TestCo *t)
+{
+    replay(t, "logical_sector_size=4096,block_size=2M", 32);
+}
+
+static void
+test_crash_fixed(TestCo *t)
+{
+    replay(t, "subformat=fixed", 33);
+}
+
+/* A session of no steps: all that is on the disk comes from its base. */
+static void
+test_crash_during_replay(TestCo *t)
+{
+    CrashSession s = {.t = t,
+                      .name = VHDX_TEST_NAME,
+                      .size = DISK_SIZE,
+                      .has_base = true,
+                      .recorded = true};
+    uint8_t front[4 * PAGE], table[PAGE];
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    make_image(t, "");
+    node = vhdx_test_open(t, VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, DISK_SIZE, CRASH_BASE_SEED);
+    vd_node_co_flush(node, &error);
+    g_assert_no_error(error);
+    vhdx_test_peek(t, VHDX_HEADER_AT(0), front, PAGE);
+    vhdx_test_peek(t, VHDX_HEADER_AT(1), front + PAGE, PAGE);
+    test_co_close(node);
+
+    /* As if it had crashed then, and before the table was written. */
+    vhdx_test_poke(t, VHDX_HEADER_AT(0), front, PAGE);
+    vhdx_test_poke(t, VHDX_HEADER_AT(1), front + PAGE, PAGE);
+    memset(table, 0, sizeof(table));
+    vhdx_test_poke(t, VHDX_TEST_TABLE, table, sizeof(table));
+    replay_image(t, &s, true, 34);
+}
+
+/* -- failing requests -------------------------------------------------------
+ */
+
+typedef struct {
+    CrashSession session;
+    const char *options;
+} Sweep;
+
+static void
+sweep_prepare(void *arg)
+{
+    Sweep *sw = arg;
+    TestCo *t = sw->session.t;
+
+    sw->session.durable = 0;
+    test_dir_empty(t->dir);
+    make_image(t, sw->options);
+}
+
+static bool
+sweep_act(void *arg, GError **error)
+{
+    Sweep *sw = arg;
+    VdNode *node =
+        vhdx_test_try_open(sw->session.t, VD_OPEN_RDWR | VD_OPEN_UNMAP, error);
+    bool ok;
+
+    if (!node)
+        return false;
+    ok = crash_session_run(&sw->session, node, error);
+    return vd_node_co_close(node, ok ? error : NULL) && ok;
+}
+
+/* Nothing is lost but what was never flushed. */
+static void
+sweep_check(void *arg, bool ok)
+{
+    Sweep *sw = arg;
+    unsigned mark = ok ? CRASH_STEPS : sw->session.durable;
+    VdNode *node = vhdx_test_open(sw->session.t, 0);
+
+    crash_session_assert(&sw->session, node, mark);
+    test_co_close(node);
+    test_co_close(vhdx_test_open(sw->session.t, VD_OPEN_RDWR));
+    node = vhdx_test_open(sw->session.t, 0);
+    crash_session_assert(&sw->session, node, mark);
+    vhdx_test_assert_sound(node);
+    test_co_close(node);
+}
+
+static void
+sweep(TestCo *t, const char *options, uint32_t seed)
+{
+    static const TestOp ops[] = {TEST_OP_WRITE, TEST_OP_FLUSH, TEST_OP_READ,
+                                 TEST_OP_TRUNCATE};
+    Sweep sw = {.session = {.t = t, .name = VHDX_TEST_NAME, .size = DISK_SIZE},
+                .options = options};
+    TestSweep how = {.errnum = ENOSPC,
+                     .prepare = sweep_prepare,
+                     .act = sweep_act,
+                     .check = sweep_check};
+
+    crash_session_plan(&sw.session, seed);
+    test_leaf_install();
+    for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
+        how.op = ops[i];
+        g_assert_cmpuint(test_fault_sweep(&how, &sw), >,
+                         ops[i] == TEST_OP_TRUNCATE ? 0 : 2);
+    }
+    test_leaf_remove();
+}
+
+static void
+test_sweep_dynamic(TestCo *t)
+{
+    sweep(t, "", 41);
+}
+
+static void
+create_prepare(void *arg)
+{
+    TestCo *t = arg;
+
+    test_dir_empty(t->dir);
+}
+
+static bool
+create_act(void *arg, GError **error)
+{
+    return vhdx_test_try_create(arg, DISK_SIZE, "subformat=fixed", error);
+}
+
+static void
+create_check(void *arg, bool ok)
+{
+    TestCo *t = arg;
+    g_autoptr(GDir) dir = g_dir_open(t->dir, 0, NULL);
+    VdNode *node;
+
+    if (!ok) {
+        g_assert_null(g_dir_read_name(dir));
+        return;
+    }
+    node = vhdx_test_open(t, 0);
+    test_co_assert_zero(node, 0, DISK_SIZE);
+    vhdx_test_assert_sound(node);
+    test_co_close(node);
+}
+
+static void
+test_failed_creation_leaves_nothing(TestCo *t)
+{
+    TestSweep how = {.op = TEST_OP_WRITE,
+                     .errnum = ENOSPC,
+                     .prepare = create_prepare,
+                     .act = create_act,
+                     .check = create_check};
+
+    test_leaf_install();
+    g_assert_cmpuint(test_fault_sweep(&how, t), >, 4);
+    test_leaf_remove();
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    test_co_add("/vhdx/crash/dynamic", test_crash_dynamic);
+    test_co_add("/vhdx/crash/large-sectors", test_crash_large_sectors);
+    test_co_add("/vhdx/crash/fixed", test_crash_fixed);
+    test_co_add("/vhdx/crash/during-replay", test_crash_during_replay);
+    test_co_add("/vhdx/fault/dynamic", test_sweep_dynamic);
+    test_co_add("/vhdx/fault/create", test_failed_creation_leaves_nothing);
+    return g_test_run();
+}
