@@ -90,8 +90,8 @@ is_place(const VhdxState *s, uint64_t value)
 
 /* Of [first, end): is one partly present? */
 static bool
-co_has_partly(const VhdxState *s, uint64_t first, uint64_t end, bool *partly,
-              GError **error)
+chunk_co_has_partly(const VhdxState *s, uint64_t first, uint64_t end,
+                    bool *partly, GError **error)
 {
     *partly = false;
     for (uint64_t i = first; i < end && !*partly; i++) {
@@ -115,8 +115,9 @@ check_co_bitmap(const VhdxState *s, uint64_t chunk, VdCheckResult *result,
     bool partly;
 
     if (!vd_pages_co_get(s->blocks->pages, entry, &value, error) ||
-        !co_has_partly(s, chunk * ratio, MIN((chunk + 1) * ratio, s->blocks->n),
-                       &partly, error))
+        !chunk_co_has_partly(s, chunk * ratio,
+                             MIN((chunk + 1) * ratio, s->blocks->n), &partly,
+                             error))
         return false;
     state = value & VHDX_STATE_MASK;
     if ((state == VHDX_PRESENT && is_place(s, value)) ||

@@ -69,7 +69,7 @@ vhdx_header_encode(const VhdxHeader *hdr, uint8_t raw[VHDX_HEADER_BYTES])
 /* -- the pair -------------------------------------------------------------- */
 
 static bool
-read_copy(VdNode *file, unsigned i, uint8_t *raw, GError **error)
+header_co_read(VdNode *file, unsigned i, uint8_t *raw, GError **error)
 {
     struct iovec iov;
     VioVec dst = vio_vec_from_buf(&iov, raw, VHDX_HEADER_BYTES);
@@ -108,7 +108,7 @@ vhdx_headers_co_load(VhdxHeaders *headers, VdNode *file, GError **error)
     for (unsigned i = 0; i < 2; i++) {
         uint8_t *copy = raw + i * VHDX_HEADER_BYTES;
 
-        if (!read_copy(file, i, copy, error))
+        if (!header_co_read(file, i, copy, error))
             return vd_prefix(error, "reading a VHDX header: ");
         why[i] = vhdx_header_decode(&hdr[i], copy);
         headers->sound[i] = !why[i];

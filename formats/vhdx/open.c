@@ -83,7 +83,7 @@ static const VdBlocksOps vhdx_blocks_ops = {
 /* -- the file -------------------------------------------------------------- */
 
 static bool
-co_read_file(VdNode *file, uint64_t off, void *buf, size_t len, GError **error)
+file_co_read(VdNode *file, uint64_t off, void *buf, size_t len, GError **error)
 {
     struct iovec iov;
     VioVec dst = vio_vec_from_buf(&iov, buf, len);
@@ -102,7 +102,7 @@ vhdx_co_read(void *arg, uint64_t off, void *buf, size_t len, GError **error)
         n = len;
         if (!s->replay.patches ||
             !vhdx_patches_find(s->replay.patches, off, len, &n, &patch)) {
-            if (!co_read_file(s->file, off, p, n, error))
+            if (!file_co_read(s->file, off, p, n, error))
                 return false;
         } else if (patch.bytes) {
             memcpy(p, patch.bytes, n);
@@ -118,7 +118,7 @@ vhdx_co_take_id(VhdxState *s, GError **error)
 {
     g_autofree uint8_t *raw = g_malloc0(VHDX_MAGIC_BYTES + CREATOR_BYTES);
 
-    if (!co_read_file(s->file, 0, raw, VHDX_MAGIC_BYTES + CREATOR_BYTES, error))
+    if (!file_co_read(s->file, 0, raw, VHDX_MAGIC_BYTES + CREATOR_BYTES, error))
         return false;
     if (memcmp(raw, VHDX_MAGIC, VHDX_MAGIC_BYTES) != 0)
         return vd_throw(error, VD_ERROR_UNKNOWN_FORMAT,

@@ -25,6 +25,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ready = true;
     }
     fuzz_look_write("image.vmdk", data, size);
-    fuzz_look_at("image.vmdk");
+    (void) fuzz_look_at("image.vmdk", "vmdk");
     return 0;
 }

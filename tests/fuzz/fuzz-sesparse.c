@@ -79,6 +79,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ready = true;
     try_codec(data, size);
     fuzz_look_write("x-sesparse.vmdk", data, size);
-    fuzz_look_at("x.vmdk");
+    (void) fuzz_look_at("x.vmdk", "vmdk");
     return 0;
 }

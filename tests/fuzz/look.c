@@ -73,16 +73,16 @@ walk(VdDisk *disk)
     }
 }
 
-static void
-look_at(VdContext *ctx, const char *path)
+static bool
+look_at(VdContext *ctx, const char *path, const char *format)
 {
     VdCheckResult result = {.max_findings = 4};
     g_autoptr(GError) error = NULL;
-    VdDisk *disk = vd_disk_open(ctx, path, "vmdk", NULL, VD_OPEN_CHECK, &error);
+    VdDisk *disk = vd_disk_open(ctx, path, format, NULL, VD_OPEN_CHECK, &error);
 
     if (!disk) {
         g_assert_nonnull(error);
-        return;
+        return false;
     }
     vd_info_free(vd_disk_get_info(disk, NULL));
     walk(disk);
@@ -90,15 +90,55 @@ look_at(VdContext *ctx, const char *path)
     (void) vd_disk_check(disk, NULL, &result, NULL);
     vd_check_result_clear(&result);
     (void) vd_disk_close(disk, NULL);
+    return true;
+}
+
+static VdContext *
+context_new(void)
+{
+    VdContextParams params = {.engine = "threads", .workers = 1};
+    VdContext *ctx = vd_context_new(&params, NULL);
+
+    g_assert_nonnull(ctx);
+    return ctx;
+}
+
+bool
+fuzz_look_at(const char *name, const char *format)
+{
+    g_autofree char *path = fuzz_look_path(name);
+    g_autoptr(VdContext) ctx = context_new();
+
+    return look_at(ctx, path, format);
+}
+
+static bool
+write_ends(VdDisk *disk)
+{
+    uint8_t sector[512] = {1, 2, 3};
+    uint64_t size = vd_disk_size(disk);
+
+    return size < sizeof(sector) ||
+           (vd_disk_pwrite(disk, sector, sizeof(sector), 0, 0, NULL) &&
+            vd_disk_pwrite(disk, sector, sizeof(sector), size - sizeof(sector),
+                           0, NULL));
 }
 
 void
-fuzz_look_at(const char *name)
+fuzz_look_change(const char *name, const char *format)
 {
-    VdContextParams params = {.engine = "threads", .workers = 1};
     g_autofree char *path = fuzz_look_path(name);
-    g_autoptr(VdContext) ctx = vd_context_new(&params, NULL);
+    g_autoptr(VdContext) ctx = context_new();
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk = vd_disk_open(ctx, path, format, NULL,
+                                VD_OPEN_RDWR | VD_OPEN_NO_FLUSH, &error);
+    bool ok;
 
-    g_assert_nonnull(ctx);
-    look_at(ctx, path);
+    if (!disk) {
+        g_assert_nonnull(error);
+        return;
+    }
+    ok = write_ends(disk);
+    ok = vd_disk_close(disk, NULL) && ok;
+    g_assert_true(!ok || look_at(ctx, path, format));
 }

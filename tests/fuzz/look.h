@@ -3,6 +3,7 @@
  * sides: opened, described, mapped, read in places, checked. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,5 +12,8 @@
 char *fuzz_look_path(const char *name);
 void fuzz_look_write(const char *name, const void *data, size_t size);
 
-/* Open @name there; a failure must be an error. */
-void fuzz_look_at(const char *name);
+/* Open @name there as @format; a failure must be an error.  Could it? */
+bool fuzz_look_at(const char *name, const char *format);
+/* The same for writing, and write a sector to each end; if that succeeds the
+ * image can be opened afterwards. */
+void fuzz_look_change(const char *name, const char *format);
