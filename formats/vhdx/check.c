@@ -35,10 +35,8 @@ regions_co_mend(VhdxState *s, unsigned bad, GError **error)
 }
 
 static bool
-check_co_mend(VhdxState *s, VdCheckResult *result, GError **error)
+copies_co_mend(VhdxState *s, VdCheckResult *result, GError **error)
 {
-    result->corruptions_fixed += s->replayed;
-    s->replayed = false;
     if (!s->headers.sound[0] || !s->headers.sound[1]) {
         if (!headers_co_mend(s, error))
             return false;
@@ -52,6 +50,20 @@ check_co_mend(VhdxState *s, VdCheckResult *result, GError **error)
         result->corruptions_fixed++;
     }
     return true;
+}
+
+/* Headers are written under that lock. */
+static bool
+check_co_mend(VhdxState *s, VdCheckResult *result, GError **error)
+{
+    bool ok;
+
+    result->corruptions_fixed += s->replayed;
+    s->replayed = false;
+    vio_co_mutex_lock(&s->blocks->flush_lock);
+    ok = copies_co_mend(s, result, error);
+    vio_co_mutex_unlock(&s->blocks->flush_lock);
+    return ok;
 }
 
 static void

@@ -100,6 +100,28 @@ test_crash_fixed(TestCo *t)
     replay(t, "subformat=fixed", 33);
 }
 
+/* As if it had crashed before the table was written, but after the log was. */
+static void
+make_dirty_image(TestCo *t)
+{
+    static const uint8_t none[PAGE];
+    g_autofree uint8_t *headers = g_malloc(2 * PAGE);
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    make_image(t, "");
+    node = vhdx_test_open(t, VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, DISK_SIZE, CRASH_BASE_SEED);
+    vd_node_co_flush(node, &error);
+    g_assert_no_error(error);
+    for (unsigned i = 0; i < 2; i++)
+        vhdx_test_peek(t, VHDX_HEADER_AT(i), headers + i * PAGE, PAGE);
+    test_co_close(node);
+    for (unsigned i = 0; i < 2; i++)
+        vhdx_test_poke(t, VHDX_HEADER_AT(i), headers + i * PAGE, PAGE);
+    vhdx_test_poke(t, VHDX_TEST_TABLE, none, sizeof(none));
+}
+
 /* A session of no steps: all that is on the disk comes from its base. */
 static void
 test_crash_during_replay(TestCo *t)
@@ -109,24 +131,8 @@ test_crash_during_replay(TestCo *t)
                       .size = DISK_SIZE,
                       .has_base = true,
                       .recorded = true};
-    uint8_t front[4 * PAGE], table[PAGE];
-    g_autoptr(GError) error = NULL;
-    VdNode *node;
 
-    make_image(t, "");
-    node = vhdx_test_open(t, VD_OPEN_RDWR);
-    test_co_write_pattern(node, 0, DISK_SIZE, CRASH_BASE_SEED);
-    vd_node_co_flush(node, &error);
-    g_assert_no_error(error);
-    vhdx_test_peek(t, VHDX_HEADER_AT(0), front, PAGE);
-    vhdx_test_peek(t, VHDX_HEADER_AT(1), front + PAGE, PAGE);
-    test_co_close(node);
-
-    /* As if it had crashed then, and before the table was written. */
-    vhdx_test_poke(t, VHDX_HEADER_AT(0), front, PAGE);
-    vhdx_test_poke(t, VHDX_HEADER_AT(1), front + PAGE, PAGE);
-    memset(table, 0, sizeof(table));
-    vhdx_test_poke(t, VHDX_TEST_TABLE, table, sizeof(table));
+    make_dirty_image(t);
     replay_image(t, &s, true, 34);
 }
 
@@ -209,6 +215,57 @@ test_sweep_dynamic(TestCo *t)
 }
 
 static void
+dirty_prepare(void *arg)
+{
+    CrashSession *s = arg;
+
+    test_dir_empty(s->t->dir);
+    make_dirty_image(s->t);
+}
+
+static bool
+dirty_act(void *arg, GError **error)
+{
+    CrashSession *s = arg;
+    VdNode *node = vhdx_test_try_open(s->t, VD_OPEN_RDWR, error);
+
+    return node && vd_node_co_close(node, error);
+}
+
+/* Done or still to be done, it reads the same. */
+static void
+dirty_check(void *arg, bool ok)
+{
+    const CrashSession *s = arg;
+    VdNode *node = vhdx_test_open(s->t, 0);
+    const VhdxState *state = vd_node_state(node);
+
+    g_assert_true(!ok || !state->replay.patches);
+    crash_session_assert(s, node, 0);
+    vhdx_test_assert_sound(node);
+    test_co_close(node);
+}
+
+static void
+test_sweep_replay(TestCo *t)
+{
+    static const TestOp ops[] = {TEST_OP_WRITE, TEST_OP_FLUSH, TEST_OP_READ};
+    CrashSession s = {
+        .t = t, .name = VHDX_TEST_NAME, .size = DISK_SIZE, .has_base = true};
+    TestSweep how = {.errnum = EIO,
+                     .prepare = dirty_prepare,
+                     .act = dirty_act,
+                     .check = dirty_check};
+
+    test_leaf_install();
+    for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
+        how.op = ops[i];
+        g_assert_cmpuint(test_fault_sweep(&how, &s), >, 2);
+    }
+    test_leaf_remove();
+}
+
+static void
 create_prepare(void *arg)
 {
     TestCo *t = arg;
@@ -262,6 +319,7 @@ main(int argc, char **argv)
     test_co_add("/vhdx/crash/fixed", test_crash_fixed);
     test_co_add("/vhdx/crash/during-replay", test_crash_during_replay);
     test_co_add("/vhdx/fault/dynamic", test_sweep_dynamic);
+    test_co_add("/vhdx/fault/replay", test_sweep_replay);
     test_co_add("/vhdx/fault/create", test_failed_creation_leaves_nothing);
     return g_test_run();
 }
