@@ -13,8 +13,9 @@
 #include "formats/vhdx/region.h"
 
 #define VHDX_LOG_SECTOR 4096u
-/* The largest log that is read. */
-#define VHDX_MAX_LOG (256u << 20)
+/* The largest log that is read; its descriptors take several times as much
+ * memory. */
+#define VHDX_MAX_LOG (64u << 20)
 /* An entry that needs one sector for its header and descriptors. */
 #define VHDX_LOG_DESCRIPTORS 126u
 
