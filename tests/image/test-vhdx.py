@@ -5,7 +5,8 @@
 Samples give their listed content under both engines; one has a log that is to
 be replayed.  10,000 random operations on each layout that we make, and on
 images that qemu-img has made, are held against a model; then qemu-img finds no
-fault and reads the same bytes (it knows sectors of 512 bytes only).  The long
+fault and reads the same bytes (it knows sectors of 512 bytes only).  libvhdi
+reads what a shorter life has left.  The long
 form does ten times as many operations, the short one a fifth.
 RANDOM_SEED=N repeats what N did.
 """
@@ -19,7 +20,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import samples  # noqa: E402
 from digest import raw_nz64k, raw_sha256  # noqa: E402
-from readers import expect, read_with_qemu, read_with_vdisk  # noqa: E402
+from readers import (expect, read_with_libvhdi, read_with_qemu,  # noqa: E402
+                     read_with_vdisk)
 from tap import Suite  # noqa: E402
 from tools import (LONG, SHORT, SOURCE_ROOT, Failed, disk_io,  # noqa: E402
                    need_engine, qemu_img, qemu_io, run, scratch, vdisk_img)
@@ -82,12 +84,16 @@ def log_is_replayed(sample):
 
 # -- random lives --------------------------------------------------------------
 
-def live(image, model, peer):
-    result = run([RANDOM_LIFE, "-f", "vhdx", "-s", str(SEED), "-n", str(COUNT),
+def live_through(image, model, count):
+    result = run([RANDOM_LIFE, "-f", "vhdx", "-s", str(SEED), "-n", str(count),
                   "-x", "grow", "-x", "compact", "-x", "child", image, model],
                  timeout=1500)
     if result.code != 0:
         raise Failed("seed %d: %s" % (SEED, result))
+
+
+def live(image, model, peer):
+    live_through(image, model, COUNT)
     vdisk_img("check", "-q", image)
     wanted = raw_nz64k(model)
     expect(read_with_vdisk(image), wanted, "vdisk-img")
@@ -101,6 +107,15 @@ def ours_lives(options, peer):
         image = os.path.join(tmp, "d.vhdx")
         vdisk_img("create", "-q", "-f", "vhdx", "-o", options, image, SIZE)
         live(image, os.path.join(tmp, "m.raw"), peer)
+
+
+def libvhdi_reads(options):
+    with scratch() as tmp:
+        image = os.path.join(tmp, "d.vhdx")
+        model = os.path.join(tmp, "m.raw")
+        vdisk_img("create", "-q", "-f", "vhdx", "-o", options, image, SIZE)
+        live_through(image, model, COUNT // 10)
+        expect(read_with_libvhdi(image), raw_nz64k(model), "libvhdi")
 
 
 def qemus_lives(options):
@@ -164,6 +179,7 @@ if samples.available():
             suite.add("%s is replayed" % subject.name, log_is_replayed, subject)
 for layout, known in LAYOUTS:
     suite.add("random operations: " + layout, ours_lives, layout, known)
+    suite.add("libvhdi reads: " + layout, libvhdi_reads, layout)
 for layout in ("subformat=dynamic", "block_size=1M",
                "subformat=fixed,block_state_zero=off"):
     suite.add("random operations on qemu-img's: " + layout, qemus_lives, layout)

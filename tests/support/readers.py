@@ -6,8 +6,7 @@ from digest import raw_nz64k
 from tap import Skip
 from tools import Failed, qemu_img, run, scratch, vdisk_img
 
-LIBVMDK_READ = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                            "libvmdk-read.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def read_with_vdisk(image, engine=None, fmt=None):
@@ -25,14 +24,23 @@ def read_with_qemu(image, fmt="vmdk"):
         return raw_nz64k(raw)
 
 
-def read_with_libvmdk(image):
-    result = run([LIBVMDK_READ, image])
+def read_with_library(library, image):
+    """Through its Python binding."""
+    result = run([os.path.join(HERE, library + "-read.py"), image])
     if result.code == 77:
-        raise Skip("python3-libvmdk is not installed")
+        raise Skip("python3-%s is not installed" % library)
     if result.code != 0:
         raise Failed(str(result))
     size, digest = result.stdout.split()
     return int(size), digest.decode()
+
+
+def read_with_libvmdk(image):
+    return read_with_library("libvmdk", image)
+
+
+def read_with_libvhdi(image):
+    return read_with_library("libvhdi", image)
 
 
 def expect(got, wanted, who):
