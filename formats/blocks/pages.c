@@ -53,14 +53,14 @@ check_place(VdNode *file, const VdPagesLayout *layout, GError **error)
 VdPages *
 vd_pages_new(VdNode *file, const VdPagesLayout *layout, GError **error)
 {
-    g_autofree VmdkTable **slot = NULL;
+    g_autofree VdTable **slot = NULL;
     uint64_t n;
     VdPages *pages;
 
     if (!check_place(file, layout, error))
         return NULL;
     n = (table_bytes(layout) + VD_PAGE_BYTES - 1) / VD_PAGE_BYTES;
-    slot = n <= UINT32_MAX ? g_try_new0(VmdkTable *, MAX(n, 1)) : NULL;
+    slot = n <= UINT32_MAX ? g_try_new0(VdTable *, MAX(n, 1)) : NULL;
     if (!slot)
         return vd_throw_null(error, VD_ERROR_NO_MEMORY,
                              "%s: no memory for a table of %" G_GUINT64_FORMAT
@@ -71,7 +71,7 @@ vd_pages_new(VdNode *file, const VdPagesLayout *layout, GError **error)
     pages->layout = *layout;
     pages->shift = layout->entry_bytes == 4 ? 10 : 9;
     pages->n_pages = (uint32_t) n;
-    pages->cache = vmdk_table_cache_ref(vd_node_loop(file));
+    pages->cache = vd_table_cache_ref(vd_node_loop(file));
     pages->slot = g_steal_pointer(&slot);
     pages->dirty = g_ptr_array_new();
     return pages;
@@ -85,8 +85,8 @@ vd_pages_free(VdPages *pages)
     g_assert(g_queue_is_empty(&pages->loads));
     for (uint32_t i = 0; i < pages->n_pages; i++)
         if (pages->slot[i])
-            vmdk_table_cache_drop(pages->cache, pages->slot[i]);
-    vmdk_table_cache_unref(pages->cache);
+            vd_table_cache_drop(pages->cache, pages->slot[i]);
+    vd_table_cache_unref(pages->cache);
     g_ptr_array_unref(pages->dirty);
     g_free(pages->slot);
     g_free(pages);
@@ -109,10 +109,10 @@ find_load(VdPages *pages, uint32_t index)
 static void
 install(VdPages *pages, uint32_t index, const uint8_t *raw)
 {
-    VmdkTable *page = vmdk_table_cache_add_at(pages->cache, &pages->slot, index,
-                                              VD_PAGE_BYTES);
+    VdTable *page =
+        vd_table_cache_add(pages->cache, &pages->slot, index, VD_PAGE_BYTES);
 
-    memcpy(page->gte, raw, VD_PAGE_BYTES);
+    memcpy(page->words, raw, VD_PAGE_BYTES);
     pages->slot[index] = page;
 }
 
@@ -145,7 +145,7 @@ page_co_load(VdPages *pages, uint32_t index, GError **error)
 }
 
 /* The page in memory; good until the next yield. */
-static VmdkTable *
+static VdTable *
 page_co_get(VdPages *pages, uint32_t index, GError **error)
 {
     while (!pages->slot[index]) {
@@ -171,25 +171,25 @@ vd_pages_co_get(VdPages *pages, uint64_t i, uint64_t *value, GError **error)
 /* -- changing -------------------------------------------------------------- */
 
 static void
-make_dirty(VdPages *pages, VmdkTable *page)
+make_dirty(VdPages *pages, VdTable *page)
 {
     if (page->dirty)
         return;
-    vmdk_table_mark(page, true);
+    vd_table_mark(page, true);
     g_ptr_array_add(pages->dirty, page);
 }
 
 bool
 vd_pages_co_set(VdPages *pages, uint64_t i, uint64_t value, GError **error)
 {
-    VmdkTable *page = page_co_get(pages, (uint32_t) (i >> pages->shift), error);
+    VdTable *page = page_co_get(pages, (uint32_t) (i >> pages->shift), error);
     uint64_t within = i & ((UINT64_C(1) << pages->shift) - 1);
 
     if (!page)
         return false;
-    vd_pages_encode(&pages->layout,
-                    (uint8_t *) page->gte + within * pages->layout.entry_bytes,
-                    value);
+    vd_pages_encode(
+        &pages->layout,
+        (uint8_t *) page->words + within * pages->layout.entry_bytes, value);
     make_dirty(pages, page);
     return true;
 }
@@ -199,8 +199,8 @@ vd_pages_co_set(VdPages *pages, uint64_t i, uint64_t value, GError **error)
 static gint
 compare_pages(gconstpointer a, gconstpointer b)
 {
-    const VmdkTable *x = *(VmdkTable *const *) a;
-    const VmdkTable *y = *(VmdkTable *const *) b;
+    const VdTable *x = *(VdTable *const *) a;
+    const VdTable *y = *(VdTable *const *) b;
 
     return x->index < y->index ? -1 : x->index > y->index;
 }
@@ -213,12 +213,12 @@ copy_dirty(const VdPages *pages, const GPtrArray *taken, uint8_t *copies)
     VdPageWrite *writes = g_new(VdPageWrite, taken->len);
 
     for (unsigned i = 0; i < taken->len; i++) {
-        VmdkTable *page = g_ptr_array_index(taken, i);
+        VdTable *page = g_ptr_array_index(taken, i);
         uint8_t *copy = copies + (size_t) i * VD_PAGE_BYTES;
 
-        memcpy(copy, page->gte, VD_PAGE_BYTES);
+        memcpy(copy, page->words, VD_PAGE_BYTES);
         page->pins++;
-        vmdk_table_mark(page, false);
+        vd_table_mark(page, false);
         writes[i] = (VdPageWrite){.off = page_off(pages, page->index),
                                   .bytes = copy,
                                   .len = page_bytes(pages, page->index)};
@@ -230,7 +230,7 @@ static void
 release(VdPages *pages, const GPtrArray *taken, bool written)
 {
     for (unsigned i = 0; i < taken->len; i++) {
-        VmdkTable *page = g_ptr_array_index(taken, i);
+        VdTable *page = g_ptr_array_index(taken, i);
 
         page->pins--;
         if (!written)

@@ -9,8 +9,8 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/bytes.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/bytes.h"
+#include "formats/common/table-cache.h"
 
 #define VD_PAGE_BYTES 4096u
 
@@ -34,9 +34,9 @@ typedef struct VdPages {
     VdPagesLayout layout;
     unsigned shift; /* entries of a page, as a power of two */
     uint32_t n_pages;
-    VmdkTableCache *cache;
-    VmdkTable **slot; /* by page; NULL = not in memory */
-    GPtrArray *dirty; /* of VmdkTable */
+    VdTableCache *cache;
+    VdTable **slot;   /* by page; NULL = not in memory */
+    GPtrArray *dirty; /* of VdTable */
     GQueue loads;
 } VdPages;
 
@@ -78,7 +78,7 @@ vd_pages_file_bytes(const VdPagesLayout *layout, const VdNode *file)
 static inline bool
 vd_pages_peek(const VdPages *pages, uint64_t i, uint64_t *value)
 {
-    VmdkTable *page = pages->slot[i >> pages->shift];
+    VdTable *page = pages->slot[i >> pages->shift];
     uint64_t within = i & ((UINT64_C(1) << pages->shift) - 1);
 
     if (!page)
@@ -86,7 +86,7 @@ vd_pages_peek(const VdPages *pages, uint64_t i, uint64_t *value)
     if (!page->referenced)
         page->referenced = true;
     *value =
-        vd_pages_decode(&pages->layout, (const uint8_t *) page->gte +
+        vd_pages_decode(&pages->layout, (const uint8_t *) page->words +
                                             within * pages->layout.entry_bytes);
     return true;
 }

@@ -7,7 +7,7 @@
  * Concurrency: never yields.
  */
 #include "formats/qcow2/header.h"
-#include "formats/bytes.h"
+#include "formats/common/bytes.h"
 
 #include <inttypes.h>
 

@@ -85,7 +85,7 @@ qcow2_tables_co_set(Qcow2Tables *tables, uint64_t off, const Qcow2Entry *entry,
                     GError **error)
 {
     uint8_t *p;
-    VmdkTable *slice =
+    VdTable *slice =
         qcow2_sliced_co_get(tables->sliced, qcow2_l1_of(tables, off),
                             entry_at(tables, off), &p, error);
 

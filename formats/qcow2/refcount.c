@@ -205,7 +205,7 @@ qcow2_refcount_co_add(Qcow2Refcounts *rc, uint64_t cluster, int delta,
                       GError **error)
 {
     uint32_t block = block_of(rc, cluster);
-    VmdkTable *slice;
+    VdTable *slice;
     uint64_t count;
     uint8_t *p;
 

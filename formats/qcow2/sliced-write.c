@@ -18,13 +18,13 @@ typedef struct {
 } Piece;
 
 static uint32_t
-upper_index(const Qcow2Sliced *sl, const VmdkTable *slice)
+upper_index(const Qcow2Sliced *sl, const VdTable *slice)
 {
     return (uint32_t) (slice->slots - sl->slices);
 }
 
 static uint64_t
-place_of(const Qcow2Sliced *sl, const VmdkTable *slice)
+place_of(const Qcow2Sliced *sl, const VdTable *slice)
 {
     return qcow2_sliced_table(sl, upper_index(sl, slice)) +
            ((uint64_t) slice->index << sl->slice_bits);
@@ -33,8 +33,8 @@ place_of(const Qcow2Sliced *sl, const VmdkTable *slice)
 static gint
 compare_slices(gconstpointer a, gconstpointer b)
 {
-    const VmdkTable *x = *(VmdkTable *const *) a;
-    const VmdkTable *y = *(VmdkTable *const *) b;
+    const VdTable *x = *(VdTable *const *) a;
+    const VdTable *y = *(VdTable *const *) b;
 
     if (x->slots != y->slots)
         return x->slots < y->slots ? -1 : 1;
@@ -53,12 +53,12 @@ take_slices(Qcow2Batch *batch)
     batch->bytes = g_malloc(batch->slices->len * size);
     batch->places = g_new(uint64_t, batch->slices->len);
     for (unsigned i = 0; i < batch->slices->len; i++) {
-        VmdkTable *slice = g_ptr_array_index(batch->slices, i);
+        VdTable *slice = g_ptr_array_index(batch->slices, i);
 
-        memcpy(batch->bytes + i * size, slice->gte, size);
+        memcpy(batch->bytes + i * size, slice->words, size);
         batch->places[i] = place_of(sl, slice);
         slice->pins++;
-        vmdk_table_mark(slice, false);
+        vd_table_mark(slice, false);
     }
 }
 
@@ -142,7 +142,7 @@ qcow2_batch_release(Qcow2Batch *batch)
     Qcow2Sliced *sl = batch->sl;
 
     for (unsigned i = 0; i < batch->slices->len; i++) {
-        VmdkTable *slice = g_ptr_array_index(batch->slices, i);
+        VdTable *slice = g_ptr_array_index(batch->slices, i);
 
         slice->pins--;
         if (!batch->written)

@@ -69,11 +69,11 @@ qcow2_sliced_co_open(VdNode *file, const Qcow2Header *hdr, uint64_t off,
     sl->upper_name = upper_name;
     sl->lower_name = lower_name;
     sl->off = off;
-    sl->cache = vmdk_table_cache_ref(vd_node_loop(file));
+    sl->cache = vd_table_cache_ref(vd_node_loop(file));
     sl->dirty = g_ptr_array_new();
     sl->n = n;
     sl->upper = g_try_new0(uint64_t, MAX(n, 1));
-    sl->slices = g_try_new0(VmdkTable **, MAX(n, 1));
+    sl->slices = g_try_new0(VdTable **, MAX(n, 1));
     ok = sl->upper && sl->slices ? sliced_co_read_upper(sl, error)
                                  : no_memory(sl, n, error);
     if (!ok)
@@ -82,11 +82,11 @@ qcow2_sliced_co_open(VdNode *file, const Qcow2Header *hdr, uint64_t off,
 }
 
 static void
-drop_slice(Qcow2Sliced *sl, VmdkTable *slice)
+drop_slice(Qcow2Sliced *sl, VdTable *slice)
 {
     if (slice->dirty)
         (void) g_ptr_array_remove_fast(sl->dirty, slice);
-    vmdk_table_cache_drop(sl->cache, slice);
+    vd_table_cache_drop(sl->cache, slice);
 }
 
 void
@@ -106,7 +106,7 @@ qcow2_sliced_free(Qcow2Sliced *sl)
     g_assert(g_queue_is_empty(&sl->loads));
     for (uint32_t i = 0; sl->slices && i < sl->n; i++)
         qcow2_sliced_drop(sl, i);
-    vmdk_table_cache_unref(sl->cache);
+    vd_table_cache_unref(sl->cache);
     g_ptr_array_unref(sl->dirty);
     g_free(sl->slices);
     g_free(sl->upper);
@@ -143,13 +143,13 @@ check_place(const Qcow2Sliced *sl, uint32_t i, GError **error)
                     sl->lower_name);
 }
 
-static VmdkTable *
+static VdTable *
 install(Qcow2Sliced *sl, uint32_t i, uint32_t slice, const uint8_t *raw)
 {
-    VmdkTable *table = vmdk_table_cache_add_at(sl->cache, &sl->slices[i], slice,
-                                               slice_bytes(sl));
+    VdTable *table =
+        vd_table_cache_add(sl->cache, &sl->slices[i], slice, slice_bytes(sl));
 
-    memcpy(table->gte, raw, slice_bytes(sl));
+    memcpy(table->words, raw, slice_bytes(sl));
     sl->slices[i][slice] = table;
     return table;
 }
@@ -178,7 +178,7 @@ slice_co_load(Qcow2Sliced *sl, uint32_t i, uint32_t slice, GError **error)
     if (!check_place(sl, i, error))
         return false;
     if (!sl->slices[i])
-        sl->slices[i] = g_new0(VmdkTable *, slices_of_table(sl));
+        sl->slices[i] = g_new0(VdTable *, slices_of_table(sl));
     g_queue_push_tail(&sl->loads, &load);
     ok = slice_co_read(sl, i, slice, raw, error);
     if (ok)
@@ -188,11 +188,11 @@ slice_co_load(Qcow2Sliced *sl, uint32_t i, uint32_t slice, GError **error)
     return ok;
 }
 
-VmdkTable *
+VdTable *
 qcow2_sliced_co_get(Qcow2Sliced *sl, uint32_t i, uint32_t at, uint8_t **p,
                     GError **error)
 {
-    VmdkTable *slice;
+    VdTable *slice;
 
     while (!(slice = qcow2_sliced_peek(sl, i, at, p))) {
         SliceLoad *load = find_load(sl, i, at >> sl->slice_bits);
@@ -208,11 +208,11 @@ qcow2_sliced_co_get(Qcow2Sliced *sl, uint32_t i, uint32_t at, uint8_t **p,
 /* -- changing -------------------------------------------------------------- */
 
 void
-qcow2_sliced_mark(Qcow2Sliced *sl, VmdkTable *slice)
+qcow2_sliced_mark(Qcow2Sliced *sl, VdTable *slice)
 {
     if (slice->dirty)
         return;
-    vmdk_table_mark(slice, true);
+    vd_table_mark(slice, true);
     g_ptr_array_add(sl->dirty, slice);
 }
 
@@ -232,7 +232,7 @@ qcow2_sliced_add(Qcow2Sliced *sl, uint32_t i, uint64_t word)
     g_autofree uint8_t *zeroes = g_malloc0(slice_bytes(sl));
 
     qcow2_sliced_drop(sl, i);
-    sl->slices[i] = g_new0(VmdkTable *, slices_of_table(sl));
+    sl->slices[i] = g_new0(VdTable *, slices_of_table(sl));
     for (uint32_t k = 0; k < slices_of_table(sl); k++)
         qcow2_sliced_mark(sl, install(sl, i, k, zeroes));
     qcow2_sliced_set_upper(sl, i, word);
@@ -244,7 +244,7 @@ qcow2_sliced_co_move(Qcow2Sliced *sl, uint32_t i, uint64_t word, GError **error)
     uint8_t *p;
 
     for (uint32_t k = 0; k < slices_of_table(sl); k++) {
-        VmdkTable *slice =
+        VdTable *slice =
             qcow2_sliced_co_get(sl, i, k << sl->slice_bits, &p, error);
 
         if (!slice)
@@ -259,7 +259,7 @@ bool
 qcow2_sliced_grow(Qcow2Sliced *sl, uint32_t n, GError **error)
 {
     uint64_t *upper = g_try_new0(uint64_t, n);
-    VmdkTable ***slices = g_try_new0(VmdkTable **, n);
+    VdTable ***slices = g_try_new0(VdTable **, n);
 
     if (!upper || !slices) {
         g_free(upper);

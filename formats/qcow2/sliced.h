@@ -9,9 +9,9 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/bytes.h"
+#include "formats/common/bytes.h"
 #include "formats/qcow2/header.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/table-cache.h"
 
 #define QCOW2_OFF_MASK UINT64_C(0x00fffffffffffe00)
 #define QCOW2_COPIED (UINT64_C(1) << 63)
@@ -25,9 +25,9 @@ typedef struct Qcow2Sliced {
     uint64_t off;                        /* of the upper table in the file */
     uint32_t n;                          /* its entries */
     uint64_t *upper;                     /* host order */
-    VmdkTableCache *cache;
-    VmdkTable ***slices; /* by upper entry, then slice; NULL = not in memory */
-    GPtrArray *dirty;    /* of VmdkTable */
+    VdTableCache *cache;
+    VdTable ***slices; /* by upper entry, then slice; NULL = not in memory */
+    GPtrArray *dirty;  /* of VdTable */
     uint32_t dirty_from, dirty_to; /* upper entries that changed */
     GQueue loads;
 } Qcow2Sliced;
@@ -49,27 +49,26 @@ qcow2_sliced_table(const Qcow2Sliced *sl, uint32_t i)
 
 /* The slice with byte @at of lower table @i, which exists, if it is in memory;
  * *p is that byte.  Good until the next yield. */
-static inline VmdkTable *
+static inline VdTable *
 qcow2_sliced_peek(const Qcow2Sliced *sl, uint32_t i, uint32_t at, uint8_t **p)
 {
-    VmdkTable *slice =
-        sl->slices[i] ? sl->slices[i][at >> sl->slice_bits] : NULL;
+    VdTable *slice = sl->slices[i] ? sl->slices[i][at >> sl->slice_bits] : NULL;
 
     if (!slice)
         return NULL;
     if (!slice->referenced)
         slice->referenced = true;
-    *p = (uint8_t *) slice->gte + (at & ((1u << sl->slice_bits) - 1));
+    *p = (uint8_t *) slice->words + (at & ((1u << sl->slice_bits) - 1));
     return slice;
 }
 
 /* The same, loaded if needed. */
-VmdkTable *qcow2_sliced_co_get(Qcow2Sliced *sl, uint32_t i, uint32_t at,
-                               uint8_t **p, GError **error);
+VdTable *qcow2_sliced_co_get(Qcow2Sliced *sl, uint32_t i, uint32_t at,
+                             uint8_t **p, GError **error);
 
 /* -- changing -------------------------------------------------------------- */
 
-void qcow2_sliced_mark(Qcow2Sliced *sl, VmdkTable *slice);
+void qcow2_sliced_mark(Qcow2Sliced *sl, VdTable *slice);
 void qcow2_sliced_set_upper(Qcow2Sliced *sl, uint32_t i, uint64_t word);
 /* A lower table of zeroes for entry @i, which gets @word; what was in memory of
  * another one is dropped. */
@@ -93,7 +92,7 @@ qcow2_sliced_is_dirty(const Qcow2Sliced *sl)
 /* What was changed up to now, copied. */
 typedef struct Qcow2Batch {
     Qcow2Sliced *sl;
-    GPtrArray *slices; /* of VmdkTable, pinned */
+    GPtrArray *slices; /* of VdTable, pinned */
     uint64_t *places;  /* in the file */
     uint8_t *bytes;
     uint32_t from, to; /* upper entries */

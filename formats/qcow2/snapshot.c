@@ -7,7 +7,7 @@
  * Concurrency: yields for I/O.
  */
 #include "formats/qcow2/snapshot.h"
-#include "formats/bytes.h"
+#include "formats/common/bytes.h"
 
 #include <inttypes.h>
 

@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vdi/header.h"
-#include "formats/bytes.h"
+#include "formats/common/bytes.h"
 
 #include <inttypes.h>
 

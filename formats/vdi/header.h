@@ -4,7 +4,7 @@
 
 #include "block/error.h"
 #include "block/node.h"
-#include "formats/uuid.h"
+#include "formats/common/uuid.h"
 
 #include <stdbool.h>
 #include <stddef.h>

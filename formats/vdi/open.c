@@ -37,7 +37,7 @@ vdi_encode(const VdBlocks *blocks, uint64_t off)
 }
 
 static bool
-store_header(VdiState *s, GError **error)
+vdi_co_store_header(VdiState *s, GError **error)
 {
     return vd_node_co_pwrite(s->file, 0, s->raw, sizeof(s->raw), error);
 }
@@ -50,7 +50,7 @@ vdi_co_begin(VdBlocks *blocks, GError **error)
 
     vd_uuid_new(s->hdr.modify);
     vdi_header_set_modified(&s->hdr, s->raw, s->hdr.modify);
-    return store_header(s, error);
+    return vdi_co_store_header(s, error);
 }
 
 static bool
@@ -61,7 +61,7 @@ vdi_co_note_end(VdBlocks *blocks, GError **error)
 
     s->hdr.n_allocated = (uint32_t) places;
     vdi_header_set_allocated(&s->hdr, s->raw, s->hdr.n_allocated);
-    return store_header(s, error);
+    return vdi_co_store_header(s, error);
 }
 
 const VdBlocksOps vdi_blocks_ops = {

@@ -24,13 +24,13 @@ vhd_bitmap_bytes(uint32_t block_bytes)
 bool
 vhd_bitmaps_open(VhdState *s, GError **error)
 {
-    s->bitmap = g_try_new0(VmdkTable *, MAX(s->blocks->n, 1));
+    s->bitmap = g_try_new0(VdTable *, MAX(s->blocks->n, 1));
     if (!s->bitmap)
         return vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory for a directory of %" G_GUINT64_FORMAT
                         " bitmaps",
                         vd_node_name(s->file), s->blocks->n);
-    s->cache = vmdk_table_cache_ref(vd_node_loop(s->node));
+    s->cache = vd_table_cache_ref(vd_node_loop(s->node));
     return true;
 }
 
@@ -39,9 +39,9 @@ vhd_bitmaps_close(VhdState *s)
 {
     for (uint64_t i = 0; s->bitmap && i < s->blocks->n; i++)
         if (s->bitmap[i])
-            vmdk_table_cache_drop(s->cache, s->bitmap[i]);
+            vd_table_cache_drop(s->cache, s->bitmap[i]);
     g_clear_pointer(&s->bitmap, g_free);
-    g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    g_clear_pointer(&s->cache, vd_table_cache_unref);
 }
 
 /* -- in memory ------------------------------------------------------------- */
@@ -50,9 +50,9 @@ static void
 install(VhdState *s, uint64_t index, const uint8_t *bytes)
 {
     if (!s->bitmap[index])
-        s->bitmap[index] = vmdk_table_cache_add_at(
+        s->bitmap[index] = vd_table_cache_add(
             s->cache, &s->bitmap, (uint32_t) index, s->blocks->spec.front);
-    memcpy(s->bitmap[index]->gte, bytes, s->blocks->spec.front);
+    memcpy(s->bitmap[index]->words, bytes, s->blocks->spec.front);
 }
 
 /* The bitmap of block @index, whose bytes begin at @off; until the next
@@ -71,7 +71,7 @@ bitmap_co_get(VhdState *s, uint64_t index, uint64_t off, GError **error)
             install(s, index, bytes);
     }
     s->bitmap[index]->referenced = true;
-    return (const uint8_t *) s->bitmap[index]->gte;
+    return (const uint8_t *) s->bitmap[index]->words;
 }
 
 bool

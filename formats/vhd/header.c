@@ -6,8 +6,8 @@
  * Concurrency: never yields.
  */
 #include "formats/vhd/header.h"
-#include "formats/bytes.h"
-#include "formats/utf16.h"
+#include "formats/common/bytes.h"
+#include "formats/common/utf16.h"
 
 #include <inttypes.h>
 

@@ -12,7 +12,7 @@
 #include "formats/vhd/vhd.h"
 
 #include "formats/blocks/parent.h"
-#include "formats/utf16.h"
+#include "formats/common/utf16.h"
 
 #define RELATIVE UINT32_C(0x57327275) /* "W2ru" */
 #define ABSOLUTE UINT32_C(0x57326b75) /* "W2ku" */

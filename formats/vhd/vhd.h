@@ -15,8 +15,8 @@ typedef struct VhdState {
     VhdHeader hdr;                 /* not of fixed disks */
     char *parent_path;             /* where it is, if it was looked for */
     /* bitmap.c */
-    VmdkTableCache *cache;
-    VmdkTable **bitmap; /* by block; NULL = not in memory */
+    VdTableCache *cache;
+    VdTable **bitmap; /* by block; NULL = not in memory */
     VioCoMutex bitmap_lock;
 } VhdState;
 

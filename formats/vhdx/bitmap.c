@@ -20,13 +20,13 @@ bitmap_bytes(const VhdxState *s)
 bool
 vhdx_bitmaps_open(VhdxState *s, GError **error)
 {
-    s->bitmap = g_try_new0(VmdkTable *, MAX(s->blocks->n, 1));
+    s->bitmap = g_try_new0(VdTable *, MAX(s->blocks->n, 1));
     if (!s->bitmap)
         return vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory for a directory of %" G_GUINT64_FORMAT
                         " bitmaps",
                         vd_node_name(s->file), s->blocks->n);
-    s->cache = vmdk_table_cache_ref(vd_node_loop(s->node));
+    s->cache = vd_table_cache_ref(vd_node_loop(s->node));
     return true;
 }
 
@@ -35,9 +35,9 @@ vhdx_bitmaps_close(VhdxState *s)
 {
     for (uint64_t i = 0; s->bitmap && i < s->blocks->n; i++)
         if (s->bitmap[i])
-            vmdk_table_cache_drop(s->cache, s->bitmap[i]);
+            vd_table_cache_drop(s->cache, s->bitmap[i]);
     g_clear_pointer(&s->bitmap, g_free);
-    g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    g_clear_pointer(&s->cache, vd_table_cache_unref);
 }
 
 /* -- in memory ------------------------------------------------------------- */
@@ -48,8 +48,8 @@ install(VhdxState *s, uint64_t index, const uint8_t *bytes)
     uint32_t len = bitmap_bytes(s);
 
     s->bitmap[index] =
-        vmdk_table_cache_add_at(s->cache, &s->bitmap, (uint32_t) index, len);
-    memcpy(s->bitmap[index]->gte, bytes, len);
+        vd_table_cache_add(s->cache, &s->bitmap, (uint32_t) index, len);
+    memcpy(s->bitmap[index]->words, bytes, len);
 }
 
 /* Where the bitmap of block @index is in the file. */
@@ -95,7 +95,7 @@ bitmap_co_get(VhdxState *s, uint64_t index, GError **error)
             install(s, index, bytes);
     }
     s->bitmap[index]->referenced = true;
-    return (const uint8_t *) s->bitmap[index]->gte;
+    return (const uint8_t *) s->bitmap[index]->words;
 }
 
 bool

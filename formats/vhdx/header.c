@@ -8,8 +8,8 @@
  * Concurrency: yields for I/O.
  */
 #include "formats/vhdx/header.h"
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
+#include "formats/common/bytes.h"
+#include "formats/common/crc32c.h"
 
 #include <inttypes.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/uuid.h"
+#include "formats/common/uuid.h"
 
 #define VHDX_MIB UINT64_C(0x100000)
 #define VHDX_MAGIC "vhdxfile"

@@ -5,8 +5,8 @@
  *
  * Concurrency: never yields.
  */
-#include "formats/bytes.h"
-#include "formats/utf16.h"
+#include "formats/common/bytes.h"
+#include "formats/common/utf16.h"
 #include "formats/vhdx/metadata.h"
 
 #define TYPE "b04aefb7-d19e-4a81-b789-25b8e9445913" /* the parent is a VHDX */

@@ -5,8 +5,8 @@
  *
  * Concurrency: never yields.
  */
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
+#include "formats/common/bytes.h"
+#include "formats/common/crc32c.h"
 #include "formats/vhdx/log.h"
 
 /* The ring at @off, which is a whole number of sectors. */

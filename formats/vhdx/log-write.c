@@ -18,7 +18,7 @@
  */
 #include "formats/vhdx/vhdx.h"
 
-#include "formats/crc32c.h"
+#include "formats/common/crc32c.h"
 
 #include <inttypes.h>
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "block/error.h"
-#include "formats/uuid.h"
+#include "formats/common/uuid.h"
 
 #include <stddef.h>
 

@@ -11,7 +11,7 @@
 #include "formats/vhdx/vhdx.h"
 
 #include "block/open.h"
-#include "formats/utf16.h"
+#include "formats/common/utf16.h"
 
 #include <inttypes.h>
 

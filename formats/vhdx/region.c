@@ -6,8 +6,8 @@
  * Concurrency: never yields.
  */
 #include "formats/vhdx/region.h"
-#include "formats/bytes.h"
-#include "formats/crc32c.h"
+#include "formats/common/bytes.h"
+#include "formats/common/crc32c.h"
 #include "formats/vhdx/header.h"
 
 #include <inttypes.h>

@@ -32,8 +32,8 @@ typedef struct VhdxState {
     VhdxLogWriter log;
     char *parent_path; /* where it is, if it was looked for */
     /* bitmap.c */
-    VmdkTableCache *cache;
-    VmdkTable **bitmap; /* by block; NULL = not in memory */
+    VdTableCache *cache;
+    VdTable **bitmap; /* by block; NULL = not in memory */
 } VhdxState;
 
 extern const VdOptionSpec vhdx_create_options[];

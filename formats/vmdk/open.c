@@ -294,7 +294,7 @@ vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
 
     s->node = node;
     s->desc_fd = -1;
-    s->cache = vmdk_table_cache_ref(vd_node_loop(node));
+    s->cache = vd_table_cache_ref(vd_node_loop(node));
     s->file = vd_node_co_open_child(node, "file", NULL, opts,
                                     vd_node_flags(node), error);
     if (!s->file ||
@@ -319,7 +319,7 @@ vmdk_co_close(VdNode *node)
     vmdk_extents_free(s);
     g_clear_pointer(&s->writer, vmdk_stream_writer_free);
     g_clear_pointer(&s->desc, vmdk_descriptor_free);
-    g_clear_pointer(&s->cache, vmdk_table_cache_unref);
+    g_clear_pointer(&s->cache, vd_table_cache_unref);
     g_clear_pointer(&s->header_parent, g_free);
     g_clear_pointer(&s->parent_path, g_free);
     g_clear_pointer(&s->parent_problem, g_free);

@@ -6,12 +6,12 @@
 #include "formats/vmdk/extent.h"
 #include "formats/vmdk/sparse/header.h"
 #include "formats/vmdk/stream/stream.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/table-cache.h"
 
 struct VmdkState {
     VdNode *node;
     VdNode *file; /* descriptor, or the one extent */
-    VmdkTableCache *cache;
+    VdTableCache *cache;
     VmdkDescriptor *desc; /* NULL: a bare extent */
     VmdkHeader header;    /* of @file; embedded and bare only */
     bool has_header;

@@ -6,7 +6,7 @@
  * length, bytes.  The image is a dynamic disk of some blocks, of which one has
  * a place, and two entries in a log that its headers do not name.
  */
-#include "formats/crc32c.h"
+#include "formats/common/crc32c.h"
 #include "formats/vhdx/vhdx.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/look.h"

@@ -57,7 +57,7 @@ ROOMS = {
 DRIVER_FILES = ("block/proto", "block/filter")
 DRIVER_FOLDERS = ("formats",)
 # What drivers there share.
-SHARED = ("formats/codec",)
+SHARED = ("formats/blocks", "formats/codec", "formats/common")
 DRIVER_TABLE = re.compile(r"^const VdDriver \w+ =", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)

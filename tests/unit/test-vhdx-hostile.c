@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vhdx-hostile.c - images whose fields say what they must not,
  * and images of which one copy is damaged. */
-#include "formats/crc32c.h"
+#include "formats/common/crc32c.h"
 #include "tests/unit/vhdx-test.h"
 
 #include <string.h>

@@ -417,7 +417,7 @@ test_guests_never_write_header_or_descriptor(TestCo *t)
 static void
 test_table_that_found_no_place_stays_missing(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     g_autofree char *path = test_co_path(t, "d.vmdk");
     g_autoptr(GError) error = NULL;
     VdNode *node;
@@ -426,30 +426,30 @@ test_table_that_found_no_place_stays_missing(TestCo *t)
     vmdk_test_poke32(t, "d.vmdk", 38 * 512, 0); /* directories at 38, 21 */
     vmdk_test_poke32(t, "d.vmdk", 21 * 512, 0);
     if (truncate(path, (off_t) (2048 * GIB - GRAIN)) < 0) {
-        vmdk_table_cache_unref(cache);
+        vd_table_cache_unref(cache);
         g_test_skip("no files of 2 TiB here");
         return;
     }
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     g_assert_false(try_write(node, 0, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_NO_SPACE);
-    vmdk_table_cache_set_limit(cache, 1);
+    vd_table_cache_set_limit(cache, 1);
     vmdk_test_poke32(t, "d.vmdk", 39 * 512 + 4 * 512, 128);
     test_co_assert_zero(node, 33 * MIB, 512); /* pushes others out */
     test_co_assert_zero(node, 0, MIB);
     test_co_close(node);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
 }
 
 /* Even without room for a single table requests come to an end. */
 static void
 test_tiny_cache_makes_progress(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     VdNode *node;
 
     make_disk(t, 2 * GIB, "");
-    vmdk_table_cache_set_limit(cache, 1);
+    vd_table_cache_set_limit(cache, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     for (unsigned i = 0; i < 64; i += 3)
         test_co_write_pattern(node, i * 32 * MIB + i, 1000, i);
@@ -459,7 +459,7 @@ test_tiny_cache_makes_progress(TestCo *t)
         test_co_assert_pattern(node, i * 32 * MIB + i, 1000, i);
     vmdk_test_assert_sound(node, false);
     test_co_close(node);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
 }
 
 /* -- descriptor ------------------------------------------------------------ */

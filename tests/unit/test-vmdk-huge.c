@@ -83,11 +83,11 @@ test_write(TestCo *t)
 static void
 test_hole_is_forgotten(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     VdNode *node;
 
     make_huge(t);
-    vmdk_table_cache_set_limit(cache, 1);
+    vd_table_cache_set_limit(cache, 1);
     node = vmdk_test_open(t, "d.vmdk", VD_OPEN_RDWR);
     test_co_assert_zero(node, 5 * TIB, GRAIN);
     for (uint64_t off = 5 * TIB; off < 6 * TIB; off += TIB / 8) {
@@ -98,8 +98,8 @@ test_hole_is_forgotten(TestCo *t)
     for (uint64_t off = 5 * TIB; off < 6 * TIB; off += TIB / 8)
         test_co_assert_pattern(node, off, GRAIN, 9);
     test_co_close(node);
-    vmdk_table_cache_set_limit(cache, 0);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_set_limit(cache, 0);
+    vd_table_cache_unref(cache);
 }
 
 /* What was written but not flushed is in no hole, whoever asked when. */

@@ -181,11 +181,11 @@ test_random_writes_over_a_parent(TestCo *t)
 static void
 test_random_writes_with_few_tables_in_memory(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
 
-    vmdk_table_cache_set_limit(cache, 1);
+    vd_table_cache_set_limit(cache, 1);
     run_random(t, true, AT_ONCE, 5);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
 }
 
 /* -- what is stored

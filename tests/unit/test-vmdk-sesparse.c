@@ -374,23 +374,23 @@ test_last_grain_may_be_cut_short(TestCo *t)
 static void
 test_memory_of_tables_is_bounded(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     SeSpan span = {0, 5 * SE_TABLE_COVER};
     VdNode *node;
 
-    vmdk_table_cache_set_limit(cache, 2 * VMDK_SE_TABLE_BYTES);
+    vd_table_cache_set_limit(cache, 2 * VMDK_SE_TABLE_BYTES);
     se_test_make(t, "d.vmdk", DISK_SIZE, NULL, se_test_fill_span, &span);
     node = vmdk_test_open(t, "d.vmdk", 0);
     for (unsigned i = 0; i < 12; i++) {
         uint64_t off = (i * 2 % 5) * SE_TABLE_COVER + i * GRAIN;
 
         test_co_assert_pattern(node, off, GRAIN, 1);
-        g_assert_cmpuint(vmdk_table_cache_bytes(cache), <=,
+        g_assert_cmpuint(vd_table_cache_bytes(cache), <=,
                          3 * VMDK_SE_TABLE_BYTES);
     }
     test_co_assert_pattern(node, 0, 5 * SE_TABLE_COVER, 1);
     test_co_close(node);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
 }
 
 static void

@@ -193,7 +193,7 @@ verify(Rig *rig, VdNode *node)
 static void
 run(TestCo *t, VdOpenFlags flags, uint8_t *oracle, uint32_t seed)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     g_autoptr(GError) error = NULL;
     Rig rig = {.t = t,
                .rand = g_rand_new_with_seed(seed),
@@ -201,7 +201,7 @@ run(TestCo *t, VdOpenFlags flags, uint8_t *oracle, uint32_t seed)
                .unit = seed % 2 ? 512 : 1};
 
     flags |= VD_OPEN_RDWR | VD_OPEN_UNMAP;
-    vmdk_table_cache_set_limit(cache, TINY_CACHE);
+    vd_table_cache_set_limit(cache, TINY_CACHE);
     rig.node = vmdk_test_try_open(t, "d.vmdk", flags, &error);
     if (vd_error_is(error, VD_ERROR_NOT_SUPPORTED)) {
         g_test_skip("no direct I/O here");
@@ -215,7 +215,7 @@ run(TestCo *t, VdOpenFlags flags, uint8_t *oracle, uint32_t seed)
         vmdk_test_assert_sound(rig.node, true);
         test_co_close(rig.node);
     }
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
     g_rand_free(rig.rand);
     g_free(rig.oracle);
 }

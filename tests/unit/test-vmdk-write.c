@@ -388,33 +388,33 @@ test_file_of_2_tib_is_full(TestCo *t)
 static void
 test_memory_for_tables_is_bounded(TestCo *t)
 {
-    VmdkTableCache *cache = vmdk_table_cache_ref(t->loop);
+    VdTableCache *cache = vd_table_cache_ref(t->loop);
     char buf[512] = {1};
     g_autoptr(GError) error = NULL;
     uint64_t stride = 2 * MIB; /* one table of 4 KiB grains */
     unsigned n = 6000;
     VdNode *node = make_and_open(t, n * stride, "grain_size=4k");
 
-    vmdk_table_cache_set_limit(cache, 4 * MIB);
+    vd_table_cache_set_limit(cache, 4 * MIB);
     for (unsigned i = 0; i < n; i++) {
         vd_node_co_pwrite(node, i * stride, buf, sizeof(buf), &error);
         g_assert_no_error(error);
-        g_assert_cmpuint(vmdk_table_cache_dirty_bytes(cache), <=,
+        g_assert_cmpuint(vd_table_cache_dirty_bytes(cache), <=,
                          VMDK_DIRTY_BYTES + 4096);
     }
-    g_assert_cmpuint(vmdk_table_cache_bytes(cache), <=,
+    g_assert_cmpuint(vd_table_cache_bytes(cache), <=,
                      VMDK_DIRTY_BYTES + 4 * MIB);
     flush(node);
-    g_assert_cmpuint(vmdk_table_cache_dirty_bytes(cache), ==, 0);
+    g_assert_cmpuint(vd_table_cache_dirty_bytes(cache), ==, 0);
     for (unsigned i = 0; i < n; i += 7) {
         vd_node_co_pread(node, i * stride, buf, sizeof(buf), &error);
         g_assert_no_error(error);
         g_assert_cmpint(buf[0], ==, 1);
     }
-    g_assert_cmpuint(vmdk_table_cache_bytes(cache), <=, 4 * MIB + 1 * MIB);
+    g_assert_cmpuint(vd_table_cache_bytes(cache), <=, 4 * MIB + 1 * MIB);
     vmdk_test_assert_sound(node, false);
     test_co_close(node);
-    vmdk_table_cache_unref(cache);
+    vd_table_cache_unref(cache);
 }
 
 /* -- map

@@ -4,7 +4,7 @@
  * Logs are put together here by the layout, not by the code under test.
  */
 #include "tests/unit/vhdx-test.h"
-#include "formats/crc32c.h"
+#include "formats/common/crc32c.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -75,7 +75,7 @@ fill_co_set_entries(VmdkExtent *e, uint64_t off, uint64_t n, uint64_t sector,
     VmdkSeTables *tables = e->sesparse->tables;
 
     while (n) {
-        VmdkTable *table =
+        VdTable *table =
             vmdk_se_tables_co_get_rw(tables, vmdk_se_table_of(off), error);
         uint32_t i = vmdk_se_entry_of(off);
 

@@ -17,7 +17,7 @@ successor(uint64_t entry)
 /* How far @table goes on, from @pos (of a grain) to below @end, with *@wanted
  * as the next entry; moves that on. */
 static uint64_t
-follow(const VmdkTable *table, uint64_t pos, uint64_t end, uint64_t *wanted)
+follow(const VdTable *table, uint64_t pos, uint64_t end, uint64_t *wanted)
 {
     for (uint32_t i = vmdk_se_entry_of(pos); pos < end; i++) {
         if (vmdk_se_table_entry(table, i) != *wanted)
@@ -35,7 +35,7 @@ find_end(const VmdkSeTables *tables, uint64_t pos, uint64_t end,
     while (pos < end) {
         uint32_t index = vmdk_se_table_of(pos);
         uint64_t stop = MIN(end, vmdk_se_cover_end(pos));
-        const VmdkTable *table = vmdk_se_tables_peek(tables, index);
+        const VdTable *table = vmdk_se_tables_peek(tables, index);
 
         if (!table && (tables->gd[index] || wanted != VMDK_SE_ABSENT))
             return pos;
@@ -90,7 +90,7 @@ vmdk_sesparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
     uint64_t entry = VMDK_SE_ABSENT;
 
     if (tables->gd[index]) {
-        const VmdkTable *table = vmdk_se_tables_co_get(tables, index, error);
+        const VdTable *table = vmdk_se_tables_co_get(tables, index, error);
 
         if (!table)
             return false;

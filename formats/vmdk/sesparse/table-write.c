@@ -8,14 +8,14 @@
  * Concurrency: one loop; one writer at a time (fill.c).
  */
 #include "formats/vmdk/sesparse/tables.h"
-#include "formats/vmdk/bytes.h"
+#include "formats/common/bytes.h"
 #include "formats/vmdk/sparse/header.h"
 
-static VmdkTable *
+static VdTable *
 new_table(VmdkSeTables *tables, uint32_t index)
 {
-    VmdkTable *table = vmdk_table_cache_add_at(tables->cache, &tables->slot,
-                                               index, VMDK_SE_TABLE_BYTES);
+    VdTable *table = vd_table_cache_add(tables->cache, &tables->slot, index,
+                                        VMDK_SE_TABLE_BYTES);
 
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES; i++)
         vmdk_se_table_put(table, i, VMDK_SE_ABSENT);
@@ -28,7 +28,7 @@ new_table(VmdkSeTables *tables, uint32_t index)
     return table;
 }
 
-VmdkTable *
+VdTable *
 vmdk_se_tables_co_get_rw(VmdkSeTables *tables, uint32_t index, GError **error)
 {
     if (!tables->gd[index])
@@ -37,19 +37,19 @@ vmdk_se_tables_co_get_rw(VmdkSeTables *tables, uint32_t index, GError **error)
 }
 
 void
-vmdk_se_tables_set(VmdkSeTables *tables, VmdkTable *table, uint32_t i,
+vmdk_se_tables_set(VmdkSeTables *tables, VdTable *table, uint32_t i,
                    uint64_t entry)
 {
     vmdk_se_table_put(table, i, entry);
     if (table->dirty)
         return;
-    vmdk_table_mark(table, true);
+    vd_table_mark(table, true);
     g_ptr_array_add(tables->dirty, table);
 }
 
 /* Clean before it is written: what changes meanwhile makes it dirty again. */
 static bool
-table_co_write(VmdkSeTables *tables, VmdkTable *table, GError **error)
+table_co_write(VmdkSeTables *tables, VdTable *table, GError **error)
 {
     uint64_t first = tables->hdr.part[VMDK_SE_TABLES].start;
     uint64_t number = tables->gd[table->index] - 1;
@@ -57,11 +57,11 @@ table_co_write(VmdkSeTables *tables, VmdkTable *table, GError **error)
     bool ok;
 
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES; i++)
-        vmdk_put64(
+        vd_put_le64(
             raw + i * sizeof(uint64_t),
             vmdk_se_entry_encode(&tables->hdr, vmdk_se_table_entry(table, i)));
     table->pins++;
-    vmdk_table_mark(table, false);
+    vd_table_mark(table, false);
     ok = vd_node_co_pwrite(
         tables->file, (first + number * VMDK_SE_TABLE_SECTORS) * VMDK_SECTOR,
         raw, VMDK_SE_TABLE_BYTES, error);
@@ -79,8 +79,8 @@ directory_co_write(VmdkSeTables *tables, GError **error)
     g_autofree uint8_t *raw = g_malloc(MAX(n, 1) * sizeof(uint64_t));
 
     for (uint32_t i = 0; i < n; i++)
-        vmdk_put64(raw + i * sizeof(uint64_t),
-                   vmdk_se_directory_encode(tables->gd[first + i]));
+        vd_put_le64(raw + i * sizeof(uint64_t),
+                    vmdk_se_directory_encode(tables->gd[first + i]));
     tables->gd_dirty = tables->gd_behind = 0;
     if (!n || vd_node_co_pwrite(tables->file, at + first * sizeof(uint64_t),
                                 raw, n * sizeof(uint64_t), error))
@@ -94,8 +94,8 @@ bool
 vmdk_se_tables_co_write(VmdkSeTables *tables, GError **error)
 {
     while (tables->dirty->len) {
-        VmdkTable *table = g_ptr_array_remove_index_fast(
-            tables->dirty, tables->dirty->len - 1);
+        VdTable *table = g_ptr_array_remove_index_fast(tables->dirty,
+                                                       tables->dirty->len - 1);
 
         if (!table_co_write(tables, table, error))
             return false;

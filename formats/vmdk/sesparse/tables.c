@@ -9,7 +9,7 @@
  * read.
  */
 #include "formats/vmdk/sesparse/tables.h"
-#include "formats/vmdk/bytes.h"
+#include "formats/common/bytes.h"
 #include "formats/vmdk/sparse/header.h"
 
 #define DIRECTORY_PIECE (1u << 17) /* entries, 1 MiB */
@@ -45,7 +45,7 @@ directory_co_read(VmdkSeTables *tables, GError **error)
             return vd_prefix(error, "reading the grain directory: ");
         for (uint32_t k = 0; k < n; k++)
             tables->gd[i + k] = vmdk_se_directory_decode(
-                &tables->hdr, vmdk_get64(raw + k * sizeof(uint64_t)), sectors);
+                &tables->hdr, vd_get_le64(raw + k * sizeof(uint64_t)), sectors);
     }
     return true;
 }
@@ -57,11 +57,11 @@ vmdk_se_tables_co_open(VdNode *file, const VmdkSeHeader *hdr, GError **error)
 
     tables->file = file;
     tables->hdr = *hdr;
-    tables->cache = vmdk_table_cache_ref(vd_node_loop(file));
+    tables->cache = vd_table_cache_ref(vd_node_loop(file));
     tables->dirty = g_ptr_array_new();
     tables->n = vmdk_se_header_n_tables(hdr);
     tables->gd = g_try_new(uint32_t, tables->n);
-    tables->slot = g_try_new0(VmdkTable *, tables->n);
+    tables->slot = g_try_new0(VdTable *, tables->n);
     if (!tables->gd || !tables->slot)
         (void) vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory for a directory of %u grain tables",
@@ -79,8 +79,8 @@ vmdk_se_tables_free(VmdkSeTables *tables)
     g_assert(g_queue_is_empty(&tables->loads));
     for (uint32_t i = 0; tables->slot && i < tables->n; i++)
         if (tables->slot[i])
-            vmdk_table_cache_drop(tables->cache, tables->slot[i]);
-    vmdk_table_cache_unref(tables->cache);
+            vd_table_cache_drop(tables->cache, tables->slot[i]);
+    vd_table_cache_unref(tables->cache);
     g_ptr_array_unref(tables->dirty);
     g_free(tables->slot);
     g_free(tables->gd);
@@ -105,12 +105,12 @@ find_load(VmdkSeTables *tables, uint32_t index)
 static void
 install(VmdkSeTables *tables, uint32_t index, const uint8_t *raw)
 {
-    VmdkTable *table = vmdk_table_cache_add_at(tables->cache, &tables->slot,
-                                               index, VMDK_SE_TABLE_BYTES);
+    VdTable *table = vd_table_cache_add(tables->cache, &tables->slot, index,
+                                        VMDK_SE_TABLE_BYTES);
     uint64_t sectors = file_sectors(tables);
 
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES; i++) {
-        uint64_t entry = vmdk_get64(raw + i * sizeof(uint64_t));
+        uint64_t entry = vd_get_le64(raw + i * sizeof(uint64_t));
 
         vmdk_se_table_put(table, i,
                           vmdk_se_entry_decode(&tables->hdr, entry, sectors));
@@ -148,10 +148,10 @@ refuse_bad(const VmdkSeTables *tables, uint32_t index, GError **error)
                     tables->hdr.part[VMDK_SE_DIRECTORY].start);
 }
 
-VmdkTable *
+VdTable *
 vmdk_se_tables_co_get(VmdkSeTables *tables, uint32_t index, GError **error)
 {
-    VmdkTable *table;
+    VdTable *table;
 
     while (!(table = vmdk_se_tables_peek(tables, index))) {
         TableLoad *load = find_load(tables, index);

@@ -10,20 +10,20 @@
 
 #include "block/rw.h"
 #include "formats/vmdk/sesparse/header.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/table-cache.h"
 
 #include <string.h>
 
 typedef struct VmdkSeTables {
     VdNode *file;
     VmdkSeHeader hdr;
-    VmdkTableCache *cache;
-    uint32_t *gd;     /* by place on the disk */
-    VmdkTable **slot; /* the same; NULL = not in memory */
-    uint32_t n;       /* of both */
-    GQueue loads;     /* of TableLoad: in flight */
+    VdTableCache *cache;
+    uint32_t *gd;   /* by place on the disk */
+    VdTable **slot; /* the same; NULL = not in memory */
+    uint32_t n;     /* of both */
+    GQueue loads;   /* of TableLoad: in flight */
     /* A new extent that is being filled. */
-    GPtrArray *dirty;             /* of VmdkTable */
+    GPtrArray *dirty;             /* of VdTable */
     uint32_t next_table;          /* number of the next new one */
     uint32_t gd_dirty, gd_behind; /* entries to be written: a range */
 } VmdkSeTables;
@@ -36,16 +36,16 @@ void vmdk_se_tables_free(VmdkSeTables *tables);
 
 /* Table @index, from the file if need be; good until the next yield.  The
  * directory must name one. */
-VmdkTable *vmdk_se_tables_co_get(VmdkSeTables *tables, uint32_t index,
-                                 GError **error);
+VdTable *vmdk_se_tables_co_get(VmdkSeTables *tables, uint32_t index,
+                               GError **error);
 
 /* -- filling a new extent (table-write.c) -------------------------------------
  */
 
 /* The same, made if there is none: to be changed until the next yield. */
-VmdkTable *vmdk_se_tables_co_get_rw(VmdkSeTables *tables, uint32_t index,
-                                    GError **error);
-void vmdk_se_tables_set(VmdkSeTables *tables, VmdkTable *table, uint32_t i,
+VdTable *vmdk_se_tables_co_get_rw(VmdkSeTables *tables, uint32_t index,
+                                  GError **error);
+void vmdk_se_tables_set(VmdkSeTables *tables, VdTable *table, uint32_t i,
                         uint64_t entry);
 /* Tables, then the directory: whoever fills an extent has marked it as
  * unfinished, so nothing needs to be durable in between. */
@@ -54,10 +54,10 @@ bool vmdk_se_tables_co_write(VmdkSeTables *tables, GError **error);
 /* -- entries ------------------------------------------------------------------
  */
 
-static inline VmdkTable *
+static inline VdTable *
 vmdk_se_tables_peek(const VmdkSeTables *tables, uint32_t index)
 {
-    VmdkTable *table = tables->slot[index];
+    VdTable *table = tables->slot[index];
 
     if (table && !table->referenced)
         table->referenced = true;
@@ -65,19 +65,19 @@ vmdk_se_tables_peek(const VmdkSeTables *tables, uint32_t index)
 }
 
 static inline uint64_t
-vmdk_se_table_entry(const VmdkTable *table, uint32_t i)
+vmdk_se_table_entry(const VdTable *table, uint32_t i)
 {
     uint64_t entry;
 
-    memcpy(&entry, (const uint8_t *) table->gte + i * sizeof(entry),
+    memcpy(&entry, (const uint8_t *) table->words + i * sizeof(entry),
            sizeof(entry));
     return entry;
 }
 
 static inline void
-vmdk_se_table_put(VmdkTable *table, uint32_t i, uint64_t entry)
+vmdk_se_table_put(VdTable *table, uint32_t i, uint64_t entry)
 {
-    memcpy((uint8_t *) table->gte + i * sizeof(entry), &entry, sizeof(entry));
+    memcpy((uint8_t *) table->words + i * sizeof(entry), &entry, sizeof(entry));
 }
 
 static inline uint32_t

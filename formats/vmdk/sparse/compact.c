@@ -239,7 +239,7 @@ look_co_start(VmdkPack *p, VioCoGroup *group, uint64_t off, const VdRun *run)
 }
 
 static bool
-zero_co_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+zero_co_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
               GError **error)
 {
     g_autoptr(VioCoGroup) group = vio_co_group_new(LOOKS_IN_FLIGHT);
@@ -278,7 +278,7 @@ typedef struct {
 
 /* Grains behind that end go to the holes in front of it: there are as many. */
 static bool
-fill_co_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+fill_co_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
               GError **error)
 {
     const Fill *fill = arg;

@@ -41,7 +41,7 @@ owner_of(const Defragment *d, uint64_t place)
 }
 
 static bool
-note_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+note_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
            GError **error)
 {
     const Defragment *d = arg;
@@ -249,7 +249,7 @@ defragment_co_windows(Defragment *d, bool last, GError **error)
 }
 
 static bool
-order_co_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+order_co_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
                GError **error)
 {
     Defragment *d = arg;

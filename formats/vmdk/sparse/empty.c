@@ -12,7 +12,7 @@
 #include "formats/vmdk/sparse/sparse.h"
 
 static bool
-has_entries(const VmdkSparse *sp, const VmdkTable *table)
+has_entries(const VmdkSparse *sp, const VdTable *table)
 {
     for (uint32_t i = 0; i < sp->hdr.gtes_per_gt; i++)
         if (vmdk_table_entry(table, i) != VMDK_GTE_ABSENT)
@@ -24,7 +24,7 @@ static bool
 sparse_co_clear_table(VmdkExtent *e, uint32_t index, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    VmdkTable *table;
+    VdTable *table;
 
     /* Tables that need not be there, and marks in the place of tables, go as
      * they are. */

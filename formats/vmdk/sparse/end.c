@@ -19,7 +19,7 @@
 
 /* @arg: end of the highest grain, in sectors. */
 static bool
-table_end(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+table_end(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
           GError **error)
 {
     uint64_t *end_sector = arg;

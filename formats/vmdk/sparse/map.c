@@ -38,7 +38,7 @@ static uint64_t
 extend(const VmdkSparse *sp, uint64_t pos, uint64_t end, uint64_t wanted)
 {
     while (pos < end) {
-        VmdkTable *table =
+        VdTable *table =
             vmdk_tables_peek(sp->tables, vmdk_sparse_table_of(sp, pos));
         uint64_t stop = MIN(end, pos + vmdk_sparse_table_rest(sp, pos));
         uint32_t i;
@@ -118,7 +118,7 @@ vmdk_sparse_co_lookup(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
 {
     const VmdkSparse *sp = e->sparse;
     uint32_t index = vmdk_sparse_table_of(sp, off);
-    VmdkTable *table = sp->slot[index];
+    VdTable *table = sp->slot[index];
 
     if (G_UNLIKELY(!table)) {
         table = vmdk_tables_co_get(sp->tables, index, error);

@@ -97,7 +97,7 @@ static bool
 move_co_set_entry(VmdkExtent *e, const VmdkMove *move, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    VmdkTable *table = vmdk_tables_co_get_rw(
+    VdTable *table = vmdk_tables_co_get_rw(
         sp->tables, vmdk_sparse_table_of(sp, move->off), error);
 
     if (!table)

@@ -40,7 +40,7 @@ typedef struct {
  * ------------------------------------------------------------- */
 
 static bool
-note_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+note_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
            GError **error)
 {
     Relayout *r = arg;

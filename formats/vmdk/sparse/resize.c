@@ -75,7 +75,7 @@ static bool
 drop_co_table(Drop *d, uint32_t index, GError **error)
 {
     VmdkSparse *sp = d->e->sparse;
-    VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
+    VdTable *table = vmdk_tables_co_get(sp->tables, index, error);
     uint64_t before = (uint64_t) index * sp->hdr.gtes_per_gt;
     uint32_t i = (uint32_t) (d->first - MIN(d->first, before));
 
@@ -242,7 +242,7 @@ vmdk_sparse_co_grow(VmdkExtent *e, uint64_t len, VdPrealloc prealloc,
  * --------------------------------------------------------------------- */
 
 static bool
-note_used(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+note_used(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
           GError **error)
 {
     uint64_t *end = arg;

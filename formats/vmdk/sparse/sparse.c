@@ -75,7 +75,7 @@ static bool
 sparse_co_renew_stale(VmdkExtent *e, const GArray *stale, GError **error)
 {
     for (unsigned i = 0; i < stale->len; i++) {
-        VmdkTable *table = vmdk_tables_co_get_rw(
+        VdTable *table = vmdk_tables_co_get_rw(
             e->sparse->tables, g_array_index(stale, uint32_t, i), error);
 
         if (!table)

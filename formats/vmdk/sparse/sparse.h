@@ -46,8 +46,8 @@ typedef struct VmdkSparseKind {
 struct VmdkSparse {
     /* All that a look-up needs, in one cache line: a read of a long chain looks
      * at every link's. */
-    VmdkTable **slot; /* tables->slot */
-    VmdkTable *empty; /* tables->empty */
+    VdTable **slot; /* tables->slot */
+    VdTable *empty; /* tables->empty */
     uint64_t grain_bytes;
     unsigned grain_shift; /* log2 of bytes per grain */
     unsigned table_shift; /* log2 of bytes of disk per table */
@@ -106,7 +106,7 @@ bool vmdk_sparse_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
 /* survey.c */
 /* For each table that has entries, in order, the first @n of which belong to
  * the disk; CORRUPT at one that cannot be trusted. */
-typedef bool (*VmdkTableFunc)(VmdkExtent *e, const VmdkTable *table, uint32_t n,
+typedef bool (*VmdkTableFunc)(VmdkExtent *e, const VdTable *table, uint32_t n,
                               void *arg, GError **error);
 bool vmdk_sparse_co_walk(VmdkExtent *e, VmdkTableFunc fn, void *arg,
                          GError **error);

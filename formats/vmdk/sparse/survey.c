@@ -31,7 +31,7 @@ static bool
 sparse_co_visit(VmdkExtent *e, uint32_t index, const Walk *walk, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    const VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
+    const VdTable *table = vmdk_tables_co_get(sp->tables, index, error);
 
     if (!table || table == sp->tables->empty)
         return table != NULL;
@@ -83,7 +83,7 @@ vmdk_sparse_co_walk_all(VmdkExtent *e, VmdkTableFunc fn, void *arg,
 
 /* How many entries from @i on name places behind one another. */
 static uint32_t
-run_of_entries(const VmdkTable *table, uint32_t i, uint32_t n, uint32_t step)
+run_of_entries(const VdTable *table, uint32_t i, uint32_t n, uint32_t step)
 {
     uint32_t first = vmdk_table_entry(table, i), len = 1;
 
@@ -94,7 +94,7 @@ run_of_entries(const VmdkTable *table, uint32_t i, uint32_t n, uint32_t step)
 }
 
 static bool
-survey_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+survey_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
              GError **error)
 {
     uint32_t grain = e->sparse->grain_sectors;

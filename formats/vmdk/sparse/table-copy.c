@@ -49,7 +49,7 @@ entry_after_move(const TableCopy *c, uint32_t entry)
 }
 
 static void
-copy_add(TableCopy *c, const VmdkTable *table, uint32_t n)
+copy_add(TableCopy *c, const VdTable *table, uint32_t n)
 {
     uint32_t *raw = (uint32_t *) (void *) (c->raw + c->n * c->bytes);
 
@@ -62,7 +62,7 @@ copy_add(TableCopy *c, const VmdkTable *table, uint32_t n)
 }
 
 static bool
-copy_co_table(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+copy_co_table(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
               GError **error)
 {
     TableCopy *c = arg;

@@ -71,7 +71,7 @@ static uint32_t
 cut_at_dirty(const VmdkTables *tables, uint32_t index, uint32_t n)
 {
     for (unsigned i = 0; i < tables->dirty->len; i++) {
-        const VmdkTable *table = tables->dirty->pdata[i];
+        const VdTable *table = tables->dirty->pdata[i];
 
         if (table->index - index < n)
             n = table->index - index;

@@ -134,7 +134,7 @@ table_co_read_redundant(VmdkTables *tables, uint32_t index, GError **error)
 static void
 install(VmdkTables *tables, uint32_t index, const uint32_t *raw, bool damaged)
 {
-    VmdkTable *table;
+    VdTable *table;
 
     if (tables->slot[index])
         return;
@@ -142,9 +142,8 @@ install(VmdkTables *tables, uint32_t index, const uint32_t *raw, bool damaged)
         tables->slot[index] = tables->empty;
         return;
     }
-    table =
-        vmdk_table_cache_add(tables->cache, tables, index, tables->gtes_per_gt);
-    memcpy(table->gte, raw, table_size(tables));
+    table = vmdk_tables_new(tables, index);
+    memcpy(table->words, raw, table_size(tables));
     table->damaged = damaged;
     tables->slot[index] = table;
 }
@@ -305,18 +304,17 @@ refuse_bad_directory(VmdkTables *tables, uint32_t index, GError **error)
 static void
 install_zero_marks(VmdkTables *tables, uint32_t index)
 {
-    VmdkTable *table =
-        vmdk_table_cache_add(tables->cache, tables, index, tables->gtes_per_gt);
+    VdTable *table = vmdk_tables_new(tables, index);
 
     for (uint32_t i = 0; i < tables->gtes_per_gt; i++)
-        table->gte[i] = GUINT32_TO_LE(VMDK_GTE_ZERO);
+        table->words[i] = GUINT32_TO_LE(VMDK_GTE_ZERO);
     tables->slot[index] = table;
 }
 
-VmdkTable *
+VdTable *
 vmdk_tables_co_get(VmdkTables *tables, uint32_t index, GError **error)
 {
-    VmdkTable *table;
+    VdTable *table;
 
     while (!(table = vmdk_tables_peek(tables, index))) {
         TableLoad *load = find_load(tables, index);

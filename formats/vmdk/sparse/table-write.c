@@ -24,7 +24,7 @@
 
 typedef struct {
     VmdkTables *tables;
-    VmdkTable **table; /* sorted by index; pinned */
+    VdTable **table; /* sorted by index; pinned */
     uint8_t *bytes;
     uint32_t n;
     uint32_t *gd, *rgd; /* copies, if the directories are to be written */
@@ -46,8 +46,8 @@ table_size(const VmdkTables *tables)
 static gint
 compare_tables(gconstpointer a, gconstpointer b)
 {
-    const VmdkTable *x = *(VmdkTable *const *) a;
-    const VmdkTable *y = *(VmdkTable *const *) b;
+    const VdTable *x = *(VdTable *const *) a;
+    const VdTable *y = *(VdTable *const *) b;
 
     return x->index < y->index ? -1 : x->index > y->index;
 }
@@ -72,15 +72,15 @@ batch_take(Batch *batch, VmdkTables *tables)
     g_ptr_array_sort(tables->dirty, compare_tables);
     batch->tables = tables;
     batch->n = tables->dirty->len;
-    batch->table = g_new(VmdkTable *, batch->n);
+    batch->table = g_new(VdTable *, batch->n);
     batch->bytes = g_malloc(batch->n * size);
     for (uint32_t i = 0; i < batch->n; i++) {
-        VmdkTable *table = g_ptr_array_index(tables->dirty, i);
+        VdTable *table = g_ptr_array_index(tables->dirty, i);
 
         batch->table[i] = table;
-        memcpy(batch->bytes + i * size, table->gte, size);
+        memcpy(batch->bytes + i * size, table->words, size);
         table->pins++;
-        vmdk_table_mark(table, false);
+        vd_table_mark(table, false);
     }
     g_ptr_array_set_size(tables->dirty, 0);
     if (tables->gd_dirty) {
@@ -94,12 +94,12 @@ static void
 batch_release(Batch *batch, bool written)
 {
     for (uint32_t i = 0; i < batch->n; i++) {
-        VmdkTable *table = batch->table[i];
+        VdTable *table = batch->table[i];
 
         table->pins--;
         if (written || table->dirty)
             continue;
-        vmdk_table_mark(table, true);
+        vd_table_mark(table, true);
         g_ptr_array_add(batch->tables->dirty, table);
     }
     if (batch->gd && !written)

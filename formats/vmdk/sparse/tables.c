@@ -145,11 +145,11 @@ preset_slots(VmdkTables *tables)
             tables->slot[i] = tables->empty;
 }
 
-static VmdkTable *
+static VdTable *
 new_empty_table(VmdkTables *tables)
 {
-    VmdkTable *table =
-        g_malloc0(sizeof(VmdkTable) + tables->gtes_per_gt * sizeof(uint32_t));
+    VdTable *table =
+        g_malloc0(sizeof(VdTable) + tables->gtes_per_gt * sizeof(uint32_t));
 
     table->owner = tables;
     table->referenced = true;
@@ -163,7 +163,7 @@ vmdk_tables_co_open(VdNode *file, const VmdkHeader *hdr, GError **error)
 
     tables->file = file;
     tables->hdr = *hdr;
-    tables->cache = vmdk_table_cache_ref(vd_node_loop(file));
+    tables->cache = vd_table_cache_ref(vd_node_loop(file));
     tables->n_gts = (uint32_t) vmdk_header_n_gts(hdr);
     tables->gtes_per_gt = hdr->gtes_per_gt;
     tables->gt_sectors = (uint32_t) vmdk_header_gt_sectors(hdr);
@@ -173,7 +173,7 @@ vmdk_tables_co_open(VdNode *file, const VmdkHeader *hdr, GError **error)
     tables->stream = (hdr->flags & VMDK_FLAG_COMPRESSED) != 0;
     tables->dirty = g_ptr_array_new();
     tables->empty = new_empty_table(tables);
-    tables->slot = g_try_new0(VmdkTable *, MAX(tables->n_gts, 1));
+    tables->slot = g_try_new0(VdTable *, MAX(tables->n_gts, 1));
     if (!tables->slot)
         (void) vd_throw(error, VD_ERROR_NO_MEMORY,
                         "%s: no memory for %u grain tables", vd_node_name(file),
@@ -195,8 +195,8 @@ vmdk_tables_free(VmdkTables *tables)
     g_assert(g_queue_is_empty(&tables->loads));
     for (uint32_t i = 0; tables->slot && i < tables->n_gts; i++)
         if (tables->slot[i] && tables->slot[i] != tables->empty)
-            vmdk_table_cache_drop(tables->cache, tables->slot[i]);
-    vmdk_table_cache_unref(tables->cache);
+            vd_table_cache_drop(tables->cache, tables->slot[i]);
+    vd_table_cache_unref(tables->cache);
     g_ptr_array_unref(tables->dirty);
     g_clear_pointer(&tables->meta, g_array_unref);
     g_clear_error(&tables->gd_error);
@@ -221,24 +221,34 @@ shorten_hole(VmdkTables *tables, uint32_t index)
     tables->hole_n = end - tables->hole_first;
 }
 
+VdTable *
+vmdk_tables_new(VmdkTables *tables, uint32_t index)
+{
+    VdTable *table =
+        vd_table_cache_add(tables->cache, &tables->slot, index,
+                           tables->gtes_per_gt * (uint32_t) sizeof(uint32_t));
+
+    table->owner = tables;
+    return table;
+}
+
 /* In place of the constant table a real one. */
-static VmdkTable *
+static VdTable *
 materialise(VmdkTables *tables, uint32_t index)
 {
-    VmdkTable *table =
-        vmdk_table_cache_add(tables->cache, tables, index, tables->gtes_per_gt);
+    VdTable *table = vmdk_tables_new(tables, index);
 
-    memset(table->gte, 0, tables->gtes_per_gt * sizeof(uint32_t));
+    memset(table->words, 0, tables->gtes_per_gt * sizeof(uint32_t));
     tables->slot[index] = table;
     if (index - tables->hole_first < tables->hole_n)
         shorten_hole(tables, index);
     return table;
 }
 
-VmdkTable *
+VdTable *
 vmdk_tables_co_get_rw(VmdkTables *tables, uint32_t index, GError **error)
 {
-    VmdkTable *table = vmdk_tables_co_get(tables, index, error);
+    VdTable *table = vmdk_tables_co_get(tables, index, error);
 
     if (!table)
         return NULL;
@@ -254,30 +264,30 @@ vmdk_tables_co_get_rw(VmdkTables *tables, uint32_t index, GError **error)
 }
 
 void
-vmdk_tables_set(VmdkTable *table, uint32_t i, uint32_t value)
+vmdk_tables_set(VdTable *table, uint32_t i, uint32_t value)
 {
     VmdkTables *tables = table->owner;
 
-    table->gte[i] = GUINT32_TO_LE(value);
+    table->words[i] = GUINT32_TO_LE(value);
     if (table->dirty)
         return;
     /* It may have been empty, and its place a hole, until now. */
     if (table->index - tables->hole_first < tables->hole_n)
         shorten_hole(tables, table->index);
-    vmdk_table_mark(table, true);
+    vd_table_mark(table, true);
     g_ptr_array_add(tables->dirty, table);
 }
 
 void
 vmdk_tables_drop(VmdkTables *tables, uint32_t index)
 {
-    VmdkTable *table = tables->slot[index];
+    VdTable *table = tables->slot[index];
 
     if (tables->gd[index] == 0)
         return;
     if (table && table != tables->empty) {
         g_assert(!table->dirty);
-        vmdk_table_cache_drop(tables->cache, table);
+        vd_table_cache_drop(tables->cache, table);
     }
     tables->slot[index] = tables->empty;
     tables->gd[index] = 0;
@@ -297,14 +307,14 @@ void
 vmdk_tables_place(VmdkTables *tables, uint32_t index, uint32_t sector)
 {
     bool zeroes = tables->gd[index] == VMDK_GTE_ZERO;
-    VmdkTable *table = tables->slot[index];
+    VdTable *table = tables->slot[index];
 
     g_assert(vmdk_tables_is_missing(tables, index));
     if (!table || table == tables->empty)
         table = materialise(tables, index);
     if (zeroes && !tables->zero_gte) {
         /* No entry says so; without a parent an absent one reads the same. */
-        memset(table->gte, 0, tables->gtes_per_gt * sizeof(uint32_t));
+        memset(table->words, 0, tables->gtes_per_gt * sizeof(uint32_t));
         zeroes = false;
     }
     tables->gd[index] = sector;

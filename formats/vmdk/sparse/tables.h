@@ -14,7 +14,7 @@
 
 #include "block/rw.h"
 #include "formats/vmdk/sparse/header.h"
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/table-cache.h"
 
 /* Values of entries, beside sectors. */
 #define VMDK_GTE_ABSENT 0u
@@ -32,14 +32,16 @@ typedef struct VmdkTableStats {
     uint64_t suspicious; /* entries that point into metadata */
 } VmdkTableStats;
 
+typedef struct VmdkTables VmdkTables;
+
 struct VmdkTables {
     VdNode *file;
     VmdkHeader hdr;
-    VmdkTableCache *cache;
-    VmdkTable **slot; /* by index; NULL = not in memory */
-    VmdkTable *empty; /* the constant table without entries */
-    uint32_t *gd;     /* host order; 0 none, VMDK_GTE_BAD unusable */
-    uint32_t *rgd;    /* NULL = no redundant copy */
+    VdTableCache *cache;
+    VdTable **slot; /* by index; NULL = not in memory */
+    VdTable *empty; /* the constant table without entries */
+    uint32_t *gd;   /* host order; 0 none, VMDK_GTE_BAD unusable */
+    uint32_t *rgd;  /* NULL = no redundant copy */
     uint32_t n_gts, gtes_per_gt;
     uint32_t gt_sectors;
     bool zero_gte;    /* entry 1 means zeroes */
@@ -51,7 +53,7 @@ struct VmdkTables {
     bool gd_dirty;
     bool writing; /* dirty tables are on their way to the file */
     bool warned;
-    GPtrArray *dirty; /* of VmdkTable */
+    GPtrArray *dirty; /* of VdTable */
     GArray *meta;     /* sorted ranges: metadata among the data */
     GQueue loads;     /* of TableLoad: in flight */
     uint32_t ahead, ahead_next;
@@ -69,10 +71,10 @@ VmdkTables *vmdk_tables_co_open(VdNode *file, const VmdkHeader *hdr,
 void vmdk_tables_free(VmdkTables *tables);
 
 /* The table in memory, or NULL. */
-static inline VmdkTable *
+static inline VdTable *
 vmdk_tables_peek(VmdkTables *tables, uint32_t index)
 {
-    VmdkTable *table = tables->slot[index];
+    VdTable *table = tables->slot[index];
 
     if (!table)
         return index - tables->hole_first < tables->hole_n ? tables->empty
@@ -83,20 +85,22 @@ vmdk_tables_peek(VmdkTables *tables, uint32_t index)
 }
 
 static inline uint32_t
-vmdk_table_entry(const VmdkTable *table, uint32_t i)
+vmdk_table_entry(const VdTable *table, uint32_t i)
 {
-    return GUINT32_FROM_LE(table->gte[i]);
+    return GUINT32_FROM_LE(table->words[i]);
 }
 
 /* The same, loaded if needed.  Good until the next yield. */
-VmdkTable *vmdk_tables_co_get(VmdkTables *tables, uint32_t index,
-                              GError **error);
+VdTable *vmdk_tables_co_get(VmdkTables *tables, uint32_t index, GError **error);
 
 /* A table that may be changed (vmdk_tables_set) until the next yield.
  * CORRUPT if it has entries that cannot be trusted. */
-VmdkTable *vmdk_tables_co_get_rw(VmdkTables *tables, uint32_t index,
-                                 GError **error);
-void vmdk_tables_set(VmdkTable *table, uint32_t i, uint32_t value);
+VdTable *vmdk_tables_co_get_rw(VmdkTables *tables, uint32_t index,
+                               GError **error);
+void vmdk_tables_set(VdTable *table, uint32_t i, uint32_t value);
+
+/* A table in the cache, its entries undefined, which is in no slot yet. */
+VdTable *vmdk_tables_new(VmdkTables *tables, uint32_t index);
 
 /* The directory names no table for @index: one has to be placed first. */
 bool vmdk_tables_is_missing(const VmdkTables *tables, uint32_t index);

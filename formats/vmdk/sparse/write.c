@@ -66,7 +66,7 @@ vmdk_sparse_co_relieve(VmdkExtent *e, GError **error)
 {
     VmdkState *s = e->state;
 
-    if (G_LIKELY(vmdk_table_cache_dirty_bytes(s->cache) <= VMDK_DIRTY_BYTES))
+    if (G_LIKELY(vd_table_cache_dirty_bytes(s->cache) <= VMDK_DIRTY_BYTES))
         return true;
     for (unsigned i = 0; i < s->n_extents; i++) {
         VmdkExtent *other = &s->extents[i];
@@ -138,7 +138,7 @@ sparse_co_set_entries(VmdkExtent *e, uint64_t off, const VmdkPlace *place,
     uint32_t sector = (uint32_t) (place->off / VMDK_SECTOR);
 
     for (uint64_t len = place->len, part; len; off += part, len -= part) {
-        VmdkTable *table = vmdk_tables_co_get_rw(
+        VdTable *table = vmdk_tables_co_get_rw(
             sp->tables, vmdk_sparse_table_of(sp, off), error);
         uint32_t i = vmdk_sparse_entry_of(sp, off);
 
@@ -366,7 +366,7 @@ vmdk_sparse_co_check_trust(VmdkExtent *e, uint64_t off, uint64_t len,
     uint32_t last = vmdk_sparse_table_of(e->sparse, off + len - 1);
 
     for (uint32_t i = vmdk_sparse_table_of(e->sparse, off); i <= last; i++) {
-        const VmdkTable *table = vmdk_tables_peek(tables, i);
+        const VdTable *table = vmdk_tables_peek(tables, i);
 
         if (table && table->damaged && !vmdk_tables_co_get_rw(tables, i, error))
             return false;

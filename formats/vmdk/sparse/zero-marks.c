@@ -19,7 +19,7 @@
  */
 
 static bool
-nothing_to_see(VmdkExtent *e, const VmdkTable *table, uint32_t n, void *arg,
+nothing_to_see(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
                GError **error)
 {
     return true;
@@ -61,7 +61,7 @@ marks_co_switch(VmdkExtent *e, bool on, GError **error)
 
 /* The first run of marks among the entries of @table from *@i on. */
 static uint32_t
-next_marks(const VmdkTable *table, uint32_t *i, uint32_t n)
+next_marks(const VdTable *table, uint32_t *i, uint32_t n)
 {
     uint32_t first = *i, end;
 
@@ -78,7 +78,7 @@ static bool
 marks_co_clear_run(VmdkExtent *e, uint32_t index, uint32_t i, uint32_t n,
                    GError **error)
 {
-    VmdkTable *table = vmdk_tables_co_get_rw(e->sparse->tables, index, error);
+    VdTable *table = vmdk_tables_co_get_rw(e->sparse->tables, index, error);
 
     if (!table)
         return false;
@@ -128,7 +128,7 @@ static bool
 marks_co_clear_table(VmdkExtent *e, uint32_t index, GError **error)
 {
     VmdkSparse *sp = e->sparse;
-    VmdkTable *table = vmdk_tables_co_get(sp->tables, index, error);
+    VdTable *table = vmdk_tables_co_get(sp->tables, index, error);
     uint32_t mine = entries_of_disk(e, index), i = 0, n;
 
     while (table && table != sp->empty) {

@@ -42,7 +42,7 @@ sparse_co_set_all(VmdkExtent *e, uint64_t off, uint64_t len, uint32_t entry,
     uint32_t index = vmdk_sparse_table_of(sp, off);
     uint32_t i = vmdk_sparse_entry_of(sp, off);
     uint64_t n = (len + sp->grain_bytes - 1) >> sp->grain_shift;
-    VmdkTable *table = vmdk_tables_co_get_rw(sp->tables, index, error);
+    VdTable *table = vmdk_tables_co_get_rw(sp->tables, index, error);
 
     if (!table)
         return false;

@@ -136,7 +136,7 @@ job_co_settle(VmdkFill *fill, const EmitJob *job, GError **error)
     VmdkSparse *sp = fill->e->sparse;
     uint64_t number = job->grain->number, off = number << sp->grain_shift;
     uint32_t i = vmdk_sparse_entry_of(sp, off);
-    VmdkTable *table =
+    VdTable *table =
         vmdk_tables_co_get_rw(sp->tables, vmdk_sparse_table_of(sp, off), error);
 
     if (!table)
@@ -209,7 +209,7 @@ vmdk_fill_co_write_tables(VmdkFill *fill, bool all, GError **error)
     VmdkTables *tables = fill->e->sparse->tables;
 
     return (!all &&
-            vmdk_table_cache_dirty_bytes(tables->cache) <= VMDK_DIRTY_BYTES) ||
+            vd_table_cache_dirty_bytes(tables->cache) <= VMDK_DIRTY_BYTES) ||
            vmdk_tables_co_write(tables, no_barrier, NULL, error);
 }
 

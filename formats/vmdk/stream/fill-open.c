@@ -8,7 +8,7 @@
  */
 #include "formats/vmdk/stream/fill.h"
 
-#include "formats/vmdk/bytes.h"
+#include "formats/common/bytes.h"
 #include "formats/vmdk/stream/record.h"
 
 #define GD_SECTOR_BYTE 56 /* in the header */
@@ -36,7 +36,7 @@ check_shape(const VmdkExtent *e, GError **error)
         hdr->grain_sectors != VMDK_GRAIN_SECTORS ||
         hdr->gtes_per_gt != VMDK_GTES_PER_GT)
         return refuse(e, "is not of the usual grains", error);
-    if (vmdk_get64(e->sparse->raw + GD_SECTOR_BYTE) == VMDK_GD_AT_END)
+    if (vd_get_le64(e->sparse->raw + GD_SECTOR_BYTE) == VMDK_GD_AT_END)
         return refuse(e, "has its directory at the end", error);
     return true;
 }
@@ -60,8 +60,8 @@ check_tables(const VmdkExtent *e, GError **error)
 }
 
 static bool
-check_table_is_empty(VmdkExtent *e, const VmdkTable *table, uint32_t n,
-                     void *arg, GError **error)
+check_table_is_empty(VmdkExtent *e, const VdTable *table, uint32_t n, void *arg,
+                     GError **error)
 {
     for (uint32_t i = 0; i < n; i++)
         if (vmdk_table_entry(table, i) != VMDK_GTE_ABSENT)

@@ -42,7 +42,7 @@ order_co_store(Order *o, uint32_t index, const uint32_t *sectors,
                GError **error)
 {
     VmdkTables *tables = o->fill->e->sparse->tables;
-    VmdkTable *table = vmdk_tables_co_get_rw(tables, index, error);
+    VdTable *table = vmdk_tables_co_get_rw(tables, index, error);
 
     if (!table)
         return false;
@@ -58,7 +58,7 @@ static bool
 order_co_table(Order *o, uint32_t index, EntryFunc fn, GError **error)
 {
     VmdkTables *tables = o->fill->e->sparse->tables;
-    const VmdkTable *table = vmdk_tables_co_get(tables, index, error);
+    const VdTable *table = vmdk_tables_co_get(tables, index, error);
     g_autofree uint32_t *sectors = NULL;
 
     if (!table || table == tables->empty)

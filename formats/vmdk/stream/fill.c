@@ -168,7 +168,7 @@ static bool
 fill_co_forget_record(VmdkFill *fill, uint64_t off, GError **error)
 {
     VmdkSparse *sp = fill->e->sparse;
-    VmdkTable *table =
+    VdTable *table =
         vmdk_tables_co_get_rw(sp->tables, vmdk_sparse_table_of(sp, off), error);
 
     if (!table)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/crc32c.c - CRC-32C: ISA-L's where there is one.
+/* formats/common/crc32c.c - CRC-32C: ISA-L's where there is one.
  *
  * Its function takes and gives the register as it is, without the inversions
  * before and after.
  *
  * Concurrency: any thread.
  */
-#include "formats/crc32c.h"
+#include "formats/common/crc32c.h"
 
 #include <glib.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/bytes.h - integers of either byte order at any address. */
+/* formats/common/bytes.h - integers of either byte order at any address. */
 #pragma once
 
 #include <glib.h>

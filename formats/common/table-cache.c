@@ -1,44 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/vmdk/sparse/table-cache.c - grain tables in memory, bounded in bytes.
+/* formats/common/table-cache.c - tables of an image in memory, bounded in
+ * bytes.
  *
  * A clock: tables stand in a ring, a look-up sets a bit, the hand takes the
  * first one without it.  Dirty and pinned tables are passed over, so the
  * limit may be exceeded by what the writers have not written back; they see
- * to that (tables.h).
+ * to that.
  *
  * Concurrency: a cache belongs to its loop.  Only the list of caches is shared
  * by threads, under its mutex.
  */
-#include "formats/vmdk/sparse/table-cache.h"
+#include "formats/common/table-cache.h"
 
 #include <pthread.h>
 
-#include "formats/vmdk/sparse/tables.h"
-
-struct VmdkTableCache {
+struct VdTableCache {
     VioLoop *loop;
     unsigned refs;
-    VmdkTable *hand;
+    VdTable *hand;
     size_t bytes, dirty_bytes, limit;
     unsigned n_tables;
 };
 
 static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
-static GHashTable *caches; /* VioLoop -> VmdkTableCache */
+static GHashTable *caches; /* VioLoop -> VdTableCache */
 
-VmdkTableCache *
-vmdk_table_cache_ref(VioLoop *loop)
+VdTableCache *
+vd_table_cache_ref(VioLoop *loop)
 {
-    VmdkTableCache *cache;
+    VdTableCache *cache;
 
     (void) pthread_mutex_lock(&caches_lock);
     if (!caches)
         caches = g_hash_table_new(NULL, NULL);
     cache = g_hash_table_lookup(caches, loop);
     if (!cache) {
-        cache = g_new0(VmdkTableCache, 1);
+        cache = g_new0(VdTableCache, 1);
         cache->loop = loop;
-        cache->limit = VMDK_TABLE_CACHE_BYTES;
+        cache->limit = VD_TABLE_CACHE_BYTES;
         g_hash_table_insert(caches, loop, cache);
     }
     cache->refs++;
@@ -47,7 +46,7 @@ vmdk_table_cache_ref(VioLoop *loop)
 }
 
 void
-vmdk_table_cache_unref(VmdkTableCache *cache)
+vd_table_cache_unref(VdTableCache *cache)
 {
     bool last;
 
@@ -66,13 +65,13 @@ vmdk_table_cache_unref(VmdkTableCache *cache)
 }
 
 static size_t
-table_bytes(const VmdkTable *table)
+table_bytes(const VdTable *table)
 {
-    return sizeof(VmdkTable) + table->bytes;
+    return sizeof(VdTable) + table->bytes;
 }
 
 static void
-ring_insert(VmdkTableCache *cache, VmdkTable *table)
+ring_insert(VdTableCache *cache, VdTable *table)
 {
     if (!cache->hand) {
         table->next = table->prev = table;
@@ -87,7 +86,7 @@ ring_insert(VmdkTableCache *cache, VmdkTable *table)
 }
 
 static void
-ring_remove(VmdkTableCache *cache, VmdkTable *table)
+ring_remove(VdTableCache *cache, VdTable *table)
 {
     table->prev->next = table->next;
     table->next->prev = table->prev;
@@ -96,10 +95,10 @@ ring_remove(VmdkTableCache *cache, VmdkTable *table)
 }
 
 void
-vmdk_table_cache_drop(VmdkTableCache *cache, VmdkTable *table)
+vd_table_cache_drop(VdTableCache *cache, VdTable *table)
 {
     g_assert(!table->pins);
-    vmdk_table_mark(table, false);
+    vd_table_mark(table, false);
     ring_remove(cache, table);
     cache->bytes -= table_bytes(table);
     cache->n_tables--;
@@ -107,9 +106,9 @@ vmdk_table_cache_drop(VmdkTableCache *cache, VmdkTable *table)
 }
 
 void
-vmdk_table_mark(VmdkTable *table, bool dirty)
+vd_table_mark(VdTable *table, bool dirty)
 {
-    VmdkTableCache *cache = table->cache;
+    VdTableCache *cache = table->cache;
 
     if (table->dirty == dirty)
         return;
@@ -122,12 +121,12 @@ vmdk_table_mark(VmdkTable *table, bool dirty)
 
 /* Twice around the ring at most: the first round takes the bits away. */
 static void
-make_room(VmdkTableCache *cache, size_t needed)
+make_room(VdTableCache *cache, size_t needed)
 {
     for (unsigned steps = 2 * cache->n_tables;
          steps && cache->hand && cache->bytes + needed > cache->limit;
          steps--) {
-        VmdkTable *table = cache->hand;
+        VdTable *table = cache->hand;
 
         cache->hand = table->next;
         if (table->dirty || table->pins)
@@ -137,54 +136,43 @@ make_room(VmdkTableCache *cache, size_t needed)
             continue;
         }
         (*table->slots)[table->index] = NULL;
-        vmdk_table_cache_drop(cache, table);
+        vd_table_cache_drop(cache, table);
     }
 }
 
-VmdkTable *
-vmdk_table_cache_add_at(VmdkTableCache *cache, VmdkTable ***slots,
-                        uint32_t index, uint32_t bytes)
+VdTable *
+vd_table_cache_add(VdTableCache *cache, VdTable ***slots, uint32_t index,
+                   uint32_t bytes)
 {
-    VmdkTable *table;
+    VdTable *table;
 
-    make_room(cache, sizeof(VmdkTable) + bytes);
-    table = g_malloc(sizeof(VmdkTable) + bytes);
-    *table = (VmdkTable){.cache = cache,
-                         .slots = slots,
-                         .index = index,
-                         .bytes = bytes,
-                         .referenced = true};
+    make_room(cache, sizeof(VdTable) + bytes);
+    table = g_malloc(sizeof(VdTable) + bytes);
+    *table = (VdTable){.cache = cache,
+                       .slots = slots,
+                       .index = index,
+                       .bytes = bytes,
+                       .referenced = true};
     ring_insert(cache, table);
     cache->bytes += table_bytes(table);
     cache->n_tables++;
     return table;
 }
 
-VmdkTable *
-vmdk_table_cache_add(VmdkTableCache *cache, VmdkTables *owner, uint32_t index,
-                     uint32_t entries)
-{
-    VmdkTable *table = vmdk_table_cache_add_at(
-        cache, &owner->slot, index, entries * (uint32_t) sizeof(uint32_t));
-
-    table->owner = owner;
-    return table;
-}
-
 size_t
-vmdk_table_cache_dirty_bytes(const VmdkTableCache *cache)
+vd_table_cache_dirty_bytes(const VdTableCache *cache)
 {
     return cache->dirty_bytes;
 }
 
 size_t
-vmdk_table_cache_bytes(const VmdkTableCache *cache)
+vd_table_cache_bytes(const VdTableCache *cache)
 {
     return cache->bytes;
 }
 
 void
-vmdk_table_cache_set_limit(VmdkTableCache *cache, size_t bytes)
+vd_table_cache_set_limit(VdTableCache *cache, size_t bytes)
 {
-    cache->limit = bytes ? bytes : VMDK_TABLE_CACHE_BYTES;
+    cache->limit = bytes ? bytes : VD_TABLE_CACHE_BYTES;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/uuid.c - UUIDs as images store them.
+/* formats/common/uuid.c - UUIDs as images store them.
  *
  * Concurrency: any thread.
  */
-#include "formats/uuid.h"
+#include "formats/common/uuid.h"
 
 #include <glib.h>
 #include <string.h>

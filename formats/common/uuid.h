@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/uuid.h - UUIDs as images store them.
+/* formats/common/uuid.h - UUIDs as images store them.
  *
  * Most formats store the first three fields in little-endian order
  * ("Microsoft's"), VHD stores all of it as it is written.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/utf16.c - names of Windows' as images store them.
+/* formats/common/utf16.c - names of Windows' as images store them.
  *
  * Concurrency: any thread.
  */
-#include "formats/utf16.h"
-#include "formats/bytes.h"
+#include "formats/common/utf16.h"
+#include "formats/common/bytes.h"
 
 char *
 vd_utf16_text(const uint8_t *raw, size_t len, bool big_endian)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/crc32c.h - CRC-32C (Castagnoli). */
+/* formats/common/crc32c.h - CRC-32C (Castagnoli). */
 #pragma once
 
 #include <stddef.h>

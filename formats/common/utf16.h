@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/utf16.h - names of Windows' as images store them. */
+/* formats/common/utf16.h - names of Windows' as images store them. */
 #pragma once
 
 #include <stdbool.h>
