@@ -86,6 +86,16 @@ vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
     return node->parent;
 }
 
+VdNode *
+vd_node_co_peek_parent(VdNode *node, const char *name, const char *format,
+                       GError **error)
+{
+    if (!check_parent(node, name, error))
+        return NULL;
+    return vd_co_open(node->env, name, format, NULL,
+                      VD_OPEN_NO_PARENT | VD_OPEN_NO_IO, error);
+}
+
 void
 vd_node_co_close_parent(VdNode *node)
 {

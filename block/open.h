@@ -42,6 +42,10 @@ VdNode *vd_node_co_open_child(VdNode *node, const char *edge, const char *name,
  * VD_MAX_CHAIN are refused. */
 VdNode *vd_node_co_open_parent(VdNode *node, const char *name,
                                const char *format, GError **error);
+/* The same without its own parent and for a look at what it says of itself
+ * only; it does not become the parent: vd_node_co_close(). */
+VdNode *vd_node_co_peek_parent(VdNode *node, const char *name,
+                               const char *format, GError **error);
 /* Drop what open_parent made (a candidate that does not fit). */
 void vd_node_co_close_parent(VdNode *node);
 

@@ -44,6 +44,29 @@ vd_places_add_windows(GPtrArray *places, VdNode *child, const char *name,
     add_beside(places, child, last ? last + 1 : slashed);
 }
 
+typedef enum { MISSING, UNWANTED, WANTED, FAILED } Verdict;
+
+/* By its header alone: a candidate has a chain of its own, and to open that for
+ * each one at each level would take for ever where somebody has arranged it. */
+static Verdict
+candidate_co_judge(VdNode *child, const char *path, const char *format,
+                   VdIsParent is_wanted, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    VdNode *node = vd_node_co_peek_parent(child, path, format, &failure);
+    Verdict verdict;
+
+    if (!node) {
+        if (vd_error_is(failure, VD_ERROR_NOT_FOUND))
+            return MISSING;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FAILED;
+    }
+    verdict = is_wanted(child, node) ? WANTED : UNWANTED;
+    (void) vd_node_co_close(node, NULL); /* read-only: nothing to lose */
+    return verdict;
+}
+
 bool
 vd_places_co_open_parent(const GPtrArray *places, VdNode *child,
                          const char *format, VdIsParent is_wanted,
@@ -51,19 +74,16 @@ vd_places_co_open_parent(const GPtrArray *places, VdNode *child,
 {
     *mismatch = NULL;
     for (unsigned i = 0; i < places->len; i++) {
-        g_autoptr(GError) failure = NULL;
-        VdNode *parent =
-            vd_node_co_open_parent(child, places->pdata[i], format, &failure);
+        const char *path = places->pdata[i];
+        Verdict verdict =
+            candidate_co_judge(child, path, format, is_wanted, error);
 
-        if (parent && is_wanted(child, parent))
-            return true;
-        if (parent) {
-            *mismatch = places->pdata[i];
-            vd_node_co_close_parent(child);
-        } else if (!vd_error_is(failure, VD_ERROR_NOT_FOUND)) {
-            g_propagate_error(error, g_steal_pointer(&failure));
+        if (verdict == FAILED)
             return false;
-        }
+        if (verdict == WANTED)
+            return vd_node_co_open_parent(child, path, format, error) != NULL;
+        if (verdict == UNWANTED)
+            *mismatch = path;
     }
     return true;
 }

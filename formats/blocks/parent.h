@@ -18,6 +18,7 @@ void vd_places_add(GPtrArray *places, const char *path);
 void vd_places_add_windows(GPtrArray *places, VdNode *child, const char *name,
                            bool relative);
 
+/* @candidate: opened without its own parent. */
 typedef bool (*VdIsParent)(VdNode *child, VdNode *candidate);
 
 /* Open the first of @places that is there and that @is_wanted as the parent of

@@ -3,7 +3,7 @@
  *
  * What is done with blocks is formats/blocks/'s business.
  *
- * Options: file.* (the child).
+ * Options: file.* (the child); parent=PATH.
  *
  * Concurrency: requests overlap freely.
  */
@@ -22,6 +22,7 @@ const VdDriver vd_vdi_driver = {
     VD_DRIVER_HEADER,
     .name = "vdi",
     .kind = VD_DRIVER_FORMAT,
+    .caps = VD_CAP_HAS_PARENT,
     .state_size = sizeof(VdiState),
     .create_options = vdi_create_options,
     .probe = vdi_probe,

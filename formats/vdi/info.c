@@ -5,12 +5,30 @@
  */
 #include "formats/vdi/vdi.h"
 
+#include <string.h>
+
+static const char *
+last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* A child stores no name of its parent: what was found stands for it, else what
+ * would have been looked for. */
 void
 vdi_get_info(VdNode *node, VdNodeInfo *info)
 {
     const VdiState *s = vd_node_state(node);
 
     *info = (VdNodeInfo){.cluster_size = s->hdr.block_bytes};
+    if (s->hdr.type != VDI_DIFFERENCING)
+        return;
+    info->backing_name =
+        s->parent_path ? last_part(s->parent_path) : s->parent_uuid;
+    info->backing_path = s->parent_path;
+    info->backing_format = "vdi";
 }
 
 static void

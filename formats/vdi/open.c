@@ -74,11 +74,17 @@ const VdBlocksOps vdi_blocks_ops = {
 /* -- opening --------------------------------------------------------------- */
 
 static bool
-refuse_kind(const VdiState *s, GError **error)
+check_kind(const VdiState *s, GError **error)
 {
-    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                    "%s: a %s VDI image, which is read above its parent only",
-                    vd_node_name(s->file), vdi_type_name(s->hdr.type));
+    if (s->hdr.type == VDI_UNDO)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: undo VDI images are not read",
+                        vd_node_name(s->file));
+    if (s->hdr.type == VDI_DIFFERENCING && vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: differencing VDI images are read only",
+                        vd_node_name(s->file));
+    return true;
 }
 
 /* Sizes that are no whole sectors are rounded up: the last block has room. */
@@ -109,23 +115,32 @@ open_blocks(VdNode *node, VdiState *s, GError **error)
     return s->blocks != NULL;
 }
 
+static bool
+vdi_co_take_header(VdiState *s, GError **error)
+{
+    struct iovec iov;
+    VioVec head = vio_vec_from_buf(&iov, s->raw, sizeof(s->raw));
+
+    return vd_node_co_preadv_eof(s->file, 0, &head, error) &&
+           vdi_header_decode(&s->hdr, s->raw, vd_node_name(s->file), error);
+}
+
 bool
 vdi_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
     VdiState *s = vd_node_state(node);
-    struct iovec iov;
-    VioVec head = vio_vec_from_buf(&iov, s->raw, sizeof(s->raw));
 
+    s->node = node;
     s->file = vd_node_co_open_child(node, "file", NULL, opts,
                                     vd_node_flags(node), error);
-    if (!s->file || !vd_node_co_preadv_eof(s->file, 0, &head, error) ||
-        !vdi_header_decode(&s->hdr, s->raw, vd_node_name(s->file), error))
+    if (!s->file || !vdi_co_take_header(s, error))
         return false;
     vd_node_set_name(node, vd_node_name(s->file));
-    if (s->hdr.type != VDI_DYNAMIC && s->hdr.type != VDI_STATIC)
-        return refuse_kind(s, error);
-    if (!open_blocks(node, s, error))
+    if (!check_kind(s, error) || !open_blocks(node, s, error) ||
+        !vdi_parent_co_open(s, opts, error)) {
+        vdi_co_close(node);
         return false;
+    }
     vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
     vd_node_set_write_flags(node, 0, VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     return true;
@@ -137,4 +152,5 @@ vdi_co_close(VdNode *node)
     VdiState *s = vd_node_state(node);
 
     g_clear_pointer(&s->blocks, vd_blocks_free);
+    g_clear_pointer(&s->parent_path, g_free);
 }

@@ -7,9 +7,12 @@
 
 typedef struct VdiState {
     VdBlocks *blocks; /* first: VdBlocksState */
-    VdNode *file;
+    VdNode *node, *file;
     VdiHeader hdr;
     uint8_t raw[VDI_HEADER_BYTES]; /* as it is in the file */
+    char *parent_path;             /* where it was found; NULL = nowhere */
+    bool parent_is_named;          /* by the user */
+    char parent_uuid[VD_UUID_CHARS + 1]; /* the one that it was made with */
 } VdiState;
 
 extern const VdBlocksOps vdi_blocks_ops;
@@ -24,3 +27,6 @@ bool vdi_co_check(VdNode *node, const VdCheckParams *params,
                   VdCheckResult *result, GError **error);
 void vdi_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vdi_describe(VdNode *node);
+
+/* The parent of a differencing disk, if the node is to have it. */
+bool vdi_parent_co_open(VdiState *s, VdOptions *opts, GError **error);

@@ -139,79 +139,12 @@ test_crash_during_replay(TestCo *t)
 /* -- failing requests -------------------------------------------------------
  */
 
-typedef struct {
-    CrashSession session;
-    const char *options;
-} Sweep;
-
-static void
-sweep_prepare(void *arg)
-{
-    Sweep *sw = arg;
-    TestCo *t = sw->session.t;
-
-    sw->session.durable = 0;
-    test_dir_empty(t->dir);
-    make_image(t, sw->options);
-}
-
-static bool
-sweep_act(void *arg, GError **error)
-{
-    Sweep *sw = arg;
-    VdNode *node =
-        vhdx_test_try_open(sw->session.t, VD_OPEN_RDWR | VD_OPEN_UNMAP, error);
-    bool ok;
-
-    if (!node)
-        return false;
-    ok = crash_session_run(&sw->session, node, error);
-    return vd_node_co_close(node, ok ? error : NULL) && ok;
-}
-
-/* Nothing is lost but what was never flushed. */
-static void
-sweep_check(void *arg, bool ok)
-{
-    Sweep *sw = arg;
-    unsigned mark = ok ? CRASH_STEPS : sw->session.durable;
-    VdNode *node = vhdx_test_open(sw->session.t, 0);
-
-    crash_session_assert(&sw->session, node, mark);
-    test_co_close(node);
-    test_co_close(vhdx_test_open(sw->session.t, VD_OPEN_RDWR));
-    node = vhdx_test_open(sw->session.t, 0);
-    crash_session_assert(&sw->session, node, mark);
-    vhdx_test_assert_sound(node);
-    test_co_close(node);
-}
-
-static void
-sweep(TestCo *t, const char *options, uint32_t seed)
-{
-    static const TestOp ops[] = {TEST_OP_WRITE, TEST_OP_FLUSH, TEST_OP_READ,
-                                 TEST_OP_TRUNCATE};
-    Sweep sw = {.session = {.t = t, .name = VHDX_TEST_NAME, .size = DISK_SIZE},
-                .options = options};
-    TestSweep how = {.errnum = ENOSPC,
-                     .prepare = sweep_prepare,
-                     .act = sweep_act,
-                     .check = sweep_check};
-
-    crash_session_plan(&sw.session, seed);
-    test_leaf_install();
-    for (unsigned i = 0; i < G_N_ELEMENTS(ops); i++) {
-        how.op = ops[i];
-        g_assert_cmpuint(test_fault_sweep(&how, &sw), >,
-                         ops[i] == TEST_OP_TRUNCATE ? 0 : 2);
-    }
-    test_leaf_remove();
-}
+static const BlocksTest image = {&vd_vhdx_driver, VHDX_TEST_NAME};
 
 static void
 test_sweep_dynamic(TestCo *t)
 {
-    sweep(t, "", 41);
+    blocks_test_sweep(t, &image, DISK_SIZE, "", 41);
 }
 
 static void
@@ -266,48 +199,9 @@ test_sweep_replay(TestCo *t)
 }
 
 static void
-create_prepare(void *arg)
-{
-    TestCo *t = arg;
-
-    test_dir_empty(t->dir);
-}
-
-static bool
-create_act(void *arg, GError **error)
-{
-    return vhdx_test_try_create(arg, DISK_SIZE, "subformat=fixed", error);
-}
-
-static void
-create_check(void *arg, bool ok)
-{
-    TestCo *t = arg;
-    g_autoptr(GDir) dir = g_dir_open(t->dir, 0, NULL);
-    VdNode *node;
-
-    if (!ok) {
-        g_assert_null(g_dir_read_name(dir));
-        return;
-    }
-    node = vhdx_test_open(t, 0);
-    test_co_assert_zero(node, 0, DISK_SIZE);
-    vhdx_test_assert_sound(node);
-    test_co_close(node);
-}
-
-static void
 test_failed_creation_leaves_nothing(TestCo *t)
 {
-    TestSweep how = {.op = TEST_OP_WRITE,
-                     .errnum = ENOSPC,
-                     .prepare = create_prepare,
-                     .act = create_act,
-                     .check = create_check};
-
-    test_leaf_install();
-    g_assert_cmpuint(test_fault_sweep(&how, t), >, 4);
-    test_leaf_remove();
+    blocks_test_sweep_create(t, &image, DISK_SIZE, "subformat=fixed");
 }
 
 int

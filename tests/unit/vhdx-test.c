@@ -6,14 +6,12 @@
 #include "tests/unit/vhdx-test.h"
 #include "formats/common/crc32c.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "io/fd.h"
 
 #define LOG_BYTES (1u << 20)
 #define SECTOR 4096u
+
+static const BlocksTest image = {&vd_vhdx_driver, VHDX_TEST_NAME};
 
 /* -- images ---------------------------------------------------------------- */
 
@@ -21,73 +19,44 @@ bool
 vhdx_test_try_create(TestCo *t, uint64_t size, const char *options,
                      GError **error)
 {
-    return vmdk_test_try_create_of(t, &vd_vhdx_driver, VHDX_TEST_NAME, size,
-                                   options, error);
+    return blocks_test_try_create(t, &image, size, options, error);
 }
 
 void
 vhdx_test_create(TestCo *t, uint64_t size, const char *options)
 {
-    g_autoptr(GError) error = NULL;
-
-    vhdx_test_try_create(t, size, options, &error);
-    g_assert_no_error(error);
+    blocks_test_create(t, &image, size, options);
 }
 
 VdNode *
 vhdx_test_try_open(TestCo *t, VdOpenFlags flags, GError **error)
 {
-    g_autofree char *path = test_co_path(t, VHDX_TEST_NAME);
-
-    return vd_co_open(&t->env, path, "vhdx", NULL, flags, error);
+    return blocks_test_try_open(t, &image, flags, error);
 }
 
 VdNode *
 vhdx_test_open(TestCo *t, VdOpenFlags flags)
 {
-    g_autoptr(GError) error = NULL;
-    VdNode *node = vhdx_test_try_open(t, flags, &error);
-
-    g_assert_no_error(error);
-    return node;
+    return blocks_test_open(t, &image, flags);
 }
 
 void
 vhdx_test_assert_refused(TestCo *t, VdOpenFlags flags, VdErrorCode code,
                          const char *text)
 {
-    g_autoptr(GError) error = NULL;
-
-    g_assert_null(vhdx_test_try_open(t, flags, &error));
-    g_assert_error(error, VD_ERROR, (int) code);
-    if (text && !strstr(error->message, text))
-        g_error("\"%s\" is not in: %s", text, error->message);
+    blocks_test_assert_refused(t, &image, flags, code, text);
 }
 
 VdCheckResult
 vhdx_test_check(VdNode *node, unsigned repair)
 {
-    VdCheckParams params = {.repair = repair};
-    VdCheckResult result = {.max_findings = 3};
-    g_autoptr(GError) error = NULL;
-
-    vd_vhdx_driver.co_check(node, &params, &result, &error);
-    g_assert_no_error(error);
-    for (unsigned i = 0; result.corruptions && i < result.findings->len; i++)
-        g_test_message(
-            "finding: %s",
-            ((VdFinding *) g_ptr_array_index(result.findings, i))->detail);
-    g_clear_pointer(&result.findings, g_ptr_array_unref);
-    return result;
+    return blocks_test_check(node, repair);
 }
 
 void
 vhdx_test_assert_sound(VdNode *node)
 {
-    VdCheckResult result = vhdx_test_check(node, 0);
-
-    g_assert_cmpuint(result.corruptions, ==, 0);
-    g_assert_cmpuint(result.check_errors, ==, 0);
+    blocks_test_assert_sound(node);
 }
 
 /* -- bytes ----------------------------------------------------------------- */
@@ -95,33 +64,19 @@ vhdx_test_assert_sound(VdNode *node)
 void
 vhdx_test_poke(TestCo *t, uint64_t off, const void *bytes, size_t len)
 {
-    vmdk_test_poke(t, VHDX_TEST_NAME, off, bytes, len);
-}
-
-static int
-open_file(TestCo *t)
-{
-    g_autofree char *path = test_co_path(t, VHDX_TEST_NAME);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-
-    g_assert_cmpint(fd, >=, 0);
-    return fd;
+    blocks_test_poke(t, &image, off, bytes, len);
 }
 
 void
 vhdx_test_peek(TestCo *t, uint64_t off, void *bytes, size_t len)
 {
-    VIO_AUTO_FD fd = open_file(t);
-
-    g_assert_cmpint(pread(fd, bytes, len, (off_t) off), ==, (ssize_t) len);
+    blocks_test_peek(t, &image, off, bytes, len);
 }
 
 void
 vhdx_test_truncate(TestCo *t, uint64_t size)
 {
-    VIO_AUTO_FD fd = open_file(t);
-
-    g_assert_cmpint(ftruncate(fd, (off_t) size), ==, 0);
+    blocks_test_truncate(t, &image, size);
 }
 
 static void

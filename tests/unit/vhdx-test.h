@@ -5,7 +5,7 @@
 
 #include "formats/vhdx/driver.h"
 #include "formats/vhdx/vhdx.h"
-#include "tests/unit/vmdk-test.h"
+#include "tests/unit/blocks-test.h"
 
 #define VHDX_TEST_NAME "d.vhdx"
 /* Where things are in what we make with a log of 1 MiB and one of table. */
