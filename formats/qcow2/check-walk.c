@@ -36,6 +36,7 @@ qcow2_survey_use(Qcow2Survey *survey, uint64_t off, uint64_t len,
         return;
     last = (off + len - 1) >> bits;
     if (last >= survey->n) {
+        survey->unclear = true;
         note(survey, off, "%s at byte %" PRIu64 " lies behind the end", what,
              off);
         return;
@@ -88,6 +89,7 @@ use_entry(Qcow2Survey *survey, const Qcow2Tables *tables, uint64_t off,
         use_packed(survey, entry, active);
         return;
     case QCOW2_BAD:
+        survey->unclear = true;
         note(survey, off,
              "the L2 entry for guest byte %" PRIu64 " is 0x%" PRIx64, off,
              entry->word);
@@ -123,6 +125,16 @@ table_co_walk(Qcow2Survey *survey, Qcow2Tables *tables, uint32_t l1,
     return true;
 }
 
+bool
+qcow2_survey_names_table(const Qcow2Survey *survey, uint64_t word)
+{
+    uint64_t place = word & QCOW2_OFF_MASK;
+
+    return !(word & ~QCOW2_COPIED & ~QCOW2_OFF_MASK) &&
+           !(place & (qcow2_cluster_bytes(&survey->s->hdr) - 1)) &&
+           place >> survey->s->hdr.cluster_bits < survey->n;
+}
+
 static bool
 tables_co_walk(Qcow2Survey *survey, Qcow2Tables *tables, bool active,
                GError **error)
@@ -134,14 +146,16 @@ tables_co_walk(Qcow2Survey *survey, Qcow2Tables *tables, bool active,
     for (uint32_t i = 0; i < sl->n; i++) {
         uint64_t place = qcow2_sliced_table(sl, i);
 
-        if (!place)
-            continue;
-        if ((place & (cluster - 1)) ||
-            place >> survey->s->hdr.cluster_bits >= survey->n) {
+        if (!qcow2_survey_names_table(survey, sl->upper[i])) {
+            survey->unclear = true;
             note(survey, sl->off + i * UINT64_C(8),
-                 "entry %u of an L1 table names no L2 table in the file", i);
+                 "entry %u of an L1 table is 0x%" PRIx64
+                 ", which names no L2 table in the file",
+                 i, sl->upper[i]);
             continue;
         }
+        if (!place)
+            continue;
         qcow2_survey_use(survey, place, cluster, "an L2 table");
         if (!table_co_walk(survey, tables, i, active, error))
             return false;
@@ -175,19 +189,75 @@ snapshots_co_walk(Qcow2Survey *survey, GError **error)
     return true;
 }
 
+/* -- refcounts ------------------------------------------------------------- */
+
+/* Blocks that are not in the file count nothing. */
 static void
-use_refcounts(Qcow2Survey *survey)
+forget_bad_blocks(Qcow2Survey *survey)
 {
-    const Qcow2Sliced *sl = survey->s->refcounts->sliced;
+    Qcow2Sliced *sl = survey->rc->sliced;
+
+    for (uint32_t i = 0; i < sl->n; i++) {
+        if (!(sl->upper[i] & QCOW2_COPIED) &&
+            qcow2_survey_names_table(survey, sl->upper[i]))
+            continue;
+        survey->rebuild = true;
+        note(survey, sl->off + i * UINT64_C(8),
+             "entry %u of the refcount table is 0x%" PRIx64
+             ", which names no refcount block in the file",
+             i, sl->upper[i]);
+        sl->upper[i] = 0;
+    }
+}
+
+static void
+add_users(Qcow2Survey *survey, uint64_t off, uint64_t len, int delta)
+{
+    unsigned bits = survey->s->hdr.cluster_bits;
+    uint64_t end = (off + len + (UINT64_C(1) << bits) - 1) >> bits;
+
+    for (uint64_t i = off >> bits; i < MIN(end, survey->n); i++)
+        survey->users[i] += (uint32_t) delta;
+}
+
+void
+qcow2_survey_count_refcounts(Qcow2Survey *survey, int delta)
+{
+    const Qcow2Sliced *sl = survey->rc->sliced;
     uint64_t cluster = qcow2_cluster_bytes(&survey->s->hdr);
 
-    qcow2_survey_use(survey, sl->off, sl->n * UINT64_C(8),
-                     "the refcount table");
+    add_users(survey, sl->off, sl->n * UINT64_C(8), delta);
     for (uint32_t i = 0; i < sl->n; i++)
         if (qcow2_sliced_table(sl, i))
-            qcow2_survey_use(survey, qcow2_sliced_table(sl, i), cluster,
-                             "a refcount block");
+            add_users(survey, qcow2_sliced_table(sl, i), cluster, delta);
 }
+
+/* Changing a count must not change anything else. */
+static void
+check_shared(Qcow2Survey *survey, uint64_t place, const char *what)
+{
+    uint32_t users = survey->users[place >> survey->s->hdr.cluster_bits];
+
+    if (users == 1)
+        return;
+    survey->rebuild = true;
+    note(survey, place, "%s is used %u times", what, users);
+}
+
+static void
+check_refcounts_shared(Qcow2Survey *survey)
+{
+    const Qcow2Sliced *sl = survey->rc->sliced;
+    uint64_t cluster = qcow2_cluster_bytes(&survey->s->hdr);
+
+    for (uint64_t at = 0; at < sl->n * UINT64_C(8); at += cluster)
+        check_shared(survey, sl->off + at, "a cluster of the refcount table");
+    for (uint32_t i = 0; i < sl->n; i++)
+        if (qcow2_sliced_table(sl, i))
+            check_shared(survey, qcow2_sliced_table(sl, i), "a refcount block");
+}
+
+/* -- all of it ------------------------------------------------------------- */
 
 bool
 qcow2_survey_co_walk(Qcow2Survey *survey, GError **error)
@@ -195,8 +265,12 @@ qcow2_survey_co_walk(Qcow2Survey *survey, GError **error)
     Qcow2State *s = survey->s;
 
     qcow2_survey_use(survey, 0, qcow2_cluster_bytes(&s->hdr), "the header");
-    use_refcounts(survey);
-    return tables_co_walk(survey, s->tables, true, error) &&
-           snapshots_co_walk(survey, error) &&
-           qcow2_survey_co_bitmaps(survey, error);
+    forget_bad_blocks(survey);
+    qcow2_survey_count_refcounts(survey, 1);
+    if (!tables_co_walk(survey, s->tables, true, error) ||
+        !snapshots_co_walk(survey, error) ||
+        !qcow2_survey_co_bitmaps(survey, error))
+        return false;
+    check_refcounts_shared(survey);
+    return true;
 }

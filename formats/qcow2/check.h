@@ -9,9 +9,14 @@
 typedef struct Qcow2Survey {
     Qcow2State *s;
     VdCheckResult *result;
+    Qcow2Refcounts *rc; /* as they are in the file; nobody else's */
     uint32_t *users;
     uint64_t n;          /* clusters of the file, the last one may be short */
     uint64_t last_place; /* of the cluster before, for fragmentation */
+    bool rebuild; /* what holds the counts is itself damaged, or lacks room */
+    bool unclear; /* there are entries that nobody can read: they may name
+                     anything */
+    uint64_t n_copied; /* COPIED bits that are wrong */
 } Qcow2Survey;
 
 /* Fails only if something cannot be read or there is no memory; what is wrong
@@ -21,8 +26,32 @@ bool qcow2_survey_co_walk(Qcow2Survey *survey, GError **error);
  * of the file calls it @what. */
 void qcow2_survey_use(Qcow2Survey *survey, uint64_t off, uint64_t len,
                       const char *what);
+/* Is this word of an L1 table one that names an L2 table of the file? */
+bool qcow2_survey_names_table(const Qcow2Survey *survey, uint64_t word);
+/* The blocks of @survey->rc and their table have @delta more users each. */
+void qcow2_survey_count_refcounts(Qcow2Survey *survey, int delta);
 /* Clusters of bitmaps (bitmap-walk.c). */
 bool qcow2_survey_co_bitmaps(Qcow2Survey *survey, GError **error);
+
+/* COPIED bits (copied.c): set where there is one user, and only there.  Note
+ * those that are not, or @mend them (in memory). */
+bool qcow2_survey_co_copied(Qcow2Survey *survey, bool mend, GError **error);
+
+/* -- mending (repair.c) ---------------------------------------------------- */
+
+/* Make the file say what @survey has found; @repair: VdRepair. */
+bool qcow2_survey_co_repair(Qcow2Survey *survey, unsigned repair,
+                            GError **error);
+/* Refcounts of @order (bits, as a power of two) that say what @users says of
+ * the first @n clusters, in new places; then the header names them.  The old
+ * ones must not be counted in @users.  Nobody uses s->refcounts any more. */
+bool qcow2_co_rebuild_refcounts(Qcow2State *s, const uint32_t *users,
+                                uint64_t n, unsigned order, GError **error);
+
+/* Nothing is wrong any more: the header no longer says so. */
+bool qcow2_co_mark_sound(Qcow2State *s, GError **error);
+/* Of an image that was not closed cleanly, before it is written to. */
+bool qcow2_co_mend_dirty(Qcow2State *s, GError **error);
 
 bool qcow2_co_check(VdNode *node, const VdCheckParams *params,
                     VdCheckResult *result, GError **error);

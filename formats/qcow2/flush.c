@@ -148,6 +148,8 @@ qcow2_co_begin(Qcow2State *s, GError **error)
 
     if (G_LIKELY(s->begun))
         return true;
+    if (!s->refcounts)
+        return qcow2_refuse_writing(s, error);
     vio_co_mutex_lock(&s->flush_lock);
     ok = s->begun || qcow2_co_clear_features(s, error);
     s->begun |= ok;

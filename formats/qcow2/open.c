@@ -3,7 +3,7 @@
  *
  * Concurrency: open and close only.
  */
-#include "formats/qcow2/qcow2.h"
+#include "formats/qcow2/check.h"
 
 #include "block/open.h"
 
@@ -99,28 +99,39 @@ qcow2_co_open_parent(Qcow2State *s, GError **error)
                                   s->ext.backing_format, error) != NULL;
 }
 
-static bool
-refuse_writing(const Qcow2State *s, const char *why, GError **error)
+bool
+qcow2_refuse_writing(const Qcow2State *s, GError **error)
 {
     return vd_throw(error, VD_ERROR_CORRUPT,
-                    "%s: the image is marked as %s; it can only be read until "
-                    "it is repaired",
-                    vd_node_name(s->file), why);
+                    "%s: the image is marked as corrupt or is damaged; it can "
+                    "only be read until it is repaired",
+                    vd_node_name(s->file));
 }
 
+/* To be checked and mended it need not be sound; then it is not written to
+ * (qcow2_co_begin). */
 static bool
 qcow2_co_open_writable(Qcow2State *s, GError **error)
 {
+    uint64_t marks =
+        s->hdr.incompatible & (QCOW2_INCOMPAT_CORRUPT | QCOW2_INCOMPAT_DIRTY);
+    bool damaged = vd_node_flags(s->node) & VD_OPEN_CHECK;
+    g_autoptr(GError) problem = NULL;
+
     if (!vd_node_is_writable(s->node))
         return true;
-    if (s->hdr.incompatible & QCOW2_INCOMPAT_CORRUPT)
-        return refuse_writing(s, "corrupt", error);
-    if (s->hdr.incompatible & QCOW2_INCOMPAT_DIRTY)
-        return refuse_writing(s, "dirty (its refcounts are not up to date)",
-                              error);
     s->allocating = vio_range_lock_new();
-    s->refcounts = qcow2_refcounts_co_open(s, error);
-    return s->refcounts != NULL;
+    if (marks && damaged)
+        return true;
+    if ((marks & QCOW2_INCOMPAT_CORRUPT)
+            ? !qcow2_refuse_writing(s, error)
+            : marks && !qcow2_co_mend_dirty(s, error))
+        return false;
+    s->refcounts = qcow2_refcounts_co_open(s, &problem);
+    if (s->refcounts || (damaged && vd_error_is(problem, VD_ERROR_CORRUPT)))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 static bool

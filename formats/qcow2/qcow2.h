@@ -43,6 +43,8 @@ bool qcow2_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error);
 bool qcow2_co_flush_to_os(VdNode *node, GError **error);
 bool qcow2_co_finish(VdNode *node, GError **error);
 
+/* CORRUPT: it has to be repaired first. */
+bool qcow2_refuse_writing(const Qcow2State *s, GError **error);
 /* Before anything of the image is changed. */
 bool qcow2_co_begin(Qcow2State *s, GError **error);
 bool qcow2_co_store_header(Qcow2State *s, GError **error);

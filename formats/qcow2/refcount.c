@@ -9,13 +9,12 @@
 
 #include <inttypes.h>
 
-Qcow2Refcounts *
-qcow2_refcounts_co_open(Qcow2State *s, GError **error)
+static Qcow2Refcounts *
+refcounts_co_open_table(Qcow2State *s, uint32_t n, GError **error)
 {
     const Qcow2Header *hdr = &s->hdr;
-    uint32_t n = hdr->reftable_clusters << (hdr->cluster_bits - 3);
     Qcow2Sliced *sliced =
-        qcow2_sliced_co_open(s->file, hdr, hdr->reftable_off, n,
+        qcow2_sliced_co_open(s->file, hdr, n ? hdr->reftable_off : 0, n,
                              "refcount table", "refcount block", error);
     Qcow2Refcounts *rc;
 
@@ -29,6 +28,21 @@ qcow2_refcounts_co_open(Qcow2State *s, GError **error)
     rc->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
     rc->resting = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
     return rc;
+}
+
+Qcow2Refcounts *
+qcow2_refcounts_co_open(Qcow2State *s, GError **error)
+{
+    const Qcow2Header *hdr = &s->hdr;
+
+    return refcounts_co_open_table(
+        s, hdr->reftable_clusters << (hdr->cluster_bits - 3), error);
+}
+
+Qcow2Refcounts *
+qcow2_refcounts_co_open_empty(Qcow2State *s, GError **error)
+{
+    return refcounts_co_open_table(s, 0, error);
 }
 
 void
@@ -55,15 +69,15 @@ byte_of(const Qcow2Refcounts *rc, uint64_t cluster)
 
 /* Counts of less than a byte: the first has the lowest bits. */
 static unsigned
-bit_of(const Qcow2Refcounts *rc, uint64_t cluster)
+bit_of(unsigned order, uint64_t cluster)
 {
-    return rc->order < 3 ? (unsigned) ((cluster << rc->order) & 7) : 0;
+    return order < 3 ? (unsigned) ((cluster << order) & 7) : 0;
 }
 
-static uint64_t
-max_count(const Qcow2Refcounts *rc)
+uint64_t
+qcow2_refcount_max(unsigned order)
 {
-    return rc->order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << rc->order)) - 1;
+    return order == 6 ? UINT64_MAX : (UINT64_C(1) << (1u << order)) - 1;
 }
 
 static uint64_t
@@ -77,16 +91,16 @@ get(const Qcow2Refcounts *rc, const uint8_t *p, uint64_t cluster)
     case 6:
         return vd_get_be64(p);
     default:
-        return *p >> bit_of(rc, cluster) & max_count(rc);
+        return *p >> bit_of(rc->order, cluster) & qcow2_refcount_max(rc->order);
     }
 }
 
 static void
-put(const Qcow2Refcounts *rc, uint8_t *p, uint64_t cluster, uint64_t count)
+put(unsigned order, uint8_t *p, uint64_t cluster, uint64_t count)
 {
-    unsigned bit = bit_of(rc, cluster);
+    unsigned bit = bit_of(order, cluster);
 
-    switch (rc->order) {
+    switch (order) {
     case 4:
         vd_put_be16(p, (uint16_t) count);
         break;
@@ -97,8 +111,15 @@ put(const Qcow2Refcounts *rc, uint8_t *p, uint64_t cluster, uint64_t count)
         vd_put_be64(p, count);
         break;
     default:
-        *p = (uint8_t) ((*p & ~(max_count(rc) << bit)) | count << bit);
+        *p = (uint8_t) ((*p & ~(qcow2_refcount_max(order) << bit)) |
+                        count << bit);
     }
+}
+
+void
+qcow2_refcount_put(uint8_t *block, unsigned order, uint64_t i, uint64_t count)
+{
+    put(order, block + ((i << order) >> 3), i, count);
 }
 
 static uint32_t
@@ -196,7 +217,7 @@ refcounts_co_add_block(Qcow2Refcounts *rc, uint32_t block, GError **error)
                         vd_node_name(rc->s->file));
     qcow2_sliced_add(rc->sliced, block, cluster << rc->s->hdr.cluster_bits);
     (void) qcow2_sliced_peek(rc->sliced, block, byte_of(rc, cluster), &p);
-    put(rc, p, cluster, 1);
+    put(rc->order, p, cluster, 1);
     return true;
 }
 
@@ -220,9 +241,24 @@ qcow2_refcount_co_add(Qcow2Refcounts *rc, uint64_t cluster, int delta,
     if (!slice)
         return false;
     count = get(rc, p, cluster);
-    if (delta < 0 ? count == 0 : count == max_count(rc))
+    if (delta < 0 ? count == 0 : count == qcow2_refcount_max(rc->order))
         return refuse_count(rc, cluster, count, delta, error);
-    put(rc, p, cluster, count + (uint64_t) (int64_t) delta);
+    put(rc->order, p, cluster, count + (uint64_t) (int64_t) delta);
+    qcow2_sliced_mark(rc->sliced, slice);
+    return true;
+}
+
+bool
+qcow2_refcount_co_set(Qcow2Refcounts *rc, uint64_t cluster, uint64_t count,
+                      GError **error)
+{
+    uint8_t *p;
+    VdTable *slice = qcow2_sliced_co_get(rc->sliced, block_of(rc, cluster),
+                                         byte_of(rc, cluster), &p, error);
+
+    if (!slice)
+        return false;
+    put(rc->order, p, cluster, count);
     qcow2_sliced_mark(rc->sliced, slice);
     return true;
 }

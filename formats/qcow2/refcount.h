@@ -33,6 +33,8 @@ typedef struct Qcow2Refcounts {
 } Qcow2Refcounts;
 
 Qcow2Refcounts *qcow2_refcounts_co_open(Qcow2State *s, GError **error);
+/* The same, as if the table had no entries. */
+Qcow2Refcounts *qcow2_refcounts_co_open_empty(Qcow2State *s, GError **error);
 void qcow2_refcounts_free(Qcow2Refcounts *rc);
 
 bool qcow2_refcount_co_get(Qcow2Refcounts *rc, uint64_t cluster,
@@ -40,6 +42,14 @@ bool qcow2_refcount_co_get(Qcow2Refcounts *rc, uint64_t cluster,
 /* CORRUPT below 0, LIMIT above what the width allows. */
 bool qcow2_refcount_co_add(Qcow2Refcounts *rc, uint64_t cluster, int delta,
                            GError **error);
+
+/* The block for @cluster is there; 0 <= @count <= qcow2_refcount_max(). */
+bool qcow2_refcount_co_set(Qcow2Refcounts *rc, uint64_t cluster, uint64_t count,
+                           GError **error);
+uint64_t qcow2_refcount_max(unsigned order);
+/* Count number @i of a block in memory. */
+void qcow2_refcount_put(uint8_t *block, unsigned order, uint64_t i,
+                        uint64_t count);
 
 /* Up to @want free clusters behind one another, counted as used from now on;
  * @got of them begin at byte @off.  They may hold anything, unless they are
