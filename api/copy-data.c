@@ -156,8 +156,8 @@ data_co_write(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
     return true;
 }
 
-static bool
-data_co_zero(VdCopy *c, uint64_t off, uint64_t len)
+bool
+vd_copy_co_zero(VdCopy *c, uint64_t off, uint64_t len)
 {
     GError *error = NULL;
 
@@ -198,7 +198,7 @@ data_co_found_zero(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
     c->result.bytes_zero += len;
     if (c->choice.fill_holes && !data_is_storable_zero(c, off, len))
         return data_co_write(c, off, buf, len);
-    return c->params.target_is_zero || data_co_zero(c, off, len);
+    return c->params.target_is_zero || vd_copy_co_zero(c, off, len);
 }
 
 /* How many bytes at @buf are to be treated alike.  Zero runs that are too short
@@ -404,7 +404,7 @@ vd_copy_co_zero_item(void *arg, GError **error)
 {
     VdCopyItem *item = arg;
     bool ok = !vd_copy_stopped(item->copy, item->span.off) &&
-              data_co_zero(item->copy, item->span.off, item->span.len);
+              vd_copy_co_zero(item->copy, item->span.off, item->span.len);
 
     vd_copy_item_ends(item, ok);
     return true; /* failures are in the copy, with their offsets */

@@ -36,7 +36,8 @@ vd_copy_check_endless(VdCopy *c, GError **error)
     c->endless = true;
     if (c->n_sources == 1 && c->begin == 0 && c->sources[0].skip == 0 &&
         c->params.length == 0 && c->params.skip_depth == 0 &&
-        c->params.checkpoints == NULL && !c->append && !c->choice.fill_holes)
+        c->params.checkpoints == NULL && c->records == NULL &&
+        !c->choice.fill_holes)
         return true;
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "%s: its end is not known, so all of it must be copied, "

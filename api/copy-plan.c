@@ -236,7 +236,7 @@ plan_co_take_entry(VdCopy *c, const VdCopySource *src, const VdMapEntry *entry,
 {
     uint64_t off = src->start + entry->off;
     uint64_t end = off + entry->len;
-    bool every_record = c->append && c->params.sparse_size == 0;
+    bool every_record = c->records != NULL && c->params.sparse_size == 0;
 
     if (!wanted)
         ; /* the target has it, or gets it from its parent */

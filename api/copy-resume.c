@@ -29,7 +29,8 @@ resume_is_possible(const VdCopy *c)
 
     if (c->target_driver->get_info != NULL)
         c->target_driver->get_info(node, &info);
-    return !c->append && !info.compressed && !vd_node_limits(node)->sequential;
+    return c->records == NULL && !info.compressed &&
+           !vd_node_limits(node)->sequential;
 }
 
 bool

@@ -34,7 +34,8 @@ typedef struct {
     size_t *handed; /* unit of the item -> bytes of its record, which is at the
                        unit's place in @out; 0 = to be encoded.  NULL = all
                        are */
-    uint64_t zero;  /* bytes of units that were left out */
+    VdSpan *zeroes; /* units that were left out */
+    size_t n_zeroes;
     VioDigest digest;  /* of the bytes that the records stand for */
     uint64_t at;       /* unit being worked at: where a failure was, */
     const char *doing; /* and at what: "reading", "writing" */
@@ -57,9 +58,9 @@ stream_add_record(StreamBatch *batch, uint64_t off, size_t len)
 static void
 stream_close_up(StreamBatch *batch, size_t pos, size_t index)
 {
-    const VdDriver *drv = batch->item->copy->target_driver;
+    size_t bound = batch->item->copy->records->bound;
 
-    memmove(batch->out + batch->out_len, batch->out + index * drv->encode_bound,
+    memmove(batch->out + batch->out_len, batch->out + index * bound,
             batch->handed[index]);
     stream_add_record(batch, batch->item->span.off + pos, batch->handed[index]);
 }
@@ -78,13 +79,13 @@ stream_hands_over_zero(StreamBatch *batch, size_t index, size_t len)
 {
     const VdCopy *c = batch->item->copy;
     const VdDriver *drv = c->target_driver;
-    size_t unit = drv->encode_unit, used = batch->handed[index];
+    size_t unit = c->records->unit, used = batch->handed[index];
     uint8_t *in = batch->in + index * unit;
 
     /* One that is damaged goes over as it is, as its neighbours do. */
     return stream_leaves_out_zero(c) && drv->decode_record &&
            (used <= unit / 7 || used >= unit) &&
-           drv->decode_record(batch->out + index * drv->encode_bound, used, in,
+           drv->decode_record(batch->out + index * c->records->bound, used, in,
                               NULL) &&
            vio_is_zero(in, len);
 }
@@ -95,7 +96,7 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
     VdCopy *c = batch->item->copy;
     const VdDriver *drv = c->target_driver;
     uint64_t off = batch->item->span.off + pos;
-    size_t used = drv->encode_bound, index = pos / drv->encode_unit;
+    size_t used = c->records->bound, index = pos / c->records->unit;
 
     if (batch->handed && batch->handed[index] > 0 &&
         !stream_hands_over_zero(batch, index, len)) {
@@ -103,7 +104,7 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
         return true;
     }
     if (stream_leaves_out_zero(c) && vio_is_zero(batch->in + pos, len)) {
-        batch->zero += len;
+        batch->zeroes[batch->n_zeroes++] = (VdSpan){.off = off, .len = len};
         return true;
     }
     batch->at = off;
@@ -119,21 +120,21 @@ stream_encode_unit(StreamBatch *batch, size_t pos, size_t len)
 static bool
 stream_decode_unit(StreamBatch *batch, size_t index)
 {
-    const VdDriver *drv = batch->item->copy->target_driver;
-    size_t pos = index * drv->encode_unit;
+    const VdCopy *c = batch->item->copy;
+    size_t pos = index * c->records->unit;
 
     batch->at = batch->item->span.off + pos;
     batch->doing = "reading";
-    return drv->decode_record(batch->out + index * drv->encode_bound,
-                              batch->handed[index], batch->in + pos,
-                              &batch->error);
+    return c->target_driver->decode_record(
+        batch->out + index * c->records->bound, batch->handed[index],
+        batch->in + pos, &batch->error);
 }
 
 static bool
 stream_sum(StreamBatch *batch)
 {
     const VdCopy *c = batch->item->copy;
-    size_t unit = c->target_driver->encode_unit;
+    size_t unit = c->records->unit;
     size_t len = batch->item->span.len;
     bool ok = true;
 
@@ -149,7 +150,7 @@ stream_encode(void *opaque)
 {
     StreamBatch *batch = opaque;
     VdCopy *c = batch->item->copy;
-    size_t unit = c->target_driver->encode_unit;
+    size_t unit = c->records->unit;
     size_t len = batch->item->span.len;
     bool ok = c->params.sums == NULL || stream_sum(batch);
 
@@ -167,10 +168,10 @@ vd_copy_set_records(VdCopy *c)
 
     /* A record knows its place in the disk, so the disks must begin together;
      * and what cannot be read is found out only by decoding it. */
-    if (drv->record_format && c->n_sources == 1 && !c->params.salvage &&
+    if (c->records->name && c->n_sources == 1 && !c->params.salvage &&
         !c->params.recode && c->sources[0].skip == 0 && c->begin == 0 &&
         (c->params.sums == NULL || drv->decode_record))
-        c->records = drv->record_format(c->target->node);
+        c->hand_over = true;
 }
 
 /* Does @run hand over all that the target wants of the unit at @off?  Behind
@@ -180,12 +181,14 @@ stream_is_record(const VdCopy *c, uint64_t off, uint64_t len,
                  const VdChainRun *run)
 {
     const VdDriver *drv = run->link ? vd_node_driver(run->link) : NULL;
-    uint64_t unit = c->target_driver->encode_unit;
+    const VdRecordFormat *format;
 
-    return run->run.kind == VD_RUN_ENCODED && run->run.len >= len &&
-           (len == unit || off + len == vd_disk_size(c->target)) &&
-           drv->record_format && drv->co_read_record &&
-           g_strcmp0(drv->record_format(run->link), c->records) == 0;
+    if (run->run.kind != VD_RUN_ENCODED || run->run.len < len ||
+        (len != c->records->unit && off + len != vd_disk_size(c->target)) ||
+        !drv->record_format || !drv->co_read_record)
+        return false;
+    format = drv->record_format(run->link);
+    return format && g_strcmp0(format->name, c->records->name) == 0;
 }
 
 /* *@used 0: the unit is to be encoded. */
@@ -202,7 +205,7 @@ stream_co_hand_over(VdCopy *c, uint64_t off, uint64_t len, uint8_t *dst,
         return false;
     if (!stream_is_record(c, off, len, &run))
         return true;
-    *used = c->target_driver->encode_bound;
+    *used = c->records->bound;
     if (!vd_node_driver(run.link)->co_read_record(run.link, off, &run.run, dst,
                                                   used, error))
         return false;
@@ -214,8 +217,7 @@ static bool
 stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
 {
     VdCopy *c = batch->item->copy;
-    const VdDriver *drv = c->target_driver;
-    size_t index = pos / drv->encode_unit;
+    size_t index = pos / c->records->unit;
     VdSpan unit = {.off = batch->item->span.off + pos,
                    .len = len,
                    .kind = batch->item->span.kind};
@@ -223,7 +225,7 @@ stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
 
     if (unit.kind == VD_SPAN_DATA &&
         !stream_co_hand_over(c, unit.off, len,
-                             batch->out + index * drv->encode_bound,
+                             batch->out + index * c->records->bound,
                              &batch->handed[index], &error)) {
         vd_copy_fail(c, unit.off, "reading", error);
         return false;
@@ -236,7 +238,7 @@ stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
 static bool
 stream_co_take(StreamBatch *batch)
 {
-    size_t unit = batch->item->copy->target_driver->encode_unit;
+    size_t unit = batch->item->copy->records->unit;
     size_t len = batch->item->span.len;
     bool ok = true;
 
@@ -274,6 +276,24 @@ stream_co_prepare(StreamBatch *batch)
     return false;
 }
 
+/* What was left out is zero already, or becomes so. */
+static bool
+stream_co_zero(StreamBatch *batch)
+{
+    VdCopy *c = batch->item->copy;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < batch->n_zeroes; i++) {
+        const VdSpan *unit = &batch->zeroes[i];
+
+        c->meter.now.zero += unit->len;
+        c->result.bytes_zero += unit->len;
+        ok = c->params.target_is_zero ||
+             vd_copy_co_zero(c, unit->off, unit->len);
+    }
+    return ok;
+}
+
 static void
 stream_co_append(StreamBatch *batch)
 {
@@ -289,8 +309,8 @@ stream_co_append(StreamBatch *batch)
     };
     GError *error = NULL;
 
-    c->meter.now.zero += batch->zero;
-    c->result.bytes_zero += batch->zero;
+    if (!stream_co_zero(batch))
+        return;
     if (batch->n_records > 0) {
         if (!vd_copy_co_pace(c, batch->out_len))
             return;
@@ -312,16 +332,18 @@ vd_copy_co_stream_item(void *arg, GError **error)
 {
     const VdCopyItem *item = arg;
     VdCopy *c = item->copy;
-    size_t unit = c->target_driver->encode_unit;
+    size_t unit = c->records->unit;
     size_t room = c->item_bytes + c->out_room;
     uint8_t *buf = vio_co_buffer_get(c->loop, room);
     g_autofree VdRecord *records = g_new(VdRecord, c->item_bytes / unit);
+    g_autofree VdSpan *zeroes = g_new(VdSpan, c->item_bytes / unit);
     g_autofree size_t *handed =
-        c->records ? g_new0(size_t, c->item_bytes / unit) : NULL;
+        c->hand_over ? g_new0(size_t, c->item_bytes / unit) : NULL;
     StreamBatch batch = {.item = item,
                          .in = buf,
                          .out = buf + c->item_bytes,
                          .records = records,
+                         .zeroes = zeroes,
                          .handed = handed};
     bool ready = stream_co_prepare(&batch);
 

@@ -77,11 +77,9 @@ vd_copy_co_pace(VdCopy *c, uint64_t len)
 static VioCoGroupFunc
 copy_item_func(const VdCopy *c, const VdSpan *span)
 {
-    if (c->append)
-        return vd_copy_co_stream_item;
     if (span->kind == VD_SPAN_ZERO && c->params.sparse_size > 0)
         return vd_copy_co_zero_item;
-    return vd_copy_co_data_item;
+    return c->records != NULL ? vd_copy_co_stream_item : vd_copy_co_data_item;
 }
 
 static uint64_t
@@ -105,7 +103,7 @@ copy_co_dispatch_span(VdCopy *c, VioCoGroup *group, VdSpan rest)
         item->span.len = copy_item_len(c, &rest, func);
         rest.off += item->span.len;
         rest.len -= item->span.len;
-        if (c->append)
+        if (func == vd_copy_co_stream_item)
             item->ticket = c->next_ticket++;
         else
             vd_copy_item_starts(item);
@@ -138,7 +136,7 @@ copy_co_run(VdCopy *c, GError **error)
         vd_disk_enter(c->sources[i].disk);
     vd_disk_enter(c->target);
     copy_co_dispatch(c);
-    if (c->append && c->error == NULL)
+    if (c->records != NULL && c->error == NULL)
         vd_copy_co_stream_end(c);
     vd_meter_co_finish(&c->meter);
     vd_disk_leave(c->target);
@@ -274,19 +272,18 @@ copy_set_params(VdCopy *c, const VdCopyParams *params, GError **error)
     return true;
 }
 
-/* Does the target want records?  One that has none of its own yet compresses
- * what is written to it. */
-static bool
-copy_wants_records(VdNode *target, const VdNodeInfo *info)
+/* What records the target wants, NULL = none.  Those that may be written in
+ * other ways, too, it gets if it is to be compressed. */
+static const VdRecordFormat *
+copy_wanted_records(const VdCopy *c)
 {
-    const VdDriver *drv = vd_node_driver(target);
+    const VdDriver *drv = c->target_driver;
+    const VdRecordFormat *records =
+        drv->record_format ? drv->record_format(c->target->node) : NULL;
 
-    if (drv->encode == NULL || drv->co_append == NULL)
-        return false;
-    if (drv->caps & VD_CAP_APPEND_ONLY)
-        return true;
-    return info->compressed &&
-           (drv->record_format == NULL || drv->record_format(target) != NULL);
+    if (records == NULL || drv->encode == NULL || drv->co_append == NULL)
+        return NULL;
+    return records->once || c->params.compress ? records : NULL;
 }
 
 /* *cluster: the allocation unit of the target, 0 = none. */
@@ -300,16 +297,17 @@ copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
         drv->get_info(c->target->node, &info);
     *cluster = info.cluster_size;
     c->target_driver = drv;
-    c->append = copy_wants_records(c->target->node, &info);
-    if (c->params.compress && !c->append && !info.compressed)
+    c->records = copy_wanted_records(c);
+    if (c->params.compress && c->records == NULL && !info.compressed)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "Compression not supported for this file format");
-    if (c->append && c->params.skip_depth > 0)
+    if (c->records == NULL || !c->records->once)
+        return true;
+    if (c->params.skip_depth > 0)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "a compressed copy cannot leave out what a parent "
                         "provides");
-    if (c->append)
-        c->params.target_is_zero = true; /* what has no record is zero */
+    c->params.target_is_zero = true;
     return true;
 }
 
@@ -322,15 +320,16 @@ copy_clamp_depth(const VdCopy *c, unsigned wish, uint64_t item_room)
     return (unsigned) MIN(wish, most);
 }
 
-/* Each record is written once. */
+/* Records are whole: what is behind the end of the last one becomes zero. */
 static bool
 copy_check_units(const VdCopy *c, GError **error)
 {
-    uint64_t unit = c->target_driver->encode_unit;
+    uint64_t unit = c->records->unit;
+    bool zero_behind = c->params.target_is_zero && !copy_wants_part(c);
 
     if (c->begin % unit == 0 &&
         (c->end % unit == 0 || c->end == vd_disk_size(c->target) ||
-         !copy_wants_part(c)))
+         zero_behind))
         return true;
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "%s: takes whole units of %" G_GUINT64_FORMAT
@@ -344,8 +343,8 @@ copy_check_units(const VdCopy *c, GError **error)
 static void
 copy_set_append_shape(VdCopy *c)
 {
-    uint64_t unit = c->target_driver->encode_unit;
-    uint64_t bound = c->target_driver->encode_bound;
+    uint64_t unit = c->records->unit;
+    uint64_t bound = c->records->bound;
     uint64_t units = MAX(2 * VD_COPY_ITEM / (unit + bound), 1);
     unsigned wish = c->params.depth;
 
@@ -389,7 +388,7 @@ copy_set_data_shape(VdCopy *c, uint64_t cluster)
 static bool
 copy_set_zero_units(VdCopy *c, uint64_t cluster, GError **error)
 {
-    uint64_t unit = c->append ? c->target_driver->encode_unit : cluster;
+    uint64_t unit = c->records != NULL ? c->records->unit : cluster;
 
     if (c->params.zero_units == VD_ZERO_UNITS_AUTO)
         return true;
@@ -416,7 +415,7 @@ copy_set_up(VdCopy *c, VdDisk *const *sources, unsigned n_sources,
         !copy_set_mode(c, &cluster, error) ||
         !copy_set_zero_units(c, cluster, error))
         return false;
-    if (!c->append) {
+    if (c->records == NULL) {
         copy_set_data_shape(c, cluster);
     } else if (copy_check_units(c, error)) {
         copy_set_append_shape(c);

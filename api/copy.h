@@ -88,16 +88,16 @@ typedef struct VdCopy {
     VdCopyChoice choice;
     uint64_t begin, end; /* of what the sources cover of the target */
 
-    bool append;         /* records, in order */
-    const char *records; /* what the target's are; NULL = none is handed over
-                            as it is */
-    uint64_t unit;       /* spans of data are rounded outward to it */
-    uint64_t item_bytes; /* largest item; a multiple of unit */
-    size_t zero_block;   /* zero detection looks at whole blocks of this */
-    bool endless;        /* the source is open_ended */
-    bool keep_zeroes;    /* zeroes found among data are data */
+    const VdRecordFormat *records; /* what the target's are; NULL = there are
+                                      none */
+    bool hand_over;                /* those of the source go over as they are */
+    uint64_t unit;                 /* spans of data are rounded outward to it */
+    uint64_t item_bytes;           /* largest item; a multiple of unit */
+    size_t zero_block;       /* zero detection looks at whole blocks of this */
+    bool endless;            /* the source is open_ended */
+    bool keep_zeroes;        /* zeroes found among data are data */
     unsigned offload_misses; /* how often in a row it has been in vain */
-    size_t out_room;         /* append: room for the records of an item */
+    size_t out_room;         /* for the records of an item */
     unsigned depth;
 
     VdPlan plan;
@@ -107,14 +107,14 @@ typedef struct VdCopy {
     GError *error;
     uint64_t fail_off;
     uint64_t rate_next; /* ns, when the next byte may be written */
-    VioTurnstile order; /* append */
+    VioTurnstile order; /* records */
     uint64_t next_ticket;
 } VdCopy;
 
 typedef struct VdCopyItem {
     VdCopy *copy;
     VdSpan span;
-    uint64_t ticket; /* append */
+    uint64_t ticket; /* records */
     GList link;      /* in copy->marks.running */
 } VdCopyItem;
 
@@ -176,6 +176,8 @@ void vd_copy_co_resume_end(VdCopy *c);
 bool vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf);
 /* What has been read goes to the target; a failure has been recorded. */
 bool vd_copy_co_write_read(VdCopy *c, const VdSpan *span, const uint8_t *buf);
+/* Zeroes to the target; a failure has been recorded. */
+bool vd_copy_co_zero(VdCopy *c, uint64_t off, uint64_t len);
 bool vd_copy_co_data_item(void *arg, GError **error);
 bool vd_copy_co_zero_item(void *arg, GError **error);
 bool vd_copy_co_stream_item(void *arg, GError **error);

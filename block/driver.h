@@ -67,6 +67,17 @@ typedef enum VdWant {
 
 /* -- encode and append ----------------------------------------------------- */
 
+/* What the records of a node are. */
+typedef struct VdRecordFormat {
+    const char *name; /* codec and unit: the same for all nodes whose records
+                         are the same; a copy between two of them hands records
+                         over as they are.  NULL = it does not */
+    size_t unit;      /* guest bytes of a record */
+    size_t bound;     /* room that encode wants for one */
+    bool once;        /* the node takes each record once, ascending, and what
+                         has none is zero; else it is also written otherwise */
+} VdRecordFormat;
+
 /* Records that lie behind one another in @bytes, ascending in @off. */
 typedef struct VdRecord {
     uint64_t off; /* first guest byte of the unit */
@@ -252,26 +263,23 @@ struct VdDriver {
                           uint64_t dst_off, uint64_t len, bool share,
                           GError **error);
 
-    /* Record format of append-only targets and of compressed writes.  encode
-     * is pure CPU on a worker thread: one unit of guest bytes at @off into a
-     * padded record; *dst_len is in: room (>= encode_bound), out: used. */
-    size_t encode_unit, encode_bound; /* bytes */
+    /* Records of append-only targets and of compressed writes: NULL = this
+     * node has none and takes none. */
+    const VdRecordFormat *(*record_format)(VdNode *node);
+    /* Pure CPU on a worker thread: one unit of guest bytes at @off (less only
+     * at the end of the disk) into a padded record; *dst_len is in: room (>=
+     * bound), out: used. */
     bool (*encode)(VdNode *node, uint64_t off, const void *src, size_t len,
                    void *dst, size_t *dst_len, GError **error);
     bool (*co_append)(VdNode *node, const VdAppend *append, GError **error);
 
-    /* What one record of this node is (codec, unit of guest bytes), by a name
-     * that is the same for every node whose records are the same; NULL = there
-     * are none.  A copy between two nodes of one name hands records over as
-     * they are. */
-    const char *(*record_format)(VdNode *node);
     /* The record behind the ENCODED @run that co_map gave for exactly @off, the
      * first byte of a unit, as co_append takes it.  *dst_len is in: room
-     * (encode_bound), out: used; 0 = sound, but not to be handed over: decode
+     * (bound), out: used; 0 = sound, but not to be handed over: decode
      * it.  CORRUPT if it is not the record of @off, or cannot be one. */
     bool (*co_read_record)(VdNode *node, uint64_t off, const VdRun *run,
                            void *dst, size_t *dst_len, GError **error);
-    /* The encode_unit bytes that such a record of @len bytes stands for; pure
+    /* The unit of bytes that such a record of @len bytes stands for; pure
      * CPU on a worker thread. */
     bool (*decode_record)(const void *record, size_t len, void *dst,
                           GError **error);

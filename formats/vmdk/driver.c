@@ -287,7 +287,7 @@ vmdk_co_append(VdNode *node, const VdAppend *append, GError **error)
 
 /* Both the new stream and the one that is read: 64 KiB to a zlib stream behind
  * its place in the disk. */
-static const char *
+static const VdRecordFormat *
 vmdk_record_format(VdNode *node)
 {
     const VmdkState *s = vd_node_state(node);
@@ -301,7 +301,7 @@ vmdk_record_format(VdNode *node)
         return NULL;
     return (hdr->flags & VMDK_FLAG_MARKERS) &&
                    hdr->grain_sectors == VMDK_GRAIN_SECTORS
-               ? "vmdk zlib 65536"
+               ? &vmdk_stream_records
                : NULL;
 }
 
@@ -349,11 +349,9 @@ const VdDriver vd_vmdk_driver = {
     .co_discard = vmdk_co_discard,
     .co_flush_to_os = vmdk_co_flush_to_os,
     .co_resize = vmdk_co_resize,
-    .encode_unit = VMDK_GRAIN_SECTORS * VMDK_SECTOR,
-    .encode_bound = 129 * VMDK_SECTOR,
+    .record_format = vmdk_record_format,
     .encode = vmdk_encode,
     .co_append = vmdk_co_append,
-    .record_format = vmdk_record_format,
     .co_read_record = vmdk_co_read_record,
     .decode_record = vmdk_stream_decode,
     .get_info = vmdk_get_info,

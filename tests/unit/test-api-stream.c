@@ -120,6 +120,15 @@ tape_co_append(VdNode *node, const VdAppend *append, GError **error)
     return true;
 }
 
+static const VdRecordFormat *
+tape_record_format(VdNode *node)
+{
+    static const VdRecordFormat format = {
+        .unit = UNIT, .bound = BOUND, .once = true};
+
+    return &format;
+}
+
 static const VdDriver tape_driver = {
     VD_DRIVER_HEADER,
     .name = "tape",
@@ -127,8 +136,7 @@ static const VdDriver tape_driver = {
     .caps = VD_CAP_APPEND_ONLY | VD_CAP_ENCODE,
     .state_size = 1,
     .co_open = tape_co_open,
-    .encode_unit = UNIT,
-    .encode_bound = BOUND,
+    .record_format = tape_record_format,
     .encode = tape_encode,
     .co_append = tape_co_append,
 };

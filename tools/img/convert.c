@@ -130,24 +130,6 @@ target_fits(const ConvertJob *job, VdDisk *target)
     return false;
 }
 
-/* Better now than when the first record is to be written. */
-static bool
-target_compresses(const ConvertJob *job, VdDisk *target)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VdInfo) info = NULL;
-
-    if (!job->copy.compress)
-        return true;
-    info = vd_disk_get_info(target, &error);
-    if (!info)
-        out_failure(job->target, error, "%s", error->message);
-    else if (!info->compressed)
-        out_failure(job->target, NULL,
-                    "Compression not supported for this file format");
-    return info && info->compressed;
-}
-
 static bool
 metadata_keep(const ConvertJob *job, VdDisk *target)
 {
@@ -168,8 +150,8 @@ static bool
 copy_to(ConvertJob *job, VdDisk *target)
 {
     bool open_ended = vd_disk_is_open_ended(job->disks[0]);
-    bool ok = target_fits(job, target) && target_compresses(job, target) &&
-              copy_with_progress(job, target) && metadata_keep(job, target);
+    bool ok = target_fits(job, target) && copy_with_progress(job, target) &&
+              metadata_keep(job, target);
 
     if (ok && open_ended)
         job->total = vd_disk_size(target);

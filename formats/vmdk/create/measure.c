@@ -3,7 +3,7 @@
  *
  * From the same layouts that creating uses.  Exact for what is stored as it is:
  * headers, tables and whole grains; a bound for compressed records, each of
- * which takes at most encode_bound.
+ * which takes at most bound.
  *
  * Concurrency: asks for the source's map, which may yield.
  */
@@ -181,7 +181,7 @@ measure_co_grains(const VmdkNew *new, const VdMeasureSpec *spec,
     Counter grains = {.unit = grain_bytes(new)};
     /* Others have all of their tables from the beginning. */
     Counter tables = {.unit = cowd ? grains.unit * VMDK_COWD_GTES_PER_GT : 0};
-    uint64_t stored = stream ? vd_vmdk_driver.encode_bound : grains.unit;
+    uint64_t stored = stream ? vmdk_stream_records.bound : grains.unit;
     uint64_t fixed = all_fronts(new) + (stream ? VMDK_SECTOR : 0);
     uint64_t all = units(new, grains.unit);
 

@@ -124,6 +124,13 @@ encode_whole(int level, const void *src, uint8_t *dst, size_t *used,
                             dst + RECORD_HEAD, used, error);
 }
 
+const VdRecordFormat vmdk_stream_records = {
+    .name = "vmdk zlib 65536",
+    .unit = VMDK_GRAIN_SECTORS * VMDK_SECTOR,
+    .bound = 129 * VMDK_SECTOR,
+    .once = true,
+};
+
 bool
 vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
                    void *dst, size_t *dst_len, GError **error)

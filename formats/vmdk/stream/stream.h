@@ -55,6 +55,9 @@ bool vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
 bool vmdk_stream_decode(const void *record, size_t len, void *dst,
                         GError **error);
 
+/* What such records are. */
+extern const VdRecordFormat vmdk_stream_records;
+
 typedef struct VmdkStreamWriter VmdkStreamWriter;
 
 /* @file is an empty target whose descriptor has been written; records go behind
