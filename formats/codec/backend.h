@@ -34,22 +34,25 @@ typedef struct VdCodecBackend {
 extern const VdCodecBackend vd_codec_zlib;
 extern const VdCodecBackend vd_codec_libdeflate;
 extern const VdCodecBackend vd_codec_isal;
+extern const VdCodecBackend vd_codec_zstd; /* no deflate: none of the list */
 
 /* Those of this build, NULL-terminated, zlib first. */
 const VdCodecBackend *const *vd_codec_backends(void);
 
 /* Phrases that all backends use. */
 #define VD_CODEC_BAD "not a valid deflate stream"
+#define VD_CODEC_BAD_ZSTD "no valid Zstandard frames"
 #define VD_CODEC_BAD_HEADER "no zlib header"
 #define VD_CODEC_BAD_SUM "checksum (Adler-32) does not match"
 #define VD_CODEC_CUT "deflate stream is cut off"
+#define VD_CODEC_CUT_ZSTD "Zstandard frame is cut off"
 #define VD_CODEC_TOO_LONG "inflates to more than there is room for"
 
 /* -- contexts, reused (pool.c) --------------------------------------------- */
 
 typedef struct VdCodecSlot VdCodecSlot; /* idle contexts of one kind */
 
-/* @level 0: an inflater, which serves both frames. */
+/* @level 0: an inflater, which serves all frames of its library. */
 void *vd_codec_pool_get(const VdCodecBackend *backend, VdCodecFrame frame,
                         int level, VdCodecSlot **slot);
 void vd_codec_pool_put(VdCodecSlot *slot, void *ctx);

@@ -90,26 +90,55 @@ codec_native_level(const VdCodecBackend *backend, int level)
 }
 
 static const VdCodecBackend *
-codec_deflate_backend(int level)
+codec_zstd(void)
 {
-    const VdCodecBackend *b = codec_choice()->forced;
-
-    if (b)
-        return b;
-#ifdef __x86_64__
-    b = codec_find("isal");
-    if (b && codec_native_level(b, level) > 0)
-        return b;
+#ifdef VD_HAVE_ZSTD
+    return &vd_codec_zstd;
+#else
+    return NULL;
 #endif
-    b = codec_find("libdeflate");
-    return b ? b : &vd_codec_zlib;
 }
 
 static const VdCodecBackend *
-codec_inflate_backend(void)
+codec_isal_for(int level)
+{
+#ifdef __x86_64__
+    const VdCodecBackend *b = codec_find("isal");
+
+    return b && codec_native_level(b, level) > 0 ? b : NULL;
+#else
+    return NULL;
+#endif
+}
+
+/* libdeflate knows one window only. */
+static bool
+codec_can_deflate(const VdCodecBackend *backend, VdCodecFrame frame)
+{
+    return frame != VD_CODEC_RAW_4K || strcmp(backend->name, "libdeflate") != 0;
+}
+
+static const VdCodecBackend *
+codec_deflate_backend(VdCodecFrame frame, int level)
 {
     const VdCodecBackend *b = codec_choice()->forced;
 
+    if (frame == VD_CODEC_ZSTD)
+        return codec_zstd();
+    if (!b)
+        b = codec_isal_for(level);
+    if (!b)
+        b = codec_find("libdeflate");
+    return b && codec_can_deflate(b, frame) ? b : &vd_codec_zlib;
+}
+
+static const VdCodecBackend *
+codec_inflate_backend(VdCodecFrame frame)
+{
+    const VdCodecBackend *b = codec_choice()->forced;
+
+    if (frame == VD_CODEC_ZSTD)
+        return codec_zstd();
     if (!b)
         b = codec_find("libdeflate");
     if (!b)
@@ -134,6 +163,14 @@ codec_check_choice(GError **error)
                     names->str);
 }
 
+bool
+vd_codec_check(VdCodecFrame frame, GError **error)
+{
+    return frame != VD_CODEC_ZSTD || codec_zstd() ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "compression type zstd: this build has no libzstd");
+}
+
 size_t
 vd_codec_bound(size_t len)
 {
@@ -155,15 +192,10 @@ codec_run_deflate(const VdCodecBackend *backend, VdCodecFrame frame, int level,
     return used;
 }
 
-bool
-vd_codec_deflate(VdCodecFrame frame, int level, const void *src, size_t len,
-                 void *dst, size_t *dst_len, GError **error)
+static bool
+codec_check_job(VdCodecFrame frame, int level, size_t len, GError **error)
 {
-    const VdCodecBackend *backend;
-    size_t used;
-    int native;
-
-    if (!codec_check_choice(error))
+    if (!codec_check_choice(error) || !vd_codec_check(frame, error))
         return false;
     if (level < 1 || level > VD_CODEC_LEVEL_MAX ||
         codec_libdeflate_levels[level] == 0)
@@ -174,14 +206,36 @@ vd_codec_deflate(VdCodecFrame frame, int level, const void *src, size_t len,
         return vd_throw(error, VD_ERROR_LIMIT,
                         "cannot compress %zu bytes at once, at most %u", len,
                         VD_CODEC_MAX_BYTES);
+    return true;
+}
 
-    backend = codec_deflate_backend(level);
+bool
+vd_codec_shrink(VdCodecFrame frame, int level, const void *src, size_t len,
+                void *dst, size_t *dst_len, GError **error)
+{
+    const VdCodecBackend *backend;
+    int native;
+
+    if (!codec_check_job(frame, level, len, error))
+        return false;
+    backend = codec_deflate_backend(frame, level);
     native = codec_native_level(backend, level);
-    used = codec_run_deflate(backend, frame,
-                             native > 0 ? native : backend->max_level, src, len,
-                             dst, *dst_len);
+    *dst_len = codec_run_deflate(backend, frame,
+                                 native > 0 ? native : backend->max_level, src,
+                                 len, dst, *dst_len);
+    return true;
+}
+
+bool
+vd_codec_deflate(VdCodecFrame frame, int level, const void *src, size_t len,
+                 void *dst, size_t *dst_len, GError **error)
+{
+    size_t used = *dst_len;
+
+    if (!vd_codec_shrink(frame, level, src, len, dst, &used, error))
+        return false;
     /* ISA-L may refuse room that suffices: zlib never does. */
-    if (used == 0)
+    if (used == 0 && frame != VD_CODEC_ZSTD)
         used = codec_run_deflate(&vd_codec_zlib, frame, 1, src, len, dst,
                                  *dst_len);
     if (used == 0)
@@ -197,12 +251,12 @@ bool
 vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len, void *dst,
                  size_t *dst_len, GError **error)
 {
-    const VdCodecBackend *backend = codec_inflate_backend();
+    const VdCodecBackend *backend = codec_inflate_backend(frame);
     const char *problem;
     VdCodecSlot *slot;
     void *ctx;
 
-    if (!codec_check_choice(error))
+    if (!codec_check_choice(error) || !vd_codec_check(frame, error))
         return false;
     if (len > VD_CODEC_MAX_BYTES)
         return vd_throw(error, VD_ERROR_LIMIT,
@@ -223,14 +277,17 @@ static char *the_description;
 static void
 codec_make_description(void)
 {
-    const VdCodecBackend *deflate = codec_deflate_backend(VD_CODEC_LEVEL_FAST);
-    const VdCodecBackend *inflate = codec_inflate_backend();
+    const VdCodecBackend *deflate =
+        codec_deflate_backend(VD_CODEC_ZLIB, VD_CODEC_LEVEL_FAST);
+    const VdCodecBackend *inflate = codec_inflate_backend(VD_CODEC_ZLIB);
+    const VdCodecBackend *zstd = codec_zstd();
     bool others = deflate != &vd_codec_zlib && inflate != &vd_codec_zlib;
 
     the_description = g_strdup_printf(
-        "deflate %s %s, inflate %s %s%s%s", deflate->name, deflate->version(),
-        inflate->name, inflate->version(), others ? ", zlib " : "",
-        others ? vd_codec_zlib.version() : "");
+        "deflate %s %s, inflate %s %s%s%s%s%s", deflate->name,
+        deflate->version(), inflate->name, inflate->version(),
+        others ? ", zlib " : "", others ? vd_codec_zlib.version() : "",
+        zstd ? ", zstd " : "", zstd ? zstd->version() : "");
 }
 
 const char *

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/codec.h - deflate and inflate behind one table.
+/* formats/codec/codec.h - deflate and inflate behind one table; Zstandard.
  *
- * zlib is always there; libdeflate and ISA-L where the build found them.  The
+ * zlib is always there; libdeflate, ISA-L and libzstd where the build found
+ * them.  The
  * best is chosen per job and level (docs/FORMATS.md); VDISK_CODEC=zlib |
  * libdeflate | isal forces one.  Contexts are big: one per worker and job,
  * reused; never on a coroutine stack.  Thread-safe: contexts come from an
@@ -12,8 +13,11 @@
 #include "block/error.h"
 
 typedef enum VdCodecFrame {
-    VD_CODEC_ZLIB, /* RFC 1950: header and Adler-32, both checked */
-    VD_CODEC_RAW,  /* RFC 1951 */
+    VD_CODEC_ZLIB,   /* RFC 1950: header and Adler-32, both checked */
+    VD_CODEC_RAW,    /* RFC 1951 */
+    VD_CODEC_RAW_4K, /* the same, for readers with a window of 4 KiB: no match
+                        is further away */
+    VD_CODEC_ZSTD,   /* RFC 8878, frames behind one another */
 } VdCodecFrame;
 
 #define VD_CODEC_LEVEL_FAST 1
@@ -22,6 +26,9 @@ typedef enum VdCodecFrame {
 
 /* Largest input of one call, either way. */
 #define VD_CODEC_MAX_BYTES (UINT32_C(1) << 31)
+
+/* NOT_SUPPORTED if this build cannot read and write such streams. */
+bool vd_codec_check(VdCodecFrame frame, GError **error);
 
 /* Bytes that deflate of @len may need, with any of the libraries. */
 size_t vd_codec_bound(size_t len);
@@ -32,11 +39,17 @@ size_t vd_codec_bound(size_t len);
 bool vd_codec_deflate(VdCodecFrame frame, int level, const void *src,
                       size_t len, void *dst, size_t *dst_len, GError **error);
 
+/* The same, for what is stored as it is if it does not shrink: *dst_len, in:
+ * any room, becomes 0 if the stream does not fit. */
+bool vd_codec_shrink(VdCodecFrame frame, int level, const void *src, size_t len,
+                     void *dst, size_t *dst_len, GError **error);
+
 /* Inflate @src into at most *dst_len bytes; *dst_len becomes what came out.
  * More output than room, bad data or checksum: CORRUPT.  Bytes behind the
- * stream are ignored. */
+ * stream are ignored; Zstandard goes on frame by frame until the room is full
+ * or the bytes end. */
 bool vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len,
                       void *dst, size_t *dst_len, GError **error);
 
-/* "deflate isal 2.30, inflate libdeflate 1.14, zlib 1.2.13" */
+/* "deflate isal 2.30, inflate libdeflate 1.14, zlib 1.2.13, zstd 1.5.4" */
 const char *vd_codec_describe(void);

@@ -7,6 +7,8 @@
 
 #include <isa-l.h>
 
+#define ISAL_SMALL_WINDOW_BITS 12
+
 typedef struct {
     struct isal_zstream z;
     VdCodecFrame frame;
@@ -65,7 +67,8 @@ isal_deflate_block(void *ctx, const void *src, size_t len, void *dst,
     d->z.level = d->level;
     d->z.level_buf = d->level_buf;
     d->z.level_buf_size = d->level_buf_size;
-    d->z.gzip_flag = d->frame == VD_CODEC_RAW ? IGZIP_DEFLATE : IGZIP_ZLIB;
+    d->z.gzip_flag = d->frame == VD_CODEC_ZLIB ? IGZIP_ZLIB : IGZIP_DEFLATE;
+    d->z.hist_bits = d->frame == VD_CODEC_RAW_4K ? ISAL_SMALL_WINDOW_BITS : 0;
     d->z.flush = NO_FLUSH;
     d->z.end_of_stream = 1;
     d->z.next_in = (uint8_t *) src;
@@ -121,7 +124,7 @@ isal_inflate_block(void *ctx, VdCodecFrame frame, const void *src, size_t len,
     if (frame == VD_CODEC_ZLIB && !isal_header_is_good(src, len))
         return VD_CODEC_BAD_HEADER;
     isal_inflate_init(state);
-    state->crc_flag = frame == VD_CODEC_RAW ? ISAL_DEFLATE : ISAL_ZLIB;
+    state->crc_flag = frame == VD_CODEC_ZLIB ? ISAL_ZLIB : ISAL_DEFLATE;
     state->next_in = (uint8_t *) src;
     state->avail_in = (uint32_t) len;
     state->next_out = dst;

@@ -13,7 +13,7 @@
 #include <pthread.h>
 
 #define POOL_MAX_IDLE 16 /* per kind: the most workers a loop has */
-#define POOL_MAX_SLOTS 64
+#define POOL_MAX_SLOTS 128
 
 struct VdCodecSlot {
     const VdCodecBackend *backend;
@@ -37,7 +37,8 @@ pool_slot_locked(const VdCodecBackend *backend, VdCodecFrame frame, int level)
             slot->level == level)
             return slot;
 
-    /* 3 libraries: 12 + 9 + 3 levels in 2 frames and 3 inflaters. */
+    /* 4 libraries: 12 + 9 + 3 levels in at most 3 frames, 10 levels of
+     * Zstandard, and 4 inflaters. */
     g_assert(pool_n_slots < POOL_MAX_SLOTS);
     pool_n_slots++;
     *slot = (VdCodecSlot){.backend = backend, .frame = frame, .level = level};

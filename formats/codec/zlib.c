@@ -8,12 +8,13 @@
 #include <zlib.h>
 
 #define ZLIB_WINDOW_BITS 15
+#define ZLIB_SMALL_WINDOW_BITS 12
 #define ZLIB_MEM_LEVEL 8 /* zlib's default; its bound holds up to here */
 
 static int
 zlib_window_bits(VdCodecFrame frame)
 {
-    return frame == VD_CODEC_RAW ? -ZLIB_WINDOW_BITS : ZLIB_WINDOW_BITS;
+    return frame == VD_CODEC_ZLIB ? ZLIB_WINDOW_BITS : -ZLIB_WINDOW_BITS;
 }
 
 static void *
@@ -21,8 +22,11 @@ zlib_deflater_new(VdCodecFrame frame, int level)
 {
     z_stream *z = g_new0(z_stream, 1);
 
-    if (deflateInit2(z, level, Z_DEFLATED, zlib_window_bits(frame),
-                     ZLIB_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+    int bits = frame == VD_CODEC_RAW_4K ? -ZLIB_SMALL_WINDOW_BITS
+                                        : zlib_window_bits(frame);
+
+    if (deflateInit2(z, level, Z_DEFLATED, bits, ZLIB_MEM_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         g_error("zlib: no memory for a compressor");
     return z;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define GRAIN 65536
 
@@ -372,6 +373,154 @@ test_every_user_level_round_trips(void)
     }
 }
 
+/* What repeats itself after 5000 and 30000 bytes, and text. */
+static void
+fill_far(uint8_t *buf, size_t len)
+{
+    fill_text(buf, len);
+    fill_noise(buf, 20000);
+    memcpy(buf + 5000, buf, 5000);
+    memcpy(buf + 30000, buf, 5000);
+}
+
+/* A reader that really has no more than the last 4 KiB: zlib, given small
+ * room again and again. */
+static void
+assert_small_window_reads(const void *packed, size_t packed_len,
+                          const uint8_t *want, size_t want_len)
+{
+    z_stream z = {.next_in = (z_const Bytef *) packed,
+                  .avail_in = (uInt) packed_len};
+    uint8_t piece[512];
+    int status = Z_OK;
+
+    g_assert_cmpint(inflateInit2(&z, -12), ==, Z_OK);
+    while (status == Z_OK) {
+        size_t before = z.total_out;
+
+        z.next_out = piece;
+        z.avail_out = sizeof(piece);
+        status = inflate(&z, Z_NO_FLUSH);
+        g_assert_cmpint(status, >=, Z_OK);
+        g_assert_cmpmem(piece, z.total_out - before, want + before,
+                        z.total_out - before);
+    }
+    g_assert_cmpint(status, ==, Z_STREAM_END);
+    g_assert_cmpuint(z.total_out, ==, want_len);
+    g_assert_cmpint(inflateEnd(&z), ==, Z_OK);
+}
+
+static void
+test_small_window_is_kept(void)
+{
+    size_t len = 4 * GRAIN;
+    g_autofree uint8_t *plain = g_malloc(len);
+    g_autofree uint8_t *packed = g_malloc(len);
+
+    fill_far(plain, len);
+    for (int level = 1; level <= VD_CODEC_LEVEL_MAX; level++) {
+        size_t used = len;
+
+        if (level > VD_CODEC_LEVEL_BEST && level < VD_CODEC_LEVEL_MAX)
+            continue;
+        g_assert_true(vd_codec_shrink(VD_CODEC_RAW_4K, level, plain, len,
+                                      packed, &used, NULL));
+        g_assert_cmpuint(used, >, 0);
+        assert_small_window_reads(packed, used, plain, len);
+        assert_all_inflate(VD_CODEC_RAW, packed, used, plain, len);
+    }
+}
+
+static void
+test_small_window_in_every_environment(gconstpointer data)
+{
+    const VdCodecBackend *b = data;
+
+    if (g_test_subprocess()) {
+        g_setenv("VDISK_CODEC", b->name, TRUE);
+        test_small_window_is_kept();
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+}
+
+static void
+test_noise_does_not_shrink(void)
+{
+    static const VdCodecFrame frames[] = {VD_CODEC_RAW, VD_CODEC_RAW_4K,
+                                          VD_CODEC_ZSTD};
+    g_autofree uint8_t *plain = g_malloc(GRAIN);
+    g_autofree uint8_t *packed = g_malloc(GRAIN);
+
+    fill_noise(plain, GRAIN);
+    for (size_t i = 0; i < G_N_ELEMENTS(frames); i++) {
+        size_t used = GRAIN - 1;
+
+        if (!vd_codec_check(frames[i], NULL))
+            continue;
+        g_assert_true(
+            vd_codec_shrink(frames[i], 1, plain, GRAIN, packed, &used, NULL));
+        g_assert_cmpuint(used, ==, 0);
+    }
+}
+
+/* -- Zstandard ---------------------------------------------------------------
+ */
+
+/* Two frames of a half each; @used of both. */
+static void
+two_frames(const uint8_t *plain, uint8_t *packed, size_t *used)
+{
+    size_t first = GRAIN, second = GRAIN;
+
+    g_assert_true(vd_codec_shrink(VD_CODEC_ZSTD, 1, plain, GRAIN / 2, packed,
+                                  &first, NULL));
+    g_assert_true(vd_codec_shrink(VD_CODEC_ZSTD, 12, plain + GRAIN / 2,
+                                  GRAIN / 2, packed + first, &second, NULL));
+    g_assert_cmpuint(MIN(first, second), >, 0);
+    *used = first + second;
+}
+
+static void
+assert_zstd_fails(const uint8_t *packed, size_t len, size_t room)
+{
+    g_autofree uint8_t *out = g_malloc(room);
+    g_autoptr(GError) error = NULL;
+    size_t n = room;
+
+    if (vd_codec_inflate(VD_CODEC_ZSTD, packed, len, out, &n, &error))
+        g_assert_cmpuint(n, !=, GRAIN); /* whole frames, but not all */
+    else
+        g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+}
+
+static void
+test_zstd_reads_frame_by_frame(void)
+{
+    g_autofree uint8_t *plain = g_malloc(GRAIN);
+    g_autofree uint8_t *packed = g_malloc0(3 * GRAIN);
+    g_autofree uint8_t *out = g_malloc(GRAIN);
+    size_t used, n = GRAIN;
+
+    if (!vd_codec_check(VD_CODEC_ZSTD, NULL)) {
+        g_test_skip("built without libzstd");
+        return;
+    }
+    fill_text(plain, GRAIN);
+    two_frames(plain, packed, &used);
+    /* What is behind a full room is not ours to judge. */
+    memset(packed + used, 0xee, 100);
+    g_assert_true(
+        vd_codec_inflate(VD_CODEC_ZSTD, packed, used + 100, out, &n, NULL));
+    g_assert_cmpmem(out, n, plain, GRAIN);
+    for (size_t cut = 0; cut < used; cut += 97)
+        assert_zstd_fails(packed, cut, GRAIN);
+    assert_zstd_fails(packed, used, GRAIN - 1);
+    packed[0] ^= 1;
+    assert_zstd_fails(packed, used, GRAIN);
+}
+
 static void
 test_unknown_level_is_refused(void)
 {
@@ -528,6 +677,7 @@ main(int argc, char **argv)
     add_per_backend("too-little-room-is-told",
                     test_too_little_room_to_deflate_is_told);
     add_per_backend("environment-forces-it", test_environment_forces_codec);
+    add_per_backend("small-window", test_small_window_in_every_environment);
     g_test_add_func("/codec/environment-with-unknown-codec-is-refused",
                     test_environment_with_unknown_codec_is_refused);
     g_test_add_func("/codec/header-is-zlib-with-full-window",
@@ -536,6 +686,10 @@ main(int argc, char **argv)
                     test_bound_holds_for_incompressible_data);
     g_test_add_func("/codec/every-user-level-round-trips",
                     test_every_user_level_round_trips);
+    g_test_add_func("/codec/small-window-is-kept", test_small_window_is_kept);
+    g_test_add_func("/codec/noise-does-not-shrink", test_noise_does_not_shrink);
+    g_test_add_func("/codec/zstd-reads-frame-by-frame",
+                    test_zstd_reads_frame_by_frame);
     g_test_add_func("/codec/unknown-level-is-refused",
                     test_unknown_level_is_refused);
     g_test_add_func("/codec/bad-data-is-corrupt-and-says-why",
