@@ -153,28 +153,19 @@ describe_add_typed(GString *out, const VdOptionSpec *spec, const char *value)
     describe_add(out, spec->name, value);
 }
 
-/* What every format has, whether its table names it or not. */
-static void
-describe_add_common(GString *out, const VdCreatePlan *plan)
+/* What the plan keeps apart from the options; NULL: it is none of these. */
+static char *
+describe_common(const VdCreatePlan *plan, const char *name)
 {
-    char number[32];
-
-    if (plan->size != UINT64_MAX) {
-        (void) g_snprintf(number, sizeof(number), "%" G_GUINT64_FORMAT,
-                          plan->size);
-        describe_add(out, "size", number);
-    }
-    describe_add(out, "backing_file", plan->backing_file);
-    describe_add(out, "backing_fmt", plan->backing_format);
-}
-
-static bool
-describe_is_common(const char *name)
-{
-    static const char *const common[] = {"size", "backing_file", "backing_fmt",
-                                         NULL};
-
-    return g_strv_contains(common, name);
+    if (strcmp(name, "size") == 0)
+        return plan->size == UINT64_MAX
+                   ? NULL
+                   : g_strdup_printf("%" G_GUINT64_FORMAT, plan->size);
+    if (strcmp(name, "backing_file") == 0)
+        return g_strdup(plan->backing_file);
+    if (strcmp(name, "backing_fmt") == 0)
+        return g_strdup(plan->backing_format);
+    return NULL;
 }
 
 char *
@@ -187,11 +178,13 @@ vd_create_describe(const VdCreateParams *params, GError **error)
     if (plan == NULL)
         return NULL;
     out = g_string_new(NULL);
-    describe_add_common(out, plan);
     for (spec = plan->driver->create_options; spec->name != NULL; spec++) {
         const char *set = vd_options_peek(plan->options, spec->name);
+        g_autofree char *common = describe_common(plan, spec->name);
 
-        if (!describe_is_common(spec->name))
+        if (common)
+            describe_add(out, spec->name, common);
+        else
             describe_add_typed(out, spec, set ? set : spec->default_value);
     }
     return g_string_free(g_steal_pointer(&out), FALSE);
@@ -216,6 +209,15 @@ option_type_name(VdOptionType type)
     return "str";
 }
 
+static int
+option_infos_compare(const void *a, const void *b)
+{
+    const VdOptionInfo *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+/* By name; tables have the order in which "Formatting ..." tells them. */
 static VdOptionInfo *
 option_infos_new(const VdOptionSpec *table)
 {
@@ -233,6 +235,7 @@ option_infos_new(const VdOptionSpec *table)
 
         g_array_append_val(infos, info);
     }
+    g_array_sort(infos, option_infos_compare);
     return (VdOptionInfo *) (void *) g_array_free(infos, FALSE);
 }
 

@@ -68,7 +68,7 @@ typedef struct VdOptionSpec {
     const char *help;
     const char *const *choices; /* ENUM only */
     bool storage;               /* of the file below, not of the format */
-} VdOptionSpec;                 /* tables end with a NULL name */
+} VdOptionSpec; /* in the order of "Formatting"; tables end with a NULL name */
 
 /* Every key of @opts is in @table and has a value of its type; which of the
  * choices an ENUM is shows when it is taken. */

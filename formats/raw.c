@@ -215,12 +215,12 @@ static const char *const raw_prealloc_names[] = {"off", "metadata", "falloc",
                                                  "full", NULL};
 
 static const VdOptionSpec raw_create_options[] = {
-    VD_EXTENT_SIZE_ROW,
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
     VD_NO_COW_ROW,
     {"preallocation", VD_OPTION_ENUM, NULL,
      "Preallocation mode (allowed values: off, falloc, full)",
      raw_prealloc_names, true},
-    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    VD_EXTENT_SIZE_ROW,
     {NULL},
 };
 

@@ -229,18 +229,17 @@ new_co_measure(Qcow2New *new, const VdMeasureSpec *spec,
 {
     uint64_t tables = qcow2_new_disk_tables(new);
     uint64_t clusters = new->data_file ? 0 : qcow2_new_disk_clusters(new);
-    uint64_t cluster = qcow2_cluster_bytes(&new->hdr), used = 0,
-             used_tables = 0;
+    uint64_t cluster = qcow2_cluster_bytes(&new->hdr), used = 0;
     bool full = new->prealloc != VD_PREALLOC_OFF;
 
     if (!vd_blocks_co_count(spec, cluster, &used, error))
         return false;
-    used_tables = MIN(tables, used); /* no more than one for each */
     qcow2_new_lay_out(new, tables, clusters);
     result->fully_allocated = new->total *cluster;
-    if (!full)
-        qcow2_new_lay_out(new, used_tables, new->data_file ? 0 : used);
+    /* All of the metadata count, as for QEMU: the image may be filled later. */
     result->required = new->total *cluster;
+    if (!full && !new->data_file)
+        result->required -= (clusters - used) * cluster;
     return true;
 }
 

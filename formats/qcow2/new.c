@@ -7,6 +7,8 @@
  */
 #include "formats/qcow2/new.h"
 
+#include "block/file-hints.h"
+
 #include <inttypes.h>
 
 #define DEFAULT_CLUSTER (64u << 10)
@@ -22,32 +24,30 @@ static const char *const compat_names[] = {"0.10", "v2", "1.1", "v3", NULL};
 static const char *const compression_names[] = {"zlib", NULL};
 
 const VdOptionSpec qcow2_create_options[] = {
-    {"backing_file", VD_OPTION_STRING, NULL, "File name of a base image", NULL},
-    {"backing_fmt", VD_OPTION_STRING, NULL, "Image format of the base image",
-     NULL},
     {"cluster_size", VD_OPTION_SIZE, "65536", "qcow2 cluster size", NULL},
-    {"compat", VD_OPTION_ENUM, NULL,
-     "Compatibility level (v2 [0.10] or v3 [1.1])", compat_names},
+    {"extended_l2", VD_OPTION_BOOL, "off", "Extended L2 tables", NULL},
+    {"preallocation", VD_OPTION_ENUM, NULL,
+     "Preallocation mode (allowed values: off, metadata, falloc, full)",
+     prealloc_names},
     {"compression_type", VD_OPTION_ENUM, "zlib",
      "Compression method used for image cluster compression",
      compression_names},
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    {"compat", VD_OPTION_ENUM, NULL,
+     "Compatibility level (v2 [0.10] or v3 [1.1])", compat_names},
+    {"backing_file", VD_OPTION_STRING, NULL, "File name of a base image", NULL},
+    {"backing_fmt", VD_OPTION_STRING, NULL, "Image format of the base image",
+     NULL},
     {"data_file", VD_OPTION_STRING, NULL, "File name of an external data file",
      NULL},
     {"data_file_raw", VD_OPTION_BOOL, NULL,
      "The external data file must stay valid as a raw image", NULL},
-    {"extended_l2", VD_OPTION_BOOL, "off", "Extended L2 tables", NULL},
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
     {"lazy_refcounts", VD_OPTION_BOOL, "off", "Postpone refcount updates",
      NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
-    {"preallocation", VD_OPTION_ENUM, NULL,
-     "Preallocation mode (allowed values: off, metadata, falloc, full)",
-     prealloc_names},
     {"refcount_bits", VD_OPTION_NUMBER, "16",
      "Width of a reference count entry in bits", NULL},
-    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    VD_NO_COW_ROW,
+    VD_EXTENT_SIZE_ROW,
     {NULL},
 };
 
@@ -247,9 +247,9 @@ check_size(const Qcow2New *new, GError **error)
         (new->n_reftable << new->hdr.cluster_bits) <= QCOW2_MAX_REFTABLE_BYTES)
         return true;
     return vd_throw(error, VD_ERROR_LIMIT,
-                    "a disk of %" PRIu64 " bytes needs an L1 table of %" PRIu64
-                    " entries or a refcount table of %" PRIu64
-                    " bytes; use a larger cluster size",
+                    "The image size is too large (try using a larger cluster "
+                    "size): %" PRIu64 " bytes need an L1 table of %" PRIu64
+                    " entries and a refcount table of %" PRIu64 " bytes",
                     new->hdr.size, tables,
                     new->n_reftable << new->hdr.cluster_bits);
 }

@@ -88,15 +88,29 @@ qcow2_co_open_data_file(Qcow2State *s, VdOptions *opts, GError **error)
     return s->data != NULL;
 }
 
+/* "json:{...}" and "file:x" are no paths: they mean the same from everywhere.
+ */
+static char *
+parent_name(const Qcow2State *s)
+{
+    size_t n = strcspn(s->backing_name, ":/");
+
+    return s->backing_name[n] == ':'
+               ? g_strdup(s->backing_name)
+               : vd_path_combine(vd_node_name(s->file), s->backing_name);
+}
+
 static bool
 qcow2_co_open_parent(Qcow2State *s, GError **error)
 {
     VdOpenFlags flags = vd_node_flags(s->node);
+    g_autofree char *name = NULL;
 
     if (!s->backing_name || (flags & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)))
         return true;
-    return vd_node_co_open_parent(s->node, s->backing_name,
-                                  s->ext.backing_format, error) != NULL;
+    name = parent_name(s);
+    return vd_node_co_open_parent(s->node, name, s->ext.backing_format,
+                                  error) != NULL;
 }
 
 bool

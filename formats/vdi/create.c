@@ -11,6 +11,7 @@
  */
 #include "formats/vdi/vdi.h"
 
+#include "block/file-hints.h"
 #include "block/transaction.h"
 #include "formats/blocks/new.h"
 
@@ -22,15 +23,13 @@ static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_METADATA,
                                        VD_PREALLOC_FALLOC, VD_PREALLOC_FULL};
 
 const VdOptionSpec vdi_create_options[] = {
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
+    {"static", VD_OPTION_BOOL, "off", "VDI static (pre-allocated) image", NULL},
     {"preallocation", VD_OPTION_ENUM, NULL,
      "Preallocation mode (allowed values: off, metadata, falloc, full)",
      prealloc_names},
-    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
-    {"static", VD_OPTION_BOOL, "off", "VDI static (pre-allocated) image", NULL},
+    VD_NO_COW_ROW,
+    VD_EXTENT_SIZE_ROW,
     {NULL},
 };
 

@@ -12,6 +12,7 @@
  */
 #include "formats/vhd/vhd.h"
 
+#include "block/file-hints.h"
 #include "block/transaction.h"
 #include "formats/blocks/new.h"
 
@@ -32,20 +33,18 @@ static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
 static const char *const subformat_names[] = {"dynamic", "fixed", NULL};
 
 const VdOptionSpec vhd_create_options[] = {
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
-    {"force_size", VD_OPTION_BOOL, NULL,
-     "Accepted for compatibility: sizes are never rounded to a geometry", NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
-    {"preallocation", VD_OPTION_ENUM, NULL,
-     "Preallocation mode of fixed disks (allowed values: off, falloc, full)",
-     prealloc_names},
     {"size", VD_OPTION_SIZE, NULL, "Virtual disk size", NULL},
     {"subformat", VD_OPTION_ENUM, NULL,
      "Type of virtual hard disk format. Supported formats are {dynamic "
      "(default) | fixed} ",
      subformat_names},
+    {"force_size", VD_OPTION_BOOL, NULL,
+     "Accepted for compatibility: sizes are never rounded to a geometry", NULL},
+    {"preallocation", VD_OPTION_ENUM, NULL,
+     "Preallocation mode of fixed disks (allowed values: off, falloc, full)",
+     prealloc_names},
+    VD_NO_COW_ROW,
+    VD_EXTENT_SIZE_ROW,
     {NULL},
 };
 

@@ -14,6 +14,7 @@
  */
 #include "formats/vhdx/vhdx.h"
 
+#include "block/file-hints.h"
 #include "block/transaction.h"
 #include "formats/blocks/new.h"
 
@@ -29,28 +30,26 @@ static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_FALLOC,
 static const char *const subformat_names[] = {"dynamic", "fixed", NULL};
 
 const VdOptionSpec vhdx_create_options[] = {
-    {"block_size", VD_OPTION_SIZE, NULL,
+    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size; max of 64TB.", NULL},
+    {"log_size", VD_OPTION_SIZE, "1048576", "Log size; min 1MB.", NULL},
+    {"block_size", VD_OPTION_SIZE, "0",
      "Block Size; min 1MB, max 256MB. 0 means auto-calculate based on image "
      "size.",
      NULL},
-    {"block_state_zero", VD_OPTION_BOOL, NULL,
-     "Accepted for compatibility: blocks that are not there read as zeroes "
-     "anyway",
-     NULL},
-    {"extent_size_hint", VD_OPTION_SIZE, NULL,
-     "Extent size hint for the image file, 0 to disable", NULL},
-    {"log_size", VD_OPTION_SIZE, NULL, "Log size; min 1MB.", NULL},
     {"logical_sector_size", VD_OPTION_SIZE, NULL,
      "Bytes of a sector as the guest sees it: 512 (default) or 4096", NULL},
-    {"nocow", VD_OPTION_BOOL, NULL,
-     "Turn off copy-on-write (valid only on btrfs)", NULL},
-    {"preallocation", VD_OPTION_ENUM, NULL,
-     "Preallocation mode (allowed values: off, falloc, full)", prealloc_names},
-    {"size", VD_OPTION_SIZE, NULL, "Virtual disk size; max of 64TB.", NULL},
     {"subformat", VD_OPTION_ENUM, NULL,
      "VHDX format type, can be either 'dynamic' or 'fixed'. Default is "
      "'dynamic'.",
      subformat_names},
+    {"block_state_zero", VD_OPTION_BOOL, NULL,
+     "Accepted for compatibility: blocks that are not there read as zeroes "
+     "anyway",
+     NULL},
+    {"preallocation", VD_OPTION_ENUM, NULL,
+     "Preallocation mode (allowed values: off, falloc, full)", prealloc_names},
+    VD_NO_COW_ROW,
+    VD_EXTENT_SIZE_ROW,
     {NULL},
 };
 

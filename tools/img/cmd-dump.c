@@ -15,6 +15,7 @@
 #include "tools/img/range.h"
 #include "tools/json.h"
 #include "tools/output.h"
+#include "tools/signals.h"
 
 #define DUMP_USAGE 2
 #define DUMP_DEFAULT 512
@@ -157,7 +158,7 @@ dump_walk(const RangeJob *job, VdDisk *disk, Dump *dump)
     uint64_t end = job->off + job->len, step;
 
     for (uint64_t off = job->off; off < end; off += step) {
-        step = ferror(stdout) ? 0 : dump_step(job, disk, dump, off, buf);
+        step = signals_stopped() ? 0 : dump_step(job, disk, dump, off, buf);
         if (!step)
             return false;
     }

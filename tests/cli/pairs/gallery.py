@@ -21,6 +21,10 @@ SPLITS = ("ts.vmdk", "tf.vmdk")
 CHAINS = ("c.vmdk", "g.vmdk", "sub/c.vmdk", "absolute.vmdk")
 MAPPED = RAWS + SPARSES + SPLITS + ("f.vmdk",) + CHAINS
 IMAGES = MAPPED + ("s.vmdk",)
+# Of other formats; those in VDISKS are found by probing.
+QCOW2S = ("q.qcow2", "qc.qcow2", "q2.qcow2", "qx.qcow2", "qz.qcow2",
+          "qd.qcow2", "qs.qcow2", "sub/q.qcow2")
+VDISKS = QCOW2S + ("d.vhd", "h.vhdx", "i.vdi", "t.vdi")
 # Made by vdisk-img.
 BY_US = ("ours/a.vmdk", "ours/s.vmdk", "ours/f.vmdk", "ours/c.vmdk")
 # What cannot be opened as what it is.  No pairs, since ours does better
@@ -65,10 +69,10 @@ class Gallery:
                   "-F", "vmdk", name)
         self.write(name, *writes)
 
-    def write(self, name, *commands):
+    def write(self, name, *commands, form="vmdk"):
         words = [word for command in commands for word in ("-c", command)]
         if words:
-            self.tool("qemu-io", "-f", "vmdk", *words, name)
+            self.tool("qemu-io", "-f", form, *words, name)
 
     def edited(self, source, target, *edits):
         """@target is @source with bytes overwritten or text replaced."""
@@ -127,6 +131,34 @@ def make_vmdks(g):
     for name in ("with space.vmdk", "comma,comma.vmdk",
                  "\u00fcn\u00ef.vmdk", "target.vmdk"):
         shutil.copy(g.path("empty.vmdk"), g.path(name))
+
+
+def make_others(g):
+    """qcow2 plain, with a parent, of version 2, with subclusters, compressed,
+    with a data file and with a snapshot; VHD, VHDX, VDI."""
+    for name, options in (("q", "compat=1.1"), ("q2", "compat=0.10"),
+                          ("qx", "extended_l2=on,cluster_size=128k"),
+                          ("qd", "data_file=qd.data,data_file_raw=on"),
+                          ("qs", "refcount_bits=8")):
+        g.tool("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o",
+               options, "content.raw", name + ".qcow2")
+    g.tool("qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2",
+           "content.raw", "qz.qcow2")
+    for name, parent in (("qc", "q"), ("sub/q", "../a")):
+        form = "qcow2" if parent == "q" else "vmdk"
+        g.tool("qemu-img", "create", "-q", "-f", "qcow2", "-b",
+               "%s.%s" % (parent, form), "-F", form, name + ".qcow2")
+        g.write(name + ".qcow2", "write -P 2 1M 64k", "write -z 64k 64k",
+                form="qcow2")
+    g.tool("qemu-img", "snapshot", "-c", "first", "qs.qcow2")
+    g.write("qs.qcow2", "write -P 2 1M 64k", form="qcow2")
+    for name, form, options in (
+            ("d.vhd", "vpc", "subformat=dynamic,force_size=on"),
+            ("f.vhd", "vpc", "subformat=fixed,force_size=on"),
+            ("h.vhdx", "vhdx", "subformat=dynamic"),
+            ("i.vdi", "vdi", "static=off"), ("t.vdi", "vdi", "static=on")):
+        g.tool("qemu-img", "convert", "-f", "raw", "-O", form, "-o", options,
+               "content.raw", name)
 
 
 def make_damaged(g):
@@ -191,5 +223,6 @@ def make(directory):
     g = Gallery(directory)
     make_raws(g)
     make_vmdks(g)
+    make_others(g)
     make_damaged(g)
     make_by_us(g)

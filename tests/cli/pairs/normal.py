@@ -16,6 +16,8 @@ OUR_DATA_KEYS = (
     "long-content-id", "uuid", "encoding", "header-version", "zeroed-grain",
     "embedded-descriptor", "parent-hint", "change-tracking",
     "dirty-shutdown")
+# QEMU tells nothing specific of these.
+UNTOLD = ("vpc", "vhdx", "vdi")
 OUR_DESCRIPTOR_KEYS = ("encoding", "isNativeSnapshot", "ddb.longContentID",
                        "ddb.uuid")
 # What importers ask of a streamOptimized image: a SCSI adapter and its
@@ -27,6 +29,7 @@ IDE_MAX_CYLINDERS = 16383
 OUR_CHECK_KEYS = (
     "image-end-offset", "total-clusters", "allocated-clusters",
     "fragmented-clusters", "compressed-clusters")
+COUNTED = (".qcow2",)
 OUR_EXTENT_KEYS = ("access", "offset")
 
 
@@ -67,6 +70,8 @@ def bitmap_image(text):
 def thin_info(info):
     """Our keys of an info object, and the format of a sparse extent in the
     image's own file, which qemu-img leaves empty (img-cli.md 8.1 [D])."""
+    if info["format"] in UNTOLD:
+        info.pop("format-specific", None)
     data = info.get("format-specific", {}).get("data", {})
     for key in OUR_DATA_KEYS:
         data.pop(key, None)
@@ -97,11 +102,15 @@ def ours_info_human(words, text):
     if words[:1] != ["info"] or "Format specific" not in text:
         return text
     kept, skipping, image, extent = [], None, None, None
+    untold = re.search("^file format: (%s)$" % "|".join(UNTOLD), text, re.M)
     for line in text.split("\n"):
         indent = len(line) - len(line.lstrip())
         if skipping is not None and indent > skipping:
             continue
         skipping = None
+        if untold and line == "Format specific information:":
+            skipping = 0
+            continue
         key = line.strip().split(":")[0].replace(" ", "-")
         if ((indent == 4 and key in OUR_DATA_KEYS) or
                 (indent == 12 and key in OUR_EXTENT_KEYS)):
@@ -121,7 +130,8 @@ def ours_info_human(words, text):
 def ours_check(words, text):
     """qemu-img counts no clusters of a VMDK and finds nothing in it that is
     a note, not an error (img-cli.md 8.3)."""
-    if words[:1] != ["check"]:
+    if words[:1] != ["check"] or any(
+            words[-1].endswith(e) for e in COUNTED):
         return text
     if text.startswith("{"):
         document = json.loads(text)

@@ -4,7 +4,8 @@
 Raw files and flat extents: byte for byte, data and holes alike.  VMDK: the
 same descriptor (but for the content ID drawn by lot), the same bytes for the
 guest and the same parts of them stored, as qemu-img sees them; where in its
-file an image stores a grain is its own affair.
+file an image stores a grain is its own affair.  Other formats: the same bytes,
+the same parts stored and the same info, as qemu-img sees them.
 """
 import json
 import os
@@ -18,6 +19,7 @@ SPARSE_MAGIC = b"KDMV"
 DESCRIPTOR_MAGIC = b"# Disk DescriptorFile"
 DESCRIPTOR_MAX = 20 << 10
 PROBE = 4096
+FORMATS = {".qcow2": "qcow2", ".vhd": "vpc", ".vhdx": "vhdx", ".vdi": "vdi"}
 
 
 def check(qemu, stage, names):
@@ -30,6 +32,10 @@ def check(qemu, stage, names):
 
 
 def check_file(qemu, name, paths):
+    form = FORMATS.get(os.path.splitext(name)[1])
+    if form:
+        check_other(qemu, name, form, paths)
+        return
     # First of all: what is preallocated counts as data once it is in memory.
     ranges = [stored(path) for path in paths]
     heads = [head_of(path) for path in paths]
@@ -83,6 +89,26 @@ def check_vmdk(qemu, name, paths, heads):
     assert_equal(maps[0], maps[1], name + ": map")
 
 
+def check_other(qemu, name, form, paths):
+    """Alike to QEMU, but for where in the file things lie."""
+    result = run([qemu, "compare", "-U", "-f", form, "-F", form, *paths])
+    assert_equal((0, b"Images are identical.\n"),
+                 (result.code, result.stdout), str(result))
+    maps = [map_of(qemu, path, form) for path in paths]
+    assert_equal(maps[0], maps[1], name + ": map")
+    infos = [info_of(qemu, path, form) for path in paths]
+    assert_equal(infos[0], infos[1], name + ": info")
+
+
+def info_of(qemu, path, form):
+    result = run([qemu, "info", "-U", "-f", form, "--output=json", path])
+    assert_equal(0, result.code, str(result))
+    info = json.loads(result.stdout)
+    for key in ("filename", "actual-size", "full-backing-filename"):
+        info.pop(key, None)
+    return info
+
+
 def descriptor_of(head):
     start = head.find(DESCRIPTOR_MAGIC)
     if start < 0:
@@ -91,9 +117,9 @@ def descriptor_of(head):
     return normal.descriptor(text)
 
 
-def map_of(qemu, path):
+def map_of(qemu, path, form="vmdk"):
     """What is stored where in the image; not where in its file."""
-    result = run([qemu, "map", "-U", "-f", "vmdk", "--output=json", path])
+    result = run([qemu, "map", "-U", "-f", form, "--output=json", path])
     assert_equal(0, result.code, str(result))
     runs = []
     for entry in json.loads(result.stdout):

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""formats - invocations about qcow2, VHD, VHDX and VDI.
+
+No pairs, since ours tells more: `check` of VHD, which qemu-img cannot; `map` of
+VHD, VHDX and VDI, where blocks that are not stored count as present for
+qemu-img, VHD's sector bitmaps and a data file's holes as data, and VHDX's data
+as lying nowhere; block sizes of VHDX that others refuse, sizes of VHD that are
+rounded to a geometry (other-formats.md B.2).
+"""
+from pairs.gallery import QCOW2S, VDISKS
+from pairs.table import Pair, each, left, upto
+
+FORMS = ("", "--output=json")
+FIXED = ("-f vpc f.vhd",)
+WITHOUT_SNAPSHOTS = tuple(i for i in VDISKS if i != "qs.qcow2")
+# But human-readable, "qx.qcow2" would do: QEMU tells places of subclusters that
+# are not stored.
+MAPPED = tuple(i for i in QCOW2S if i not in ("qd.qcow2", "qx.qcow2"))
+TARGETS = (("qcow2", "x.qcow2", ""),
+           ("vpc", "x.vhd", "-o force_size=on"),
+           ("vhdx", "x.vhdx", "-o block_size=8M"),
+           ("vdi", "x.vdi", ""))
+
+
+def create(form, name, options, sizes=("10M",)):
+    return each("create -f %s -o {option} %s {size}" % (form, name),
+                option=options, size=sizes)
+
+
+PAIRS = [
+    *each("info {form} {image}", form=FORMS,
+          image=WITHOUT_SNAPSHOTS + FIXED),
+    *each("map {form} {image}", form=FORMS, image=MAPPED),
+    *each("check {form} {image}", form=FORMS,
+          image=QCOW2S + ("h.vhdx", "i.vdi", "t.vdi")),
+    *each("info --backing-chain {form} {image}", form=FORMS,
+          image=("qc.qcow2", "sub/q.qcow2", "q.qcow2")),
+    *each("measure {form} {image}", form=FORMS, image=VDISKS + FIXED),
+    *each("measure -O qcow2 {form} {image}", form=FORMS,
+          image=("q2.qcow2", "a.raw", "dots.raw", "odd.raw", "a.vmdk",
+                 "i.vdi")),
+    *each("measure -O qcow2 {form} {option} --size {size}", form=FORMS,
+          option=("", "-o cluster_size=4k", "-o cluster_size=2M",
+                  "-o extended_l2=on", "-o compat=0.10",
+                  "-o refcount_bits=1", "-o preallocation=full"),
+          size=("0", "1M", "1000000", "1T")),
+    *each("compare {a} {b}", a=VDISKS, b=("content.raw",)),
+    *each("convert -O raw {image} x.raw", image=VDISKS + FIXED),
+    *[row for form, name, options in TARGETS
+      for row in each("convert -f raw -O %s %s {source} %s" %
+                      (form, options, name),
+                      source=("a.raw", "full.raw", "dots.raw", "b.raw"))],
+    *[row for form, name, options in TARGETS
+      for row in each("create -f %s %s {flags} %s {size}" %
+                      (form, options, name),
+                      flags=("", "-q"),
+                      size=("10M", "1G", "100000", "", "x"))],
+    *create("qcow2", "x.qcow2", (
+        "cluster_size=512", "cluster_size=4k", "cluster_size=2M",
+        "cluster_size=4M", "cluster_size=100", "cluster_size=x",
+        "compat=0.10", "compat=1.1", "compat=v2", "compat=v3",
+        "refcount_bits=1", "refcount_bits=64", "refcount_bits=3",
+        "refcount_bits=128", "compat=0.10,refcount_bits=8",
+        "lazy_refcounts=on", "compat=0.10,lazy_refcounts=on",
+        "extended_l2=on", "extended_l2=on,cluster_size=4k",
+        "compat=0.10,extended_l2=on", "preallocation=metadata",
+        "preallocation=falloc", "preallocation=full",
+        "compression_type=zlib", "data_file_raw=on", "frob=1",
+        "size=5M")),
+    *upto("(try using a larger cluster size)", [
+        "measure -O qcow2 -o cluster_size=512 --size 1T"]),
+    *create("vpc", "x.vhd", ("subformat=dynamic,force_size=on", "frob=1")),
+    *create("vhdx", "x.vhdx", (
+        "subformat=dynamic,block_size=8M", "subformat=fixed,block_size=8M",
+        "block_size=1M", "log_size=2M,block_size=8M", "log_size=x",
+        "block_size=8M,block_state_zero=off", "frob=1")),
+    *create("vdi", "x.vdi", ("static=off", "static=x", "preallocation=off",
+                             "frob=1")),
+    # The contents are another row's; here a block of zeroes is one that QEMU
+    # wrote, or that we do not store.
+    *[Pair(row, apart={"x.vdi": "what of it is written zeroes"})
+      for row in create("vdi", "x.vdi", ("static=on", "preallocation=full"))],
+    *[Pair(row, apart={"x.vhd": "what of it is written zeroes"})
+      for row in create("vpc", "x.vhd", ("subformat=fixed,force_size=on",))],
+    # Ours tells which values there are.
+    *upto("x.qcow2: ", create("qcow2", "x.qcow2", (
+        "compat=frob", "preallocation=frob", "compression_type=frob"))),
+    *[left("x.vhd", row, "x.vhd: ")
+      for row in create("vpc", "x.vhd", ("subformat=frob",))],
+    *[left("x.vhdx", row, "x.vhdx: ")
+      for row in create("vhdx", "x.vhdx", ("subformat=frob",
+                                           "block_size=3M"))],
+    *upto("x.vdi: ", create("vdi", "x.vdi", ("preallocation=frob",))),
+    # qemu-img could not find the data file where x.qcow2 is kept.
+    *[Pair(row, apart={"x.qcow2": "its data file is kept elsewhere"})
+      for row in create("qcow2", "x.qcow2", (
+          "data_file=x.data", "data_file=x.data,data_file_raw=on"))],
+    *each("create -f qcow2 -b {parent} x.qcow2", parent=(
+        "q.qcow2 -F qcow2", "a.vmdk -F vmdk", "a.raw -F raw", "a.raw",
+        "missing -F raw", "q.qcow2 -F frob")),
+    *each("create -f qcow2 -b {parent} x.qcow2 20M", parent=(
+        "q.qcow2 -F qcow2", "a.vmdk -F vmdk", "d.vhd -F vpc",
+        "h.vhdx -F vhdx", "i.vdi -F vdi")),
+    *each("create -f {form} -b a.raw -F raw x 10M",
+          form=("vpc", "vhdx", "vdi")),
+    *each("convert -O qcow2 -B {parent} -F qcow2 {source} x.qcow2",
+          parent=("q.qcow2",), source=("qc.qcow2", "q.qcow2", "a.vmdk")),
+    *upto("Could not open 'a.raw': ", each(
+        "info -f {form} a.raw", form=("qcow2", "vpc", "vhdx", "vdi"))),
+]
