@@ -27,6 +27,7 @@
 #include "io/vec.h"
 
 #define VD_DRIVER_ABI 1
+#define VD_PROBE_TAIL_BYTES 512u
 
 typedef enum VdDriverKind {
     VD_DRIVER_PROTOCOL, /* a leaf: talks to storage */
@@ -375,6 +376,13 @@ struct VdDriver {
     bool (*co_read_on)(VdNode *node, void *buf, size_t len, size_t *got,
                        GError **error);
     bool (*co_find_end)(VdNode *node, GError **error);
+
+    /* Formats that show at the end of the file only.  What stands there in a
+     * raw disk is its guest's choice, so the last bytes (@tail, up to
+     * VD_PROBE_TAIL_BYTES; @size is the file's) are looked at only if nobody
+     * knows the first ones and the name ends in one of these, in any case. */
+    const char *const *tail_names;
+    bool (*probe_tail)(const uint8_t *tail, size_t len, uint64_t size);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -36,13 +36,15 @@ struct VdNode {
     VdOpenFlags flags;
     VdReqFlags data_flags, zero_flags; /* what the driver handles itself */
     bool growable;                     /* writes may reach beyond the end */
-    bool raw_guessed;    /* nobody said raw: the head must stay unrecognised */
-    bool parent_missing; /* has one, but it was not to be opened */
-    VdNode *parent;      /* next link of the chain */
-    struct VdChainSkip *skip; /* made by the first small read */
-    VdTrackList writes;       /* in flight */
-    uint64_t write_gen;       /* counts writes that have ended */
-    VdEpochs *epochs;         /* of the whole graph: own_epochs of its top */
+    bool raw_guessed; /* nobody said raw: the head must stay unrecognised */
+    const VdDriver *tail_guard; /* of these: and not be known to this one by
+                                   its tail; NULL = cannot */
+    bool parent_missing;        /* has one, but it was not to be opened */
+    VdNode *parent;             /* next link of the chain */
+    struct VdChainSkip *skip;   /* made by the first small read */
+    VdTrackList writes;         /* in flight */
+    uint64_t write_gen;         /* counts writes that have ended */
+    VdEpochs *epochs;           /* of the whole graph: own_epochs of its top */
 
     uint64_t flushed_gen; /* value of write_gen that is on disk */
     bool flushing;

@@ -11,6 +11,7 @@
 #include "block/name.h"
 #include "block/options-internal.h"
 #include "block/overlay.h"
+#include "block/registry.h"
 #include "block/rw.h"
 
 #include <string.h>
@@ -153,6 +154,7 @@ open_co_probed(VdNode *node, VdOptions *opts, GError **error)
         return false;
     if ((driver->caps & VD_CAP_RAW) && vd_node_is_writable(node)) {
         node->raw_guessed = true;
+        node->tail_guard = vd_registry_find_tail(vd_node_name(file));
         warn_guessed(node);
     }
     return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/probe.c - recognising a format by the first bytes of a file.
+/* block/probe.c - recognising a format by the first bytes of a file,
+ * or by its last ones if the name allows that.
  *
  * Concurrency: the file belongs to a node that is being opened.
  */
@@ -7,6 +8,22 @@
 
 #include "block/registry.h"
 #include "block/rw.h"
+
+/* Rather than @raw, if the name and the end of @file say so. */
+static const VdDriver *
+probe_co_tail(VdNode *file, const VdDriver *raw, GError **error)
+{
+    const VdDriver *driver = vd_registry_find_tail(vd_node_name(file));
+    uint8_t tail[VD_PROBE_TAIL_BYTES];
+    size_t len = MIN(file->size, sizeof(tail));
+
+    if (!driver || vd_node_limits(file)->open_ended)
+        return raw;
+    if (!vd_node_co_pread(file, file->size - len, tail, len, error))
+        return vd_prefix_null(error, "Could not read image for determining "
+                                     "its format: ");
+    return driver->probe_tail(tail, len, file->size) ? driver : raw;
+}
 
 const VdDriver *
 vd_probe_co_driver(VdNode *file, GError **error)
@@ -29,5 +46,5 @@ vd_probe_co_driver(VdNode *file, GError **error)
                      "%s: looks like format '%s' as well as '%s'; taken for "
                      "the first",
                      vd_node_name(file), found->name, runner_up->name);
-    return found;
+    return found->caps & VD_CAP_RAW ? probe_co_tail(file, found, error) : found;
 }

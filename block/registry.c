@@ -81,3 +81,27 @@ vd_registry_probe(const uint8_t *head, size_t len, uint64_t size,
         *runner_up = second;
     return best ? best : find_raw();
 }
+
+static bool
+ends_in_any(const char *filename, const char *const *endings)
+{
+    size_t len = strlen(filename);
+
+    for (; *endings; endings++) {
+        size_t n = strlen(*endings);
+
+        if (n <= len && !g_ascii_strcasecmp(filename + len - n, *endings))
+            return true;
+    }
+    return false;
+}
+
+const VdDriver *
+vd_registry_find_tail(const char *filename)
+{
+    for (const VdDriver *const *d = vd_registry_table(); *d; d++) {
+        if ((*d)->probe_tail && ends_in_any(filename, (*d)->tail_names))
+            return *d;
+    }
+    return NULL;
+}

@@ -74,8 +74,9 @@ target_co_descend(VdNode **node, uint64_t *off, uint64_t len, GError **error)
     bool ok = true;
 
     while (ok && ((*node)->driver->caps & VD_CAP_RAW))
-        ok = vd_is_guarded(*node, *off) ? throw_by_buffers(*node, error)
-                                        : step_co_down(node, off, len, error);
+        ok = vd_is_guarded(*node, *off, *off + len)
+                 ? throw_by_buffers(*node, error)
+                 : step_co_down(node, off, len, error);
     return ok;
 }
 

@@ -95,9 +95,11 @@ bool vd_change_co_zeroes(VdNode *node, VdChange *change, uint64_t off,
 /* -- guard (rw-guard.c) ---------------------------------------------------- */
 
 static inline bool
-vd_is_guarded(const VdNode *node, uint64_t off)
+vd_is_guarded(const VdNode *node, uint64_t off, uint64_t end)
 {
-    return G_UNLIKELY(node->raw_guessed) && off < VD_PROBE_BYTES;
+    return G_UNLIKELY(node->raw_guessed) &&
+           (off < VD_PROBE_BYTES ||
+            (node->tail_guard && end + VD_PROBE_TAIL_BYTES > node->size));
 }
 
 /* REFUSED if the disk would no longer look raw with @src (NULL = @len zeroes)

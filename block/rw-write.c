@@ -25,14 +25,14 @@ pads_end(const VdNode *node, uint64_t off, uint64_t end)
 }
 
 /* The bytes that must not change under a serialising request: whole units,
- * the guarded head, or all that follows if the end itself moves.  False if
+ * the guarded parts, or all that follows if the end itself moves.  False if
  * the request need not be serialising. */
 static bool
 serialising_range(const VdNode *node, uint64_t *off, uint64_t *end)
 {
     uint64_t align = node->limits.request_align;
     bool pads = pads_end(node, *off, *end);
-    bool guarded = vd_is_guarded(node, *off);
+    bool guarded = vd_is_guarded(node, *off, *end);
 
     if (vd_is_aligned(node, *off, *end - *off) && !guarded)
         return false;
@@ -40,7 +40,7 @@ serialising_range(const VdNode *node, uint64_t *off, uint64_t *end)
     *end = (*end + align - 1) / align * align;
     if (guarded)
         *end = MAX(*end, VD_PROBE_BYTES);
-    if (pads)
+    if (pads || (guarded && node->tail_guard))
         *end = UINT64_MAX;
     return true;
 }
@@ -171,7 +171,7 @@ write_co_tracked(VdNode *node, VdChange *change, uint64_t off,
     /* Again: the size may have changed while we waited. */
     if (!vd_check_write(node, "write", off, src->len, error))
         return false;
-    if (vd_is_guarded(node, off) &&
+    if (vd_is_guarded(node, off, off + src->len) &&
         !vd_guard_co_check(node, off, src, src->len, error))
         return false;
     if (!is_worth_zeroing(node, src))

@@ -196,7 +196,7 @@ zero_co_tracked(VdNode *node, VdChange *change, uint64_t off, uint64_t len,
     /* Again: the size may have changed while we waited. */
     if (!vd_check_write(node, "write of zeroes", off, len, error))
         return false;
-    if (vd_is_guarded(node, off) &&
+    if (vd_is_guarded(node, off, off + len) &&
         !vd_guard_co_check(node, off, NULL, len, error))
         return false;
     return vd_change_co_zeroes(node, change, off, len, error);

@@ -15,11 +15,23 @@
 
 #define PROBE_SURE 100
 
-/* Of a fixed disk the beginning tells nothing. */
+/* Of a fixed disk the beginning tells nothing, and its end only what a guest
+ * may have put there: it counts where the name says VHD. */
+static const char *const vhd_tail_names[] = {".vhd", ".vpc", NULL};
+
 static int
 vhd_probe(const uint8_t *head, size_t len, uint64_t size, const char *filename)
 {
     return vhd_footer_is_magic(head, len) ? PROBE_SURE : 0;
+}
+
+static bool
+vhd_probe_tail(const uint8_t *tail, size_t len, uint64_t size)
+{
+    size_t n = size % VHD_SECTOR == VHD_OLD_FOOTER_BYTES ? VHD_OLD_FOOTER_BYTES
+                                                         : VHD_FOOTER_BYTES;
+
+    return len >= n && vhd_footer_is_sound(tail + len - n, n);
 }
 
 static bool
@@ -108,6 +120,8 @@ const VdDriver vd_vhd_driver = {
     .state_size = sizeof(VhdState),
     .create_options = vhd_create_options,
     .probe = vhd_probe,
+    .tail_names = vhd_tail_names,
+    .probe_tail = vhd_probe_tail,
     .co_open = vhd_co_open,
     .co_finish = vhd_co_flush_to_os,
     .co_close = vhd_co_close,
