@@ -49,6 +49,10 @@ typedef struct VdBlocksOps {
     VdPagesPut co_put;
 } VdBlocksOps;
 
+typedef struct VdBlocksRange {
+    uint64_t off, len;
+} VdBlocksRange;
+
 /* What a format knows about its image. */
 typedef struct VdBlocksSpec {
     const VdBlocksOps *ops;
@@ -62,6 +66,9 @@ typedef struct VdBlocksSpec {
                              may take the place of */
     uint32_t unit, phase; /* new blocks begin, front included, at a multiple of
                              unit, plus phase */
+    uint64_t absent;      /* entry of a block without a place */
+    const GArray *others; /* of VdBlocksRange, ascending: what is in the file
+                             behind first and no block; NULL = nothing */
     uint32_t interleave;  /* after so many entries comes one of another kind;
                              0 = never */
 } VdBlocksSpec;
@@ -121,6 +128,18 @@ bool vd_blocks_co_lookup(VdBlocks *blocks, uint64_t off, uint64_t len,
 void vd_blocks_clamp_to_file(VdRun *run);
 bool vd_blocks_co_flush(VdBlocks *blocks, GError **error);
 
+/* The next place that a block may begin at. */
+uint64_t vd_blocks_place_behind(const VdBlocks *blocks, uint64_t end);
+/* Blocks end at @end; but nothing is placed inside the file. */
+void vd_blocks_set_end(VdBlocks *blocks, uint64_t end);
+/* blocks->end and next are known then. */
+bool vd_blocks_co_find_end(VdBlocks *blocks, GError **error);
+/* A place for block @i, whose bytes are at @from: they are there, too. */
+bool vd_blocks_co_move(VdBlocks *blocks, uint64_t index, uint64_t from,
+                       GError **error);
+/* The first byte of the data of a new block; all around it is a hole. */
+bool vd_blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error);
+
 /* Before anything of the image is changed. */
 bool vd_blocks_co_begin(VdBlocks *blocks, GError **error);
 
@@ -132,8 +151,27 @@ typedef struct VdBlocksSurvey {
     uint64_t end;        /* of the last one in the file */
     uint64_t bad;        /* entries that name no place */
     uint64_t shared;     /* entries that name the place of another */
+    uint64_t leaked;     /* blocks that would fit between those that there are,
+                            and behind them */
+    GArray *wrong;       /* in: takes the VdBlocksWrong; NULL = not wanted */
 } VdBlocksSurvey;
+
+typedef struct VdBlocksWrong {
+    uint64_t index; /* of the block */
+    bool shared;    /* else bad */
+} VdBlocksWrong;
 
 /* Look at every entry.  @result may be NULL, else what is wrong is told. */
 bool vd_blocks_co_survey(VdBlocks *blocks, VdBlocksSurvey *survey,
                          VdCheckResult *result, GError **error);
+
+/* NOT_SUPPORTED for repairs and profiles that no such format has. */
+bool vd_blocks_check_params(const VdNode *node, const VdCheckParams *params,
+                            GError **error);
+/* What every check tells. */
+void vd_blocks_fill_result(const VdBlocks *blocks, const VdBlocksSurvey *survey,
+                           VdCheckResult *result);
+
+/* Mend what a survey finds wrong: a bad entry has lost its block and becomes
+ * absent, a shared place is copied for each.  *fixed counts. */
+bool vd_blocks_co_mend(VdBlocks *blocks, uint64_t *fixed, GError **error);

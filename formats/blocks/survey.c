@@ -31,6 +31,18 @@ tell(const Walk *walk, uint64_t index, const char *what)
 }
 
 static void
+note_wrong(Walk *walk, uint64_t index, bool shared)
+{
+    VdBlocksSurvey *survey = walk->survey;
+    VdBlocksWrong wrong = {index, shared};
+
+    survey->bad += !shared;
+    survey->shared += shared;
+    if (survey->wrong)
+        g_array_append_val(survey->wrong, wrong);
+}
+
+static void
 note_place(Walk *walk, uint64_t index, uint64_t off)
 {
     const VdBlocks *blocks = walk->blocks;
@@ -42,7 +54,7 @@ note_place(Walk *walk, uint64_t index, uint64_t off)
     if (off < blocks->spec.first + blocks->spec.front ||
         off >= vd_pages_file_bytes(&blocks->spec.table, blocks->file)) {
         tell(walk, index, "no place in the file");
-        survey->bad++;
+        note_wrong(walk, index, false);
         return;
     }
     if (walk->places->len) {
@@ -68,7 +80,7 @@ look_at(Walk *walk, uint64_t index, uint64_t value)
         break;
     case VD_BLOCK_BAD:
         tell(walk, index, "nothing that there can be");
-        walk->survey->bad++;
+        note_wrong(walk, index, false);
         break;
     case VD_BLOCK_ABSENT:
     case VD_BLOCK_ZERO:
@@ -101,8 +113,47 @@ find_shared(Walk *walk)
         if (place->off >= place[-1].off + whole)
             continue;
         tell(walk, place->index, "the place of another block");
-        walk->survey->shared++;
+        note_wrong(walk, place->index, true);
     }
+}
+
+/* -- gaps ------------------------------------------------------------------ */
+
+static uint64_t
+blocks_in_gap(const VdBlocks *blocks, uint64_t from, uint64_t to)
+{
+    uint64_t len = blocks->spec.front + (uint64_t) blocks->spec.block_bytes;
+
+    return to > from ? (to - from) / len : 0;
+}
+
+/* Places are ascending by now. */
+static void
+count_leaked(Walk *walk)
+{
+    const VdBlocks *blocks = walk->blocks;
+    const GArray *others = blocks->spec.others;
+    uint64_t at = blocks->spec.first, size = vd_node_size(blocks->file);
+    unsigned i = 0, k = 0, n = others ? others->len : 0;
+
+    while (i < walk->places->len || k < n) {
+        const Place *place = &g_array_index(walk->places, Place, i);
+        VdBlocksRange next = {0};
+
+        if (i < walk->places->len)
+            next = (VdBlocksRange){place->off - blocks->spec.front,
+                                   blocks->spec.front +
+                                       (uint64_t) blocks->spec.block_bytes};
+        if (i == walk->places->len ||
+            (k < n && g_array_index(others, VdBlocksRange, k).off < next.off))
+            next = g_array_index(others, VdBlocksRange, k++);
+        else
+            i++;
+        walk->survey->leaked += blocks_in_gap(blocks, at, next.off);
+        at = MAX(at, next.off + next.len);
+    }
+    walk->survey->leaked +=
+        blocks_in_gap(blocks, at, size - MIN(size, blocks->spec.tail));
 }
 
 bool
@@ -112,7 +163,7 @@ vd_blocks_co_survey(VdBlocks *blocks, VdBlocksSurvey *survey,
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(Place));
     Walk walk = {blocks, survey, result, places};
 
-    *survey = (VdBlocksSurvey){0};
+    *survey = (VdBlocksSurvey){.wrong = survey->wrong};
     for (uint64_t i = 0; i < blocks->n; i++) {
         uint64_t value = 0;
 
@@ -122,5 +173,6 @@ vd_blocks_co_survey(VdBlocks *blocks, VdBlocksSurvey *survey,
         look_at(&walk, i, value);
     }
     find_shared(&walk);
+    count_leaked(&walk);
     return true;
 }

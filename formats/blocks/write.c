@@ -20,21 +20,31 @@
 
 /* -- places ---------------------------------------------------------------- */
 
-/* The next place that a block may begin at. */
-static uint64_t
-place_behind(const VdBlocks *blocks, uint64_t end)
+uint64_t
+vd_blocks_place_behind(const VdBlocks *blocks, uint64_t end)
 {
     uint64_t unit = blocks->spec.unit, phase = blocks->spec.phase;
 
     return (end + unit - 1 - phase) / unit * unit + phase;
 }
 
-static bool
-blocks_co_find_end(VdBlocks *blocks, GError **error)
+void
+vd_blocks_set_end(VdBlocks *blocks, uint64_t end)
 {
-    VdBlocksSurvey survey;
-    uint64_t end;
+    uint64_t size = MAX(vd_node_size(blocks->file), blocks->spec.tail);
 
+    end = MAX(end, size - blocks->spec.tail);
+    blocks->end = MAX(end, blocks->spec.first);
+    blocks->next = vd_blocks_place_behind(blocks, blocks->end);
+}
+
+bool
+vd_blocks_co_find_end(VdBlocks *blocks, GError **error)
+{
+    VdBlocksSurvey survey = {0};
+
+    if (blocks->next)
+        return true;
     if (!vd_blocks_co_survey(blocks, &survey, NULL, error))
         return false;
     if (survey.bad || survey.shared)
@@ -47,21 +57,17 @@ blocks_co_find_end(VdBlocks *blocks, GError **error)
                         vd_node_name(blocks->file), survey.bad, survey.shared);
     if (blocks->next)
         return true; /* somebody was quicker */
-    end = MAX(vd_node_size(blocks->file), blocks->spec.tail);
-    end = MAX(survey.end, end - blocks->spec.tail);
-    blocks->end = MAX(end, blocks->spec.first);
-    blocks->next = place_behind(blocks, blocks->end);
+    vd_blocks_set_end(blocks, survey.end);
     return true;
 }
 
-/* The first byte of the data of a new block; all around it is a hole. */
-static bool
-blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
+bool
+vd_blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
 {
     const VdBlocksOps *ops = blocks->spec.ops;
     uint64_t named = 0;
 
-    if (G_UNLIKELY(!blocks->next) && !blocks_co_find_end(blocks, error))
+    if (G_UNLIKELY(!blocks->next) && !vd_blocks_co_find_end(blocks, error))
         return false;
     *off = blocks->next + blocks->spec.front;
     if (*off > (uint64_t) VD_MAX_SIZE - 2 * (uint64_t) blocks->spec.unit -
@@ -74,7 +80,7 @@ blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
                         "%" G_GUINT64_FORMAT " of the file",
                         vd_node_name(blocks->file), *off);
     blocks->end = *off + blocks->spec.block_bytes;
-    blocks->next = place_behind(blocks, blocks->end);
+    blocks->next = vd_blocks_place_behind(blocks, blocks->end);
     blocks->grown = true;
     return true;
 }
@@ -107,7 +113,7 @@ blocks_co_allocate(VdBlocks *blocks, uint64_t off, const VioVec *src,
     uint64_t index = off >> blocks->shift, place = 0;
     uint64_t within = off & (blocks->spec.block_bytes - 1);
 
-    if (!blocks_co_reserve(blocks, &place, error))
+    if (!vd_blocks_co_reserve(blocks, &place, error))
         return false;
     return (!ops->co_front || ops->co_front(blocks, index, place, error)) &&
            vd_node_co_pwritev(blocks->file, place + within, src, 0, error) &&

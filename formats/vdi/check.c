@@ -8,16 +8,22 @@
 #define ALLOCATED_AT 388
 #define OLD_ALLOCATED_AT 368
 
+static uint64_t
+count_places(const VdiState *s, const VdBlocksSurvey *survey)
+{
+    const VdBlocksSpec *spec = &s->blocks->spec;
+
+    return survey->end > spec->first
+               ? (survey->end - spec->first + spec->unit - 1) / spec->unit
+               : 0;
+}
+
 /* Places behind the count would be given away a second time by VirtualBox. */
 static void
 check_count(const VdiState *s, const VdBlocksSurvey *survey,
             VdCheckResult *result)
 {
-    const VdBlocksSpec *spec = &s->blocks->spec;
-    uint64_t places =
-        survey->end > spec->first
-            ? (survey->end - spec->first + spec->unit - 1) / spec->unit
-            : 0;
+    uint64_t places = count_places(s, survey);
 
     if (places > s->hdr.n_allocated)
         vd_finding_add(result, VD_FINDING_CORRUPTION, vd_node_name(s->file),
@@ -29,23 +35,42 @@ check_count(const VdiState *s, const VdBlocksSurvey *survey,
         result->leaks += s->hdr.n_allocated - survey->allocated;
 }
 
+static bool
+count_co_mend(VdiState *s, uint64_t *fixed, GError **error)
+{
+    VdBlocksSurvey survey = {0};
+    uint64_t places;
+
+    if (!vd_blocks_co_survey(s->blocks, &survey, NULL, error))
+        return false;
+    places = count_places(s, &survey);
+    if (places <= s->hdr.n_allocated)
+        return true;
+    if (!vd_blocks_co_begin(s->blocks, error) ||
+        !vdi_co_store_count(s, (uint32_t) places, error) ||
+        !vd_node_co_flush(s->file, error))
+        return false;
+    ++*fixed;
+    return true;
+}
+
 bool
 vdi_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
              GError **error)
 {
     VdiState *s = vd_node_state(node);
-    VdBlocksSurvey survey;
+    VdBlocksSurvey survey = {0};
 
-    if (params->repair)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "VDI images cannot be repaired");
-    if (!vd_blocks_co_flush(s->blocks, error) ||
-        !vd_blocks_co_survey(s->blocks, &survey, result, error))
+    if (!vd_blocks_check_params(node, params, error) ||
+        !vd_blocks_co_flush(s->blocks, error))
+        return false;
+    if ((params->repair & VD_REPAIR_ALL) &&
+        (!vd_blocks_co_mend(s->blocks, &result->corruptions_fixed, error) ||
+         !count_co_mend(s, &result->corruptions_fixed, error)))
+        return false;
+    if (!vd_blocks_co_survey(s->blocks, &survey, result, error))
         return false;
     check_count(s, &survey, result);
-    result->total_clusters = s->blocks->n;
-    result->allocated_clusters = survey.allocated;
-    result->fragmented_clusters = survey.fragmented;
-    result->image_end_offset = survey.end;
+    vd_blocks_fill_result(s->blocks, &survey, result);
     return true;
 }

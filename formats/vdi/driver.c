@@ -34,6 +34,7 @@ const VdDriver vd_vdi_driver = {
     .co_pwritev = vd_blocks_node_co_pwritev,
     .co_write_zeroes = vd_blocks_node_co_write_zeroes,
     .co_discard = vd_blocks_node_co_discard,
+    .co_resize = vdi_co_resize,
     .co_flush_to_os = vd_blocks_node_co_flush,
     .get_info = vdi_get_info,
     .describe = vdi_describe,

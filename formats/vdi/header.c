@@ -216,6 +216,20 @@ vdi_header_set_allocated(const VdiHeader *hdr, uint8_t *raw, uint32_t n)
 }
 
 void
+vdi_header_set_layout(const VdiHeader *hdr, uint8_t *raw)
+{
+    const Layout *at = hdr->old ? &layout_0 : &layout_1;
+
+    vd_put_le64(raw + at->size, hdr->size);
+    vd_put_le32(raw + at->blocks, hdr->n_blocks);
+    vdi_header_set_allocated(hdr, raw, hdr->n_allocated);
+    if (hdr->old)
+        return;
+    vd_put_le32(raw + TABLE_AT, hdr->table_off);
+    vd_put_le32(raw + DATA_AT, hdr->data_off);
+}
+
+void
 vdi_header_set_modified(const VdiHeader *hdr, uint8_t *raw,
                         const uint8_t uuid[VD_UUID_BYTES])
 {

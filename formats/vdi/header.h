@@ -47,6 +47,8 @@ bool vdi_header_decode(VdiHeader *hdr, const uint8_t *raw, const char *name,
 void vdi_header_encode(const VdiHeader *hdr, uint8_t raw[VDI_HEADER_BYTES]);
 /* Change what changes in the life of an image. */
 void vdi_header_set_allocated(const VdiHeader *hdr, uint8_t *raw, uint32_t n);
+/* Where things are, and how many; of version 0: how many. */
+void vdi_header_set_layout(const VdiHeader *hdr, uint8_t *raw);
 void vdi_header_set_modified(const VdiHeader *hdr, uint8_t *raw,
                              const uint8_t uuid[VD_UUID_BYTES]);
 

@@ -53,15 +53,20 @@ vdi_co_begin(VdBlocks *blocks, GError **error)
     return vdi_co_store_header(s, error);
 }
 
+bool
+vdi_co_store_count(VdiState *s, uint32_t n, GError **error)
+{
+    s->hdr.n_allocated = n;
+    vdi_header_set_allocated(&s->hdr, s->raw, n);
+    return vdi_co_store_header(s, error);
+}
+
 static bool
 vdi_co_note_end(VdBlocks *blocks, GError **error)
 {
-    VdiState *s = blocks->spec.format;
     uint64_t places = (blocks->next - blocks->spec.first) / blocks->spec.unit;
 
-    s->hdr.n_allocated = (uint32_t) places;
-    vdi_header_set_allocated(&s->hdr, s->raw, s->hdr.n_allocated);
-    return vdi_co_store_header(s, error);
+    return vdi_co_store_count(blocks->spec.format, (uint32_t) places, error);
 }
 
 const VdBlocksOps vdi_blocks_ops = {
@@ -94,10 +99,9 @@ disk_size(const VdiHeader *hdr)
     return (hdr->size + VDI_SECTOR - 1) / VDI_SECTOR * VDI_SECTOR;
 }
 
-static bool
-open_blocks(VdNode *node, VdiState *s, GError **error)
+VdBlocks *
+vdi_blocks_new(VdiState *s, const VdiHeader *hdr, GError **error)
 {
-    const VdiHeader *hdr = &s->hdr;
     VdBlocksSpec spec = {
         .ops = &vdi_blocks_ops,
         .format = s,
@@ -105,13 +109,20 @@ open_blocks(VdNode *node, VdiState *s, GError **error)
         .size = disk_size(hdr),
         .block_bytes = hdr->block_bytes,
         .first = hdr->data_off,
+        .absent = VDI_ABSENT,
         .front = hdr->extra_bytes,
         .unit = hdr->block_bytes + hdr->extra_bytes,
     };
 
     spec.phase = hdr->data_off % spec.unit;
-    vd_node_set_size(node, spec.size);
-    s->blocks = vd_blocks_new(node, s->file, &spec, error);
+    return vd_blocks_new(s->node, s->file, &spec, error);
+}
+
+static bool
+open_blocks(VdiState *s, GError **error)
+{
+    vd_node_set_size(s->node, disk_size(&s->hdr));
+    s->blocks = vdi_blocks_new(s, &s->hdr, error);
     return s->blocks != NULL;
 }
 
@@ -136,7 +147,7 @@ vdi_co_open(VdNode *node, VdOptions *opts, GError **error)
     if (!s->file || !vdi_co_take_header(s, error))
         return false;
     vd_node_set_name(node, vd_node_name(s->file));
-    if (!check_kind(s, error) || !open_blocks(node, s, error) ||
+    if (!check_kind(s, error) || !open_blocks(s, error) ||
         !vdi_parent_co_open(s, opts, error)) {
         vdi_co_close(node);
         return false;

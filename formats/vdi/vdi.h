@@ -25,8 +25,13 @@ bool vdi_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
                     GError **error);
 bool vdi_co_check(VdNode *node, const VdCheckParams *params,
                   VdCheckResult *result, GError **error);
+bool vdi_co_resize(VdNode *node, const VdResize *how, GError **error);
 void vdi_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vdi_describe(VdNode *node);
 
+/* The count of places in the header. */
+bool vdi_co_store_count(VdiState *s, uint32_t n, GError **error);
+/* Blocks as @hdr tells of them. */
+VdBlocks *vdi_blocks_new(VdiState *s, const VdiHeader *hdr, GError **error);
 /* The parent of a differencing disk, if the node is to have it. */
 bool vdi_parent_co_open(VdiState *s, VdOptions *opts, GError **error);

@@ -24,7 +24,7 @@ vhd_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
              GError **error)
 {
     VhdState *s = vd_node_state(node);
-    VdBlocksSurvey survey;
+    VdBlocksSurvey survey = {0};
 
     if (params->repair)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,

@@ -219,6 +219,7 @@ open_blocks(VhdState *s, GError **error)
         .size = vd_node_size(s->node),
         .block_bytes = hdr->block_bytes,
         .first = (end + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR,
+        .absent = VHD_ABSENT,
         .front = front,
         .tail = (uint32_t) s->footer_bytes,
         .unit = DATA_ALIGN,

@@ -161,25 +161,18 @@ vhdx_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
               GError **error)
 {
     VhdxState *s = vd_node_state(node);
-    VdBlocksSurvey survey;
+    VdBlocksSurvey survey = {0};
 
-    if (params->repair & ~(unsigned) (VD_REPAIR_ALL | VD_REPAIR_LEAKS))
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "there is no such repair of VHDX images");
-    if (params->profile)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "there is no profile \"%s\" for VHDX images",
-                        params->profile);
-    if (!vd_blocks_co_flush(s->blocks, error) ||
+    if (!vd_blocks_check_params(node, params, error) ||
+        !vd_blocks_co_flush(s->blocks, error) ||
         (params->repair & VD_REPAIR_ALL && !check_co_mend(s, result, error)))
         return false;
     check_copies(s, result);
     if (!vd_blocks_co_survey(s->blocks, &survey, result, error) ||
         !check_co_bitmaps(s, result, error))
         return false;
-    result->total_clusters = s->blocks->n;
-    result->allocated_clusters = survey.allocated;
-    result->fragmented_clusters = survey.fragmented;
-    result->image_end_offset = survey.end;
+    if (!s->meta.has_parent)
+        result->leaks += survey.leaked;
+    vd_blocks_fill_result(s->blocks, &survey, result);
     return true;
 }

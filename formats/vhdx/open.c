@@ -236,6 +236,8 @@ open_blocks(VhdxState *s, GError **error)
         .block_bytes = meta->block_bytes,
         .first = VHDX_MIB,
         .unit = VHDX_MIB,
+        .absent = VHDX_NOT_PRESENT,
+        .others = meta->has_parent ? NULL : s->regions.taken,
         .interleave = vhdx_chunk_ratio(meta),
     };
 

@@ -2,6 +2,8 @@
 /* formats/vhdx/region.h - which parts of a VHDX file are no payload. */
 #pragma once
 
+#include "formats/blocks/blocks.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,9 +11,7 @@
 #define VHDX_REGION_TABLE_BYTES 65536u
 #define VHDX_REGION_TABLE_AT(i) (UINT64_C(65536) * (3 + (i)))
 
-typedef struct VhdxRange {
-    uint64_t off, len;
-} VhdxRange;
+typedef VdBlocksRange VhdxRange;
 
 typedef struct VhdxRegions {
     VhdxRange table, metadata; /* table of blocks ("BAT") */
