@@ -343,8 +343,7 @@ typedef struct VdInfo {
     char *backing_filename;      /* as stored; NULL = none */
     char *full_backing_filename; /* resolved */
     char *backing_format;
-    GVariant *specific; /* a{sv}, keys in output order; NULL = none; bytes of
-                           file names that are no UTF-8 stand as U+FFFD */
+    GVariant *specific; /* a{sv}, keys in output order; NULL = none */
 } VdInfo;
 
 VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);

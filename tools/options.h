@@ -39,6 +39,8 @@ typedef struct Command {
     const char *example;      /* operands and options of a common use */
     const CmdOption *options; /* ends with code 0 */
     int usage_status;         /* exit code of wrong usage */
+    int unwritten_status;     /* of a result that stdout, or a log that its file
+                                 did not take; 0 = 1 */
     int (*run)(const struct Command *command, int argc, char **argv);
 } Command;
 

@@ -111,6 +111,19 @@ qcow2_co_flush_to_os(VdNode *node, GError **error)
     return ok;
 }
 
+/* The last cluster of the file becomes whole: there are readers that make up
+ * what a file lacks.  Only once nobody else makes it longer. */
+static bool
+qcow2_co_complete_cluster(Qcow2State *s, GError **error)
+{
+    uint64_t size = vd_node_size(s->file);
+    uint64_t part = size & (qcow2_cluster_bytes(&s->hdr) - 1);
+
+    return !part || vd_node_co_truncate(
+                        s->file, size - part + qcow2_cluster_bytes(&s->hdr),
+                        VD_PREALLOC_OFF, error);
+}
+
 /* No request is on its way any more, so what rests can go, too. */
 bool
 qcow2_co_finish(VdNode *node, GError **error)
@@ -124,7 +137,7 @@ qcow2_co_finish(VdNode *node, GError **error)
             !qcow2_sliced_is_dirty(s->refcounts->sliced))
             break;
     }
-    return true;
+    return !s->begun || qcow2_co_complete_cluster(s, error);
 }
 
 /* -- the first change ------------------------------------------------------ */

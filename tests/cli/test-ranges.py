@@ -105,6 +105,41 @@ def _():
             raise Failed("other bytes")
 
 
+def dump_until(place, stdout, words, first=0):
+    """Its end once @stdout, or who reads it, has had enough."""
+    child = subprocess.Popen([VDISK_IMG, "dump", *words], cwd=place.dir,
+                             stdout=stdout, stderr=subprocess.PIPE)
+    if first:
+        child.stdout.read(first)
+        child.stdout.close()
+    try:
+        err = child.stderr.read().decode()
+        return child.wait(timeout=60), err
+    finally:
+        child.stderr.close()
+        child.kill()
+        child.wait()
+
+
+@suite.case("dump ends when its reader has seen enough")
+def _():
+    with Place() as place:
+        with open(place.path("noise"), "wb") as f:
+            f.write(random.Random(1).randbytes(2 * MIB))
+        got = dump_until(place, subprocess.PIPE, ["-l", "2M", "noise"], 100)
+    assert_equal((-signal.SIGPIPE, ""), got, "dump")
+
+
+@suite.case("dump ends where its output has no room")
+def _():
+    with Place() as place, open("/dev/full", "wb") as full:
+        with open(place.path("noise"), "wb") as f:
+            f.write(random.Random(1).randbytes(2 * MIB))
+        code, err = dump_until(place, full, ["-l", "2M", "noise"])
+    assert_equal((1, "vdisk-img: error while writing the result: "
+                  "No space left on device\n"), (code, err), "dump")
+
+
 @suite.case("dump of a huge hole reads nothing")
 def _():
     with Place() as place:

@@ -2,13 +2,14 @@
 /* tests/support/random-life.c - what may happen to a disk, at random, against a
  * model in memory.
  *
- *   random-life [-f FORMAT] [-s SEED] [-n COUNT] [-m MAX_MIB] [-x WHAT] IMAGE
- *               MODEL
+ *   random-life [-f FORMAT] [-s SEED] [-n COUNT] [-m MAX_MIB] [-x WHAT] [-i]
+ *               IMAGE MODEL
  *
  *   -f FORMAT: vmdk if not given
  *   -x grow, -x compact, -x child: leave these out (of kinds that cannot)
+ *   -i: IMAGE reads as MODEL does already; else as zeroes
  *
- * Opens IMAGE, which reads as zeroes, and does COUNT operations to it: writes,
+ * Opens IMAGE and does COUNT operations to it: writes,
  * zeroes, discards, reads, flushes, reopenings with a check, growing,
  * compacting, and children that are made, written and committed.  Every read is
  * compared with the model; at the end the whole disk is.  MODEL then gets the
@@ -485,9 +486,26 @@ print_warning(const char *message, void *unused)
         fprintf(stderr, "random-life: warning: %s\n", message);
 }
 
+/* Zeroes, or what @path has. */
+static bool
+start_model(Subject *s, const char *path, GError **error)
+{
+    g_autofree char *was = NULL;
+    gsize len = 0;
+
+    s->model = g_malloc0(s->life->max_size);
+    if (!path)
+        return true;
+    if (!g_file_get_contents(path, &was, &len, error))
+        return false;
+    memcpy(s->model, was, MIN(len, s->size));
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
+    bool has_model = false;
     Life life = {.format = "vmdk",
                  .max_size = 24u << 20,
                  .can_grow = true,
@@ -499,7 +517,7 @@ main(int argc, char **argv)
     GError *error = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "f:s:n:m:x:")) != -1) {
+    while ((option = getopt(argc, argv, "f:s:n:m:x:i")) != -1) {
         if (option == 'f')
             life.format = optarg;
         else if (option == 's')
@@ -508,6 +526,8 @@ main(int argc, char **argv)
             count = (unsigned) atoi(optarg);
         else if (option == 'm')
             life.max_size = (uint64_t) atoi(optarg) << 20;
+        else if (option == 'i')
+            has_model = true;
         else if (option != 'x' || !take_word_off(&life, optarg))
             return 2;
     }
@@ -522,10 +542,12 @@ main(int argc, char **argv)
     s.path = argv[optind];
     s.size = size_of_image(life.ctx, s.path, life.format);
     life.max_size = MAX(life.max_size, s.size);
-    s.model = g_malloc0(life.max_size);
-    live(&s, count);
-    if (!g_file_set_contents(argv[optind + 1], (char *) s.model,
-                             (gssize) s.size, &error))
+    if (start_model(&s, has_model ? argv[optind + 1] : NULL, &error)) {
+        live(&s, count);
+        (void) g_file_set_contents(argv[optind + 1], (char *) s.model,
+                                   (gssize) s.size, &error);
+    }
+    if (error)
         fprintf(stderr, "random-life: %s\n", error->message);
     g_free(s.model);
     g_rand_free(life.rand);

@@ -24,9 +24,9 @@ def read_with_qemu(image, fmt="vmdk"):
         return raw_nz64k(raw)
 
 
-def read_with_library(library, image):
+def read_with_library(library, program, *words):
     """Through its Python binding."""
-    result = run([os.path.join(HERE, library + "-read.py"), image])
+    result = run([os.path.join(HERE, program), *words])
     if result.code == 77:
         raise Skip("python3-%s is not installed" % library)
     if result.code != 0:
@@ -36,11 +36,15 @@ def read_with_library(library, image):
 
 
 def read_with_libvmdk(image):
-    return read_with_library("libvmdk", image)
+    return read_with_library("libvmdk", "libvmdk-read.py", image)
 
 
 def read_with_libvhdi(image):
-    return read_with_library("libvhdi", image)
+    return read_with_library("libvhdi", "libyal-read.py", "pyvhdi", image)
+
+
+def read_with_libqcow(image):
+    return read_with_library("libqcow", "libyal-read.py", "pyqcow", image)
 
 
 def expect(got, wanted, who):

@@ -26,7 +26,8 @@ class Sample:
         self.name = row["sample"]
         self.stored = row["file"]
         self.format = row["format"]
-        self.size = int(row["virtual size"] or 0)
+        # A remark may stand behind the number.
+        self.size = int((row["virtual size"].split() or ["0"])[0])
         column = "sha256 of raw content, or the expected error"
         self.expected = row[column]
         self.nz64k = row["nz64k digest of raw content"]

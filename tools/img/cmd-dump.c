@@ -15,7 +15,6 @@
 #include "tools/img/range.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 #define DUMP_USAGE 2
 #define DUMP_DEFAULT 512
@@ -158,7 +157,7 @@ dump_walk(const RangeJob *job, VdDisk *disk, Dump *dump)
     uint64_t end = job->off + job->len, step;
 
     for (uint64_t off = job->off; off < end; off += step) {
-        step = signals_stopped() ? 0 : dump_step(job, disk, dump, off, buf);
+        step = ferror(stdout) ? 0 : dump_step(job, disk, dump, off, buf);
         if (!step)
             return false;
     }

@@ -104,9 +104,22 @@ standard_options(int argc, char **argv, int *i)
     return -1;
 }
 
+/* What is only written at the end may fail, too. */
+static int
+written_status(const Command *command, int status)
+{
+    bool written = requests_finish();
+
+    written = out_finish() && written;
+    if (written || status != 0)
+        return status;
+    return command && command->unwritten_status ? command->unwritten_status : 1;
+}
+
 int
 main(int argc, char **argv)
 {
+    const Command *command = NULL;
     int i = 1;
 
     process_prepare();
@@ -115,13 +128,9 @@ main(int argc, char **argv)
     if (status < 0 && i >= argc) {
         status = wrong_usage("Not enough arguments", "");
     } else if (status < 0) {
-        const Command *command = command_find(argv[i]);
+        command = command_find(argv[i]);
         status = command ? command->run(command, argc - i, argv + i)
                          : wrong_usage("Command not found: ", argv[i]);
     }
-    if (!requests_finish() && status == 0)
-        status = 1;
-    if (!out_finish() && status == 0)
-        status = 1;
-    return signals_status(status);
+    return signals_status(written_status(command, status));
 }

@@ -61,7 +61,9 @@ range_run(RangeJob *job, unsigned flags,
 
     if (!ctx)
         return 1;
-    signals_note(true);
+    /* Who only reads may be ended at any time, by a reader that has seen enough
+     * too. */
+    signals_note(flags & VD_OPEN_RDWR);
     bool ok = range_in_context(job, ctx, flags, work);
     signals_note(false);
     vd_context_free(ctx);

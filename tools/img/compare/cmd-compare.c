@@ -2,8 +2,9 @@
 /* tools/img/compare/cmd-compare.c - vdisk-img compare: do two images hold the
  * same?
  *
- * Exit codes: 0 the same, 1 different, 2 cannot be opened or wrong usage, 3
- * the map of one cannot be read, 4 neither can its data.
+ * Exit codes: 0 the same, 1 different, 2 cannot be opened, wrong usage, or the
+ * result cannot be written, 3 the map of one cannot be read, 4 neither can its
+ * data.
  *
  * Concurrency: main thread only.
  */
@@ -130,5 +131,6 @@ const Command cmd_compare = {
     .example = "-p disk.raw disk.vmdk",
     .options = compare_options,
     .usage_status = COMPARE_CANNOT_OPEN,
+    .unwritten_status = COMPARE_CANNOT_OPEN, /* 1 would be "different" */
     .run = cmd_compare_run,
 };

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""libvhdi-read.py IMAGE - size and nz64k digest of a VHD or VHDX without parent
-as libvhdi sees it.
+"""libyal-read.py pyvhdi|pyqcow IMAGE - size and nz64k digest of an image without
+parent as libvhdi or libqcow sees it.
 
 A program of its own, as libvmdk-read.py is and why.  Exit 77: the Python binding
-of libvhdi is missing.
+of that library is missing.
 """
+import importlib
 import os
 import sys
 
@@ -14,12 +15,12 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from digest import Nz64k, PIECE  # noqa: E402
 
 try:
-    import pyvhdi
+    library = importlib.import_module(sys.argv[1])
 except ImportError:
     sys.exit(77)
 
-disk = pyvhdi.file()
-disk.open(sys.argv[1])
+disk = library.file()
+disk.open(sys.argv[2])
 digest = Nz64k()
 size = disk.get_media_size()
 for at in range(0, size, PIECE):

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-format-samples - qcow2, VHD, VHDX and VDI images of other products are
+read right, as MANIFEST.tsv lists them.
+
+Each gives its listed content under both engines, converts to a VMDK with that
+content, and passes a check; none of that changes a file.  Damaged ones, and one
+whose data are elsewhere, fail fast, in little memory, with one clear line.
+"""
+import hashlib
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+import samples  # noqa: E402
+from digest import raw_nz64k, raw_sha256  # noqa: E402
+from readers import expect, read_with_vdisk  # noqa: E402
+from tap import Suite, skip_all  # noqa: E402
+from tools import (LONG, VDISK_IMG, Failed, need_engine, run,  # noqa: E402
+                   scratch, vdisk_img, vdisk_img_fails)
+
+GIB = 1 << 30
+FAIL_SECONDS = 5
+FAIL_MEMORY = 512 << 20
+FORMATS = ("QCOW", "VHD", "VHDX", "VDI")
+
+# Read once there is a driver of that format.
+NOT_YET = ("sk-image-qcow1",)
+# What a check of it exits with.  This one's snapshot table is its header.
+SOUND = {"cdi-large-json": (1, 2)}
+# Only its last sector tells, and that is a guest's in a raw image: qemu-img, too,
+# has to be told.
+TOLD = {"dfvfs-ntfs-fixed": ("-f", "vpc")}
+# Virtual PC's own: its size is its geometry's (QEMU's rule; dossier B.2).
+BY_GEOMETRY = {"qemu-virtualpc-dynamic": 136363130880}
+
+
+def digests(directory):
+    """Path -> digest of each file in it."""
+    found = {}
+    for name in sorted(os.listdir(directory)):
+        with open(os.path.join(directory, name), "rb") as file:
+            found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def told(sample):
+    return TOLD.get(sample.name, ()) if sample.format == "VHD" else ()
+
+
+def size_of(sample):
+    return BY_GEOMETRY.get(sample.name, sample.size)
+
+
+def reads_right(sample, engine):
+    need_engine(engine)
+    with scratch() as tmp, scratch() as out:
+        image = sample.unpack(tmp)
+        before = digests(tmp)
+        raw = os.path.join(out, "out.raw")
+        vdisk_img("convert", *told(sample), "-O", "raw", image, raw,
+                  engine=engine)
+        expect(raw_nz64k(raw), (size_of(sample), sample.nz64k), engine)
+        if sample.expected != "all zeroes" and (LONG or sample.size <= GIB):
+            expect(raw_sha256(raw), (sample.size, sample.expected[:64]), engine)
+        if digests(tmp) != before:
+            raise Failed("reading has changed a file")
+
+
+def is_sound(sample):
+    """A check finds no damage, where there is none; leaks are none."""
+    with scratch() as tmp:
+        image = sample.unpack(tmp)
+        before = digests(tmp)
+        result = run([VDISK_IMG, "check", "-q", *told(sample), image])
+        if result.code not in SOUND.get(sample.name, (0, 3, 63)):
+            raise Failed(str(result))
+        if digests(tmp) != before:
+            raise Failed("the check has changed a file")
+
+
+def becomes_vmdk(sample):
+    with scratch() as tmp, scratch() as out:
+        image = sample.unpack(tmp)
+        target = os.path.join(out, "out.vmdk")
+        vdisk_img("convert", *told(sample), "-O", "vmdk", image, target)
+        vdisk_img("check", "-q", target)
+        expect(read_with_vdisk(target), (size_of(sample), sample.nz64k), "it")
+
+
+def fails_clearly(sample, words):
+    with scratch() as tmp, scratch() as out:
+        image = sample.unpack(tmp)
+        text = vdisk_img_fails(*words, image, *(
+            [os.path.join(out, "out.raw")] if words[0] == "convert" else []),
+            timeout=FAIL_SECONDS, memory=FAIL_MEMORY)
+        lines = text.splitlines()
+        if len(lines) != 1 or os.path.basename(image) not in lines[0]:
+            raise Failed("wanted one line that names the image: %r" % text)
+        if os.listdir(out):
+            raise Failed("left behind: %s" % os.listdir(out))
+
+
+def describes(sample):
+    """Its content is elsewhere; what it says of itself can be read."""
+    with scratch() as tmp:
+        text = vdisk_img("info", sample.unpack(tmp))
+        if "data file" not in text:
+            raise Failed(text)
+
+
+def must_fail(sample):
+    return "must fail" in sample.expected
+
+
+def main():
+    if not samples.available():
+        skip_all("no sample images at " + samples.ROOT)
+    suite = Suite()
+    for sample in samples.load(*FORMATS):
+        if sample.name in NOT_YET:
+            continue
+        if must_fail(sample):
+            for words in (("convert", "-O", "raw"), ("map",), ("check",)):
+                suite.add("%s fails clearly (%s)" % (sample.name, words[0]),
+                          fails_clearly, sample, words)
+            if "metadata readable" in sample.expected:
+                suite.add("%s is described" % sample.name, describes, sample)
+            continue
+        for engine in ("uring", "threads"):
+            suite.add("%s reads right (%s)" % (sample.name, engine),
+                      reads_right, sample, engine)
+        suite.add("%s is sound" % sample.name, is_sound, sample)
+        suite.add("%s becomes a VMDK" % sample.name, becomes_vmdk, sample)
+    suite.run()
+
+
+main()
