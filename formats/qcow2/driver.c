@@ -38,6 +38,7 @@ const VdDriver vd_qcow2_driver = {
     .co_write_zeroes = qcow2_co_write_zeroes,
     .co_discard = qcow2_co_discard,
     .co_flush_to_os = qcow2_co_flush_to_os,
+    .co_resize = qcow2_co_resize,
     .get_info = qcow2_get_info,
     .describe = qcow2_describe,
     .co_check = qcow2_co_check,

@@ -124,6 +124,12 @@ qcow2_co_complete_cluster(Qcow2State *s, GError **error)
                         VD_PREALLOC_OFF, error);
 }
 
+bool
+qcow2_co_sync(Qcow2State *s, GError **error)
+{
+    return qcow2_co_flush_to_os(s->node, error) && qcow2_co_barrier(s, error);
+}
+
 /* No request is on its way any more, so what rests can go, too. */
 bool
 qcow2_co_finish(VdNode *node, GError **error)

@@ -37,29 +37,46 @@ qcow2_rest(Qcow2Refcounts *rc, const GArray *freed)
 
 /* The space may go: only advice. */
 static void
-cluster_co_punch(Qcow2Refcounts *rc, uint64_t off, uint64_t len)
+clusters_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end)
 {
-    uint64_t size = vd_node_size(rc->s->file);
+    unsigned bits = rc->s->hdr.cluster_bits;
+    uint64_t off = first << bits, size = vd_node_size(rc->s->file);
 
-    if (off < size)
-        (void) vd_node_co_discard(rc->s->file, off, MIN(len, size - off), NULL);
+    if (first < end && off < size)
+        (void) vd_node_co_discard(rc->s->file, off,
+                                  MIN((end - first) << bits, size - off), NULL);
+}
+
+/* What has no other user; as long as it is counted nobody else gets it. */
+static bool
+range_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end, GError **error)
+{
+    uint64_t from = first, count;
+
+    for (uint64_t i = first; i < end; i++) {
+        if (!qcow2_refcount_co_get(rc, i, &count, error))
+            return false;
+        if (count == 1)
+            continue;
+        clusters_co_punch(rc, from, i);
+        from = i + 1;
+    }
+    clusters_co_punch(rc, from, end);
+    return true;
 }
 
 static bool
 range_co_release(Qcow2Refcounts *rc, const Qcow2Range *range, GError **error)
 {
     unsigned bits = rc->s->hdr.cluster_bits;
-    uint64_t first = range->off >> bits, n = range->len >> bits, count = 0;
+    uint64_t first = range->off >> bits, end = first + (range->len >> bits);
 
-    for (uint64_t i = first; i < first + n; i++) {
-        if (!qcow2_refcount_co_add(rc, i, -1, error) ||
-            !qcow2_refcount_co_get(rc, i, &count, error))
+    if (!range_co_punch(rc, first, end, error))
+        return false;
+    for (uint64_t i = first; i < end; i++)
+        if (!qcow2_refcount_co_add(rc, i, -1, error))
             return false;
-        if (count)
-            continue;
-        cluster_co_punch(rc, i << bits, UINT64_C(1) << bits);
-        rc->cursor = MIN(rc->cursor, i);
-    }
+    rc->cursor = MIN(rc->cursor, first);
     return true;
 }
 

@@ -166,15 +166,19 @@ check_extended_l2(const Qcow2Header *hdr, const char *name, GError **error)
                "at least 14, as extended L2 entries need");
 }
 
-/* Entries that the disk needs. */
-static bool
-check_l1(const Qcow2Header *hdr, const char *name, GError **error)
+uint64_t
+qcow2_l1_needed(const Qcow2Header *hdr, uint64_t size)
 {
     bool extended = hdr->incompatible & QCOW2_INCOMPAT_EXTENDED_L2;
     unsigned shift = 2 * hdr->cluster_bits - (extended ? 4 : 3);
-    uint64_t needed = hdr->size ? ((hdr->size - 1) >> shift) + 1 : 0;
 
-    return hdr->n_l1 >= needed ||
+    return size ? ((size - 1) >> shift) + 1 : 0;
+}
+
+static bool
+check_l1(const Qcow2Header *hdr, const char *name, GError **error)
+{
+    return hdr->n_l1 >= qcow2_l1_needed(hdr, hdr->size) ||
            bad(error, VD_ERROR_CORRUPT, name, "the number of L1 entries",
                hdr->n_l1, "enough for the disk");
 }

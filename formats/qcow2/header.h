@@ -93,6 +93,9 @@ void qcow2_extensions_clear(Qcow2Extensions *ext);
 char *qcow2_feature_name(const Qcow2Extensions *ext, unsigned kind,
                          unsigned bit);
 
+/* L1 entries that a disk of @size bytes needs. */
+uint64_t qcow2_l1_needed(const Qcow2Header *hdr, uint64_t size);
+
 static inline uint64_t
 qcow2_cluster_bytes(const Qcow2Header *hdr)
 {

@@ -59,22 +59,28 @@ give_up_packed(Qcow2State *s, uint64_t word)
         qcow2_give_up(s->refcounts, first, cluster);
 }
 
+void
+qcow2_give_up_entry(Qcow2State *s, const Qcow2Entry *entry)
+{
+    uint64_t place = entry->word & QCOW2_OFF_MASK;
+
+    if (entry->word & QCOW2_COMPRESSED)
+        give_up_packed(s, entry->word);
+    else if (place && !s->tables->external)
+        qcow2_give_up(s->refcounts, place, qcow2_cluster_bytes(&s->hdr));
+}
+
 bool
 qcow2_co_replace(Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
                  GError **error)
 {
     Qcow2Entry old;
-    uint64_t place;
 
     if (!qcow2_tables_co_get(s->tables, off, &old, error) ||
         !qcow2_tables_co_set(s->tables, off, entry, error))
         return false;
-    place = old.word & QCOW2_OFF_MASK;
-    if (old.word & QCOW2_COMPRESSED)
-        give_up_packed(s, old.word);
-    else if (place && !s->tables->external &&
-             ((entry->word & QCOW2_COMPRESSED) ||
-              (entry->word & QCOW2_OFF_MASK) != place))
-        qcow2_give_up(s->refcounts, place, qcow2_cluster_bytes(&s->hdr));
+    if ((old.word & QCOW2_COMPRESSED) || (entry->word & QCOW2_COMPRESSED) ||
+        (old.word & QCOW2_OFF_MASK) != (entry->word & QCOW2_OFF_MASK))
+        qcow2_give_up_entry(s, &old);
     return true;
 }

@@ -48,6 +48,8 @@ bool qcow2_refuse_writing(const Qcow2State *s, GError **error);
 /* Before anything of the image is changed. */
 bool qcow2_co_begin(Qcow2State *s, GError **error);
 bool qcow2_co_store_header(Qcow2State *s, GError **error);
+/* All that was changed is durable. */
+bool qcow2_co_sync(Qcow2State *s, GError **error);
 /* Write tables out if too many have changed. */
 bool qcow2_co_relieve(Qcow2State *s, GError **error);
 /* The L2 table of guest byte @off is there and nobody else's. */
@@ -56,6 +58,22 @@ bool qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error);
  * user less. */
 bool qcow2_co_replace(Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
                       GError **error);
+
+/* What it names has one user less. */
+void qcow2_give_up_entry(Qcow2State *s, const Qcow2Entry *entry);
+
+/* -- letting go (forget.c) ------------------------------------------------- */
+
+/* No entry determines the clusters in [off, end) any more; tables of which
+ * nothing else is wanted go, too.  No change of the image is in flight. */
+bool qcow2_co_forget(Qcow2State *s, uint64_t off, uint64_t end, GError **error);
+/* Give back what was let go of, and the end of the file that nobody uses.  No
+ * request of the image is in flight. */
+bool qcow2_co_trim(Qcow2State *s, GError **error);
+/* End of all guest bytes that the L1 table could speak of. */
+uint64_t qcow2_reach(const Qcow2State *s);
+
+bool qcow2_co_resize(VdNode *node, const VdResize *how, GError **error);
 
 /* Is what no entry determines the parent's? */
 static inline bool
