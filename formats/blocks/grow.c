@@ -20,10 +20,9 @@
 #define COPY_BYTES (UINT64_C(1) << 20)
 
 bool
-vd_blocks_check_resize(const VdBlocks *blocks, const VdResize *how,
-                       uint32_t unit, uint64_t *size, GError **error)
+vd_blocks_check_resize(const VdNode *node, const VdResize *how, uint32_t unit,
+                       uint64_t *size, GError **error)
 {
-    VdNode *node = blocks->node;
     uint64_t rounded = how->size / unit * unit;
 
     rounded += how->size % unit ? unit : 0;

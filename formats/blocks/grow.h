@@ -7,7 +7,7 @@
 
 /* The size to be: @how's, rounded up to @unit.  NOT_SUPPORTED if the disk would
  * become shorter. */
-bool vd_blocks_check_resize(const VdBlocks *blocks, const VdResize *how,
+bool vd_blocks_check_resize(const VdNode *node, const VdResize *how,
                             uint32_t unit, uint64_t *size, GError **error);
 
 /* Nothing of the disk is in the file between blocks->spec.first and @end any

@@ -158,7 +158,7 @@ vdi_co_resize(VdNode *node, const VdResize *how, GError **error)
     Growth g = {.s = s};
     uint64_t size, before = s->blocks->n;
 
-    if (!vd_blocks_check_resize(s->blocks, how, VDI_SECTOR, &size, error))
+    if (!vd_blocks_check_resize(node, how, VDI_SECTOR, &size, error))
         return false;
     if (size == vd_node_size(node))
         return true;

@@ -21,15 +21,33 @@ vhd_bitmap_bytes(uint32_t block_bytes)
     return (bytes + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
 }
 
+VdTable **
+vhd_bitmaps_new(const VhdState *s, uint64_t n, GError **error)
+{
+    VdTable **bitmap = g_try_new0(VdTable *, MAX(n, 1));
+
+    if (!bitmap)
+        return vd_throw_null(error, VD_ERROR_NO_MEMORY,
+                             "%s: no memory for a directory of "
+                             "%" G_GUINT64_FORMAT " bitmaps",
+                             vd_node_name(s->file), n);
+    return bitmap;
+}
+
+void
+vhd_bitmaps_replace(VhdState *s, VdTable **longer)
+{
+    memcpy(longer, s->bitmap, s->blocks->n * sizeof(*longer));
+    g_free(s->bitmap);
+    s->bitmap = longer;
+}
+
 bool
 vhd_bitmaps_open(VhdState *s, GError **error)
 {
-    s->bitmap = g_try_new0(VdTable *, MAX(s->blocks->n, 1));
+    s->bitmap = vhd_bitmaps_new(s, s->blocks->n, error);
     if (!s->bitmap)
-        return vd_throw(error, VD_ERROR_NO_MEMORY,
-                        "%s: no memory for a directory of %" G_GUINT64_FORMAT
-                        " bitmaps",
-                        vd_node_name(s->file), s->blocks->n);
+        return false;
     s->cache = vd_table_cache_ref(vd_node_loop(s->node));
     return true;
 }

@@ -18,11 +18,9 @@
 
 #include <inttypes.h>
 
-#define CREATOR "qem2"
 #define BLOCK_BYTES (2u << 20)
 #define HEADER_AT VHD_FOOTER_BYTES
 #define TABLE_AT (HEADER_AT + VHD_HEADER_BYTES)
-#define MAX_SECTORS UINT64_C(0xff000000) /* of Hyper-V: 2040 GiB */
 #define EPOCH_2000 INT64_C(946684800)
 /* A block in its place: bitmap, data, and what aligns the next one. */
 #define PLACE_BYTES (BLOCK_BYTES + 4096u)
@@ -84,11 +82,11 @@ lay_out(VhdNew *new, uint64_t size, GError **error)
 {
     uint64_t sectors = (size + VHD_SECTOR - 1) / VHD_SECTOR;
 
-    if (size > (uint64_t) VD_MAX_SIZE || sectors > MAX_SECTORS)
+    if (size > (uint64_t) VD_MAX_SIZE || sectors > VHD_MAX_SECTORS)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "a VHD of %" PRIu64 " bytes is above the maximum of "
                         "%" PRIu64,
-                        size, MAX_SECTORS * VHD_SECTOR);
+                        size, VHD_MAX_SECTORS * VHD_SECTOR);
     new->footer.current_size = sectors *VHD_SECTOR;
     new->footer.original_size = new->footer.current_size;
     new->footer.geometry = vhd_geometry_of(sectors);
@@ -107,7 +105,7 @@ sign(VhdFooter *footer)
     gint64 now = g_get_real_time() / G_USEC_PER_SEC - EPOCH_2000;
 
     footer->timestamp = (uint32_t) CLAMP(now, 0, UINT32_MAX);
-    memcpy(footer->creator, CREATOR, sizeof(footer->creator));
+    memcpy(footer->creator, VHD_CREATOR, sizeof(footer->creator));
     footer->creator_version = UINT32_C(0x00010000);
     vd_uuid_new(footer->uuid);
 }

@@ -130,6 +130,7 @@ const VdDriver vd_vhd_driver = {
     .co_pwritev = vhd_co_pwritev,
     .co_write_zeroes = vhd_co_write_zeroes,
     .co_discard = vhd_co_discard,
+    .co_resize = vhd_co_resize,
     .co_flush_to_os = vhd_co_flush_to_os,
     .get_info = vhd_get_info,
     .describe = vhd_describe,

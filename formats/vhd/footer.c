@@ -129,3 +129,15 @@ vhd_footer_encode(const VhdFooter *footer, uint8_t raw[VHD_FOOTER_BYTES])
     vd_put_be32(raw + CHECKSUM_AT,
                 vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
 }
+
+void
+vhd_footer_set_size(const VhdFooter *footer, uint8_t raw[VHD_FOOTER_BYTES])
+{
+    memcpy(raw + CREATOR_AT, footer->creator, 4);
+    vd_put_be64(raw + CURRENT_AT, footer->current_size);
+    vd_put_be16(raw + CYLINDERS_AT, footer->geometry.cylinders);
+    raw[HEADS_AT] = footer->geometry.heads;
+    raw[SECTORS_AT] = footer->geometry.sectors;
+    vd_put_be32(raw + CHECKSUM_AT,
+                vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
+}

@@ -47,6 +47,10 @@ bool vhd_footer_decode(VhdFooter *footer, const uint8_t *raw, const char *name,
                        GError **error);
 void vhd_footer_encode(const VhdFooter *footer, uint8_t raw[VHD_FOOTER_BYTES]);
 
+/* Size, geometry and creator as @footer has them. */
+void vhd_footer_set_size(const VhdFooter *footer,
+                         uint8_t raw[VHD_FOOTER_BYTES]);
+
 const char *vhd_type_name(VhdType type);
 
 /* Ones' complement of the sum of @raw, in which the 4 bytes at @at count as

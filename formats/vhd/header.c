@@ -106,6 +106,14 @@ vhd_header_encode(const VhdHeader *hdr, uint8_t raw[VHD_HEADER_BYTES])
 }
 
 void
+vhd_header_set_entries(uint8_t raw[VHD_HEADER_BYTES], uint32_t n)
+{
+    vd_put_be32(raw + ENTRIES_AT, n);
+    vd_put_be32(raw + CHECKSUM_AT,
+                vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT));
+}
+
+void
 vhd_header_clear(VhdHeader *hdr)
 {
     g_clear_pointer(&hdr->parent_name, g_free);

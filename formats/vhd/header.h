@@ -31,4 +31,5 @@ bool vhd_header_decode(VhdHeader *hdr, const uint8_t *raw, const char *name,
                        uint64_t off, GError **error);
 /* Of a dynamic disk: without parent. */
 void vhd_header_encode(const VhdHeader *hdr, uint8_t raw[VHD_HEADER_BYTES]);
+void vhd_header_set_entries(uint8_t raw[VHD_HEADER_BYTES], uint32_t n);
 void vhd_header_clear(VhdHeader *hdr);

@@ -44,9 +44,17 @@ vhd_co_note_end(VdBlocks *blocks, GError **error)
                              error);
 }
 
+/* A crash may have left footers that are missing or not alike. */
+static bool
+vhd_co_begin(VdBlocks *blocks, GError **error)
+{
+    return vhd_footers_co_mend(blocks->spec.format, error);
+}
+
 static const VdBlocksOps vhd_blocks_ops = {
     .decode = vhd_decode,
     .encode = vhd_encode,
+    .co_begin = vhd_co_begin,
     .co_front = vhd_bitmap_co_front,
     .co_complete = vhd_bitmap_co_complete,
     .co_note_end = vhd_co_note_end,
@@ -138,13 +146,11 @@ enum { SIZE_AUTO, SIZE_CHS };
 
 /* Virtual PC shows what cylinders, heads and sectors give, and QEMU long did;
  * all others show the size. */
-static bool
-shows_geometry(const VhdFooter *footer, unsigned rule)
+bool
+vhd_shows_geometry(const VhdFooter *footer)
 {
     const VhdGeometry *g = &footer->geometry;
 
-    if (rule != SIZE_AUTO)
-        return rule == SIZE_CHS;
     if (g->cylinders == UINT16_MAX && g->heads == 16 && g->sectors == 255)
         return false;
     return !strcmp(footer->creator, "vpc ") || !strcmp(footer->creator, "qemu");
@@ -161,7 +167,7 @@ take_size(VhdState *s, VdOptions *opts, GError **error)
     if (!vd_options_take_enum(opts, "force_size_calc", size_rules, &rule,
                               error))
         return false;
-    if (shows_geometry(footer, rule))
+    if (rule == SIZE_AUTO ? vhd_shows_geometry(footer) : rule == SIZE_CHS)
         size = chs;
     if (size % VHD_SECTOR || size > (uint64_t) VD_MAX_SIZE)
         return vd_throw(error, VD_ERROR_CORRUPT,
@@ -203,10 +209,9 @@ vhd_co_read_header(VhdState *s, GError **error)
            vhd_header_decode(&s->hdr, raw, vd_node_name(s->file), off, error);
 }
 
-static bool
-open_blocks(VhdState *s, GError **error)
+VdBlocks *
+vhd_blocks_new(VhdState *s, const VhdHeader *hdr, uint64_t size, GError **error)
 {
-    const VhdHeader *hdr = &s->hdr;
     uint32_t front = vhd_bitmap_bytes(hdr->block_bytes);
     uint64_t end = hdr->table_off + hdr->n_entries * UINT64_C(4);
     VdBlocksSpec spec = {
@@ -216,7 +221,7 @@ open_blocks(VhdState *s, GError **error)
                   .n = hdr->n_entries,
                   .entry_bytes = 4,
                   .big_endian = true},
-        .size = vd_node_size(s->node),
+        .size = size,
         .block_bytes = hdr->block_bytes,
         .first = (end + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR,
         .absent = VHD_ABSENT,
@@ -228,12 +233,19 @@ open_blocks(VhdState *s, GError **error)
 
     if (hdr->table_off > INT64_MAX - 4 * UINT64_C(0xffffffff) ||
         spec.size > (uint64_t) hdr->n_entries * hdr->block_bytes)
-        return vd_throw(error, VD_ERROR_CORRUPT,
-                        "%s: a disk of %" PRIu64 " bytes does not fit into a "
-                        "table of %u blocks of %u bytes at byte %" PRIu64,
-                        vd_node_name(s->file), spec.size, hdr->n_entries,
-                        hdr->block_bytes, hdr->table_off);
-    s->blocks = vd_blocks_new(s->node, s->file, &spec, error);
+        return vd_throw_null(error, VD_ERROR_CORRUPT,
+                             "%s: a disk of %" PRIu64 " bytes does not fit "
+                             "into a table of %u blocks of %u bytes at byte "
+                             "%" PRIu64,
+                             vd_node_name(s->file), spec.size, hdr->n_entries,
+                             hdr->block_bytes, hdr->table_off);
+    return vd_blocks_new(s->node, s->file, &spec, error);
+}
+
+static bool
+open_blocks(VhdState *s, GError **error)
+{
+    s->blocks = vhd_blocks_new(s, &s->hdr, vd_node_size(s->node), error);
     return s->blocks && vhd_bitmaps_open(s, error);
 }
 

@@ -20,6 +20,11 @@ typedef struct VhdState {
     VioCoMutex bitmap_lock;
 } VhdState;
 
+/* Of Hyper-V: 2040 GiB. */
+#define VHD_MAX_SECTORS UINT64_C(0xff000000)
+/* Whose geometry nobody looks at (create.c). */
+#define VHD_CREATOR "qem2"
+
 extern const VdOptionSpec vhd_create_options[];
 
 bool vhd_co_open(VdNode *node, VdOptions *opts, GError **error);
@@ -29,9 +34,18 @@ bool vhd_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
                     GError **error);
 bool vhd_co_check(VdNode *node, const VdCheckParams *params,
                   VdCheckResult *result, GError **error);
+bool vhd_co_resize(VdNode *node, const VdResize *how, GError **error);
 void vhd_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vhd_describe(VdNode *node);
 
+/* Does the disk have the size of its geometry, by who made it? */
+bool vhd_shows_geometry(const VhdFooter *footer);
+/* Blocks of a disk of @size as @hdr tells of them. */
+VdBlocks *vhd_blocks_new(VhdState *s, const VhdHeader *hdr, uint64_t size,
+                         GError **error);
+/* Both footers are sound and alike again, at the end of the file and at its
+ * beginning.  Not of fixed disks. */
+bool vhd_footers_co_mend(VhdState *s, GError **error);
 /* The parent of a differencing disk, if the node is to have it. */
 bool vhd_parent_co_open(VhdState *s, VdOptions *opts, GError **error);
 
@@ -41,6 +55,10 @@ bool vhd_parent_co_open(VhdState *s, VdOptions *opts, GError **error);
 uint32_t vhd_bitmap_bytes(uint32_t block_bytes);
 bool vhd_bitmaps_open(VhdState *s, GError **error);
 void vhd_bitmaps_close(VhdState *s);
+/* The directory of a disk of @n blocks, which vhd_bitmaps_replace() puts in the
+ * place of the present one; g_free. */
+VdTable **vhd_bitmaps_new(const VhdState *s, uint64_t n, GError **error);
+void vhd_bitmaps_replace(VhdState *s, VdTable **longer);
 /* Of the run of DATA that lies in one block: the beginning whose sectors are of
  * one kind; *here tells whether the block has them. */
 bool vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,

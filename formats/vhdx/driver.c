@@ -95,6 +95,7 @@ const VdDriver vd_vhdx_driver = {
     .co_pwritev = vd_blocks_node_co_pwritev,
     .co_write_zeroes = vd_blocks_node_co_write_zeroes,
     .co_discard = vd_blocks_node_co_discard,
+    .co_resize = vhdx_co_resize,
     .co_flush_to_os = vd_blocks_node_co_flush,
     .get_info = vhdx_get_info,
     .describe = vhdx_describe,

@@ -190,6 +190,11 @@ vhdx_co_put(void *arg, const VdPageWrite *writes, unsigned n, GError **error)
     VhdxState *s = blocks->spec.format;
     bool owed = s->log.owed;
 
+    if (s->log.stuck)
+        return vd_throw(error, VD_ERROR_IO,
+                        "%s: a change of its size has failed halfway; it must "
+                        "be opened anew",
+                        vd_node_name(s->file));
     log_begin(&s->log);
     if (!owed)
         advance_tail(s); /* the caller's barrier */
@@ -216,7 +221,7 @@ vhdx_co_finish(VdNode *node, GError **error)
 
     if (!vd_blocks_co_flush(s->blocks, error))
         return false;
-    if (!s->log.is_open)
+    if (!s->log.is_open || s->log.stuck)
         return true;
     hdr = s->headers.now;
     memset(hdr.log, 0, sizeof(hdr.log));

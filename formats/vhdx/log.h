@@ -97,5 +97,7 @@ typedef struct VhdxLogWriter {
     uint64_t sequence;   /* of the next entry */
     uint32_t tail, used; /* what is due begins there and has so many bytes */
     bool owed;           /* the last time not all of it reached its place */
+    bool stuck;          /* it may hold a change that this opening does not
+                            know of: for the next one to replay */
     uint64_t file_bytes; /* length of the file that is durable */
 } VhdxLogWriter;

@@ -209,6 +209,7 @@ vhdx_co_take_metadata(VhdxState *s, GError **error)
         if (places[i].len &&
             !vhdx_co_take_item(s, (VhdxItem) i, &places[i], error))
             return false;
+    s->size_off = s->regions.metadata.off + places[VHDX_ITEM_SIZE].off;
     if (s->meta.has_parent && !places[VHDX_ITEM_LOCATOR].len)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: a differencing disk without a parent locator",
@@ -219,15 +220,15 @@ vhdx_co_take_metadata(VhdxState *s, GError **error)
 /* -- blocks ---------------------------------------------------------------- */
 
 /* Pages are whole, so that they fit the sectors of the log; regions are. */
-static bool
-open_blocks(VhdxState *s, GError **error)
+VdBlocks *
+vhdx_blocks_new(VhdxState *s, const VhdxMetadata *meta, const VhdxRange *table,
+                GError **error)
 {
-    const VhdxMetadata *meta = &s->meta;
     uint64_t n = vhdx_table_entries(meta);
     VdBlocksSpec spec = {
         .ops = &vhdx_blocks_ops,
         .format = s,
-        .table = {.off = s->regions.table.off,
+        .table = {.off = table->off,
                   .n = (n + ENTRIES_OF_PAGE - 1) / ENTRIES_OF_PAGE *
                        ENTRIES_OF_PAGE,
                   .entry_bytes = ENTRY_BYTES,
@@ -241,19 +242,26 @@ open_blocks(VhdxState *s, GError **error)
         .interleave = vhdx_chunk_ratio(meta),
     };
 
-    if (n * ENTRY_BYTES > s->regions.table.len)
-        return vd_throw(error, VD_ERROR_CORRUPT,
-                        "%s: a disk of %" PRIu64 " bytes in blocks of %u needs "
-                        "a table of %" PRIu64 " entries, but its region has "
-                        "%" PRIu64 " bytes",
-                        vd_node_name(s->file), meta->size, meta->block_bytes, n,
-                        s->regions.table.len);
+    if (n * ENTRY_BYTES > table->len)
+        return vd_throw_null(
+            error, VD_ERROR_CORRUPT,
+            "%s: a disk of %" PRIu64 " bytes in blocks of %u needs "
+            "a table of %" PRIu64 " entries, but its region has "
+            "%" PRIu64 " bytes",
+            vd_node_name(s->file), meta->size, meta->block_bytes, n,
+            table->len);
     if (s->replay.patches) {
         spec.table.co_read = vhdx_co_read;
         spec.table.arg = s;
     }
-    s->blocks = vd_blocks_new(s->node, s->file, &spec, error);
-    return s->blocks && (!meta->has_parent || vhdx_bitmaps_open(s, error));
+    return vd_blocks_new(s->node, s->file, &spec, error);
+}
+
+static bool
+open_blocks(VhdxState *s, GError **error)
+{
+    s->blocks = vhdx_blocks_new(s, &s->meta, &s->regions.table, error);
+    return s->blocks && (!s->meta.has_parent || vhdx_bitmaps_open(s, error));
 }
 
 static bool

@@ -179,6 +179,38 @@ vhdx_region_table_encode(const VhdxRegions *regions, uint8_t *raw)
 }
 
 void
+vhdx_region_table_set(uint8_t *raw, const VhdxRange *table)
+{
+    uint32_t n = vd_get_le32(raw + COUNT_AT);
+    uint8_t uuid[VD_UUID_BYTES];
+
+    (void) vd_uuid_parse(TABLE_UUID, true, uuid); /* a constant */
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t *entry = raw + ENTRIES_AT + i * ENTRY_BYTES;
+
+        if (memcmp(entry, uuid, sizeof(uuid)) != 0)
+            continue;
+        vd_put_le64(entry + ENTRY_OFF_AT, table->off);
+        vd_put_le32(entry + ENTRY_LEN_AT, (uint32_t) table->len);
+    }
+    vd_put_le32(raw + CRC_AT,
+                vd_crc32c_around(raw, VHDX_REGION_TABLE_BYTES, CRC_AT));
+}
+
+void
+vhdx_regions_move(VhdxRegions *regions, const VhdxRange *from,
+                  const VhdxRange *to)
+{
+    for (unsigned i = 0; i < regions->taken->len; i++) {
+        VhdxRange *range = &g_array_index(regions->taken, VhdxRange, i);
+
+        if (range->off == from->off)
+            *range = *to;
+    }
+    g_array_sort(regions->taken, compare_ranges);
+}
+
+void
 vhdx_regions_clear(VhdxRegions *regions)
 {
     g_clear_pointer(&regions->taken, g_array_unref);

@@ -28,6 +28,11 @@ bool vhdx_region_table_decode(VhdxRegions *regions, const uint8_t *raw,
                               const VhdxRange *log, const char *name,
                               uint64_t at, GError **error);
 void vhdx_region_table_encode(const VhdxRegions *regions, uint8_t *raw);
+/* Let the region of the table of blocks be @table in @raw, checksum and all. */
+void vhdx_region_table_set(uint8_t *raw, const VhdxRange *table);
+/* What is taken as @from is @to from now on. */
+void vhdx_regions_move(VhdxRegions *regions, const VhdxRange *from,
+                       const VhdxRange *to);
 void vhdx_regions_clear(VhdxRegions *regions);
 
 /* Does [off, off + len) touch what is taken? */

@@ -30,6 +30,7 @@ typedef struct VhdxState {
     VhdxRegions regions;
     VhdxMetadata meta;
     VhdxLogWriter log;
+    uint64_t size_off; /* of the disk's size in the file */
     char *parent_path; /* where it is, if it was looked for */
     /* bitmap.c */
     VdTableCache *cache;
@@ -46,6 +47,7 @@ bool vhdx_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
                      GError **error);
 bool vhdx_co_check(VdNode *node, const VdCheckParams *params,
                    VdCheckResult *result, GError **error);
+bool vhdx_co_resize(VdNode *node, const VdResize *how, GError **error);
 void vhdx_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vhdx_describe(VdNode *node);
 
@@ -58,6 +60,9 @@ uint32_t vhdx_chunk_ratio(const VhdxMetadata *meta);
 /* Entries of the table of blocks. */
 uint64_t vhdx_table_entries(const VhdxMetadata *meta);
 
+/* Blocks as these tell of them. */
+VdBlocks *vhdx_blocks_new(VhdxState *s, const VhdxMetadata *meta,
+                          const VhdxRange *table, GError **error);
 /* The parent of a differencing disk, if the node is to have it. */
 bool vhdx_parent_co_open(VhdxState *s, VdOptions *opts, GError **error);
 
