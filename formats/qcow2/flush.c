@@ -170,7 +170,8 @@ qcow2_co_begin(Qcow2State *s, GError **error)
     if (!s->refcounts)
         return qcow2_refuse_writing(s, error);
     vio_co_mutex_lock(&s->flush_lock);
-    ok = s->begun || qcow2_co_clear_features(s, error);
+    ok = s->begun ||
+         (qcow2_co_is_sound(s, error) && qcow2_co_clear_features(s, error));
     s->begun |= ok;
     vio_co_mutex_unlock(&s->flush_lock);
     return ok;

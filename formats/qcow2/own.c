@@ -29,6 +29,13 @@ qcow2_co_place_table(Qcow2State *s, uint32_t l1, GError **error)
     return true;
 }
 
+/* A bit alone is no table, whatever it says. */
+static bool
+is_own(uint64_t word)
+{
+    return (word & QCOW2_COPIED) && (word & QCOW2_OFF_MASK);
+}
+
 bool
 qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error)
 {
@@ -36,10 +43,10 @@ qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error)
     uint32_t l1 = qcow2_l1_of(s->tables, off);
     bool ok = true;
 
-    if (G_LIKELY(sl->upper[l1] & QCOW2_COPIED))
+    if (G_LIKELY(is_own(sl->upper[l1])))
         return true;
     vio_co_mutex_lock(&s->table_lock);
-    if (!(sl->upper[l1] & QCOW2_COPIED))
+    if (!is_own(sl->upper[l1]))
         ok = qcow2_co_place_table(s, l1, error);
     vio_co_mutex_unlock(&s->table_lock);
     return ok;

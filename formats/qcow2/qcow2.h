@@ -47,6 +47,8 @@ bool qcow2_co_finish(VdNode *node, GError **error);
 bool qcow2_refuse_writing(const Qcow2State *s, GError **error);
 /* Before anything of the image is changed. */
 bool qcow2_co_begin(Qcow2State *s, GError **error);
+/* No table lies on another one, and all count as used; else CORRUPT. */
+bool qcow2_co_is_sound(Qcow2State *s, GError **error);
 bool qcow2_co_store_header(Qcow2State *s, GError **error);
 /* All that was changed is durable. */
 bool qcow2_co_sync(Qcow2State *s, GError **error);
