@@ -72,6 +72,7 @@ attach_co_call(void *arg, GError **error)
     g_autofree char *name = NULL;
     VdParentRef ref = {
         .parent = parent,
+        .take_format = true,
         .must_fit = !(a->flags & VD_ATTACH_UPDATE_ID),
         .only_check = a->only_check,
         .renew = !has_parent(child),

@@ -82,6 +82,7 @@ commit_co_find_base(Commit *c, GError **error)
     return c->depth > 0 || throw_no_base(c, error);
 }
 
+/* Of the top; a base need not know of chains. */
 static bool
 check_driver(const VdNode *link, GError **error)
 {
@@ -117,7 +118,7 @@ commit_co_open(Commit *c, GError **error)
         if (c->base == NULL)
             return throw_no_base(c, error);
     }
-    return check_driver(c->base, error);
+    return true;
 }
 
 /* -- who suffers ------------------------------------------------------------
@@ -262,7 +263,8 @@ static bool
 commit_co_step_over(Commit *c, GError **error)
 {
     g_autofree char *name = NULL;
-    VdParentRef ref = {.parent = c->base, .coming = c->coming};
+    VdParentRef ref = {
+        .parent = c->base, .take_format = true, .coming = c->coming};
 
     if (c->depth == 1)
         return true;
@@ -278,10 +280,12 @@ commit_co_step_over(Commit *c, GError **error)
 static bool
 commit_co_decide(Commit *c, GError **error)
 {
+    const VdDriver *base = vd_node_driver(c->base);
     VdParentRef ref = {.parent = c->base};
 
     c->decided = true;
-    return vd_node_driver(c->base)->co_chain_end(c->base, c->coming, error) &&
+    return (base->co_chain_end == NULL ||
+            base->co_chain_end(c->base, c->coming, error)) &&
            commit_co_set_parent(c, &ref, error);
 }
 
@@ -304,7 +308,8 @@ commit_co_steps(Commit *c, GError **error)
     const VdDriver *base = vd_node_driver(c->base);
 
     return commit_co_warn_children(c, error) &&
-           base->co_chain_begin(c->base, VD_CHAIN_BASE, &c->coming, error) &&
+           (base->co_chain_begin == NULL ||
+            base->co_chain_begin(c->base, VD_CHAIN_BASE, &c->coming, error)) &&
            top->co_chain_begin(c->top, VD_CHAIN_TOP, NULL, error) &&
            commit_co_note(c, error) && commit_co_grow(c, error) &&
            commit_co_copy(c, error) && commit_co_verify(c, error) &&

@@ -182,6 +182,7 @@ rebase_co_switch(Rebase *r, GError **error)
     VdNode *node = r->disk->node;
     VdParentRef ref = {
         .name = r->name,
+        .format = r->params->parent_format,
         .parent = r->parent != NULL ? r->parent->node : NULL,
     };
 

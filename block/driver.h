@@ -109,9 +109,12 @@ typedef enum VdChainRole {
 
 /* What a child knows about its parent. */
 typedef struct VdParentRef {
-    const char *name; /* as stored; NULL = as it is; "" = has none */
-    VdNode *parent;   /* the content id to remember is that of this one, opened
-                         by whatever means; NULL = as it is */
+    const char *name;   /* as stored; NULL = as it is; "" = has none */
+    const char *format; /* of the parent, for children that remember it; NULL =
+                           not said */
+    bool take_format;   /* if it is not said: what @parent was opened as */
+    VdNode *parent; /* the content id to remember is that of this one, opened
+                       by whatever means; NULL = as it is */
     const char
         *coming;     /* an id that the parent will have soon, to be accepted
                         beside the other; NULL = none, and none is any more */

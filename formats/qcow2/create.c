@@ -5,8 +5,8 @@
  *
  * Concurrency: create only.
  */
+#include "formats/qcow2/first.h"
 #include "formats/qcow2/new.h"
-#include "formats/qcow2/qcow2.h"
 
 #include "block/open.h"
 #include "block/transaction.h"
@@ -19,45 +19,17 @@
 /* -- the first cluster ----------------------------------------------------- */
 
 static uint8_t *
-put_extension(uint8_t *p, uint32_t type, const void *data, size_t len)
-{
-    vd_put_be32(p, type);
-    vd_put_be32(p + 4, (uint32_t) len);
-    memcpy(p + 8, data, len);
-    return p + 8 + (len + 7) / 8 * 8;
-}
-
-/* What must fit into the first cluster; NULL if it does not. */
-static uint8_t *
 first_cluster(Qcow2New *new, GError **error)
 {
-    size_t cluster = qcow2_cluster_bytes(&new->hdr);
-    size_t backing = new->backing_name ? strlen(new->backing_name) : 0;
-    size_t format = new->backing_format ? strlen(new->backing_format) : 0;
-    size_t data = new->data_file ? strlen(new->data_file) : 0;
-    uint8_t head[QCOW2_HEADER_BYTES];
-    uint8_t *raw, *p;
+    Qcow2First first = {
+        .hdr = new->hdr,
+        .ext = {.backing_format =
+                    new->backing_name ? new->backing_format : NULL,
+                .data_file = new->data_file},
+        .backing_name = new->backing_name,
+    };
 
-    if (QCOW2_HEADER_BYTES + 3 * 16 + format + data + backing > cluster)
-        return vd_throw_null(error, VD_ERROR_LIMIT,
-                             "the names of other files do not fit into the "
-                             "first cluster of %zu bytes",
-                             cluster);
-    raw = g_malloc0(cluster);
-    p = raw + new->hdr.header_bytes;
-    if (new->backing_name && format)
-        p = put_extension(p, 0xe2792aca, new->backing_format, format);
-    if (data)
-        p = put_extension(p, 0x44415441, new->data_file, data);
-    p += 8; /* the end of extensions: zeroes */
-    if (backing) {
-        new->hdr.backing_off = (uint64_t) (p - raw);
-        new->hdr.backing_len = (uint32_t) backing;
-        memcpy(p, new->backing_name, backing);
-    }
-    qcow2_header_encode(&new->hdr, head);
-    memcpy(raw, head, new->hdr.header_bytes);
-    return raw;
+    return qcow2_first_encode(&first, 0, 0, error);
 }
 
 /* -- tables ---------------------------------------------------------------- */

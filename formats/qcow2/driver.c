@@ -42,4 +42,9 @@ const VdDriver vd_qcow2_driver = {
     .get_info = qcow2_get_info,
     .describe = qcow2_describe,
     .co_check = qcow2_co_check,
+    .co_chain_begin = qcow2_co_chain_begin,
+    .co_chain_end = qcow2_co_chain_end,
+    .co_set_parent = qcow2_co_set_parent,
+    .co_make_empty = qcow2_co_make_empty,
+    .co_uncover = qcow2_co_uncover,
 };

@@ -125,6 +125,84 @@ qcow2_extensions_decode(Qcow2Extensions *ext, const Qcow2Header *hdr,
     return true;
 }
 
+/* -- writing --------------------------------------------------------------- */
+
+typedef void (*ExtensionFunc)(void *arg, const Qcow2Extension *e);
+
+static void
+visit_text(uint32_t type, const char *text, ExtensionFunc func, void *arg)
+{
+    Qcow2Extension e = {.type = type, .data = (uint8_t *) text};
+
+    e.len = text ? (uint32_t) strlen(text) : 0;
+    if (e.len)
+        func(arg, &e);
+}
+
+static void
+visit_bitmaps(const Qcow2Extensions *ext, ExtensionFunc func, void *arg)
+{
+    uint8_t raw[BITMAPS_BYTES] = {0};
+    Qcow2Extension e = {
+        .type = TYPE_BITMAPS, .len = BITMAPS_BYTES, .data = raw};
+
+    if (!ext->has_bitmaps)
+        return;
+    vd_put_be32(raw, ext->n_bitmaps);
+    vd_put_be64(raw + 8, ext->bitmaps_bytes);
+    vd_put_be64(raw + 16, ext->bitmaps_off);
+    func(arg, &e);
+}
+
+/* In this order: what may change is in front, so that it is in one sector. */
+static void
+visit(const Qcow2Extensions *ext, ExtensionFunc func, void *arg)
+{
+    Qcow2Extension features = {.type = TYPE_FEATURES,
+                               .len = (uint32_t) ext->features_len,
+                               .data = ext->features};
+
+    visit_text(TYPE_BACKING_FORMAT, ext->backing_format, func, arg);
+    visit_text(TYPE_DATA_FILE, ext->data_file, func, arg);
+    visit_bitmaps(ext, func, arg);
+    if (ext->features_len)
+        func(arg, &features);
+    for (unsigned i = 0; ext->others && i < ext->others->len; i++)
+        func(arg, &g_array_index(ext->others, Qcow2Extension, i));
+}
+
+static void
+add_bytes(void *arg, const Qcow2Extension *e)
+{
+    *(uint64_t *) arg += ENTRY_BYTES + ((uint64_t) e->len + 7) / 8 * 8;
+}
+
+uint64_t
+qcow2_extensions_bytes(const Qcow2Extensions *ext)
+{
+    uint64_t bytes = ENTRY_BYTES; /* the end */
+
+    visit(ext, add_bytes, &bytes);
+    return bytes;
+}
+
+static void
+put_extension(void *arg, const Qcow2Extension *e)
+{
+    uint8_t **p = arg;
+
+    vd_put_be32(*p, e->type);
+    vd_put_be32(*p + 4, e->len);
+    memcpy(*p + ENTRY_BYTES, e->data, e->len);
+    *p += ENTRY_BYTES + (e->len + 7) / 8 * 8;
+}
+
+void
+qcow2_extensions_encode(const Qcow2Extensions *ext, uint8_t *raw)
+{
+    visit(ext, put_extension, &raw);
+}
+
 /* -- names of features ----------------------------------------------------- */
 
 static const char *

@@ -87,6 +87,10 @@ void qcow2_header_encode(const Qcow2Header *hdr,
 bool qcow2_extensions_decode(Qcow2Extensions *ext, const Qcow2Header *hdr,
                              const uint8_t *raw, size_t len, const char *name,
                              GError **error);
+/* With the end of extensions and all padding; of a version 2 image that has
+ * none of them, too. */
+uint64_t qcow2_extensions_bytes(const Qcow2Extensions *ext);
+void qcow2_extensions_encode(const Qcow2Extensions *ext, uint8_t *raw);
 void qcow2_extensions_clear(Qcow2Extensions *ext);
 /* What the table of names, or we, call bit @bit of kind @kind (0 incompatible,
  * 1 compatible, 2 autoclear); g_free. */

@@ -6,6 +6,7 @@
 #include "formats/qcow2/check.h"
 
 #include "block/open.h"
+#include "block/undo.h"
 
 #include <inttypes.h>
 
@@ -173,7 +174,8 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
     if (!s->file)
         return false;
     vd_node_set_name(node, vd_node_name(s->file));
-    if (!qcow2_co_read_header(s, error) ||
+    if (!vd_undo_co_recover(s->file, error) ||
+        !qcow2_co_read_header(s, error) ||
         !qcow2_co_open_disk(s, opts, error)) {
         qcow2_co_close(node);
         return false;

@@ -18,6 +18,7 @@ struct Qcow2State {
     Qcow2Decoded *decoded; /* compressed clusters, as they were last read */
     /* Of images that may be written: */
     Qcow2Refcounts *refcounts;
+    bool stores_zeroes;       /* though no parent shows through, yet */
     bool begun;               /* something has been changed */
     VioRangeLock *allocating; /* guest bytes whose entries change */
     VioCoMutex table_lock;    /* who places L2 tables */
@@ -83,6 +84,23 @@ qcow2_has_parent(const Qcow2State *s)
 {
     return s->backing_name != NULL;
 }
+
+/* The same, or soon: zeroes have to be stored as such. */
+static inline bool
+qcow2_shows_parent(const Qcow2State *s)
+{
+    return qcow2_has_parent(s) || s->stores_zeroes;
+}
+
+/* -- chains (chain.c) ------------------------------------------------------ */
+
+bool qcow2_co_chain_begin(VdNode *node, VdChainRole role, char **coming,
+                          GError **error);
+bool qcow2_co_chain_end(VdNode *node, const char *coming, GError **error);
+bool qcow2_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error);
+bool qcow2_co_make_empty(VdNode *node, GError **error);
+bool qcow2_co_uncover(VdNode *node, uint64_t off, uint64_t len, uint64_t *bytes,
+                      GError **error);
 
 Qcow2Decoded *qcow2_decoded_new(Qcow2State *s);
 void qcow2_decoded_free(Qcow2Decoded *decoded);

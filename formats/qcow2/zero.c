@@ -31,7 +31,7 @@ blank_entry(const Blanking *b, const Qcow2Entry *old)
     bool keep = is_own(s, old) && !b->discard &&
                 (!(b->flags & VD_REQ_MAY_UNMAP) || s->tables->external);
     /* Where nobody shows through no entry says the same. */
-    bool marked = s->hdr.version >= 3 && (keep || qcow2_has_parent(s));
+    bool marked = s->hdr.version >= 3 && (keep || qcow2_shows_parent(s));
     Qcow2Entry entry = {.word = keep ? old->word & ~QCOW2_ZERO : 0};
 
     if (marked && s->tables->extended)
@@ -52,8 +52,8 @@ is_blank(const Blanking *b, const Qcow2Entry *entry)
         qcow2_entry_is_placed(s->tables, entry))
         return false;
     if (s->tables->extended)
-        return qcow2_has_parent(s) ? entry->bitmap == all : true;
-    return (entry->word & QCOW2_ZERO) || !qcow2_has_parent(s);
+        return qcow2_shows_parent(s) ? entry->bitmap == all : true;
+    return (entry->word & QCOW2_ZERO) || !qcow2_shows_parent(s);
 }
 
 static bool
@@ -103,7 +103,7 @@ cluster_co_blank_part(const Blanking *b, uint64_t off, uint64_t end,
 static uint64_t
 skip(const Qcow2State *s, uint64_t off, uint64_t end)
 {
-    while (off < end && !qcow2_has_parent(s) &&
+    while (off < end && !qcow2_shows_parent(s) &&
            !qcow2_sliced_table(s->tables->sliced, qcow2_l1_of(s->tables, off)))
         off = (off | (qcow2_l2_bytes(s->tables) - 1)) + 1;
     return off;
@@ -160,7 +160,7 @@ qcow2_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
     Blanking b = {.s = s, .flags = flags};
 
     if (s->hdr.version < 3 &&
-        (qcow2_has_parent(s) || !(flags & VD_REQ_MAY_UNMAP)))
+        (qcow2_shows_parent(s) || !(flags & VD_REQ_MAY_UNMAP)))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: version 2 of qcow2 has no mark for zeroes",
                         vd_node_name(s->file));
@@ -175,7 +175,7 @@ qcow2_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
     Blanking b = {.s = s, .flags = VD_REQ_MAY_UNMAP, .discard = true};
     uint64_t cluster = qcow2_cluster_bytes(&s->hdr), end = off + len;
 
-    if (s->hdr.version < 3 && qcow2_has_parent(s))
+    if (s->hdr.version < 3 && qcow2_shows_parent(s))
         return true;
     off = (off + cluster - 1) & ~(cluster - 1);
     if (end != s->hdr.size)
