@@ -171,5 +171,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_image(areas);
     (void) fuzz_look_at(NAME, "vhdx");
     fuzz_look_change(NAME, "vhdx");
+    fuzz_look_mend(NAME, "vhdx");
     return 0;
 }

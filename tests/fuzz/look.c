@@ -10,6 +10,8 @@
 
 #define MAX_RUNS 256
 #define READ_BYTES 4096
+#define GROW_BYTES (UINT64_C(3) << 20)
+#define GROW_BELOW (UINT64_C(1) << 40)
 
 static char *directory;
 
@@ -139,6 +141,30 @@ fuzz_look_change(const char *name, const char *format)
         return;
     }
     ok = write_ends(disk);
+    ok = vd_disk_close(disk, NULL) && ok;
+    g_assert_true(!ok || look_at(ctx, path, format));
+}
+
+void
+fuzz_look_mend(const char *name, const char *format)
+{
+    g_autofree char *path = fuzz_look_path(name);
+    g_autoptr(VdContext) ctx = context_new();
+    VdCheckParams params = {.repair = VD_REPAIR_ALL};
+    VdCheckResult result = {.max_findings = 4};
+    VdDisk *disk = vd_disk_open(ctx, path, format, NULL,
+                                VD_OPEN_RDWR | VD_OPEN_NO_FLUSH, NULL);
+    uint64_t size;
+    bool ok;
+
+    if (!disk)
+        return;
+    (void) vd_disk_check(disk, &params, &result, NULL);
+    vd_check_result_clear(&result);
+    size = vd_disk_size(disk) / 512 * 512;
+    ok = size < GROW_BELOW &&
+         vd_disk_resize(disk, size + GROW_BYTES, NULL, NULL);
+    g_assert_true(!ok || vd_disk_size(disk) == size + GROW_BYTES);
     ok = vd_disk_close(disk, NULL) && ok;
     g_assert_true(!ok || look_at(ctx, path, format));
 }

@@ -17,3 +17,6 @@ bool fuzz_look_at(const char *name, const char *format);
 /* The same for writing, and write a sector to each end; if that succeeds the
  * image can be opened afterwards. */
 void fuzz_look_change(const char *name, const char *format);
+/* If it can be opened for writing: mend it and make it longer, which may fail;
+ * if neither does, it can be opened afterwards. */
+void fuzz_look_mend(const char *name, const char *format);

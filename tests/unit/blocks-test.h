@@ -10,6 +10,7 @@
 typedef struct BlocksTest {
     const VdDriver *driver;
     const char *name;
+    bool mends; /* a crash may leave what is mended before the next change */
 } BlocksTest;
 
 bool blocks_test_try_create(TestCo *t, const BlocksTest *image, uint64_t size,
