@@ -40,6 +40,8 @@ creation_co_new(VdContext *ctx, const VdCreateParams *params)
 
     creation->ctx = ctx;
     creation->tx = vd_tx_new(ctx->loop, params->sync, params->no_clobber);
+    if (params->in_place)
+        vd_tx_overwrite(creation->tx);
     creation->filename = g_strdup(params->filename);
     creation->format = g_strdup(params->format);
     creation->reopen = vd_options_new();

@@ -24,7 +24,8 @@
 
 struct VdTransaction {
     VioLoop *loop;
-    bool sync, no_clobber, lock_vmware;
+    bool sync, lock_vmware;
+    TxOld old;
     bool flushes; /* those of the files while they are made count */
     bool ended;
     VdFileHints hints;
@@ -73,7 +74,7 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
 
     tx->loop = loop;
     tx->sync = sync;
-    tx->no_clobber = no_clobber;
+    tx->old = no_clobber ? TX_OLD_REFUSE : TX_OLD_REPLACE;
     tx->hints = VD_FILE_HINTS_DEFAULT;
     tx->files = g_ptr_array_new_with_free_func(file_free);
     tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -149,6 +150,13 @@ vd_tx_translate(const VdTransaction *tx, const char *path)
 }
 
 void
+vd_tx_overwrite(VdTransaction *tx)
+{
+    if (tx->old == TX_OLD_REPLACE)
+        tx->old = TX_OLD_OVERWRITE;
+}
+
+void
 vd_tx_lock_vmware(VdTransaction *tx)
 {
     tx->lock_vmware = true;
@@ -191,7 +199,7 @@ make_work(void *opaque)
 {
     TxWork *work = opaque;
 
-    work->ok = vd_tx_file_make(work->file, work->tx->no_clobber, &work->error);
+    work->ok = vd_tx_file_make(work->file, work->tx->old, &work->error);
     if (work->ok && work->file->new_fd >= 0)
         work->hints = vd_file_hints_apply(work->file->new_fd, &work->tx->hints);
 }
@@ -383,7 +391,7 @@ sync_directories(const VdTransaction *tx, GError **error)
     for (guint i = 0; i < tx->files->len; i++) {
         const TxFile *file = tx_file(tx, i);
 
-        if (file->state != TX_IN_PLACE &&
+        if (file->state != TX_IN_PLACE && file->state != TX_OVERWRITTEN &&
             !vd_tx_file_sync_directory(file, error))
             return false;
     }

@@ -22,6 +22,11 @@
 
 VdTransaction *vd_tx_new(VioLoop *loop, bool sync, bool no_clobber);
 
+/* A file that exists and that nothing can take the place of (it is mounted;
+ * files may not be made beside it) is overwritten itself from now on.  It is
+ * empty after an abort. */
+void vd_tx_overwrite(VdTransaction *tx);
+
 /* For files that become part of an image before the commit: flushes of theirs
  * reach the disk.  Else they do not: nobody sees a file that is being made. */
 void vd_tx_allow_flushes(VdTransaction *tx);

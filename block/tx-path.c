@@ -167,7 +167,7 @@ make_successor(TxFile *file, const struct stat *old, GError **error)
 {
     g_autofree char *dir = g_path_get_dirname(file->target);
 
-    if (!check_replaceable(file, dir, old, error) || !lock_old(file, error))
+    if (!check_replaceable(file, dir, old, error))
         return false;
     file->temp = g_build_filename(dir, ".vdisk-XXXXXX", NULL);
     file->new_fd = g_mkstemp_full(file->temp, O_RDWR | O_CLOEXEC, 0600);
@@ -177,6 +177,43 @@ make_successor(TxFile *file, const struct stat *old, GError **error)
     if (!copy_owner_and_mode(file->new_fd, old))
         return throw_create(file, errno, error);
     return true;
+}
+
+/* Nothing may take the place of the old file. */
+static bool
+is_forbidden(const GError *error)
+{
+    return g_error_matches(error, VD_ERROR, VD_ERROR_PERMISSION) ||
+           g_error_matches(error, VD_ERROR, VD_ERROR_READ_ONLY) ||
+           g_error_matches(error, VD_ERROR, VD_ERROR_IN_USE);
+}
+
+/* The lock must go again, as with devices: see make_in_place(). */
+static bool
+make_overwritten(TxFile *file, GError **error)
+{
+    if (ftruncate(file->old_fd, 0) != 0)
+        return throw_create(file, errno, error);
+    vd_image_unlock(file->old_fd);
+    file->new_fd = vio_fd_steal(&file->old_fd);
+    file->state = TX_OVERWRITTEN;
+    return true;
+}
+
+static bool
+make_over(TxFile *file, const struct stat *old, TxOld how, GError **error)
+{
+    g_autoptr(GError) wrong = NULL;
+
+    if (!lock_old(file, error))
+        return false;
+    if (make_successor(file, old, &wrong))
+        return true;
+    if (how == TX_OLD_OVERWRITE && file->state == TX_NOTHING &&
+        is_forbidden(wrong))
+        return make_overwritten(file, error);
+    g_propagate_error(error, g_steal_pointer(&wrong));
+    return false;
 }
 
 /* The lock must go again before the device is opened for writing: locks of
@@ -209,20 +246,20 @@ vd_tx_file_resolve(TxFile *file, GError **error)
 }
 
 bool
-vd_tx_file_make(TxFile *file, bool no_clobber, GError **error)
+vd_tx_file_make(TxFile *file, TxOld old, GError **error)
 {
-    struct stat old;
+    struct stat st;
 
-    if (stat(file->target, &old) != 0) {
+    if (stat(file->target, &st) != 0) {
         if (errno != ENOENT)
             return throw_create(file, errno, error);
         return make_new(file, error);
     }
-    if (no_clobber)
+    if (old == TX_OLD_REFUSE)
         return throw_create(file, EEXIST, error);
-    if (!S_ISREG(old.st_mode))
-        return make_in_place(file, &old, error);
-    return make_successor(file, &old, error);
+    if (!S_ISREG(st.st_mode))
+        return make_in_place(file, &st, error);
+    return make_over(file, &st, old, error);
 }
 
 /* -- ending ---------------------------------------------------------------- */
@@ -307,6 +344,8 @@ vd_tx_file_remove(TxFile *file)
         unlink_own(file->target, file->new_fd);
     else if (file->state == TX_SUCCESSOR)
         unlink_own(file->temp, file->new_fd);
+    else if (file->state == TX_OVERWRITTEN)
+        (void) ftruncate(file->new_fd, 0); /* nothing rather than a half */
     /* What could not be put back stays under its temporary name. */
     file->state = TX_NOTHING;
     let_go(file);

@@ -194,13 +194,18 @@ typedef struct VdCreateParams {
                                    not given above */
     bool sync;                  /* files and directory durable at commit */
     bool no_clobber;            /* an existing target is an error */
+    bool in_place;              /* one that nothing can take the place of is
+                                   overwritten itself, and empty after a
+                                   failure; else that is an error */
     VdOpenFlags open_flags;     /* for vd_creation_disk(); VD_OPEN_VMWARE_LOCK:
                                    held from begin to commit or abort */
 } VdCreateParams;
 
 /* A new image that comes into being with vd_creation_commit().  Files that
  * did not exist are made at once and removed by abort; files that existed are
- * replaced only by commit (rename), so a failure leaves them as they were.
+ * replaced only by commit (rename), so a failure leaves them as they were;
+ * that cannot be done with one that is mounted, or where files may not be made
+ * beside it or its name may not be given to another.
  * Targets that somebody uses are refused before anything is touched. */
 typedef struct VdCreation VdCreation;
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-safety - what a failure or a signal leaves behind: sources untouched,
 existing targets as they were, half-made targets gone."""
+import contextlib
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import (MIB, SmallFilesystem, assert_equal,  # noqa: E402
-                     assert_unchanged, digest, make_images, make_noise,
-                     snapshot)
+                     assert_unchanged, digest, held, make_images,
+                     make_noise, snapshot)
 from loop import LoopDevice  # noqa: E402
 from running import PATIENCE, Running  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
@@ -487,41 +488,100 @@ def become_nobody():
     os.setuid(65534)
 
 
+def as_nobody(directory, *words):
+    if os.geteuid() != 0:
+        raise Skip("only root can become somebody else")
+    try:
+        done = subprocess.run([VDISK_IMG, *words], cwd=directory,
+                              capture_output=True, check=False,
+                              preexec_fn=become_nobody)
+    except PermissionError as error:
+        raise Skip("nobody may run this build") from error
+    return done.returncode, done.stderr.decode()
+
+
+@contextlib.contextmanager
+def irreplaceable(mode):
+    """A folder of that mode with a source, and a target that anybody may write
+    to but that only root can replace."""
+    with scratch() as d:
+        make_noise(os.path.join(d, "source"), MIB)
+        make_noise(os.path.join(d, "target"), 2 * MIB)
+        os.chmod(os.path.join(d, "target"), 0o666)
+        os.chmod(d, mode)
+        yield d
+
+
+def assert_overwritten(directory, inode):
+    target = os.path.join(directory, "target")
+    assert_equal(inode, os.stat(target).st_ino, "inode")
+    assert_equal(digest(os.path.join(directory, "source")), digest(target),
+                 "content")
+    assert_equal(["source", "target"], sorted(os.listdir(directory)), "files")
+
+
 def add_irreplaceable(suite):
-    """Files that can be written to, but whose name cannot be given to another:
-    to be told before the copy, not at its end."""
-    @suite.case("a mounted file is refused before anything is copied")
+    """Files that can be written to, but whose name cannot be given to
+    another."""
+    modes = ((0o1777, "in a sticky directory", "only its owner"),
+             (0o755, "in somebody else's directory", "Permission denied"))
+
+    @suite.case("a mounted file is overwritten")
     def _():
-        with scratch() as d:
-            make_noise(os.path.join(d, "source"), MIB)
-            make_noise(os.path.join(d, "target"), 65536)
+        with irreplaceable(0o755) as d, \
+                BindMount(os.path.join(d, "target")) as target:
+            inode = os.stat(target).st_ino
+            vdisk_img("convert", "source", "target", cwd=d)
+            assert_overwritten(d, inode)
+
+    @suite.case("a mounted file stays with --atomic, before anything is copied")
+    def _():
+        with irreplaceable(0o755) as d:
             before = snapshot(d)
             with BindMount(os.path.join(d, "target")):
-                text = vdisk_img_fails("convert", "-p", "source", "target",
-                                       cwd=d)
+                text = vdisk_img_fails("convert", "--atomic", "-p", "source",
+                                       "target", cwd=d)
             if "mount point" not in text:
                 raise Failed(text)
             assert_unchanged(d, before)
 
-    @suite.case("somebody else's file in a sticky directory is refused early")
+    for mode, where, why in modes:
+        @suite.case("somebody else's file %s is overwritten" % where)
+        def _(mode=mode):
+            with irreplaceable(mode) as d:
+                inode = os.stat(os.path.join(d, "target")).st_ino
+                assert_equal((0, ""), as_nobody(d, "convert", "source",
+                                                "target"), "convert")
+                assert_overwritten(d, inode)
+                assert_equal((0, ""), as_nobody(d, "create", "-q", "target",
+                                                "3M"), "create")
+                assert_equal(3 * MIB, os.stat(os.path.join(d, "target")).st_size,
+                             "size")
+
+        @suite.case("somebody else's file %s stays with --atomic" % where)
+        def _(mode=mode, why=why):
+            with irreplaceable(mode) as d:
+                before = snapshot(d)
+                code, err = as_nobody(d, "convert", "--atomic", "source",
+                                      "target")
+                assert_equal((1, True), (code, why in err), err)
+                assert_unchanged(d, before)
+
+    @suite.case("a file that is overwritten must not be in use")
     def _():
-        if os.geteuid() != 0:
-            raise Skip("only root can become somebody else")
-        with scratch() as d:
-            os.chmod(d, 0o1777)
-            make_noise(os.path.join(d, "target"), 65536)
-            os.chmod(os.path.join(d, "target"), 0o666)
+        with irreplaceable(0o755) as d, held(os.path.join(d, "target")):
             before = snapshot(d)
-            try:
-                done = subprocess.run([VDISK_IMG, "create", "target", "1M"],
-                                      cwd=d, capture_output=True, check=False,
-                                      preexec_fn=become_nobody)
-            except PermissionError as error:
-                raise Skip("nobody may run this build") from error
-            assert_equal(1, done.returncode, "status")
-            if b"only its owner" not in done.stderr:
-                raise Failed(repr(done.stderr))
+            code, err = as_nobody(d, "convert", "source", "target")
+            assert_equal((1, True), (code, "lock" in err), err)
             assert_unchanged(d, before)
+
+    @suite.case("a failed copy leaves what it overwrites empty")
+    def _():
+        with irreplaceable(0o755) as d:
+            make_damaged_stream(d)
+            code, err = as_nobody(d, "convert", "s.vmdk", "target")
+            assert_equal((1, True), (code, "error while reading" in err), err)
+            assert_equal(0, os.stat(os.path.join(d, "target")).st_size, "size")
 
 
 def add_moved_chains(suite):

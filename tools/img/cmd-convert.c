@@ -74,7 +74,7 @@ static const CmdOption convert_options[] = {
     {OPT_SALVAGE, "salvage", NULL, "unreadable areas become zeroes", true},
     CMD_ROW_SYNC,
     {OPT_ATOMIC, "atomic", NULL,
-     "replace an existing target only by a complete one (done always)", true},
+     "do not overwrite an existing target that cannot be replaced", true},
     {OPT_NO_CLOBBER, "no-clobber", NULL, "refuse to replace an existing target",
      true},
     {OPT_FORCE, "force", NULL, "overwrite block devices that are not empty",
@@ -288,6 +288,8 @@ convert_take(ConvertWords *w, int code, const char *arg)
         w->no_offload = true;
         return true;
     case OPT_ATOMIC:
+        w->job.atomic = true;
+        return true;
     case 'W':
         return true; /* the library works like that anyway */
     default:

@@ -205,6 +205,7 @@ create_in_context(CreateJob *job, VdContext *ctx)
         .options = options,
         .sync = !job->no_sync,
         .no_clobber = job->no_clobber,
+        .in_place = true,
     };
     return image_make(job, ctx, &params, said);
 }

@@ -293,6 +293,7 @@ convert_into_new(ConvertJob *job)
         .options = options,
         .sync = !job->no_sync,
         .no_clobber = job->no_clobber,
+        .in_place = !job->atomic,
         /* The commit flushes all there is, once. */
         .open_flags = (VdOpenFlags) (VD_OPEN_UNMAP | VD_OPEN_NO_FLUSH |
                                      job->target_cache),

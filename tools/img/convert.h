@@ -21,7 +21,7 @@ typedef struct ConvertJob {
     VdCopyParams copy;
     bool target_image_opts, target_is_zero;
     bool no_create; /* -n */
-    bool no_sync, no_clobber;
+    bool no_sync, no_clobber, atomic;
     bool from_stdin; /* one of the sources is "fd:0" */
     bool open_ended; /* it need not come to its end first */
     bool to_stdout;  /* the target is "fd:1" */
