@@ -34,6 +34,7 @@ vd_copy_check_endless(VdCopy *c, GError **error)
     if (!among)
         return true;
     c->endless = true;
+    c->params.offload = VD_OFFLOAD_NONE; /* it lies nowhere */
     if (c->n_sources == 1 && c->begin == 0 && c->sources[0].skip == 0 &&
         c->params.length == 0 && c->params.skip_depth == 0 &&
         c->params.checkpoints == NULL && c->records == NULL &&

@@ -234,8 +234,9 @@ LENGTHS = (0, 1, 511, 512, 65535, 65536, 65537, MIB - 1, MIB, MIB + 1,
 
 
 def data_with_zeroes(length):
+    """Data by the block, and a run of them that files may share."""
     noise = Random(length).randbytes(length)
-    return b"".join(noise[at:at + 65536] if at // 65536 % 3 != 1
+    return b"".join(noise[at:at + 65536] if at // 65536 % 24 not in (1, 4)
                     else bytes(len(noise[at:at + 65536]))
                     for at in range(0, length, 65536))
 
