@@ -52,6 +52,7 @@ struct VdNode {
     GError *flush_error; /* of the first flush that failed; for ever */
 
     VdStats stats;
+    uint64_t read_on;    /* open_ended: the next byte that comes */
     VdStats *leaf_stats; /* of the top of the graph: counts device requests */
     VdEpochs own_epochs;
 

@@ -3,18 +3,25 @@
  *
  * Concurrency: one request of these at a time.
  */
+#include "block/observe.h"
 #include "block/rw-internal.h"
 
 bool
 vd_node_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
                    GError **error)
 {
+    uint64_t start = vd_observe_start(node);
+    bool ok;
+
     g_assert(node->limits.open_ended);
     node->stats.reads++;
-    if (!node->driver->co_read_on(node, buf, len, got, error))
-        return false;
+    *got = 0;
+    ok = node->driver->co_read_on(node, buf, len, got, error);
+    (void) vd_observe_done(node, VD_REQUEST_READ, node->read_on, *got, start,
+                           ok);
     node->stats.read_bytes += *got;
-    return true;
+    node->read_on += *got;
+    return ok;
 }
 
 bool

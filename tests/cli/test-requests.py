@@ -205,6 +205,25 @@ def add_log(suite):
             if not done.stdout.decode().startswith(HEADER + "read "):
                 raise Failed(repr(done))
 
+    @suite.case("--log has what comes out of a pipe")
+    def _():
+        with Images() as images:
+            size = (3 << 20) + 512
+            with open(os.path.join(images.dir, "noise"), "wb") as f:
+                f.write(os.urandom(size))
+            subprocess.run(["sh", "-c", "cat noise | \"$0\" convert --log=log "
+                            "-f raw -O raw - x.raw", VDISK_IMG],
+                           cwd=images.dir, check=True)
+            with open(os.path.join(images.dir, "log"), encoding="utf8") as f:
+                reads = [line.split(None, 5) for line in f
+                         if line.startswith("read ")
+                         and line.endswith("standard input\n")]
+            end = 0
+            for words in reads:
+                if int(words[1]) == end:
+                    end += int(words[2])
+            assert_equal(size, end, "bytes read in a row: %s" % reads)
+
     @suite.case("--log on a full device is an error, the work is done")
     def _():
         with Images() as images:
