@@ -208,9 +208,9 @@ create_named(const char *temp, int fd, const char *path, const char *text,
              size_t len, const char *like, GError **error)
 {
     if (!take_after(fd, like) || !vio_write_all(fd, text, len) || fsync(fd))
-        return vd_throw_errno(error, errno, "%s: writing", temp);
+        return vd_throw_errno(error, errno, "Could not create '%s'", path);
     if (linkat(AT_FDCWD, temp, AT_FDCWD, path, 0) != 0)
-        return throw_link(errno, temp, path, error);
+        return throw_link(errno, like, path, error);
     return true;
 }
 

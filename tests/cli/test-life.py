@@ -158,6 +158,8 @@ def rename_cases(suite):
             vdisk_img("rename", "a.raw", "x.raw", cwd=d)
             assert_equal("x.raw", names(d), "raw")
             expect(fails(d, 1, "rename", "x.raw", "b.raw"), "File exists")
+            expect(fails(d, 1, "rename", "f.vmdk", "b.raw"),
+                   "f.vmdk: giving it the name b.raw: File exists")
             assert_equal("x.raw", names(d), "raw")
 
     @suite.case("rename: children are refused, follow, or are left behind")

@@ -221,7 +221,7 @@ WRONG = (
     (2, ["dump", "-l", "-1", "a.vmdk"], "Invalid length specified: '-1'."),
     (2, ["dump", "--no-such", "a.vmdk"], "unrecognized option '--no-such'"),
     (1, ["dump", "none"], "Could not open 'none'"),
-    (1, ["dump", "-o", "11M", "a.vmdk"], "a.vmdk: 0 bytes at 11534336 are"),
+    (1, ["dump", "-o", "11M", "a.vmdk"], "11534336 is behind the end"),
     (1, ["dump", "-l", "11M", "a.vmdk"], "the disk has 10485760"),
     (1, ["dump", "-o", "1", "-l", "9223372036854775807", "a.vmdk"],
      "are not all there"),

@@ -28,6 +28,13 @@ range_check(const RangeJob *job, const VdDisk *disk)
 
     if (job->off <= size && job->len <= size - job->off)
         return true;
+    if (job->off > size) {
+        out_failure(job->file, NULL,
+                    "%s: %" PRIu64 " is behind the end of the disk, which has "
+                    "%" PRIu64 " bytes",
+                    job->file, job->off, size);
+        return false;
+    }
     out_failure(job->file, NULL,
                 "%s: %" PRIu64 " bytes at %" PRIu64 " are not all there: the "
                 "disk has %" PRIu64,
