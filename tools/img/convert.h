@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/img/convert.h - a conversion: what was asked for, and doing it.  Used
  * by cmd-convert.c (the command line), convert-words.c (what goes together),
- * convert.c (the work), resume.c (its journal), target.c (what must not be
- * written to), and by cmd-dd.c, which converts a part. */
+ * convert.c (the work), convert-result.c (what came of it), resume.c (its
+ * journal), target.c (what must not be written to), and by cmd-dd.c, which
+ * converts a part. */
 #pragma once
 
 #include "tools/options.h"
@@ -64,6 +65,9 @@ int convert_words_run(ConvertWords *words);
 
 /* Exit code. */
 int convert_run(ConvertJob *job);
+
+/* It went well: say so, as far as anybody wants to know. */
+void convert_result_print(const ConvertJob *job);
 
 /* Writing to the target would destroy a source, or a device somebody uses:
  * false after a message. */
