@@ -98,11 +98,28 @@ survey_co_run(Qcow2Survey *survey, GError **error)
            qcow2_survey_co_copied(survey, false, error);
 }
 
-static void
-survey_clear(Qcow2Survey *survey)
+void
+qcow2_survey_clear(Qcow2Survey *survey)
 {
     g_clear_pointer(&survey->rc, qcow2_refcounts_free);
     g_clear_pointer(&survey->users, g_free);
+}
+
+bool
+qcow2_survey_co_sound(Qcow2Survey *survey, GError **error)
+{
+    VdCheckResult result = {.max_findings = 1, .findings = vd_findings_new()};
+    bool ok;
+
+    survey->result = &result;
+    ok = survey_co_run(survey, error);
+    g_ptr_array_unref(result.findings);
+    survey->result = NULL;
+    return ok && (!result.corruptions ||
+                  vd_throw(error, VD_ERROR_CORRUPT,
+                           "%s: there are errors in the image; it has to be "
+                           "repaired first",
+                           vd_node_name(survey->s->file)));
 }
 
 /* -- one after a repair ---------------------------------------------------- */
@@ -121,7 +138,7 @@ check_co_again(Qcow2State *s, VdCheckResult *result, GError **error)
     Qcow2Survey survey = {.s = s, .result = &now};
     bool ok = survey_co_run(&survey, error);
 
-    survey_clear(&survey);
+    qcow2_survey_clear(&survey);
     g_ptr_array_unref(now.findings);
     if (!ok)
         return false;
@@ -142,7 +159,7 @@ check_co_run(Qcow2State *s, unsigned repair, VdCheckResult *result,
 
     again = ok && repair && (result->corruptions || result->leaks);
     ok = ok && (!again || qcow2_survey_co_repair(&survey, repair, error));
-    survey_clear(&survey);
+    qcow2_survey_clear(&survey);
     return ok && (!again || check_co_again(s, result, error)) &&
            (!repair || result->corruptions || result->check_errors ||
             qcow2_co_mark_sound(s, error));

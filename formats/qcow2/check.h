@@ -42,11 +42,17 @@ bool qcow2_survey_co_copied(Qcow2Survey *survey, bool mend, GError **error);
 /* Make the file say what @survey has found; @repair: VdRepair. */
 bool qcow2_survey_co_repair(Qcow2Survey *survey, unsigned repair,
                             GError **error);
-/* Refcounts of @order (bits, as a power of two) that say what @users says of
- * the first @n clusters, in new places; then the header names them.  The old
- * ones must not be counted in @users.  Nobody uses s->refcounts any more. */
-bool qcow2_co_rebuild_refcounts(Qcow2State *s, const uint32_t *users,
-                                uint64_t n, unsigned order, GError **error);
+/* Refcounts of @order (bits, as a power of two) that say what the users of
+ * @survey say, in new places, durable; @hdr names them, the header in the file
+ * does not, yet.  The old ones must not be counted any more. */
+bool qcow2_co_write_refcounts(Qcow2State *s, const Qcow2Survey *survey,
+                              unsigned order, Qcow2Header *hdr, GError **error);
+/* Who was opened for writing goes on with the counts that the file has now. */
+bool qcow2_co_reopen_refcounts(Qcow2State *s, GError **error);
+
+/* All users of an image that is sound but for leaks; CORRUPT if it is not. */
+bool qcow2_survey_co_sound(Qcow2Survey *survey, GError **error);
+void qcow2_survey_clear(Qcow2Survey *survey);
 
 /* Nothing is wrong any more: the header no longer says so. */
 bool qcow2_co_mark_sound(Qcow2State *s, GError **error);

@@ -102,5 +102,12 @@ bool qcow2_co_make_empty(VdNode *node, GError **error);
 bool qcow2_co_uncover(VdNode *node, uint64_t off, uint64_t len, uint64_t *bytes,
                       GError **error);
 
+/* -- options that change (amend.c) ----------------------------------------- */
+
+extern const VdOptionSpec qcow2_amend_options[];
+bool qcow2_co_amend(VdNode *node, VdOptions *opts, GError **error);
+/* No entry of the disk has a mark for zeroes any more; durable. */
+bool qcow2_co_expand_zeroes(Qcow2State *s, GError **error);
+
 Qcow2Decoded *qcow2_decoded_new(Qcow2State *s);
 void qcow2_decoded_free(Qcow2Decoded *decoded);

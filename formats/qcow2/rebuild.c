@@ -136,33 +136,21 @@ rebuild_co_write(const Rebuild *r, GError **error)
                              r->n_table * cluster, error);
 }
 
-/* From one refcount structure to the other. */
-static bool
-rebuild_co_switch(const Rebuild *r, GError **error)
-{
-    Qcow2State *s = r->s;
-    Qcow2Header before = s->hdr;
-
-    s->hdr.reftable_off = r->n << s->hdr.cluster_bits;
-    s->hdr.reftable_clusters = (uint32_t) r->n_table;
-    s->hdr.refcount_order = r->order;
-    if (vd_node_co_flush(s->file, error) && qcow2_co_store_header(s, error) &&
-        vd_node_co_flush(s->file, error))
-        return true;
-    s->hdr = before;
-    return false;
-}
-
 bool
-qcow2_co_rebuild_refcounts(Qcow2State *s, const uint32_t *users, uint64_t n,
-                           unsigned order, GError **error)
+qcow2_co_write_refcounts(Qcow2State *s, const Qcow2Survey *survey,
+                         unsigned order, Qcow2Header *hdr, GError **error)
 {
     Rebuild r = {.s = s,
-                 .users = users,
-                 .n = n,
+                 .users = survey->users,
+                 .n = survey->n,
                  .order = order,
                  .per_block = UINT64_C(1) << (s->hdr.cluster_bits + 3 - order)};
 
-    return rebuild_check_width(&r, error) && rebuild_lay_out(&r, error) &&
-           rebuild_co_write(&r, error) && rebuild_co_switch(&r, error);
+    if (!rebuild_check_width(&r, error) || !rebuild_lay_out(&r, error) ||
+        !rebuild_co_write(&r, error) || !vd_node_co_flush(s->file, error))
+        return false;
+    hdr->reftable_off = r.n << s->hdr.cluster_bits;
+    hdr->reftable_clusters = (uint32_t) r.n_table;
+    hdr->refcount_order = order;
+    return true;
 }

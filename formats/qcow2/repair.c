@@ -87,13 +87,29 @@ wide_enough(const Qcow2Survey *survey)
     return order;
 }
 
+/* From the old counts to the new ones. */
+static bool
+counts_co_switch(Qcow2State *s, const Qcow2Header *hdr, GError **error)
+{
+    Qcow2Header before = s->hdr;
+
+    s->hdr = *hdr;
+    if (qcow2_co_store_header(s, error) && vd_node_co_flush(s->file, error))
+        return true;
+    s->hdr = before;
+    return false;
+}
+
 static bool
 counts_co_rebuild(Qcow2Survey *survey, GError **error)
 {
+    Qcow2Header hdr = survey->s->hdr;
+
     qcow2_survey_count_refcounts(survey, -1);
     return counts_co_keep(survey, error) &&
-           qcow2_co_rebuild_refcounts(survey->s, survey->users, survey->n,
-                                      wide_enough(survey), error);
+           qcow2_co_write_refcounts(survey->s, survey, wide_enough(survey),
+                                    &hdr, error) &&
+           counts_co_switch(survey->s, &hdr, error);
 }
 
 /* -- COPIED bits ----------------------------------------------------------- */
@@ -138,9 +154,8 @@ survey_co_mend(Qcow2Survey *survey, unsigned repair, GError **error)
            copied_co_mend(survey, error);
 }
 
-/* Who was opened for writing goes on with what is in the file now. */
-static bool
-survey_co_reopen(Qcow2State *s, GError **error)
+bool
+qcow2_co_reopen_refcounts(Qcow2State *s, GError **error)
 {
     g_clear_pointer(&s->refcounts, qcow2_refcounts_free);
     s->refcounts = qcow2_refcounts_co_open(s, error);
@@ -162,7 +177,9 @@ qcow2_survey_co_repair(Qcow2Survey *survey, unsigned repair, GError **error)
                        0,
                        "entries that name nothing stay as they are; no space "
                        "is given back: it might be theirs");
-    return (!had_refcounts || survey_co_reopen(s, ok ? error : NULL)) && ok;
+    return (!had_refcounts ||
+            qcow2_co_reopen_refcounts(s, ok ? error : NULL)) &&
+           ok;
 }
 
 bool

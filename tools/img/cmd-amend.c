@@ -17,6 +17,8 @@
     (VD_OPEN_NO_IO | VD_OPEN_NO_EXTENTS | VD_OPEN_NO_PARENT)
 /* This one stands in the extents. */
 #define AMEND_OF_EXTENTS "zeroed_grain"
+/* This one has to do with all that is below, too. */
+#define AMEND_OF_ALL "size"
 
 enum { OPT_FORCE = OPT_PRIVATE };
 
@@ -140,6 +142,8 @@ open_flags(const AmendJob *job)
 {
     bool extents = optlist_peek(job->list, AMEND_OF_EXTENTS) != NULL;
 
+    if (optlist_peek(job->list, AMEND_OF_ALL))
+        return VD_OPEN_RDWR | VD_OPEN_UNMAP | job->cache;
     return VD_OPEN_RDWR | job->cache |
            (extents ? VD_OPEN_NO_PARENT : AMEND_DESCRIPTION);
 }
