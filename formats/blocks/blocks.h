@@ -31,7 +31,8 @@ typedef struct VdBlocksOps {
                           uint64_t *off);
     /* The entry of a block whose bytes begin at @off. */
     uint64_t (*encode)(const VdBlocks *blocks, uint64_t off);
-    /* Once, before the first change of the image; may be NULL. */
+    /* Before the first change of the image, and before the first one of what it
+     * shows (then not blocks->same); may be NULL. */
     bool (*co_begin)(VdBlocks *blocks, GError **error);
     /* Write what stands in front of the bytes of new block @index, which begin
      * at @off; may be NULL. */
@@ -45,6 +46,8 @@ typedef struct VdBlocksOps {
      * have been placed, the last of which ends at blocks->end: write how far
      * they reach.  May be NULL. */
     bool (*co_note_end)(VdBlocks *blocks, GError **error);
+    /* Before the file becomes shorter; all is durable.  May be NULL. */
+    bool (*co_before_cut)(VdBlocks *blocks, GError **error);
     /* Put pages into the file, whose data are durable; NULL = as they are. */
     VdPagesPut co_put;
 } VdBlocksOps;
@@ -82,6 +85,7 @@ struct VdBlocks {
     uint64_t next; /* where the next new block begins; 0 = not looked for yet */
     uint64_t end;  /* of the last block, if next is known */
     bool begun;    /* co_begin has been called */
+    bool same;     /* what changes is not what the disk shows: for co_begin */
     bool grown;    /* blocks were placed since the end was noted */
     VioRangeLock *allocating;
     VioCoMutex flush_lock;
@@ -134,6 +138,10 @@ uint64_t vd_blocks_place_behind(const VdBlocks *blocks, uint64_t end);
 void vd_blocks_set_end(VdBlocks *blocks, uint64_t end);
 /* blocks->end and next are known then. */
 bool vd_blocks_co_find_end(VdBlocks *blocks, GError **error);
+/* Front and data of the block whose bytes are at @from to @to; @hole: there is
+ * a hole, so zeroes need not be written. */
+bool vd_blocks_co_copy(const VdBlocks *blocks, uint64_t from, uint64_t to,
+                       bool hole, GError **error);
 /* A place for block @i, whose bytes are at @from: they are there, too. */
 bool vd_blocks_co_move(VdBlocks *blocks, uint64_t index, uint64_t from,
                        GError **error);

@@ -61,23 +61,23 @@ grow_co_clear_tail(VdBlocks *blocks, GError **error)
 
 /* -- moving ---------------------------------------------------------------- */
 
-/* Zeroes stay the hole that is there; but a front may come to lie where the end
- * of the file was. */
 static bool
 copy_co_piece(VdNode *file, uint64_t from, uint64_t to, void *buf, size_t len,
-              bool is_front, GError **error)
+              bool hole, GError **error)
 {
     struct iovec iov;
     VioVec vec = vio_vec_from_buf(&iov, buf, len);
 
-    return vd_node_co_preadv_eof(file, from, &vec, error) &&
-           ((!is_front && vio_vec_is_zero(&vec)) ||
-            vd_node_co_pwritev(file, to, &vec, 0, error));
+    if (!vd_node_co_preadv_eof(file, from, &vec, error))
+        return false;
+    return (hole && vio_vec_is_zero(&vec)) ||
+           vd_node_co_pwritev(file, to, &vec, 0, error);
 }
 
-static bool
-copy_co_block(const VdBlocks *blocks, uint64_t from, uint64_t to,
-              GError **error)
+/* A front may come to lie where the end of the file was: always written. */
+bool
+vd_blocks_co_copy(const VdBlocks *blocks, uint64_t from, uint64_t to, bool hole,
+                  GError **error)
 {
     VioLoop *loop = vd_node_loop(blocks->file);
     uint64_t front = blocks->spec.front;
@@ -88,8 +88,8 @@ copy_co_block(const VdBlocks *blocks, uint64_t from, uint64_t to,
 
     for (uint64_t done = 0; ok && done < len; done += room)
         ok = copy_co_piece(blocks->file, from - front + done, to - front + done,
-                           buf, (size_t) MIN(room, len - done), front && !done,
-                           error);
+                           buf, (size_t) MIN(room, len - done),
+                           hole && (done || !front), error);
     vio_buffer_put(loop, buf, room);
     return ok;
 }
@@ -101,7 +101,7 @@ vd_blocks_co_move(VdBlocks *blocks, uint64_t index, uint64_t from,
     uint64_t to;
 
     return vd_blocks_co_reserve(blocks, &to, error) &&
-           copy_co_block(blocks, from, to, error) &&
+           vd_blocks_co_copy(blocks, from, to, true, error) &&
            vd_pages_co_set(blocks->pages, vd_blocks_entry_of(blocks, index),
                            blocks->spec.ops->encode(blocks, to), error);
 }

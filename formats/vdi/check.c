@@ -3,6 +3,7 @@
  *
  * Concurrency: yields for pages of the table.
  */
+#include "formats/blocks/compact.h"
 #include "formats/vdi/vdi.h"
 
 #define ALLOCATED_AT 388
@@ -54,6 +55,34 @@ count_co_mend(VdiState *s, uint64_t *fixed, GError **error)
     return true;
 }
 
+/* VirtualBox's count tells of leaks at the end, too. */
+static bool
+leaks_co_mend(VdiState *s, VdCheckResult *result, GError **error)
+{
+    VdBlocksSurvey survey = {0};
+    uint64_t leaks;
+
+    if (!vd_blocks_co_survey(s->blocks, &survey, NULL, error))
+        return false;
+    leaks = s->hdr.n_allocated - MIN(s->hdr.n_allocated, survey.allocated);
+    if (!leaks || survey.bad || survey.shared)
+        return true;
+    if (!vd_blocks_co_free_leaks(s->blocks, error))
+        return false;
+    result->leaks_fixed += leaks;
+    return true;
+}
+
+bool
+vdi_co_compact(VdNode *node, const VdCompactParams *params,
+               VdCompactResult *result, GError **error)
+{
+    VdiState *s = vd_node_state(node);
+
+    return vd_blocks_co_compact(s->blocks, params, s->hdr.type == VDI_DYNAMIC,
+                                result, error);
+}
+
 bool
 vdi_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
              GError **error)
@@ -67,6 +96,8 @@ vdi_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
     if ((params->repair & VD_REPAIR_ALL) &&
         (!vd_blocks_co_mend(s->blocks, &result->corruptions_fixed, error) ||
          !count_co_mend(s, &result->corruptions_fixed, error)))
+        return false;
+    if (params->repair && !leaks_co_mend(s, result, error))
         return false;
     if (!vd_blocks_co_survey(s->blocks, &survey, result, error))
         return false;

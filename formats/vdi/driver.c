@@ -40,4 +40,5 @@ const VdDriver vd_vdi_driver = {
     .describe = vdi_describe,
     .co_measure = vdi_co_measure,
     .co_check = vdi_co_check,
+    .co_compact = vdi_co_compact,
 };

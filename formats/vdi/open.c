@@ -48,6 +48,8 @@ vdi_co_begin(VdBlocks *blocks, GError **error)
 {
     VdiState *s = blocks->spec.format;
 
+    if (blocks->same)
+        return true;
     vd_uuid_new(s->hdr.modify);
     vdi_header_set_modified(&s->hdr, s->raw, s->hdr.modify);
     return vdi_co_store_header(s, error);

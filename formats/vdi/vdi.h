@@ -26,6 +26,8 @@ bool vdi_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
 bool vdi_co_check(VdNode *node, const VdCheckParams *params,
                   VdCheckResult *result, GError **error);
 bool vdi_co_resize(VdNode *node, const VdResize *how, GError **error);
+bool vdi_co_compact(VdNode *node, const VdCompactParams *params,
+                    VdCompactResult *result, GError **error);
 void vdi_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vdi_describe(VdNode *node);
 

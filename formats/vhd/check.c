@@ -3,6 +3,7 @@
  *
  * Concurrency: yields for pages of the table.
  */
+#include "formats/blocks/compact.h"
 #include "formats/vhd/vhd.h"
 
 static void
@@ -66,6 +67,19 @@ check_co_mend(VhdState *s, VdCheckResult *result, GError **error)
 /* -- all of it ------------------------------------------------------------- */
 
 bool
+vhd_co_compact(VdNode *node, const VdCompactParams *params,
+               VdCompactResult *result, GError **error)
+{
+    VhdState *s = vd_node_state(node);
+
+    if (s->blocks)
+        return vd_blocks_co_compact(s->blocks, params, true, result, error);
+    result->file_bytes_before = vd_node_size(s->file);
+    result->file_bytes_after = result->file_bytes_before;
+    return true; /* fixed: nothing to do */
+}
+
+bool
 vhd_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
              GError **error)
 {
@@ -80,7 +94,10 @@ vhd_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
         return true;
     }
     if (!vd_blocks_co_flush(s->blocks, error) ||
-        ((params->repair & VD_REPAIR_ALL) && !check_co_mend(s, result, error)))
+        ((params->repair & VD_REPAIR_ALL) &&
+         !check_co_mend(s, result, error)) ||
+        (params->repair &&
+         !vd_blocks_co_mend_leaks(s->blocks, &result->leaks_fixed, error)))
         return false;
     check_footers(s, result);
     if (!vd_blocks_co_survey(s->blocks, &survey, result, error))

@@ -136,4 +136,5 @@ const VdDriver vd_vhd_driver = {
     .describe = vhd_describe,
     .co_measure = vhd_co_measure,
     .co_check = vhd_co_check,
+    .co_compact = vhd_co_compact,
 };

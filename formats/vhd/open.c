@@ -40,6 +40,7 @@ vhd_co_note_end(VdBlocks *blocks, GError **error)
 {
     const VhdState *s = blocks->spec.format;
 
+    blocks->spec.tail = VHD_FOOTER_BYTES;
     return vd_node_co_pwrite(s->file, blocks->end, s->raw, sizeof(s->raw),
                              error);
 }

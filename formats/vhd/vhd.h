@@ -35,6 +35,8 @@ bool vhd_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
 bool vhd_co_check(VdNode *node, const VdCheckParams *params,
                   VdCheckResult *result, GError **error);
 bool vhd_co_resize(VdNode *node, const VdResize *how, GError **error);
+bool vhd_co_compact(VdNode *node, const VdCompactParams *params,
+                    VdCompactResult *result, GError **error);
 void vhd_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vhd_describe(VdNode *node);
 

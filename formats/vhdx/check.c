@@ -6,6 +6,7 @@
  *
  * Concurrency: yields for pages of the table, and to mend.
  */
+#include "formats/blocks/compact.h"
 #include "formats/vhdx/vhdx.h"
 
 /* -- copies ---------------------------------------------------------------- */
@@ -154,6 +155,16 @@ check_co_bitmaps(const VhdxState *s, VdCheckResult *result, GError **error)
     return true;
 }
 
+bool
+vhdx_co_compact(VdNode *node, const VdCompactParams *params,
+                VdCompactResult *result, GError **error)
+{
+    VhdxState *s = vd_node_state(node);
+
+    return vd_blocks_co_compact(s->blocks, params, !s->meta.leave_allocated,
+                                result, error);
+}
+
 /* -- all of it ------------------------------------------------------------- */
 
 bool
@@ -166,6 +177,9 @@ vhdx_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
     if (!vd_blocks_check_params(node, params, error) ||
         !vd_blocks_co_flush(s->blocks, error) ||
         (params->repair & VD_REPAIR_ALL && !check_co_mend(s, result, error)))
+        return false;
+    if (params->repair &&
+        !vd_blocks_co_mend_leaks(s->blocks, &result->leaks_fixed, error))
         return false;
     check_copies(s, result);
     if (!vd_blocks_co_survey(s->blocks, &survey, result, error) ||

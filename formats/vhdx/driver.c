@@ -101,4 +101,5 @@ const VdDriver vd_vhdx_driver = {
     .describe = vhdx_describe,
     .co_measure = vhdx_co_measure,
     .co_check = vhdx_co_check,
+    .co_compact = vhdx_co_compact,
 };

@@ -31,7 +31,8 @@ vhdx_co_begin(VdBlocks *blocks, GError **error)
     VhdxHeader hdr = s->headers.now;
 
     vd_uuid_new(hdr.file_write);
-    vd_uuid_new(hdr.data_write);
+    if (!blocks->same)
+        vd_uuid_new(hdr.data_write);
     s->log.file_bytes = vd_node_size(s->file);
     return vhdx_headers_co_store(&s->headers, s->file, &hdr, error);
 }
@@ -183,6 +184,15 @@ log_begin(VhdxLogWriter *log)
     log->sequence = 1;
 }
 
+static bool
+refuse_stuck(const VhdxState *s, GError **error)
+{
+    return vd_throw(error, VD_ERROR_IO,
+                    "%s: a change of its size has failed halfway; it must be "
+                    "opened anew",
+                    vd_node_name(s->file));
+}
+
 bool
 vhdx_co_put(void *arg, const VdPageWrite *writes, unsigned n, GError **error)
 {
@@ -190,11 +200,10 @@ vhdx_co_put(void *arg, const VdPageWrite *writes, unsigned n, GError **error)
     VhdxState *s = blocks->spec.format;
     bool owed = s->log.owed;
 
+    s->log.file_bytes = MIN(s->log.file_bytes, vd_node_size(s->file));
+
     if (s->log.stuck)
-        return vd_throw(error, VD_ERROR_IO,
-                        "%s: a change of its size has failed halfway; it must "
-                        "be opened anew",
-                        vd_node_name(s->file));
+        return refuse_stuck(s, error);
     log_begin(&s->log);
     if (!owed)
         advance_tail(s); /* the caller's barrier */
@@ -213,20 +222,29 @@ vhdx_co_put(void *arg, const VdPageWrite *writes, unsigned n, GError **error)
     return true;
 }
 
+/* Entries tell how long the file must be. */
 bool
-vhdx_co_finish(VdNode *node, GError **error)
+vhdx_co_empty_log(VdBlocks *blocks, GError **error)
 {
-    VhdxState *s = vd_node_state(node);
-    VhdxHeader hdr;
+    VhdxState *s = blocks->spec.format;
+    VhdxHeader hdr = s->headers.now;
 
-    if (!vd_blocks_co_flush(s->blocks, error))
-        return false;
-    if (!s->log.is_open || s->log.stuck)
+    if (s->log.stuck)
+        return refuse_stuck(s, error);
+    if (!s->log.is_open)
         return true;
-    hdr = s->headers.now;
     memset(hdr.log, 0, sizeof(hdr.log));
     if (!vhdx_headers_co_store(&s->headers, s->file, &hdr, error))
         return false;
     s->log = (VhdxLogWriter){.file_bytes = s->log.file_bytes};
     return true;
+}
+
+bool
+vhdx_co_finish(VdNode *node, GError **error)
+{
+    VhdxState *s = vd_node_state(node);
+
+    return vd_blocks_co_flush(s->blocks, error) &&
+           (s->log.stuck || vhdx_co_empty_log(s->blocks, error));
 }

@@ -77,6 +77,7 @@ static const VdBlocksOps vhdx_blocks_ops = {
     .encode = vhdx_encode,
     .co_begin = vhdx_co_begin,
     .co_note_end = vhdx_co_note_end,
+    .co_before_cut = vhdx_co_empty_log,
     .co_put = vhdx_co_put,
 };
 

@@ -48,6 +48,8 @@ bool vhdx_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
 bool vhdx_co_check(VdNode *node, const VdCheckParams *params,
                    VdCheckResult *result, GError **error);
 bool vhdx_co_resize(VdNode *node, const VdResize *how, GError **error);
+bool vhdx_co_compact(VdNode *node, const VdCompactParams *params,
+                     VdCompactResult *result, GError **error);
 void vhdx_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vhdx_describe(VdNode *node);
 
@@ -73,6 +75,8 @@ bool vhdx_co_begin(VdBlocks *blocks, GError **error);
 bool vhdx_co_note_end(VdBlocks *blocks, GError **error);
 bool vhdx_co_put(void *arg, const VdPageWrite *writes, unsigned n,
                  GError **error);
+/* The log is empty; all that was in it is in its place, durably. */
+bool vhdx_co_empty_log(VdBlocks *blocks, GError **error);
 /* Everything in its place, the log empty. */
 bool vhdx_co_finish(VdNode *node, GError **error);
 
