@@ -4,6 +4,7 @@ of it comes to be, and who else reads it.
 
 libqcow takes clusters with a zero flag for data, so that it reads compat=0.10
 only; and where an image ends in the middle of a cluster it makes the rest up.
+libvhdi takes the size that a VHD was created with.
 """
 import os
 import random
@@ -12,6 +13,10 @@ from tools import qemu_img, vdisk_img
 
 MIB = 1 << 20
 SIZE = 9 * MIB + 512
+
+
+CHILDLESS = ("compact", "child")
+UNCHANGED = ("grow", "compact", "child")
 
 
 class Variant:
@@ -24,7 +29,7 @@ class Variant:
 
     def __init__(self, fmt, options="", peers=("qemu-img",), maker=vdisk_img,
                  name=None, size=SIZE, checked=True,
-                 lacks=("grow", "compact", "child")):
+                 lacks=CHILDLESS):
         self.fmt = fmt
         self.options = options
         self.peers = peers
@@ -76,16 +81,16 @@ VHDI = ("qemu-img", "libvhdi")
 VHDX_SIZE = 9 * MIB + 4096
 
 QCOW2 = (
-    Variant("qcow2"),
+    Variant("qcow2", lacks=("compact",)),
     Variant("qcow2", "cluster_size=512"),
     Variant("qcow2", "cluster_size=4k"),
     Variant("qcow2", "cluster_size=2M"),
-    Variant("qcow2", "extended_l2=on"),
+    Variant("qcow2", "extended_l2=on", lacks=("compact",)),
     Variant("qcow2", "extended_l2=on,cluster_size=16k"),
     Variant("qcow2", "compat=0.10", peers=QCOW),
     Variant("qcow2", "compat=0.10,cluster_size=512", peers=QCOW),
     Variant("qcow2", "compat=0.10,cluster_size=2M", peers=QCOW),
-    Variant("qcow2", "refcount_bits=1"),
+    Variant("qcow2", "refcount_bits=1", lacks=("compact",)),
     Variant("qcow2", "refcount_bits=2"),
     Variant("qcow2", "refcount_bits=64"),
     Variant("qcow2", "lazy_refcounts=on"),
@@ -95,17 +100,21 @@ QCOW2 = (
             name="data_file_raw"),
     Overlay("qcow2", name="over a raw file"),
     Overlay("qcow2", "extended_l2=on", name="extended_l2 over a raw file"),
-    Snapshots("qcow2", name="with internal snapshots"),
+    Snapshots("qcow2", name="with internal snapshots", lacks=UNCHANGED),
     Snapshots("qcow2", "cluster_size=4k,refcount_bits=8",
-              name="small clusters with internal snapshots"),
+              name="small clusters with internal snapshots", lacks=UNCHANGED),
     Variant("qcow2", maker=qemu_img),
     Variant("qcow2", "extended_l2=on,lazy_refcounts=on", maker=qemu_img),
 )
 BLOCKS = (
-    Variant("vpc", "subformat=dynamic", peers=VHDI, checked=False),
-    Variant("vpc", "subformat=fixed", peers=VHDI, checked=False),
+    Variant("vpc", "subformat=dynamic", checked=False, name="dynamic, growing"),
+    Variant("vpc", "subformat=fixed", checked=False, name="fixed, growing"),
+    Variant("vpc", "subformat=dynamic", peers=VHDI, checked=False,
+            lacks=UNCHANGED),
+    Variant("vpc", "subformat=fixed", peers=VHDI, checked=False,
+            lacks=UNCHANGED),
     Variant("vpc", "force_size=on", peers=VHDI, checked=False,
-            maker=qemu_img),
+            maker=qemu_img, lacks=UNCHANGED),
     Variant("vdi", "static=off"),
     Variant("vdi", "static=on"),
     Variant("vdi", maker=qemu_img),
@@ -113,11 +122,11 @@ BLOCKS = (
     Variant("vhdx", "subformat=fixed", peers=VHDI, size=VHDX_SIZE),
     Variant("vhdx", "block_size=2M,log_size=3M", peers=VHDI, size=VHDX_SIZE),
     Variant("vhdx", "block_size=256M", peers=VHDI, size=VHDX_SIZE),
-    # qemu-img knows sectors of 512 bytes only.
+    # qemu-img knows sectors of 512 bytes only, and so does growing here.
     Variant("vhdx", "logical_sector_size=4096", peers=("libvhdi",),
-            size=VHDX_SIZE),
+            size=VHDX_SIZE, lacks=UNCHANGED),
     Variant("vhdx", "block_size=4M,logical_sector_size=4096,subformat=fixed",
-            peers=("libvhdi",), size=VHDX_SIZE),
+            peers=("libvhdi",), size=VHDX_SIZE, lacks=UNCHANGED),
     Variant("vhdx", "subformat=dynamic", maker=qemu_img, size=VHDX_SIZE),
     Variant("vhdx", "block_size=1M", maker=qemu_img, size=VHDX_SIZE),
     Variant("vhdx", "subformat=fixed,block_state_zero=off", maker=qemu_img,

@@ -5,8 +5,9 @@ VHDX and VDI that we write, and on images that qemu-img has made, held against a
 model in memory; then we and qemu-img find no fault, and every peer that knows
 the variant reads the image to the same bytes.
 
-Reopenings are among the operations (tests/support/random-life.c).  The long form
-does ten times as many, the short one a fifth.
+Reopenings and growing are among the operations, and children that are
+written and committed (tests/support/random-life.c).  The long form does ten times
+as many, the short one a fifth.
 RANDOM_SEED=N repeats what N did.
 """
 import os
@@ -52,10 +53,12 @@ def live_through(variant, image, model, count, seed):
 
 
 def expect_sound(variant, image):
-    """Leaks are faults, too: none of these lives was interrupted."""
+    """Leaks are faults, too: none of these lives was interrupted.  But qemu-img
+    leaves room in front of the blocks of a VHDX."""
+    spare = variant.fmt == "vhdx" and variant.maker is qemu_img
     result = run([VDISK_IMG, "check", "-q", "-f", variant.fmt,
                   image])
-    if result.code not in (0, 63):
+    if result.code not in (0, 63) and not (spare and result.code == 3):
         raise Failed(str(result))
     if variant.checked and "qemu-img" in variant.peers:
         qemu_img("check", "-q", "-f", variant.fmt, image)
