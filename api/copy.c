@@ -296,6 +296,7 @@ copy_set_mode(VdCopy *c, uint64_t *cluster, GError **error)
     if (drv->get_info != NULL)
         drv->get_info(c->target->node, &info);
     *cluster = info.cluster_size;
+    c->thin_clusters = info.thin_clusters;
     c->target_driver = drv;
     c->records = copy_wanted_records(c);
     if (c->params.compress && c->records == NULL && !info.compressed)
@@ -359,8 +360,8 @@ copy_set_append_shape(VdCopy *c)
 static void
 copy_set_data_shape(VdCopy *c, uint64_t cluster)
 {
-    bool usable = cluster >= COPY_BLOCK && cluster <= VD_COPY_ITEM &&
-                  (cluster & (cluster - 1)) == 0;
+    bool usable = !c->thin_clusters && cluster >= COPY_BLOCK &&
+                  cluster <= VD_COPY_ITEM && (cluster & (cluster - 1)) == 0;
     uint64_t sparse;
     unsigned wish = c->params.depth != 0 ? c->params.depth : COPY_DEPTH;
 

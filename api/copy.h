@@ -93,9 +93,10 @@ typedef struct VdCopy {
     bool hand_over;                /* those of the source go over as they are */
     uint64_t unit;                 /* spans of data are rounded outward to it */
     uint64_t item_bytes;           /* largest item; a multiple of unit */
-    size_t zero_block;       /* zero detection looks at whole blocks of this */
-    bool endless;            /* the source is open_ended */
-    bool keep_zeroes;        /* zeroes found among data are data */
+    size_t zero_block;  /* zero detection looks at whole blocks of this */
+    bool endless;       /* the source is open_ended */
+    bool thin_clusters; /* the target need not be written cluster by cluster */
+    bool keep_zeroes;   /* zeroes found among data are data */
     unsigned offload_misses; /* how often in a row it has been in vain */
     size_t out_room;         /* for the records of an item */
     unsigned depth;

@@ -177,6 +177,7 @@ typedef struct VdMeasureSpec {
 
 typedef struct VdNodeInfo {
     uint64_t cluster_size; /* 0 = none */
+    bool thin_clusters;    /* what is not written of a new one takes no space */
     bool encrypted, compressed, dirty;
     const char *backing_name; /* as stored; owned by the node */
     const char *backing_format;

@@ -22,7 +22,8 @@ vdi_get_info(VdNode *node, VdNodeInfo *info)
 {
     const VdiState *s = vd_node_state(node);
 
-    *info = (VdNodeInfo){.cluster_size = s->hdr.block_bytes};
+    *info =
+        (VdNodeInfo){.cluster_size = s->hdr.block_bytes, .thin_clusters = true};
     if (s->hdr.type != VDI_DIFFERENCING)
         return;
     info->backing_name =

@@ -13,6 +13,7 @@ vhd_get_info(VdNode *node, VdNodeInfo *info)
 
     *info = (VdNodeInfo){
         .cluster_size = s->blocks ? s->hdr.block_bytes : 0,
+        .thin_clusters = true,
         .dirty = s->footer_differs,
         .backing_name = child ? s->hdr.parent_name : NULL,
         .backing_path = child ? s->parent_path : NULL,

@@ -23,6 +23,7 @@ vhdx_get_info(VdNode *node, VdNodeInfo *info)
 
     *info = (VdNodeInfo){
         .cluster_size = s->meta.block_bytes,
+        .thin_clusters = true,
         .dirty = s->replay.patches != NULL,
         .backing_name = child ? name_of_parent(s) : NULL,
         .backing_path = child ? s->parent_path : NULL,

@@ -30,6 +30,7 @@ WRITE = os.environ.get("VDISK_GOLDEN") == "write"
 
 # What is drawn by lot or measured, and what it becomes.
 UNSTABLE = (
+    (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
     (r"60 00 C2 9[0-9a-f] .{35}", "<uuid>"),
     (r'(ong[- ]?[cC]ontent[- ]?[iI][dD]"?[:=] ?"?)[0-9a-f]{32}',
      r"\1<long cid>"),
