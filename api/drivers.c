@@ -7,6 +7,7 @@
 #include "api/context.h"
 
 #include "block/drivers.h"
+#include "formats/qcow/driver.h"
 #include "formats/qcow2/driver.h"
 #include "formats/raw.h"
 #include "formats/vdi/driver.h"
@@ -32,6 +33,7 @@ const VdDriver *const vd_drivers[] = {
     /* formats */
     &vd_vmdk_driver,
     &vd_qcow2_driver,
+    &vd_qcow_driver,
     &vd_vdi_driver,
     &vd_vhd_driver,
     &vd_vhdx_driver,

@@ -272,6 +272,42 @@ vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len, void *dst,
     return true;
 }
 
+bool
+vd_codec_inflate_whole(VdCodecFrame frame, const void *src, size_t len,
+                       void *dst, size_t dst_len, GError **error)
+{
+    size_t got = dst_len;
+
+    return vd_codec_inflate(frame, src, len, dst, &got, error) &&
+           (got == dst_len ||
+            vd_throw(error, VD_ERROR_CORRUPT, "inflates to %zu bytes, not %zu",
+                     got, dst_len));
+}
+
+bool
+vd_codec_take_level(VdOptions *opts, int *level, GError **error)
+{
+    uint64_t value = (uint64_t) *level;
+
+    if (!vd_options_take_uint(opts, "compress_level", &value, error))
+        return false;
+    if ((value < 1 || value > VD_CODEC_LEVEL_BEST) &&
+        value != VD_CODEC_LEVEL_MAX)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "compress_level must be from 1 to %d, or %d",
+                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
+    *level = (int) value;
+    return true;
+}
+
+void
+vd_codec_set_level(VdOptions *opts, int level)
+{
+    g_autofree char *text = g_strdup_printf("%d", level);
+
+    vd_options_set(opts, "compress_level", text);
+}
+
 static char *the_description;
 
 static void

@@ -11,6 +11,8 @@
 #pragma once
 
 #include "block/error.h"
+#include "block/options.h"
+#include "io/loop.h"
 
 typedef enum VdCodecFrame {
     VD_CODEC_ZLIB,   /* RFC 1950: header and Adler-32, both checked */
@@ -50,6 +52,19 @@ bool vd_codec_shrink(VdCodecFrame frame, int level, const void *src, size_t len,
  * or the bytes end. */
 bool vd_codec_inflate(VdCodecFrame frame, const void *src, size_t len,
                       void *dst, size_t *dst_len, GError **error);
+
+/* The same, where @dst_len bytes must come out. */
+bool vd_codec_inflate_whole(VdCodecFrame frame, const void *src, size_t len,
+                            void *dst, size_t dst_len, GError **error);
+/* On a worker of @loop; yields. */
+bool vd_codec_co_inflate_whole(VioLoop *loop, VdCodecFrame frame,
+                               const void *src, size_t len, void *dst,
+                               size_t dst_len, GError **error);
+
+/* "compress_level" of creating and of filling: *level is left alone if it is
+ * not there. */
+bool vd_codec_take_level(VdOptions *opts, int *level, GError **error);
+void vd_codec_set_level(VdOptions *opts, int level);
 
 /* "deflate isal 2.30, inflate libdeflate 1.14, zlib 1.2.13, zstd 1.5.4" */
 const char *vd_codec_describe(void);

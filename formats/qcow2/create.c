@@ -10,6 +10,7 @@
 
 #include "block/open.h"
 #include "block/transaction.h"
+#include "formats/codec/codec.h"
 #include "formats/blocks/new.h"
 
 #include <inttypes.h>
@@ -189,6 +190,8 @@ qcow2_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
     bool ok = qcow2_new_init(&new, spec, error) &&
               new_co_files(tx, spec, &new, error);
 
+    if (ok && spec->reopen)
+        vd_codec_set_level(spec->reopen, new.level);
     qcow2_new_clear(&new);
     return ok;
 }

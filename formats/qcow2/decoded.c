@@ -10,9 +10,6 @@
  */
 #include "formats/qcow2/qcow2.h"
 
-#include "formats/codec/codec.h"
-#include "io/offload.h"
-
 #include <inttypes.h>
 
 #define CACHE_BYTES (8u << 20)
@@ -77,6 +74,15 @@ qcow2_decoded_free(Qcow2Decoded *decoded)
     g_free(decoded);
 }
 
+void
+qcow2_decoded_forget(Qcow2Decoded *decoded, uint64_t word)
+{
+    Cluster *cluster = g_hash_table_lookup(decoded->clusters, &word);
+
+    if (cluster)
+        forget(decoded, cluster);
+}
+
 static void
 make_room(Qcow2Decoded *decoded)
 {
@@ -93,28 +99,6 @@ make_room(Qcow2Decoded *decoded)
 
 /* -- loading --------------------------------------------------------------- */
 
-typedef struct {
-    const uint8_t *packed;
-    size_t packed_len;
-    uint8_t *bytes;
-    size_t len;
-    GError *error;
-} Inflate;
-
-/* Bytes behind the stream are those of others. */
-static void
-inflate_main(void *opaque)
-{
-    Inflate *job = opaque;
-    size_t len = job->len;
-
-    if (vd_codec_inflate(VD_CODEC_RAW, job->packed, job->packed_len, job->bytes,
-                         &len, &job->error) &&
-        len != job->len)
-        (void) vd_throw(&job->error, VD_ERROR_CORRUPT,
-                        "inflates to %zu bytes, not %zu", len, job->len);
-}
-
 static bool
 cluster_co_load(Qcow2Decoded *decoded, Cluster *cluster, GError **error)
 {
@@ -124,20 +108,17 @@ cluster_co_load(Qcow2Decoded *decoded, Cluster *cluster, GError **error)
     g_autofree uint8_t *packed = NULL;
     struct iovec iov;
     VioVec dst;
-    Inflate job = {.bytes = cluster->bytes,
-                   .len = qcow2_cluster_bytes(&s->hdr)};
 
     qcow2_entry_packed(&s->hdr, cluster->word, &off, &len);
     packed = g_malloc(len);
     dst = vio_vec_from_buf(&iov, packed, len);
     if (!vd_node_co_preadv_eof(s->file, off, &dst, error))
         return false;
-    job.packed = packed;
-    job.packed_len = len;
-    vio_co_offload(vd_node_loop(s->node), inflate_main, &job);
-    if (!job.error)
+    /* Bytes behind the stream are those of others. */
+    if (vd_codec_co_inflate_whole(vd_node_loop(s->node), qcow2_codec(&s->hdr),
+                                  packed, len, cluster->bytes,
+                                  qcow2_cluster_bytes(&s->hdr), error))
         return true;
-    g_propagate_error(error, job.error);
     return vd_prefix(
         error, "%s: the compressed cluster at byte %" PRIu64 " (%u bytes): ",
         vd_node_name(s->file), off, len);

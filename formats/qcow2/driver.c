@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/qcow2/driver.c - format driver "qcow2", versions 2 and 3.
  *
- * Options: file.*, data-file.* (children).
+ * Options: file.*, data-file.* (children); compress_level=N of what is written
+ * compressed.
  *
  * Concurrency: requests overlap freely.
  */
@@ -23,7 +24,7 @@ const VdDriver vd_qcow2_driver = {
     VD_DRIVER_HEADER,
     .name = "qcow2",
     .kind = VD_DRIVER_FORMAT,
-    .caps = VD_CAP_HAS_PARENT,
+    .caps = VD_CAP_HAS_PARENT | VD_CAP_ENCODE,
     .state_size = sizeof(Qcow2State),
     .create_options = qcow2_create_options,
     .probe = qcow2_probe,
@@ -39,6 +40,9 @@ const VdDriver vd_qcow2_driver = {
     .co_discard = qcow2_co_discard,
     .co_flush_to_os = qcow2_co_flush_to_os,
     .co_resize = qcow2_co_resize,
+    .record_format = qcow2_record_format,
+    .encode = qcow2_encode,
+    .co_append = qcow2_co_append,
     .get_info = qcow2_get_info,
     .describe = qcow2_describe,
     .amend_options = qcow2_amend_options,

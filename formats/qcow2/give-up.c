@@ -47,6 +47,14 @@ clusters_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end)
                                   MIN((end - first) << bits, size - off), NULL);
 }
 
+/* No further compressed cluster goes to @cluster. */
+static void
+close_packed(Qcow2State *s, uint64_t cluster)
+{
+    if (s->packed_at >> s->hdr.cluster_bits == cluster)
+        s->packed_at = 0;
+}
+
 /* What has no other user; as long as it is counted nobody else gets it. */
 static bool
 range_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end, GError **error)
@@ -56,8 +64,10 @@ range_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end, GError **error)
     for (uint64_t i = first; i < end; i++) {
         if (!qcow2_refcount_co_get(rc, i, &count, error))
             return false;
-        if (count == 1)
+        if (count == 1) {
+            close_packed(rc->s, i);
             continue;
+        }
         clusters_co_punch(rc, from, i);
         from = i + 1;
     }

@@ -158,6 +158,18 @@ check_limits(const Qcow2Header *hdr, const char *name, GError **error)
 }
 
 static bool
+check_compression(const Qcow2Header *hdr, const char *name, GError **error)
+{
+    bool marked = hdr->incompatible & QCOW2_INCOMPAT_COMPRESSION;
+
+    return marked == (hdr->compression != QCOW2_DEFLATE) ||
+           vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: the compression type in the qcow2 header is %d, but "
+                    "its incompatible feature bit is %sset",
+                    name, (int) hdr->compression, marked ? "" : "not ");
+}
+
+static bool
 check_extended_l2(const Qcow2Header *hdr, const char *name, GError **error)
 {
     return !(hdr->incompatible & QCOW2_INCOMPAT_EXTENDED_L2) ||
@@ -199,6 +211,7 @@ qcow2_header_decode(Qcow2Header *hdr, const uint8_t *raw, const char *name,
         take_version_3(hdr, raw);
     return check_numbers(hdr, name, error) && check_places(hdr, name, error) &&
            check_limits(hdr, name, error) &&
+           check_compression(hdr, name, error) &&
            check_extended_l2(hdr, name, error) && check_l1(hdr, name, error);
 }
 

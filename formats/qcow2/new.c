@@ -8,6 +8,7 @@
 #include "formats/qcow2/new.h"
 
 #include "block/file-hints.h"
+#include "formats/codec/codec.h"
 
 #include <inttypes.h>
 
@@ -21,7 +22,8 @@ static const VdPrealloc preallocs[] = {VD_PREALLOC_OFF, VD_PREALLOC_METADATA,
                                        VD_PREALLOC_FALLOC, VD_PREALLOC_FULL};
 static const char *const compat_names[] = {"0.10", "v2", "1.1", "v3", NULL};
 #define COMPAT_3 2 /* this one and those behind it */
-static const char *const compression_names[] = {"zlib", NULL};
+static const char *const compression_names[] = {"zlib", "zstd", NULL};
+G_STATIC_ASSERT(QCOW2_DEFLATE == 0 && QCOW2_ZSTD == 1);
 
 const VdOptionSpec qcow2_create_options[] = {
     {"cluster_size", VD_OPTION_SIZE, "65536", "qcow2 cluster size", NULL},
@@ -29,6 +31,10 @@ const VdOptionSpec qcow2_create_options[] = {
     {"preallocation", VD_OPTION_ENUM, NULL,
      "Preallocation mode (allowed values: off, metadata, falloc, full)",
      prealloc_names},
+    {"compress_level", VD_OPTION_NUMBER, NULL,
+     "Compression level of what is written at once, 1 (fast, default) to 9, or "
+     "12",
+     NULL},
     {"compression_type", VD_OPTION_ENUM, "zlib",
      "Compression method used for image cluster compression",
      compression_names},
@@ -95,15 +101,36 @@ take_refcount_bits(Qcow2New *new, VdOptions *opts, GError **error)
     return true;
 }
 
+/* Behind the version. */
+static bool
+take_compression(Qcow2New *new, VdOptions *opts, GError **error)
+{
+    unsigned compression = QCOW2_DEFLATE;
+
+    new->level = VD_CODEC_LEVEL_FAST;
+    if (!vd_options_take_enum(opts, "compression_type", compression_names,
+                              &compression, error) ||
+        !vd_codec_take_level(opts, &new->level, error))
+        return false;
+    if (compression == QCOW2_DEFLATE)
+        return true;
+    if (new->hdr.version < 3)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Non-zlib compression type is only supported with "
+                        "compatibility level 1.1 and above (use version=v3 or "
+                        "greater)");
+    new->hdr.compression = QCOW2_ZSTD;
+    new->hdr.incompatible |= QCOW2_INCOMPAT_COMPRESSION;
+    return vd_codec_check(VD_CODEC_ZSTD, error);
+}
+
 static bool
 take_features(Qcow2New *new, VdOptions *opts, bool *extended, GError **error)
 {
     bool lazy = false;
-    unsigned compat = COMPAT_3, compression = 0;
+    unsigned compat = COMPAT_3;
 
     if (!vd_options_take_enum(opts, "compat", compat_names, &compat, error) ||
-        !vd_options_take_enum(opts, "compression_type", compression_names,
-                              &compression, error) ||
         !vd_options_take_bool(opts, "lazy_refcounts", &lazy, error) ||
         !vd_options_take_bool(opts, "extended_l2", extended, error))
         return false;
@@ -178,6 +205,7 @@ take_options(Qcow2New *new, VdOptions *opts, GError **error)
     bool extended = false;
 
     return take_features(new, opts, &extended, error) &&
+           take_compression(new, opts, error) &&
            take_cluster_size(new, opts, extended, error) &&
            take_refcount_bits(new, opts, error) &&
            take_data_file(new, opts, error) && take_prealloc(new, opts, error);

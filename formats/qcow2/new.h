@@ -8,6 +8,7 @@
 typedef struct Qcow2New {
     Qcow2Header hdr;
     VdPrealloc prealloc;
+    int level; /* of compression, for who fills it */
     char *backing_name, *backing_format, *data_file; /* NULL = none */
     bool data_file_raw;
     /* Places, in clusters, in this order; the header is at 0. */

@@ -149,10 +149,25 @@ qcow2_co_open_writable(Qcow2State *s, GError **error)
     return false;
 }
 
+/* Only what is compressed needs the codec, but who knows where that is? */
+static bool
+take_compression(Qcow2State *s, VdOptions *opts, GError **error)
+{
+    uint64_t cluster = qcow2_cluster_bytes(&s->hdr);
+
+    s->records = (VdRecordFormat){.unit = cluster, .bound = cluster};
+    s->level = VD_CODEC_LEVEL_FAST;
+    return vd_codec_take_level(opts, &s->level, error) &&
+           ((vd_node_flags(s->node) & VD_OPEN_NO_IO) ||
+            vd_codec_check(qcow2_codec(&s->hdr), error) ||
+            vd_prefix(error, "%s: ", vd_node_name(s->file)));
+}
+
 static bool
 qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
 {
     if (!check_features(s, error) || !check_encryption(s, error) ||
+        !take_compression(s, opts, error) ||
         !qcow2_co_open_data_file(s, opts, error))
         return false;
     s->tables = qcow2_tables_co_open(s->file, &s->hdr, s->hdr.l1_off,
@@ -183,7 +198,9 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
     vd_node_set_size(node, s->hdr.size);
     vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
     vd_node_limits(node)->zeroes_align = qcow2_unit_bytes(s->tables);
-    vd_node_set_write_flags(node, 0, VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
+    vd_node_set_write_flags(node,
+                            qcow2_record_format(node) ? VD_REQ_COMPRESSED : 0,
+                            VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
     return true;
 }
 

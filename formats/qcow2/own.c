@@ -52,18 +52,14 @@ qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error)
     return ok;
 }
 
-/* Compressed data share clusters with others, and may lie in two. */
 static void
-give_up_packed(Qcow2State *s, uint64_t word)
+give_up_word(Qcow2State *s, uint64_t word)
 {
-    uint64_t cluster = qcow2_cluster_bytes(&s->hdr), off = 0, first, last;
+    uint64_t off = 0;
     uint32_t len = 0;
 
     qcow2_entry_packed(&s->hdr, word, &off, &len);
-    first = off & ~(cluster - 1);
-    last = (off + len - 1) & ~(cluster - 1);
-    for (; first <= last; first += cluster)
-        qcow2_give_up(s->refcounts, first, cluster);
+    qcow2_give_up_packed(s, off, len);
 }
 
 void
@@ -72,7 +68,7 @@ qcow2_give_up_entry(Qcow2State *s, const Qcow2Entry *entry)
     uint64_t place = entry->word & QCOW2_OFF_MASK;
 
     if (entry->word & QCOW2_COMPRESSED)
-        give_up_packed(s, entry->word);
+        give_up_word(s, entry->word);
     else if (place && !s->tables->external)
         qcow2_give_up(s->refcounts, place, qcow2_cluster_bytes(&s->hdr));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "block/rw.h"
+#include "formats/codec/codec.h"
 #include "formats/qcow2/l2.h"
 #include "formats/qcow2/refcount.h"
 
@@ -23,6 +24,12 @@ struct Qcow2State {
     VioRangeLock *allocating; /* guest bytes whose entries change */
     VioCoMutex table_lock;    /* who places L2 tables */
     VioCoMutex flush_lock;
+    VdRecordFormat records;
+    int level;              /* of compression */
+    uint64_t packed_at;     /* behind the last compressed cluster, in a cluster
+                               of the file that has room (packed.c); 0 = the
+                               next one begins in a new one */
+    VioCoMutex packed_lock; /* who places compressed clusters */
 };
 
 bool qcow2_co_open(VdNode *node, VdOptions *opts, GError **error);
@@ -109,5 +116,31 @@ bool qcow2_co_amend(VdNode *node, VdOptions *opts, GError **error);
 /* No entry of the disk has a mark for zeroes any more; durable. */
 bool qcow2_co_expand_zeroes(Qcow2State *s, GError **error);
 
+/* -- compressed clusters --------------------------------------------------- */
+
+const VdRecordFormat *qcow2_record_format(VdNode *node);
+bool qcow2_encode(VdNode *node, uint64_t off, const void *src, size_t len,
+                  void *dst, size_t *dst_len, GError **error);
+bool qcow2_co_append(VdNode *node, const VdAppend *append, GError **error);
+/* INVALID_ARGUMENT but for whole clusters. */
+bool qcow2_co_write_packed(Qcow2State *s, uint64_t off, const VioVec *src,
+                           GError **error);
+
+/* @len bytes of a compressed cluster get a place, counted as used; and the
+ * entry for that. */
+bool qcow2_co_place_packed(Qcow2State *s, uint64_t len, uint64_t *off,
+                           GError **error);
+uint64_t qcow2_packed_word(const Qcow2State *s, uint64_t off, uint64_t len);
+/* One user less of each cluster that bytes [off, off + len) touch. */
+void qcow2_give_up_packed(Qcow2State *s, uint64_t off, uint64_t len);
+
+static inline VdCodecFrame
+qcow2_codec(const Qcow2Header *hdr)
+{
+    return hdr->compression == QCOW2_ZSTD ? VD_CODEC_ZSTD : VD_CODEC_RAW_4K;
+}
+
 Qcow2Decoded *qcow2_decoded_new(Qcow2State *s);
+/* What entry @word names is something else now. */
+void qcow2_decoded_forget(Qcow2Decoded *decoded, uint64_t word);
 void qcow2_decoded_free(Qcow2Decoded *decoded);

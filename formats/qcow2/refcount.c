@@ -351,3 +351,34 @@ qcow2_co_allocate_all(Qcow2Refcounts *rc, uint64_t n, uint64_t *off,
     *off = first << rc->s->hdr.cluster_bits;
     return ok;
 }
+
+/* Where no block counts yet others find it by themselves. */
+static bool
+refcounts_co_take_at(Qcow2Refcounts *rc, uint64_t cluster, bool *got,
+                     GError **error)
+{
+    uint64_t count = 0;
+
+    *got = false;
+    if (!qcow2_sliced_table(rc->sliced, block_of(rc, cluster)))
+        return true;
+    if (!qcow2_refcount_co_get(rc, cluster, &count, error) ||
+        (!count && !qcow2_refcount_co_add(rc, cluster, 1, error)))
+        return false;
+    *got = !count;
+    if (*got && rc->cursor == cluster)
+        rc->cursor++;
+    return true;
+}
+
+bool
+qcow2_co_allocate_at(Qcow2Refcounts *rc, uint64_t cluster, bool *got,
+                     GError **error)
+{
+    bool ok;
+
+    vio_co_mutex_lock(&rc->lock);
+    ok = refcounts_co_take_at(rc, cluster, got, error);
+    vio_co_mutex_unlock(&rc->lock);
+    return ok;
+}

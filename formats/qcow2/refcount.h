@@ -59,6 +59,9 @@ bool qcow2_co_allocate(Qcow2Refcounts *rc, uint64_t want, uint64_t *off,
 /* Exactly @n of them. */
 bool qcow2_co_allocate_all(Qcow2Refcounts *rc, uint64_t n, uint64_t *off,
                            GError **error);
+/* Cluster @cluster, if it is free: @got. */
+bool qcow2_co_allocate_at(Qcow2Refcounts *rc, uint64_t cluster, bool *got,
+                          GError **error);
 
 /* One user less, once that is safe. */
 void qcow2_give_up(Qcow2Refcounts *rc, uint64_t off, uint64_t len);

@@ -377,8 +377,11 @@ qcow2_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
     Qcow2State *s = vd_node_state(node);
     Span span;
 
-    if (!qcow2_co_begin(s, error) ||
-        !qcow2_co_first_span(s, off, src, &span, error))
+    if (!qcow2_co_begin(s, error))
+        return false;
+    if (flags & VD_REQ_COMPRESSED)
+        return qcow2_co_write_packed(s, off, src, error);
+    if (!qcow2_co_first_span(s, off, src, &span, error))
         return false;
     if (span.src.len == src->len)
         return span_co_write(&span, error) && qcow2_co_relieve(s, error);

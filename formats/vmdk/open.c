@@ -213,7 +213,7 @@ take_fill_options(VmdkState *s, VdOptions *opts, GError **error)
     if (!vd_node_is_writable(s->node) || !s->has_header ||
         !(s->header.flags & VMDK_FLAG_COMPRESSED))
         return true;
-    return vmdk_take_level(opts, &s->level, error) &&
+    return vd_codec_take_level(opts, &s->level, error) &&
            vd_options_take_size(opts, "fill-window", &s->fill_window, error);
 }
 

@@ -3,11 +3,12 @@
  * model in memory.
  *
  *   random-life [-f FORMAT] [-s SEED] [-n COUNT] [-m MAX_MIB] [-x WHAT] [-i]
- *               IMAGE MODEL
+ *               [-c CLUSTER] IMAGE MODEL
  *
  *   -f FORMAT: vmdk if not given
  *   -x grow, -x compact, -x child: leave these out (of kinds that cannot)
  *   -i: IMAGE reads as MODEL does already; else as zeroes
+ *   -c CLUSTER: some of the writes to IMAGE are compressed, in whole clusters
  *
  * Opens IMAGE and does COUNT operations to it: writes,
  * zeroes, discards, reads, flushes, reopenings with a check, growing,
@@ -34,6 +35,7 @@ typedef struct {
     GRand *rand;
     const char *image, *format;
     uint64_t max_size;
+    uint64_t cluster; /* of compressed writes; 0 = there are none */
     bool can_grow, can_compact, can_child;
 } Life;
 
@@ -115,16 +117,32 @@ fill(Life *life, uint8_t *buf, uint64_t len)
 /* -- requests ----------------------------------------------------------------
  */
 
+/* To whole clusters, if the write is to be compressed. */
+static VdReqFlags
+choose_compression(const Subject *s, uint64_t *off, uint64_t *len)
+{
+    uint64_t cluster = s->life->cluster, end = *off + *len;
+
+    if (!cluster || s->path != s->life->image || below(s->life, 3))
+        return 0;
+    *off -= *off % cluster;
+    end = MIN((end + cluster - 1) / cluster * cluster, s->size);
+    *len = end - *off;
+    return VD_REQ_COMPRESSED;
+}
+
 static void
 do_write(Subject *s)
 {
     uint64_t off, len;
+    VdReqFlags flags;
     GError *error = NULL;
 
     pick_range(s, &off, &len);
+    flags = choose_compression(s, &off, &len);
     fill(s->life, s->model + off, len);
     check_that(s, "writing",
-               vd_disk_pwrite(s->disk, s->model + off, len, off, 0, &error),
+               vd_disk_pwrite(s->disk, s->model + off, len, off, flags, &error),
                &error);
 }
 
@@ -517,7 +535,7 @@ main(int argc, char **argv)
     GError *error = NULL;
     int option;
 
-    while ((option = getopt(argc, argv, "f:s:n:m:x:i")) != -1) {
+    while ((option = getopt(argc, argv, "f:s:n:m:x:ic:")) != -1) {
         if (option == 'f')
             life.format = optarg;
         else if (option == 's')
@@ -528,6 +546,8 @@ main(int argc, char **argv)
             life.max_size = (uint64_t) atoi(optarg) << 20;
         else if (option == 'i')
             has_model = true;
+        else if (option == 'c')
+            life.cluster = (uint64_t) atoi(optarg);
         else if (option != 'x' || !take_word_off(&life, optarg))
             return 2;
     }
@@ -539,7 +559,7 @@ main(int argc, char **argv)
         return 1;
     }
     life.rand = g_rand_new_with_seed(seed);
-    s.path = argv[optind];
+    s.path = life.image = argv[optind];
     s.size = size_of_image(life.ctx, s.path, life.format);
     life.max_size = MAX(life.max_size, s.size);
     if (start_model(&s, has_model ? argv[optind + 1] : NULL, &error)) {

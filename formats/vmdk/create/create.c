@@ -8,6 +8,7 @@
  * Concurrency: create only.
  */
 #include "formats/vmdk/create/create.h"
+#include "formats/codec/codec.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/sparse/new-file.h"
 #include "formats/vmdk/sesparse/sesparse.h"
@@ -338,14 +339,6 @@ create_co_files(Creation *c, GError **error)
     return create_co_one_file(c, error);
 }
 
-static void
-ask_for_level(VdOptions *reopen, int level)
-{
-    g_autofree char *text = g_strdup_printf("%d", level);
-
-    vd_options_set(reopen, "compress_level", text);
-}
-
 /* Nobody shall take such a file for one that ESXi has made. */
 static void
 warn_about(const VmdkNew *new, const VdEnv *env)
@@ -376,7 +369,7 @@ vmdk_co_create(VdTransaction *tx, const VdCreateSpec *spec, GError **error)
         ok = create_co_files(&c, error);
     }
     if (ok && desc && spec->reopen && new.subformat == VMDK_SUB_STREAM)
-        ask_for_level(spec->reopen, new.level);
+        vd_codec_set_level(spec->reopen, new.level);
     vmdk_new_clear(&new);
     return ok && desc;
 }

@@ -88,7 +88,3 @@ bool vmdk_new_add_extents(const VmdkNew *new, VmdkDescriptor *desc,
 
 /* descriptor.c: the text of the disk, but for its extents. */
 VmdkDescriptor *vmdk_new_descriptor(const VmdkNew *new, GError **error);
-
-/* "compress_level" of creating and of filling: an output left alone if it is
- * not there. */
-bool vmdk_take_level(VdOptions *opts, int *level, GError **error);

@@ -139,28 +139,12 @@ take_words(VmdkNew *new, VdOptions *opts, GError **error)
     return settle_vmfs_prealloc(new, has_prealloc, error);
 }
 
-bool
-vmdk_take_level(VdOptions *opts, int *level, GError **error)
-{
-    uint64_t value = (uint64_t) *level;
-
-    if (!vd_options_take_uint(opts, "compress_level", &value, error))
-        return false;
-    if ((value < 1 || value > VD_CODEC_LEVEL_BEST) &&
-        value != VD_CODEC_LEVEL_MAX)
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "compress_level must be from 1 to %d, or %d",
-                        VD_CODEC_LEVEL_BEST, VD_CODEC_LEVEL_MAX);
-    *level = (int) value;
-    return true;
-}
-
 static bool
 take_new_level(VmdkNew *new, VdOptions *opts, GError **error)
 {
     bool given = vd_options_peek(opts, "compress_level");
 
-    if (!vmdk_take_level(opts, &new->level, error))
+    if (!vd_codec_take_level(opts, &new->level, error))
         return false;
     return !given || new->subformat == VMDK_SUB_STREAM ||
            vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
