@@ -159,6 +159,8 @@ qcow2_co_reopen_refcounts(Qcow2State *s, GError **error)
 {
     g_clear_pointer(&s->refcounts, qcow2_refcounts_free);
     s->refcounts = qcow2_refcounts_co_open(s, error);
+    if (!s->refcounts)
+        s->begun = false; /* nothing is pending, and nobody may write */
     return s->refcounts != NULL;
 }
 
