@@ -239,27 +239,21 @@ crash_check(const TestCrashPoint *point, void *arg)
     assert_whole(&t, true);
 }
 
+static bool
+crash_act(void *arg, GError **error)
+{
+    VdCompactResult result = {0};
+
+    return try_compact(arg, &result, true, error);
+}
+
 static void
 survives_crashes(TestCo *t)
 {
-    char *base = test_dir_new();
-    g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
-    VdCompactResult result = {0};
-    TestCrash crash = {
-        .base_dir = base, .samples = 1, .seed = 3, .check = crash_check};
+    TestCrash crash = {.samples = 1, .seed = 3, .check = crash_check};
 
     make_image(t);
-    test_dir_copy(t->dir, base);
-    test_leaf_install();
-    test_leaf_record();
-    try_compact(t, &result, true, &error);
-    g_assert_no_error(error);
-    changes = test_leaf_record_end();
-    test_leaf_remove();
-    crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, t), >, 4);
-    test_dir_remove(base);
+    g_assert_cmpuint(test_crash_try(&crash, t->dir, crash_act, t), >, 4);
 }
 
 static void

@@ -204,27 +204,19 @@ crash_check(const TestCrashPoint *point, void *arg)
     assert_again(&t, c);
 }
 
+static bool
+crash_act(void *arg, GError **error)
+{
+    return try_resize(arg, the_case, the_case->to, true, error);
+}
+
 static void
 survives_crashes(TestCo *t)
 {
-    const Case *c = the_case;
-    char *base = test_dir_new();
-    g_autoptr(GPtrArray) changes = NULL;
-    g_autoptr(GError) error = NULL;
-    TestCrash crash = {
-        .base_dir = base, .samples = 1, .seed = 3, .check = crash_check};
+    TestCrash crash = {.samples = 1, .seed = 3, .check = crash_check};
 
-    make_image(t, c);
-    test_dir_copy(t->dir, base);
-    test_leaf_install();
-    test_leaf_record();
-    try_resize(t, c, c->to, true, &error);
-    g_assert_no_error(error);
-    changes = test_leaf_record_end();
-    test_leaf_remove();
-    crash.changes = changes;
-    g_assert_cmpuint(test_crash_replay(&crash, t), >, 4);
-    test_dir_remove(base);
+    make_image(t, the_case);
+    g_assert_cmpuint(test_crash_try(&crash, t->dir, crash_act, t), >, 4);
 }
 
 /* -- failing requests ------------------------------------------------------ */
