@@ -137,15 +137,13 @@ count_leaked(Walk *walk)
     unsigned i = 0, k = 0, n = others ? others->len : 0;
 
     while (i < walk->places->len || k < n) {
-        const Place *place = &g_array_index(walk->places, Place, i);
-        VdBlocksRange next = {0};
+        VdBlocksRange next = {UINT64_MAX, 0};
 
         if (i < walk->places->len)
-            next = (VdBlocksRange){place->off - blocks->spec.front,
-                                   blocks->spec.front +
-                                       (uint64_t) blocks->spec.block_bytes};
-        if (i == walk->places->len ||
-            (k < n && g_array_index(others, VdBlocksRange, k).off < next.off))
+            next = (VdBlocksRange){
+                g_array_index(walk->places, Place, i).off - blocks->spec.front,
+                blocks->spec.front + (uint64_t) blocks->spec.block_bytes};
+        if (k < n && g_array_index(others, VdBlocksRange, k).off < next.off)
             next = g_array_index(others, VdBlocksRange, k++);
         else
             i++;
