@@ -180,25 +180,15 @@ append_co_records(Qcow2State *s, const VdAppend *append, GError **error)
     return ok && qcow2_co_relieve(s, error);
 }
 
-/* Entries count sectors, so the file has whole ones. */
-static bool
-append_co_end(Qcow2State *s, GError **error)
-{
-    uint64_t size = vd_node_size(s->file);
-
-    return size % 512 == 0 ||
-           vd_node_co_truncate(s->file, size + (512 - size % 512),
-                               VD_PREALLOC_OFF, error);
-}
-
+/* At the end there is nothing to do: tables are written when they are flushed.
+ */
 bool
 qcow2_co_append(VdNode *node, const VdAppend *append, GError **error)
 {
     Qcow2State *s = vd_node_state(node);
 
-    return qcow2_co_begin(s, error) &&
-           (append->n_records ? append_co_records(s, append, error)
-                              : append_co_end(s, error));
+    return append->n_records == 0 ||
+           (qcow2_co_begin(s, error) && append_co_records(s, append, error));
 }
 
 /* -- requests -------------------------------------------------------------- */
