@@ -75,12 +75,12 @@ KINDS = (
          ("qemu-img", "libvhdi"), suffix="vhd"),
     Kind("vpc, fixed", "vpc", "subformat=fixed", 4 * KIB,
          ("qemu-img", "libvhdi"), suffix="vhd"),
-    Kind("vhdx, dynamic", "vhdx", "subformat=dynamic", MIB,
+    Kind("vhdx, dynamic", "vhdx", "subformat=dynamic", 4 * KIB,
          ("qemu-img", "libvhdi")),
-    Kind("vhdx, fixed", "vhdx", "subformat=fixed", MIB,
+    Kind("vhdx, fixed", "vhdx", "subformat=fixed", 4 * KIB,
          ("qemu-img", "libvhdi")),
-    Kind("vdi, dynamic", "vdi", "static=off", MIB),
-    Kind("vdi, static", "vdi", "static=on", MIB),
+    Kind("vdi, dynamic", "vdi", "static=off", 4 * KIB),
+    Kind("vdi, static", "vdi", "static=on", 4 * KIB),
 )
 
 suite = Suite()
