@@ -71,6 +71,7 @@ KINDS = (
     Kind("qcow2, 512 bytes", "qcow2", "cluster_size=512", 4 * KIB),
     Kind("qcow2, extended_l2", "qcow2", "extended_l2=on", 4 * KIB),
     Kind("qcow2, 0.10", "qcow2", "compat=0.10", peers=("qemu-img", "libqcow")),
+    Kind("qcow2, compressed", "qcow2", words=("-c",)),
     Kind("vpc, dynamic", "vpc", "subformat=dynamic", 2 * MIB,
          ("qemu-img", "libvhdi"), suffix="vhd"),
     Kind("vpc, fixed", "vpc", "subformat=fixed", 4 * KIB,

@@ -25,8 +25,6 @@ FAIL_SECONDS = 5
 FAIL_MEMORY = 512 << 20
 FORMATS = ("QCOW", "VHD", "VHDX", "VDI")
 
-# Read once there is a driver of that format.
-NOT_YET = ("sk-image-qcow1",)
 # What a check of it exits with.  This one's snapshot table is its header.
 SOUND = {"cdi-large-json": (1, 2)}
 # Only its last sector tells, and that is a guest's in a raw image: qemu-img, too,
@@ -119,8 +117,6 @@ def main():
         skip_all("no sample images at " + samples.ROOT)
     suite = Suite()
     for sample in samples.load(*FORMATS):
-        if sample.name in NOT_YET:
-            continue
         if must_fail(sample):
             for words in (("convert", "-O", "raw"), ("map",), ("check",)):
                 suite.add("%s fails clearly (%s)" % (sample.name, words[0]),
