@@ -62,6 +62,22 @@ info_fill_format(VdInfo *info, VdNode *node)
     info->full_backing_filename = info_full_backing_name(node, &facts);
 }
 
+/* What else the image says is worth having, even if this cannot be read. */
+static void
+info_co_fill_snapshots(VdInfo *info, VdNode *node)
+{
+    const VdDriver *drv = vd_node_driver(node);
+    g_autoptr(GError) error = NULL;
+
+    if (drv->co_list_snapshots == NULL)
+        return;
+    info->snapshots = drv->co_list_snapshots(node, &error);
+    if (info->snapshots == NULL)
+        vd_node_warn(node, "%s", error->message);
+    else if (info->snapshots->len == 0)
+        g_clear_pointer(&info->snapshots, g_ptr_array_unref);
+}
+
 VdInfo *
 vd_info_co_new(VdDisk *disk, VdNode *node)
 {
@@ -72,6 +88,7 @@ vd_info_co_new(VdDisk *disk, VdNode *node)
     info->format = g_strdup(vd_node_driver(node)->name);
     info->virtual_size = vd_node_size(node);
     info_fill_format(info, node);
+    info_co_fill_snapshots(info, node);
     info->actual_size = vd_node_co_allocated_size(node);
     return info;
 }
@@ -108,5 +125,6 @@ vd_info_free(VdInfo *info)
     g_free(info->full_backing_filename);
     g_free(info->backing_format);
     g_clear_pointer(&info->specific, g_variant_unref);
+    g_clear_pointer(&info->snapshots, g_ptr_array_unref);
     g_free(info);
 }

@@ -185,6 +185,14 @@ typedef struct VdNodeInfo {
                                  backing_name from here; owned by the node */
 } VdNodeInfo;
 
+/* -- snapshots inside an image --------------------------------------------- */
+
+typedef enum VdSnapshotOp {
+    VD_SNAPSHOT_CREATE,
+    VD_SNAPSHOT_APPLY, /* the disk is again as it was then */
+    VD_SNAPSHOT_DELETE,
+} VdSnapshotOp;
+
 /* -- break points ---------------------------------------------------------- */
 
 typedef enum VdBreakOp {
@@ -316,6 +324,12 @@ struct VdDriver {
     /* How many bytes all files of such a new image would have. */
     bool (*co_measure)(const VdMeasureSpec *spec, VdMeasureResult *result,
                        GError **error);
+    /* States that are kept inside the image; NULL ops = the format has none.
+     * list: of VdSnapshot.  Each op is durable when done: all of it or, after a
+     * failure or a crash, nothing; no change of the node is in flight. */
+    GPtrArray *(*co_list_snapshots)(VdNode *node, GError **error);
+    bool (*co_snapshot)(VdNode *node, VdSnapshotOp op, const char *name,
+                        GError **error);
     /* All files of this link, the one that names the others first, whether they
      * exist or not; g_strfreev.  NULL op: the leaf's file. */
     char **(*list_files)(VdNode *node);

@@ -29,6 +29,20 @@ vd_node_co_compact(VdNode *node, const VdCompactParams *params,
 }
 
 bool
+vd_node_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
+                    GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    vd_track_co_begin(&node->writes, &tracked, 0, UINT64_MAX, true);
+    ok = node->driver->co_snapshot(node, op, name, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}
+
+bool
 vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error)
 {
     VdTracked tracked;

@@ -48,6 +48,9 @@ bool vd_node_co_find_end(VdNode *node, GError **error);
 bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
                         VdCompactResult *result, GError **error);
 
+/* The driver's co_snapshot, which it has, with all changes held off. */
+bool vd_node_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
+                         GError **error);
 /* The driver's co_amend, which it has, with all changes held off. */
 bool vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error);
 

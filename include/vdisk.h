@@ -343,7 +343,8 @@ typedef struct VdInfo {
     char *backing_filename;      /* as stored; NULL = none */
     char *full_backing_filename; /* resolved */
     char *backing_format;
-    GVariant *specific; /* a{sv}, keys in output order; NULL = none */
+    GVariant *specific;   /* a{sv}, keys in output order; NULL = none */
+    GPtrArray *snapshots; /* of VdSnapshot (vdisk-snapshot.h); NULL = none */
 } VdInfo;
 
 VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
@@ -439,3 +440,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdContext, vd_context_free)
 G_END_DECLS
 
 #include "vdisk-manage.h"
+#include "vdisk-snapshot.h"

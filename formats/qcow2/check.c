@@ -199,6 +199,11 @@ qcow2_co_check(VdNode *node, const VdCheckParams *params, VdCheckResult *result,
     if (params->repair & ~(unsigned) (VD_REPAIR_LEAKS | VD_REPAIR_ALL))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "qcow2 images have no parent's id to be taken over");
+    if (s->shows_snapshot)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: an image is checked as a whole, not one of its "
+                        "snapshots",
+                        vd_node_name(s->file));
     if (s->begun && !qcow2_co_finish(node, error))
         return false;
     return check_co_run(s, params->repair, result, error);

@@ -2,7 +2,8 @@
 /* formats/qcow2/driver.c - format driver "qcow2", versions 2 and 3.
  *
  * Options: file.*, data-file.* (children); compress_level=N of what is written
- * compressed.
+ * compressed; snapshot, snapshot.id, snapshot.name: which of its snapshots to
+ * show.
  *
  * Concurrency: requests overlap freely.
  */
@@ -45,6 +46,8 @@ const VdDriver vd_qcow2_driver = {
     .co_append = qcow2_co_append,
     .get_info = qcow2_get_info,
     .describe = qcow2_describe,
+    .co_list_snapshots = qcow2_co_list_snapshots,
+    .co_snapshot = qcow2_co_snapshot,
     .amend_options = qcow2_amend_options,
     .co_amend = qcow2_co_amend,
     .co_check = qcow2_co_check,

@@ -75,11 +75,11 @@ range_co_punch(Qcow2Refcounts *rc, uint64_t first, uint64_t end, GError **error)
     return true;
 }
 
-static bool
-range_co_release(Qcow2Refcounts *rc, const Qcow2Range *range, GError **error)
+bool
+qcow2_co_drop(Qcow2Refcounts *rc, uint64_t off, uint64_t len, GError **error)
 {
     unsigned bits = rc->s->hdr.cluster_bits;
-    uint64_t first = range->off >> bits, end = first + (range->len >> bits);
+    uint64_t first = off >> bits, end = first + (len >> bits);
 
     if (!range_co_punch(rc, first, end, error))
         return false;
@@ -103,7 +103,7 @@ qcow2_co_release(Qcow2Refcounts *rc, GError **error)
 
         if (range.epoch + 2 > now)
             break;
-        ok = range_co_release(rc, &range, error);
+        ok = qcow2_co_drop(rc, range.off, range.len, error);
     }
     g_array_remove_range(rc->resting, 0, n);
     return ok;

@@ -98,7 +98,7 @@ check_numbers(const Qcow2Header *hdr, const char *name, GError **error)
     if (hdr->refcount_order > MAX_REFCOUNT_ORDER)
         return bad(error, VD_ERROR_CORRUPT, name, "refcount_order",
                    hdr->refcount_order, "0 to 6");
-    if (hdr->size > INT64_MAX / 2)
+    if (hdr->size > QCOW2_MAX_DISK_BYTES)
         return bad(error, VD_ERROR_LIMIT, name, "the disk size", hdr->size,
                    "below 2^62");
     if (hdr->compression > QCOW2_ZSTD)

@@ -19,6 +19,7 @@
 #define QCOW2_MAX_REFTABLE_BYTES (UINT64_C(8) << 20)
 #define QCOW2_MAX_SNAPSHOTS 65536u
 #define QCOW2_MAX_NAME 1023u
+#define QCOW2_MAX_DISK_BYTES ((uint64_t) INT64_MAX / 2)
 #define QCOW2_MAX_EXTENSIONS 256u
 
 /* Incompatible: who does not know one must not open the image. */

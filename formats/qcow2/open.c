@@ -4,6 +4,7 @@
  * Concurrency: open and close only.
  */
 #include "formats/qcow2/check.h"
+#include "formats/qcow2/snapshot.h"
 
 #include "block/open.h"
 #include "block/undo.h"
@@ -163,16 +164,95 @@ take_compression(Qcow2State *s, VdOptions *opts, GError **error)
             vd_prefix(error, "%s: ", vd_node_name(s->file)));
 }
 
+/* -- which state of the disk ----------------------------------------------- */
+
+typedef struct {
+    char *any, *id, *name; /* as asked for; all NULL: the present one */
+} Wanted;
+
+static bool
+wanted_take(Wanted *wanted, VdOptions *opts, GError **error)
+{
+    g_autoptr(VdOptions) sub = vd_options_take_sub(opts, "snapshot");
+
+    (void) vd_options_take_string(opts, "snapshot", &wanted->any);
+    (void) vd_options_take_string(sub, "id", &wanted->id);
+    (void) vd_options_take_string(sub, "name", &wanted->name);
+    if (!vd_options_is_empty(sub))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Invalid parameter 'snapshot.%s'",
+                        vd_options_first(sub));
+    return true;
+}
+
+static void
+wanted_clear(Wanted *wanted)
+{
+    g_free(wanted->any);
+    g_free(wanted->id);
+    g_free(wanted->name);
+}
+
+static bool
+qcow2_co_show_snapshot(Qcow2State *s, const Wanted *wanted, GError **error)
+{
+    g_autoptr(GArray) list =
+        qcow2_snapshots_co_read(s->file, &s->hdr, NULL, error);
+    const Qcow2Snapshot *snapshot;
+    int i;
+
+    if (!list)
+        return false;
+    i = wanted->any ? qcow2_snapshots_find_any(list, wanted->any)
+                    : qcow2_snapshots_find(list, wanted->id, wanted->name);
+    if (i < 0)
+        return vd_throw(error, VD_ERROR_NOT_FOUND, "%s: has no snapshot '%s'",
+                        vd_node_name(s->file),
+                        wanted->any  ? wanted->any
+                        : wanted->id ? wanted->id
+                                     : wanted->name);
+    if (vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "%s: a snapshot can only be read; apply it to write",
+                        vd_node_name(s->file));
+    snapshot = &g_array_index(list, Qcow2Snapshot, i);
+    if (!qcow2_snapshot_check_size(snapshot, s->file, &s->hdr, error))
+        return false;
+    s->shows_snapshot = true;
+    s->tables = qcow2_tables_co_open(s->file, &s->hdr, snapshot->l1_off,
+                                     snapshot->n_l1, error);
+    vd_node_set_size(s->node, snapshot->disk_size);
+    return s->tables != NULL;
+}
+
+static bool
+qcow2_co_show(Qcow2State *s, VdOptions *opts, GError **error)
+{
+    Wanted wanted = {NULL};
+    bool ok = wanted_take(&wanted, opts, error);
+
+    if (ok && (wanted.any || wanted.id || wanted.name)) {
+        ok = qcow2_co_show_snapshot(s, &wanted, error);
+    } else if (ok) {
+        vd_node_set_size(s->node, s->hdr.size);
+        s->tables = qcow2_tables_co_open(s->file, &s->hdr, s->hdr.l1_off,
+                                         s->hdr.n_l1, error);
+        ok = s->tables != NULL;
+    }
+    wanted_clear(&wanted);
+    return ok;
+}
+
+/* -- opening ----------------------------------------------------------------
+ */
+
 static bool
 qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
 {
     if (!check_features(s, error) || !check_encryption(s, error) ||
         !take_compression(s, opts, error) ||
-        !qcow2_co_open_data_file(s, opts, error))
-        return false;
-    s->tables = qcow2_tables_co_open(s->file, &s->hdr, s->hdr.l1_off,
-                                     s->hdr.n_l1, error);
-    if (!s->tables)
+        !qcow2_co_open_data_file(s, opts, error) ||
+        !qcow2_co_show(s, opts, error))
         return false;
     s->decoded = qcow2_decoded_new(s);
     return qcow2_co_open_writable(s, error) && qcow2_co_open_parent(s, error);
@@ -195,7 +275,6 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
         qcow2_co_close(node);
         return false;
     }
-    vd_node_set_size(node, s->hdr.size);
     vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
     vd_node_limits(node)->zeroes_align = qcow2_unit_bytes(s->tables);
     vd_node_set_write_flags(node,

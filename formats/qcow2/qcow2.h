@@ -15,7 +15,8 @@ struct Qcow2State {
     Qcow2Header hdr;
     Qcow2Extensions ext;
     char *backing_name;    /* as stored; NULL = none */
-    Qcow2Tables *tables;   /* L1 and L2 of the disk */
+    Qcow2Tables *tables;   /* L1 and L2 of what is shown */
+    bool shows_snapshot;   /* and not the disk as it is now */
     Qcow2Decoded *decoded; /* compressed clusters, as they were last read */
     /* Of images that may be written: */
     Qcow2Refcounts *refcounts;
@@ -40,6 +41,13 @@ bool qcow2_co_decode(VdNode *node, uint64_t off, const VdRun *run,
                      const VioVec *dst, GError **error);
 void qcow2_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *qcow2_describe(VdNode *node);
+
+/* -- snapshots --------------------------------------------------------------
+ */
+
+GPtrArray *qcow2_co_list_snapshots(VdNode *node, GError **error);
+bool qcow2_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
+                       GError **error);
 
 /* -- writing --------------------------------------------------------------- */
 

@@ -67,5 +67,9 @@ bool qcow2_co_allocate_at(Qcow2Refcounts *rc, uint64_t cluster, bool *got,
 void qcow2_give_up(Qcow2Refcounts *rc, uint64_t off, uint64_t len);
 /* What was given up before the tables became durable rests from now on. */
 void qcow2_rest(Qcow2Refcounts *rc, const GArray *freed);
+/* One user less at once: nothing in memory or in the file names it, and no
+ * request is on its way there. */
+bool qcow2_co_drop(Qcow2Refcounts *rc, uint64_t off, uint64_t len,
+                   GError **error);
 /* Counts of what has rested long enough go down. */
 bool qcow2_co_release(Qcow2Refcounts *rc, GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/qcow2/snapshot.c - reading the table of internal snapshots.
+/* formats/qcow2/snapshot.c - the table of internal snapshots.
  *
  * Entries are of any length, each at a multiple of 8: 40 bytes, extra data, id,
  * name (neither ends with a NUL).
@@ -20,8 +20,8 @@
 /* Read ahead of the entry: id and name are shorter than 64 KiB each. */
 #define WINDOW_BYTES (FIXED_BYTES + EXTRA_MAX + 2 * 65536)
 
-static void
-snapshot_clear(gpointer data)
+void
+qcow2_snapshot_clear(gpointer data)
 {
     Qcow2Snapshot *snapshot = data;
 
@@ -108,7 +108,7 @@ qcow2_snapshots_co_read(VdNode *file, const Qcow2Header *hdr, uint64_t *bytes,
     g_autofree uint8_t *window = g_malloc(WINDOW_BYTES);
     uint64_t off = hdr->snapshots_off, size = vd_node_size(file);
 
-    g_array_set_clear_func(list, snapshot_clear);
+    g_array_set_clear_func(list, qcow2_snapshot_clear);
     for (uint32_t i = 0; i < hdr->n_snapshots; i++) {
         size_t have = off < size ? (size_t) MIN(size - off, WINDOW_BYTES) : 0;
         size_t used = 0;
@@ -129,4 +129,66 @@ qcow2_snapshots_co_read(VdNode *file, const Qcow2Header *hdr, uint64_t *bytes,
     if (bytes)
         *bytes = off - hdr->snapshots_off;
     return g_steal_pointer(&list);
+}
+
+/* -- writing ----------------------------------------------------------------
+ */
+
+static void
+append_entry(GByteArray *table, const Qcow2Snapshot *snapshot)
+{
+    static const uint8_t zeroes[8] = {0};
+    size_t id_len = strlen(snapshot->id), name_len = strlen(snapshot->name);
+    uint8_t p[FIXED_BYTES + EXTRA_KNOWN] = {0}, *extra = p + FIXED_BYTES;
+
+    vd_put_be64(p, snapshot->l1_off);
+    vd_put_be32(p + 8, snapshot->n_l1);
+    vd_put_be16(p + 12, (uint16_t) id_len);
+    vd_put_be16(p + 14, (uint16_t) name_len);
+    vd_put_be32(p + 16, snapshot->date_sec);
+    vd_put_be32(p + 20, snapshot->date_nsec);
+    vd_put_be64(p + 24, snapshot->vm_clock_nsec);
+    if (snapshot->vm_state_bytes <= UINT32_MAX)
+        vd_put_be32(p + 32, (uint32_t) snapshot->vm_state_bytes);
+    vd_put_be32(p + 36, EXTRA_KNOWN + snapshot->unknown_len);
+    vd_put_be64(extra + EXTRA_STATE_AT, snapshot->vm_state_bytes);
+    vd_put_be64(extra + EXTRA_SIZE_AT, snapshot->disk_size);
+    vd_put_be64(extra + EXTRA_ICOUNT_AT, snapshot->icount);
+    g_byte_array_append(table, p, sizeof(p));
+    g_byte_array_append(table, snapshot->unknown, snapshot->unknown_len);
+    g_byte_array_append(table, (const uint8_t *) snapshot->id, (guint) id_len);
+    g_byte_array_append(table, (const uint8_t *) snapshot->name,
+                        (guint) name_len);
+    g_byte_array_append(table, zeroes, (8 - table->len % 8) % 8);
+}
+
+bool
+qcow2_snapshots_co_store(Qcow2State *s, const GArray *list, uint64_t *off,
+                         uint64_t *bytes, GError **error)
+{
+    g_autoptr(GByteArray) table = g_byte_array_new();
+    uint64_t cluster = qcow2_cluster_bytes(&s->hdr), place = 0;
+
+    for (unsigned i = 0; i < list->len; i++) {
+        append_entry(table, &g_array_index(list, Qcow2Snapshot, i));
+        if (table->len > QCOW2_MAX_SNAPSHOT_BYTES)
+            return vd_throw(error, VD_ERROR_LIMIT,
+                            "%s: the snapshot table would have more than 64 "
+                            "MiB",
+                            vd_node_name(s->file));
+    }
+    if (table->len) {
+        uint64_t n = (table->len + cluster - 1) / cluster;
+
+        if (!qcow2_co_allocate_all(s->refcounts, n, &place, error))
+            return false;
+        if (!vd_node_co_pwrite(s->file, place, table->data, table->len,
+                               error)) {
+            qcow2_give_up(s->refcounts, place, n * cluster);
+            return false;
+        }
+    }
+    *off = place;
+    *bytes = table->len;
+    return true;
 }

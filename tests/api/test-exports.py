@@ -14,7 +14,8 @@ import tree  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 
 LIBRARY = sys.argv[1]
-HEADERS = ("include/vdisk.h", "include/vdisk-manage.h")
+HEADERS = ("include/vdisk.h", "include/vdisk-manage.h",
+           "include/vdisk-snapshot.h")
 
 suite = Suite()
 

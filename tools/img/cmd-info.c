@@ -11,6 +11,7 @@
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/img/info-json.h"
+#include "tools/img/snapshot-table.h"
 
 enum { OPT_GRAPH = OPT_PRIVATE, OPT_LIMITS };
 
@@ -78,6 +79,8 @@ facts_append(GString *out, const VdInfo *info)
     if (info->dirty)
         g_string_append(out, "cleanly shut down: no\n");
     backing_append(out, info);
+    if (info->snapshots)
+        snapshot_table_append(out, info->snapshots);
     if (info->specific) {
         g_string_append(out, "Format specific information:\n");
         human_append_dict(out, info->specific, 4);

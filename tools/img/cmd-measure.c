@@ -83,9 +83,9 @@ measure_in_context(VdContext *ctx, const MeasureJob *job)
     VdDisk *disk = image_open(ctx, &spec);
     if (!disk)
         return false;
-    bool ok = snapshot_refuse(disk, job->name, job->snapshot) &&
+    bool ok = snapshot_load(ctx, &spec, job->snapshot, &disk) &&
               measure_disk(ctx, disk, job);
-    if (job->common->stats)
+    if (disk && job->common->stats)
         requests_add_disk(disk, job->name);
     image_close_quietly(disk);
     return ok;

@@ -2,11 +2,12 @@
 /* tools/img/cmd-snapshot.c - vdisk-img snapshot: the snapshots inside an image,
  * or the links of a chain in their place.
  *
- * No format that is known so far keeps snapshots inside: there are none to list
- * and none can be made.
+ * Formats that keep no snapshots inside have none to list, and none can be
+ * made.
  *
  * Concurrency: main thread only.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/img/commands.h"
+#include "tools/img/snapshot-table.h"
 #include "tools/img/vmsd.h"
 #include "tools/json.h"
 #include "tools/output.h"
@@ -43,41 +45,96 @@ typedef struct {
 /* -- inside the image ------------------------------------------------------ */
 
 static void
-snapshot_refuse(const SnapshotJob *job, const VdDisk *disk)
+hint_child(const SnapshotJob *job, const char *format)
 {
-    const char *format = vd_disk_format(disk);
-
-    if (job->action == 'c')
-        out_failure(job->file, NULL,
-                    "Could not create snapshot '%s': -95 (Operation not "
-                    "supported)",
-                    job->name);
-    else if (job->action == 'a')
-        out_failure(job->file, NULL,
-                    "Could not apply snapshot '%s': Block driver does not "
-                    "support snapshots",
-                    job->name);
-    else
-        out_failure(job->file, NULL,
-                    "Could not delete snapshot '%s': snapshot not found",
-                    job->name);
-    if (job->action == 'c' && format_has_option(format, "backing_file"))
+    if (format_has_option(format, "backing_file"))
         out_hint("A child disk keeps the state that its parent has now: "
                  "create -f %s -b %s -F %s CHILD",
                  format, job->file, format);
 }
 
+/* qemu-img says so little of a failed creation: the rest is a hint. */
 static void
-snapshot_list(const SnapshotJob *job)
+create_fail(const SnapshotJob *job, const VdDisk *disk, const GError *error)
+{
+    int number = vd_error_to_errno(error);
+
+    out_failure(job->file, error, "Could not create snapshot '%s': -%d (%s)",
+                job->name, number, g_strerror(number));
+    if (number == ENOTSUP)
+        hint_child(job, vd_disk_format(disk));
+    else
+        out_hint("%s", error->message);
+}
+
+static void
+snapshot_fail(const SnapshotJob *job, const VdDisk *disk, const GError *error)
+{
+    bool missing = g_error_matches(error, VD_ERROR, VD_ERROR_NOT_FOUND);
+    bool alien = g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED);
+
+    if (job->action == 'c')
+        create_fail(job, disk, error);
+    else if (job->action == 'a')
+        out_failure(job->file, error, "Could not apply snapshot '%s': %s",
+                    job->name,
+                    missing ? "Failed to load snapshot: No such file or "
+                              "directory"
+                    : alien ? "Block driver does not support snapshots"
+                            : error->message);
+    else
+        out_failure(job->file, error, "Could not delete snapshot '%s': %s",
+                    job->name,
+                    missing || alien ? "snapshot not found" : error->message);
+}
+
+static bool
+snapshot_change(const SnapshotJob *job, VdDisk *disk)
+{
+    g_autoptr(GError) error = NULL;
+    bool ok =
+        job->action == 'c'   ? vd_disk_create_snapshot(disk, job->name, &error)
+        : job->action == 'a' ? vd_disk_apply_snapshot(disk, job->name, &error)
+                             : vd_disk_delete_snapshot(disk, job->name, &error);
+
+    if (ok)
+        return true;
+    snapshot_fail(job, disk, error);
+    return false;
+}
+
+static void
+list_print(const SnapshotJob *job, const GPtrArray *list)
 {
     g_auto(GVariantBuilder) object = JSON_BUILDER_INIT;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    if (!job->common->json)
-        return;
-    json_add_string(&object, "filename", job->file);
-    json_add(&object, "snapshots",
-             g_variant_new_array(G_VARIANT_TYPE_VARDICT, NULL, 0));
-    json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    if (job->common->json) {
+        json_add_string(&object, "filename", job->file);
+        json_add(&object, "snapshots", snapshots_to_variant(list));
+        json_print(g_variant_builder_end(&object), JSON_AS_GIVEN);
+    } else if (list && list->len) {
+        snapshot_table_append(text, list);
+        fputs(text->str, stdout);
+    }
+}
+
+/* Formats without snapshots have none. */
+static bool
+snapshot_list(const SnapshotJob *job, VdDisk *disk)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = vd_disk_list_snapshots(disk, &error);
+
+    if (!list && !g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED)) {
+        out_failure(job->file, error,
+                    "Could not list the snapshots of '%s': "
+                    "%s",
+                    job->file, error->message);
+        return false;
+    }
+    list_print(job, list);
+    return true;
 }
 
 static bool
@@ -95,11 +152,11 @@ snapshot_in_context(VdContext *ctx, const SnapshotJob *job)
         return false;
     }
     VdDisk *disk = image_open(ctx, &spec);
-    if (disk && lists)
-        snapshot_list(job);
-    else if (disk)
-        snapshot_refuse(job, disk);
-    bool ok = disk && lists;
+    if (!disk)
+        return false;
+    bool ok = lists ? snapshot_list(job, disk) : snapshot_change(job, disk);
+    if (ok && !lists)
+        return image_close(disk, job->file);
     image_close_quietly(disk); /* nothing was written */
     return ok;
 }

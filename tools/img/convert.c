@@ -43,7 +43,8 @@ sources_open(ConvertJob *job)
             flags |= VD_OPEN_OPEN_ENDED;
         ImageSpec spec = image_spec(job->common, job->sources[i], flags);
         job->disks[i] = image_open(job->ctx, &spec);
-        if (!job->disks[i])
+        if (!job->disks[i] ||
+            !snapshot_load(job->ctx, &spec, job->snapshot, &job->disks[i]))
             return false;
         uint64_t size = vd_disk_size(job->disks[i]);
         job->total += (size + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
@@ -308,12 +309,9 @@ convert_into_new(ConvertJob *job)
 
 /* -- all of it ------------------------------------------------------------ */
 
-/* Neither of the two is stored in any format here. */
 static bool
 sources_have_all(const ConvertJob *job)
 {
-    if (!snapshot_refuse(job->disks[0], job->sources[0], job->snapshot))
-        return false;
     if (job->bitmaps)
         out_failure(job->sources[0], NULL, "Source lacks bitmap support");
     return !job->bitmaps;

@@ -8,6 +8,7 @@
  */
 #include "tools/img/info-json.h"
 
+#include "tools/img/snapshot-table.h"
 #include "tools/json.h"
 #include "tools/output.h"
 
@@ -45,6 +46,8 @@ facts_add(GVariantBuilder *object, const VdInfo *info)
         json_add_uint(object, "actual-size", (uint64_t) info->actual_size);
     if (info->cluster_size)
         json_add_uint(object, "cluster-size", info->cluster_size);
+    if (info->snapshots)
+        json_add(object, "snapshots", snapshots_to_variant(info->snapshots));
     if (info->encrypted)
         json_add_bool(object, "encrypted", true);
     json_add_bool(object, "dirty-flag", info->dirty);

@@ -36,14 +36,57 @@ snapshot_words_check(const char *text)
     return false;
 }
 
-bool
-snapshot_refuse(const VdDisk *disk, const char *name, const char *text)
+/* One of the words of -l, or a name that may have commas. */
+static char *
+open_options(const char *text)
 {
+    g_auto(GStrv) parts = NULL;
+    g_autofree char *doubled = NULL;
+
+    if (g_str_has_prefix(text, "snapshot."))
+        return g_strdup(text);
+    parts = g_strsplit(text, ",", -1);
+    doubled = g_strjoinv(",,", parts);
+    return g_strconcat("snapshot=", doubled, NULL);
+}
+
+static bool
+refuse(const ImageSpec *spec, const VdDisk *disk, const GError *error)
+{
+    if (disk)
+        out_failure(spec->name, error,
+                    "Failed to load snapshot: Block format '%s' used by device "
+                    "'' does not support temporarily loading internal "
+                    "snapshots",
+                    vd_disk_format(disk));
+    else if (g_error_matches(error, VD_ERROR, VD_ERROR_NOT_FOUND))
+        out_failure(spec->name, error,
+                    "Failed to load snapshot: Can't find snapshot");
+    else
+        out_failure(spec->name, error, "Failed to load snapshot: %s",
+                    error->message);
+    return false;
+}
+
+bool
+snapshot_load(VdContext *ctx, const ImageSpec *spec, const char *text,
+              VdDisk **disk)
+{
+    unsigned flags = spec->flags | (spec->image_opts ? VD_OPEN_IMAGE_OPTS : 0);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = NULL;
+    g_autofree char *options = NULL;
+
     if (!text)
         return true;
-    out_failure(name, NULL,
-                "Failed to load snapshot: Block format '%s' used by device '' "
-                "does not support temporarily loading internal snapshots",
-                vd_disk_format(disk));
-    return false;
+    list = vd_disk_list_snapshots(*disk, &error);
+    if (!list && g_error_matches(error, VD_ERROR, VD_ERROR_NOT_SUPPORTED))
+        return refuse(spec, *disk, error);
+    if (!list)
+        return refuse(spec, NULL, error);
+    image_close_quietly(g_steal_pointer(disk));
+    options = open_options(text);
+    *disk = vd_disk_open(ctx, spec->name, spec->format, options,
+                         (VdOpenFlags) flags, &error);
+    return *disk || refuse(spec, NULL, error);
 }

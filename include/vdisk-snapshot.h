@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vdisk-snapshot.h - states of a disk that are kept inside its image.
+ *
+ * qcow2 has such snapshots; of other formats all functions here fail with
+ * NOT_SUPPORTED.  A snapshot is read like a disk: vd_disk_open() with the
+ * option "snapshot=ID or NAME", or "snapshot.id=ID" and "snapshot.name=NAME"
+ * (both must fit then), and without VD_OPEN_RDWR.
+ *
+ * Comes with vdisk.h.
+ */
+#pragma once
+
+#include "vdisk.h"
+
+G_BEGIN_DECLS
+
+typedef struct VdSnapshot {
+    char *id, *name;              /* neither need be unique in odd images */
+    uint64_t disk_size;           /* bytes, as it was then */
+    uint64_t vm_state_size;       /* bytes; 0 = of the disk alone */
+    uint32_t date_sec, date_nsec; /* since 1970 */
+    uint64_t vm_clock_nsec;       /* how long the machine had run */
+    uint64_t icount;              /* instructions; UINT64_MAX = not known */
+} VdSnapshot;
+
+/* Of VdSnapshot (owned by the array), in the order in which they are stored. */
+VD_PUBLIC GPtrArray *vd_disk_list_snapshots(VdDisk *disk, GError **error);
+
+/* All three: VD_OPEN_RDWR is needed; durable when done, all of it or, after a
+ * failure or a crash, nothing (but for space that is lost until a check with
+ * repair).  Requests that change the disk wait meanwhile, reads go on.
+ * Errors: READ_ONLY; NOT_FOUND; LIMIT if the image cannot count so many users
+ * of its clusters, or so many snapshots; CORRUPT; NOT_SUPPORTED by the format,
+ * or with a data file.
+ *
+ * create: the disk as it is now, under @name (at most 255 bytes), which others
+ * may have already.  The id is a new number. */
+VD_PUBLIC bool vd_disk_create_snapshot(VdDisk *disk, const char *name,
+                                       GError **error);
+/* The disk becomes what it was in the snapshot with the id, or else with the
+ * name, @name; its size, too.  The snapshot stays.  IN_USE if the image has
+ * dirty bitmaps, which would be wrong afterwards. */
+VD_PUBLIC bool vd_disk_apply_snapshot(VdDisk *disk, const char *name,
+                                      GError **error);
+/* The first one whose name is @name. */
+VD_PUBLIC bool vd_disk_delete_snapshot(VdDisk *disk, const char *name,
+                                       GError **error);
+
+G_END_DECLS
