@@ -324,6 +324,11 @@ struct VdDriver {
     /* How many bytes all files of such a new image would have. */
     bool (*co_measure)(const VdMeasureSpec *spec, VdMeasureResult *result,
                        GError **error);
+    /* Dirty bitmaps of the image, of VdBitmap; and what of one is dirty, added
+     * to @ranges (of VdDirtyRange).  NULL ops = the format has none. */
+    GPtrArray *(*co_list_bitmaps)(VdNode *node, GError **error);
+    bool (*co_read_bitmap)(VdNode *node, const char *name, uint64_t off,
+                           uint64_t len, GArray *ranges, GError **error);
     /* States that are kept inside the image; NULL ops = the format has none.
      * list: of VdSnapshot.  Each op is durable when done: all of it or, after a
      * failure or a crash, nothing; no change of the node is in flight. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vdisk-snapshot.h - states of a disk that are kept inside its image.
+/* vdisk-snapshot.h - what is kept inside an image besides the disk: snapshots,
+ * which are its earlier states, and dirty bitmaps, which tell what has changed.
  *
- * qcow2 has such snapshots; of other formats all functions here fail with
+ * qcow2 has both; of other formats all functions here fail with
  * NOT_SUPPORTED.  A snapshot is read like a disk: vd_disk_open() with the
  * option "snapshot=ID or NAME", or "snapshot.id=ID" and "snapshot.name=NAME"
  * (both must fit then), and without VD_OPEN_RDWR.
@@ -45,5 +46,28 @@ VD_PUBLIC bool vd_disk_apply_snapshot(VdDisk *disk, const char *name,
 /* The first one whose name is @name. */
 VD_PUBLIC bool vd_disk_delete_snapshot(VdDisk *disk, const char *name,
                                        GError **error);
+
+/* -- dirty bitmaps ----------------------------------------------------------
+ */
+
+typedef struct VdBitmap {
+    char *name;
+    uint64_t granularity; /* bytes of the disk for each bit */
+    bool enabled;         /* changes are to be noted in it */
+    bool in_use;          /* its last user did not store it: it tells nothing */
+} VdBitmap;
+
+typedef struct VdDirtyRange {
+    uint64_t off, len; /* bytes */
+} VdDirtyRange;
+
+/* Of VdBitmap (owned by the array), in the order in which they are stored.
+ * Bitmaps that miss changes are not listed: the library does not keep them up
+ * to date, so its first change of a disk ends them all. */
+VD_PUBLIC GPtrArray *vd_disk_list_bitmaps(VdDisk *disk, GError **error);
+/* What of [off, off + len) is dirty: VdDirtyRange, ascending, none touching the
+ * next.  Errors: NOT_FOUND; CORRUPT if it is in use or contradicts itself. */
+VD_PUBLIC GArray *vd_disk_get_dirty(VdDisk *disk, const char *bitmap,
+                                    uint64_t off, uint64_t len, GError **error);
 
 G_END_DECLS

@@ -150,31 +150,47 @@ qcow2_co_finish(VdNode *node, GError **error)
 
 /* Features that do not survive a writer who does not know them. */
 static bool
-qcow2_co_clear_features(Qcow2State *s, GError **error)
+qcow2_co_clear_features(Qcow2State *s, uint64_t kept, GError **error)
 {
-    uint64_t kept = s->hdr.autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW;
-
+    kept &= s->hdr.autoclear;
     if (s->hdr.autoclear == kept)
         return true;
+    if (!(kept & QCOW2_AUTOCLEAR_BITMAPS))
+        g_clear_pointer(&s->bitmaps, g_ptr_array_unref);
     s->hdr.autoclear = kept;
     return qcow2_co_store_header(s, error) && vd_node_co_flush(s->file, error);
+}
+
+static bool
+qcow2_co_begin_keeping(Qcow2State *s, uint64_t kept, GError **error)
+{
+    bool ok;
+
+    if (!s->refcounts)
+        return qcow2_refuse_writing(s, error);
+    vio_co_mutex_lock(&s->flush_lock);
+    ok = (s->begun || qcow2_co_is_sound(s, error)) &&
+         qcow2_co_clear_features(s, kept, error);
+    s->begun |= ok;
+    vio_co_mutex_unlock(&s->flush_lock);
+    return ok;
+}
+
+bool
+qcow2_co_begin_tables(Qcow2State *s, GError **error)
+{
+    return s->begun || qcow2_co_begin_keeping(s,
+                                              QCOW2_AUTOCLEAR_DATA_FILE_RAW |
+                                                  QCOW2_AUTOCLEAR_BITMAPS,
+                                              error);
 }
 
 bool
 qcow2_co_begin(Qcow2State *s, GError **error)
 {
-    bool ok;
-
-    if (G_LIKELY(s->begun))
+    if (G_LIKELY(s->begun && !(s->hdr.autoclear & QCOW2_AUTOCLEAR_BITMAPS)))
         return true;
-    if (!s->refcounts)
-        return qcow2_refuse_writing(s, error);
-    vio_co_mutex_lock(&s->flush_lock);
-    ok = s->begun ||
-         (qcow2_co_is_sound(s, error) && qcow2_co_clear_features(s, error));
-    s->begun |= ok;
-    vio_co_mutex_unlock(&s->flush_lock);
-    return ok;
+    return qcow2_co_begin_keeping(s, QCOW2_AUTOCLEAR_DATA_FILE_RAW, error);
 }
 
 /* More changed slices than this (16 MiB) are written by who makes them. */

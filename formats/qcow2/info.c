@@ -33,6 +33,40 @@ add_bool(GVariantBuilder *dict, const char *key, bool value)
     g_variant_builder_add(dict, "{sv}", key, g_variant_new_boolean(value));
 }
 
+static GVariant *
+bitmap_to_variant(const VdBitmap *bitmap)
+{
+    GVariantBuilder dict, flags;
+
+    g_variant_builder_init(&flags, G_VARIANT_TYPE("as"));
+    if (bitmap->in_use)
+        g_variant_builder_add(&flags, "s", "in-use");
+    if (bitmap->enabled)
+        g_variant_builder_add(&flags, "s", "auto");
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&dict, "{sv}", "flags",
+                          g_variant_builder_end(&flags));
+    add_string(&dict, "name", bitmap->name);
+    g_variant_builder_add(&dict, "{sv}", "granularity",
+                          g_variant_new_uint64(bitmap->granularity));
+    return g_variant_builder_end(&dict);
+}
+
+static void
+add_bitmaps(GVariantBuilder *dict, const GPtrArray *bitmaps)
+{
+    GVariantBuilder list;
+
+    if (!bitmaps || !bitmaps->len)
+        return;
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
+    for (unsigned i = 0; i < bitmaps->len; i++)
+        g_variant_builder_add_value(&list,
+                                    bitmap_to_variant(bitmaps->pdata[i]));
+    g_variant_builder_add(dict, "{sv}", "bitmaps",
+                          g_variant_builder_end(&list));
+}
+
 GVariant *
 qcow2_describe(VdNode *node)
 {
@@ -47,6 +81,7 @@ qcow2_describe(VdNode *node)
     if (hdr->version >= 3)
         add_bool(&dict, "lazy-refcounts",
                  hdr->compatible & QCOW2_COMPAT_LAZY_REFCOUNTS);
+    add_bitmaps(&dict, s->bitmaps);
     g_variant_builder_add(
         &dict, "{sv}", "refcount-bits",
         g_variant_new_uint64(UINT64_C(1) << hdr->refcount_order));

@@ -258,6 +258,17 @@ qcow2_co_open_disk(Qcow2State *s, VdOptions *opts, GError **error)
     return qcow2_co_open_writable(s, error) && qcow2_co_open_parent(s, error);
 }
 
+/* The disk is worth having without them. */
+static void
+qcow2_co_load_bitmaps(Qcow2State *s)
+{
+    g_autoptr(GError) error = NULL;
+
+    s->bitmaps = qcow2_co_list_bitmaps(s->node, &error);
+    if (!s->bitmaps)
+        vd_node_warn(s->node, "%s", error->message);
+}
+
 bool
 qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
@@ -275,6 +286,7 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
         qcow2_co_close(node);
         return false;
     }
+    qcow2_co_load_bitmaps(s);
     vd_node_limits(node)->opt_transfer = vd_node_limits(s->file)->opt_transfer;
     vd_node_limits(node)->zeroes_align = qcow2_unit_bytes(s->tables);
     vd_node_set_write_flags(node,
@@ -294,4 +306,5 @@ qcow2_co_close(VdNode *node)
     g_clear_pointer(&s->tables, qcow2_tables_free);
     qcow2_extensions_clear(&s->ext);
     g_clear_pointer(&s->backing_name, g_free);
+    g_clear_pointer(&s->bitmaps, g_ptr_array_unref);
 }

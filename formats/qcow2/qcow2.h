@@ -14,6 +14,7 @@ struct Qcow2State {
     VdNode *data; /* where guest clusters are: file, or the data file */
     Qcow2Header hdr;
     Qcow2Extensions ext;
+    GPtrArray *bitmaps;    /* of VdBitmap, those that count; may be NULL */
     char *backing_name;    /* as stored; NULL = none */
     Qcow2Tables *tables;   /* L1 and L2 of what is shown */
     bool shows_snapshot;   /* and not the disk as it is now */
@@ -49,6 +50,13 @@ GPtrArray *qcow2_co_list_snapshots(VdNode *node, GError **error);
 bool qcow2_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
                        GError **error);
 
+/* -- bitmaps ----------------------------------------------------------------
+ */
+
+GPtrArray *qcow2_co_list_bitmaps(VdNode *node, GError **error);
+bool qcow2_co_read_bitmap(VdNode *node, const char *name, uint64_t off,
+                          uint64_t len, GArray *ranges, GError **error);
+
 /* -- writing --------------------------------------------------------------- */
 
 bool qcow2_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
@@ -61,6 +69,9 @@ bool qcow2_co_finish(VdNode *node, GError **error);
 
 /* CORRUPT: it has to be repaired first. */
 bool qcow2_refuse_writing(const Qcow2State *s, GError **error);
+/* Before anything of the image is changed but what the disk shows: bitmaps stay
+ * true. */
+bool qcow2_co_begin_tables(Qcow2State *s, GError **error);
 /* Before anything of the image is changed. */
 bool qcow2_co_begin(Qcow2State *s, GError **error);
 /* No table lies on another one, and all count as used; else CORRUPT. */

@@ -47,7 +47,7 @@ change_co_begin(Change *change, VdNode *node, GError **error)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: an image with a data file has no snapshots",
                         vd_node_name(s->file));
-    if (!qcow2_co_begin(s, error) || !qcow2_co_finish(node, error))
+    if (!qcow2_co_begin_tables(s, error) || !qcow2_co_finish(node, error))
         return false;
     change->list =
         qcow2_snapshots_co_read(s->file, &s->hdr, &change->table_bytes, error);
@@ -330,7 +330,7 @@ change_co_apply(Change *change, const char *name, GError **error)
 
     if (i < 0)
         return refuse_missing(change, name, error);
-    if (s->ext.n_bitmaps)
+    if (s->bitmaps && s->bitmaps->len)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "Device has active dirty bitmaps");
     snapshot = &g_array_index(change->list, Qcow2Snapshot, i);

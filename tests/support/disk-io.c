@@ -14,6 +14,7 @@
  *   wait                   print "ready", go on when standard input ends
  *   stats                  print the counters of the disk to standard error
  *   read OFFSET LENGTH     to standard output
+ *   dirty BITMAP OFFSET LENGTH   ranges, "OFFSET LENGTH" a line
  *
  * Concurrency: one thread, synchronous calls.
  */
@@ -167,13 +168,29 @@ do_read(Session *s, GError **error)
     return true;
 }
 
+static bool
+do_dirty(Session *s, GError **error)
+{
+    const char *name = take_word(s);
+    uint64_t off = take_number(s), len = take_number(s);
+    g_autoptr(GArray) ranges =
+        vd_disk_get_dirty(s->disk, name, off, len, error);
+
+    for (unsigned i = 0; ranges && i < ranges->len; i++) {
+        const VdDirtyRange *r = &g_array_index(ranges, VdDirtyRange, i);
+
+        printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", r->off, r->len);
+    }
+    return ranges != NULL;
+}
+
 static const struct {
     const char *name;
     bool (*run)(Session *s, GError **error);
 } commands[] = {
     {"write", do_write},     {"together", do_together}, {"zero", do_zero},
     {"discard", do_discard}, {"flush", do_flush},       {"wait", do_wait},
-    {"stats", do_stats},     {"read", do_read},
+    {"stats", do_stats},     {"read", do_read},         {"dirty", do_dirty},
 };
 
 static bool
