@@ -74,6 +74,7 @@ typedef struct VdBlocksSpec {
                              behind first and no block; NULL = nothing */
     uint32_t interleave;  /* after so many entries comes one of another kind;
                              0 = never */
+    bool spare_front;     /* room in front of the first block is no leak */
 } VdBlocksSpec;
 
 struct VdBlocks {

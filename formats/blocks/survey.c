@@ -127,13 +127,25 @@ blocks_in_gap(const VdBlocks *blocks, uint64_t from, uint64_t to)
     return to > from ? (to - from) / len : 0;
 }
 
-/* Places are ascending by now. */
+/* Places are ascending by now, here and below. */
+static uint64_t
+count_from(const Walk *walk)
+{
+    const VdBlocks *blocks = walk->blocks;
+
+    if (!blocks->spec.spare_front)
+        return blocks->spec.first;
+    return walk->places->len
+               ? g_array_index(walk->places, Place, 0).off - blocks->spec.front
+               : vd_node_size(blocks->file);
+}
+
 static void
 count_leaked(Walk *walk)
 {
     const VdBlocks *blocks = walk->blocks;
     const GArray *others = blocks->spec.others;
-    uint64_t at = blocks->spec.first, size = vd_node_size(blocks->file);
+    uint64_t at = count_from(walk), size = vd_node_size(blocks->file);
     unsigned i = 0, k = 0, n = others ? others->len : 0;
 
     while (i < walk->places->len || k < n) {

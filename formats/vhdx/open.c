@@ -238,6 +238,7 @@ vhdx_blocks_new(VhdxState *s, const VhdxMetadata *meta, const VhdxRange *table,
         .block_bytes = meta->block_bytes,
         .first = VHDX_MIB,
         .unit = VHDX_MIB,
+        .spare_front = true, /* QEMU leaves 4 MiB */
         .absent = VHDX_NOT_PRESENT,
         .others = meta->has_parent ? NULL : s->regions.taken,
         .interleave = vhdx_chunk_ratio(meta),
