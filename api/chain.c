@@ -14,14 +14,10 @@ vd_chain_co_open_image(VdContext *ctx, const VdImageRef *image, unsigned flags,
     VdOptions *opts =
         vd_disk_parse_options(image->name, image->options, all, error);
 
-    VdDisk *disk = NULL;
-
-    if (opts != NULL)
-        disk = vd_disk_co_open_chain(ctx, by_opts ? NULL : image->name,
-                                     image->format, opts, all, writable, error);
-    if (disk == NULL)
-        return vd_prefix_null(error, "Could not open '%s': ", image->name);
-    return disk;
+    if (opts == NULL)
+        return NULL;
+    return vd_disk_co_open_chain(ctx, by_opts ? NULL : image->name,
+                                 image->format, opts, all, writable, error);
 }
 
 unsigned

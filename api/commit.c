@@ -56,6 +56,12 @@ throw_no_base(const Commit *c, GError **error)
                     c->params->base, c->params->image.name);
 }
 
+static bool
+throw_unopened(const Commit *c, GError **error)
+{
+    return vd_prefix(error, "Could not open '%s': ", c->params->image.name);
+}
+
 /* How far down the base is, from a look at the chain that changes nothing. */
 static bool
 commit_co_find_base(Commit *c, GError **error)
@@ -69,7 +75,7 @@ commit_co_find_base(Commit *c, GError **error)
         return true;
     disk = vd_chain_co_open_image(c->ctx, &p->image, 0, 0, error);
     if (disk == NULL)
-        return false;
+        return throw_unopened(c, error);
     for (const VdNode *n = disk->node; n != NULL; n = vd_node_parent(n)) {
         if (depth > 0 && link_is_named(c, n, p->base))
             break;
@@ -106,7 +112,7 @@ commit_co_open(Commit *c, GError **error)
     c->disk = vd_chain_co_open_image(c->ctx, &p->image, VD_OPEN_RDWR, c->depth,
                                      error);
     if (c->disk == NULL)
-        return false;
+        return throw_unopened(c, error);
     c->top = c->base = c->disk->node;
     if (!check_driver(c->top, error))
         return false;

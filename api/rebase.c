@@ -122,7 +122,7 @@ rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
     r->disk = vd_chain_co_open_image(r->ctx, &r->params->image,
                                      VD_OPEN_RDWR | flags, 0, error);
     if (r->disk == NULL)
-        return false;
+        return vd_prefix(error, "Could not open '%s': ", r->params->image.name);
     drv = vd_node_driver(r->disk->node);
     if (drv->co_chain_begin != NULL && drv->co_set_parent != NULL &&
         (drv->co_uncover != NULL || !is_dedup(r)))

@@ -343,7 +343,8 @@ typedef struct VdInfo {
     char *backing_filename;      /* as stored; NULL = none */
     char *full_backing_filename; /* resolved */
     char *backing_format;
-    GVariant *specific;   /* a{sv}, keys in output order; NULL = none */
+    GVariant *specific;   /* a{sv}, keys in output order; NULL = none; bytes of
+                             file names that are no UTF-8 stand as U+FFFD */
     GPtrArray *snapshots; /* of VdSnapshot (vdisk-snapshot.h); NULL = none */
 } VdInfo;
 

@@ -80,11 +80,14 @@ vmdk_get_info(VdNode *node, VdNodeInfo *info)
 /* -- the format's own
  * --------------------------------------------------------------- */
 
+/* Names of files may be any bytes; texts are UTF-8. */
 static void
 add_string(GVariantBuilder *dict, const char *key, const char *value)
 {
     if (value)
-        g_variant_builder_add(dict, "{sv}", key, g_variant_new_string(value));
+        g_variant_builder_add(
+            dict, "{sv}", key,
+            g_variant_new_take_string(g_utf8_make_valid(value, -1)));
 }
 
 static void

@@ -183,6 +183,17 @@ def add_limits(suite, place):
                 limits["request-alignment"]:
             raise Failed(str(limits))
 
+    @suite.case("a file name that is no UTF-8 is told")
+    def _():
+        odd = os.fsdecode(b"b\xffd.vmdk")
+        os.symlink("a.vmdk", os.path.join(place.dir, odd))
+        for args in (), ("--graph", "--limits"), ("--output=json",):
+            result = run_link(place.link, ["info", *args, odd], place.dir)
+            assert_equal((0, b""), (result.code, result.stderr), "end")
+        specific = json.loads(result.stdout)["format-specific"]
+        assert_equal("b\ufffdd.vmdk",
+                     specific["data"]["extents"][0]["filename"], "filename")
+
     @suite.case("--graph and --limits take no argument")
     def _():
         for option in ("--graph=x", "--limits=x"):

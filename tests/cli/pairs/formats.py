@@ -12,7 +12,6 @@ from pairs.table import Pair, each, left, upto
 
 FORMS = ("", "--output=json")
 FIXED = ("-f vpc f.vhd",)
-WITHOUT_SNAPSHOTS = tuple(i for i in VDISKS if i != "qs.qcow2")
 # But human-readable, "qx.qcow2" would do: QEMU tells places of subclusters that
 # are not stored.
 MAPPED = tuple(i for i in QCOW2S if i not in ("qd.qcow2", "qx.qcow2"))
@@ -29,7 +28,7 @@ def create(form, name, options, sizes=("10M",)):
 
 PAIRS = [
     *each("info {form} {image}", form=FORMS,
-          image=WITHOUT_SNAPSHOTS + FIXED),
+          image=VDISKS + FIXED),
     *each("map {form} {image}", form=FORMS, image=MAPPED),
     *each("check {form} {image}", form=FORMS,
           image=QCOW2S + ("h.vhdx", "i.vdi", "t.vdi")),
@@ -106,6 +105,42 @@ PAIRS = [
           form=("vpc", "vhdx", "vdi")),
     *each("convert -O qcow2 -B {parent} -F qcow2 {source} x.qcow2",
           parent=("q.qcow2",), source=("qc.qcow2", "q.qcow2", "a.vmdk")),
+    # Zeroes above nothing are not stored.
+    *[Pair("commit %s%s" % (flags, image), apart=dict.fromkeys(
+        (image, base), "what is zero is left out"))
+      for flags, image, base in (
+          ("", "qc.qcow2", "q.qcow2"), ("-q ", "qc.qcow2", "q.qcow2"),
+          ("-d ", "qc.qcow2", "q.qcow2"), ("", "sub/q.qcow2", "a.vmdk"))],
+    *each("{words} qs.qcow2", words=(
+        "snapshot -l", "snapshot -d first", "snapshot -a first",
+        "snapshot -a 1", "snapshot -d no", "snapshot -a no",
+        "snapshot -q -d first")),
+    *each("convert -l {name} -O raw qs.qcow2 x.raw", name=(
+        "first", "1", "no", "snapshot.name=first", "snapshot.id=1",
+        "snapshot.id=1,snapshot.name=first", "snapshot.name=no")),
+    *each("{words}", words=(
+        "resize q.qcow2 20M", "resize -q q.qcow2 +1M",
+        "resize --preallocation=metadata q.qcow2 20M",
+        "resize --preallocation=full q2.qcow2 20M",
+        "resize --shrink q.qcow2 5M", "resize q.qcow2 5M",
+        "resize qc.qcow2 20M", "resize q.qcow2 10M",
+        "commit q.qcow2",
+        "rebase -u -b '' qc.qcow2", "rebase -b '' qc.qcow2",
+        "rebase -u -b q2.qcow2 -F qcow2 qc.qcow2",
+        "rebase -b q2.qcow2 -F qcow2 qc.qcow2",
+        "rebase -b a.vmdk -F vmdk qc.qcow2",
+        "rebase -b missing -F qcow2 qc.qcow2",
+        "amend -o compat=0.10 q.qcow2", "amend -o compat=1.1 q2.qcow2",
+        "amend -o lazy_refcounts=on q.qcow2",
+        "amend -o refcount_bits=32 q.qcow2", "amend -o size=20M q.qcow2",
+        "amend -o frob=1 q.qcow2", "amend -o cluster_size=4k q.qcow2",
+        "check -r leaks q.qcow2", "check -r all q.qcow2",
+        "dd if=q.qcow2 of=x.raw bs=1M", "dd -O qcow2 if=a.raw of=x.qcow2",
+        "compare q.qcow2 qz.qcow2", "compare q.qcow2 qc.qcow2",
+        "convert -c -O qcow2 a.raw x.qcow2",
+        "convert -c -O qcow2 -o cluster_size=4k dots.raw x.qcow2",
+        "convert -c -O vpc a.raw x.vhd", "convert -c -O vdi a.raw x.vdi",
+        "convert -O qcow2 -o preallocation=metadata a.raw x.qcow2")),
     *upto("Could not open 'a.raw': ", each(
         "info -f {form} a.raw", form=("qcow2", "vpc", "vhdx", "vdi"))),
 ]

@@ -3,10 +3,10 @@
 so that only what is wrong before that makes a pair."""
 from pairs.table import each, upto
 
-PAIRS = upto("Could not open new backing file 'missing': ", [
-    "rebase -b missing -F vmdk c.vmdk", "rebase -b missing c.vmdk"
-]) + upto("Could not open 'a.raw': ", [
+PAIRS = upto("Could not open 'a.raw': ", [
     "rebase -f vmdk -b a.vmdk a.raw"]) + each("rebase {words}", words=(
+    "-b missing -F vmdk c.vmdk", "-b missing c.vmdk",
+    "-b folder -F vmdk c.vmdk",
     "", "c.vmdk", "-f vmdk c.vmdk", "-b a.vmdk", "-b a.vmdk missing",
     "-u -b a.vmdk missing", "-b a.vmdk -F vmdk c.vmdk x", "--frob c.vmdk",
     "-b a.vmdk -f frob c.vmdk", "-t frob -b a.vmdk c.vmdk",
