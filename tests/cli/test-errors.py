@@ -60,7 +60,7 @@ FAILURES = (
     (["resize", "-f", "raw", "b.raw", "1M"], 1, None, "b.raw"),
     (["rm", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["snapshot", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
-    (["snapshot", "-c", "x", "a.vmdk"], 1, None, "a.vmdk"),
+    (["snapshot", "-c", "x", "a.vmdk"], 1, "ENOTSUP", "a.vmdk"),
     (["transports", "x"], 2, None, None),
 )
 # Prints a script, not a result: has no --output.

@@ -57,6 +57,10 @@ class Bench:
         theirs = self.run("theirs", self.qemu, pair)
         ours = self.run("ours", self.link, pair)
         assert_no_crash(ours)
+        # Once in many thousands qemu-img fails for no reason to be seen
+        # (EINVAL as it writes a VMDK): it has another try.
+        if theirs.code != ours.code:
+            theirs = self.run("theirs", self.qemu, pair)
         assert_equal(theirs.code, ours.code,
                      "exit code:\n%s\n%s" % (theirs, ours))
         wanted = normal.theirs(pair.words, theirs)

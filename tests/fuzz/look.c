@@ -44,8 +44,10 @@ void
 fuzz_look_write(const char *name, const void *data, size_t size)
 {
     g_autofree char *path = fuzz_look_path(name);
+    GError *error = NULL;
 
-    g_assert_true(g_file_set_contents(path, data, (gssize) size, NULL));
+    (void) g_file_set_contents(path, data, (gssize) size, &error);
+    g_assert_no_error(error);
 }
 
 static void

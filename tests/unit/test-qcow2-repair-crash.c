@@ -107,7 +107,7 @@ static bool
 try_repair(TestCo *t, const Case *c, GError **error)
 {
     VdCheckParams params = {.repair = VD_REPAIR_ALL};
-    VdCheckResult result = {.max_findings = 1};
+    VdCheckResult result = {0};
     VdOpenFlags flags = VD_OPEN_RDWR | (c->when_opened ? 0 : VD_OPEN_CHECK);
     VdNode *node = qcow2_test_try_open(t, flags, error);
     bool ok;
