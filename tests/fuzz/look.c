@@ -7,11 +7,14 @@
 
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #define MAX_RUNS 256
 #define READ_BYTES 4096
 #define GROW_BYTES (UINT64_C(3) << 20)
 #define GROW_BELOW (UINT64_C(1) << 40)
+#define MEMORY "/dev/shm"
+#define MEMORY_BYTES (UINT64_C(1) << 30)
 
 static char *directory;
 
@@ -29,11 +32,24 @@ remove_directory(void)
     g_rmdir(directory);
 }
 
+/* In memory where there is room: images are flushed thousands of times, and
+ * nothing is looked for in a disk here. */
+static char *
+make_directory(void)
+{
+    struct statvfs fs;
+
+    if (statvfs(MEMORY, &fs) == 0 &&
+        (uint64_t) fs.f_bavail * fs.f_frsize >= MEMORY_BYTES)
+        return g_mkdtemp(g_strdup(MEMORY "/vdisk-fuzz-XXXXXX"));
+    return g_dir_make_tmp("vdisk-fuzz-XXXXXX", NULL);
+}
+
 char *
 fuzz_look_path(const char *name)
 {
     if (!directory) {
-        directory = g_dir_make_tmp("vdisk-fuzz-XXXXXX", NULL);
+        directory = make_directory();
         g_assert_nonnull(directory);
         atexit(remove_directory);
     }

@@ -39,7 +39,9 @@ test_sparse_content_arrives_with_holes(ApiTest *t, gconstpointer unused)
                     &result);
         api_test_close(disk);
         api_test_assert_same_files(src, dst);
-        g_assert_cmpuint(api_test_allocated(dst), <=, api_test_allocated(src));
+        /* A file system's own tables may take a little. */
+        g_assert_cmpuint(api_test_allocated(dst), <=,
+                         api_test_allocated(src) + (64 << 10));
         g_assert_cmpuint(result.bytes_written, <, result.bytes_read);
         g_assert_cmpuint(result.bytes_written, >, 0);
         g_assert_cmpuint(result.bytes_zero, >, 0);
