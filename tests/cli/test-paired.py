@@ -22,15 +22,17 @@ from pairs.differ import DIFFER  # noqa: E402
 from pairs.stage import Stage  # noqa: E402
 from pairs.table import pairs_of  # noqa: E402
 from tap import Skip, Suite, skip_all  # noqa: E402
-from tools import Failed, assert_no_crash, drop_root_override  # noqa: E402
+from tools import (SHORT, Failed, assert_no_crash,  # noqa: E402
+                   drop_root_override)
 
 TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
           "resize", "rebase", "commit", "bench", "dd", "snapshot", "amend",
           "bitmap", "program", "formats")
 
 
-# Every Nth row runs, where a sample will do: with another engine.
-EVERY = int(os.environ.get("VDISK_PAIRED_EVERY", "1"))
+# Every Nth row runs, where a sample will do: with another engine, and with
+# sanitizers.
+EVERY = int(os.environ.get("VDISK_PAIRED_EVERY", "3" if SHORT else "1"))
 # Rows that begin with this only, when one looks for something.
 BEGIN = os.environ.get("VDISK_PAIRED_BEGIN", "")
 
