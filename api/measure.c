@@ -113,7 +113,7 @@ vd_measure(VdContext *ctx, VdDisk *source, const VdMeasureParams *params,
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "the size of an image with a parent cannot be "
                         "measured");
-    result->estimated = UINT64_MAX;
+    result->estimated = result->bitmaps = UINT64_MAX;
     call.size = source || plan->size <= VD_MAX_SIZE ? measure_size(&call) : 0;
     if (plan->size != UINT64_MAX && plan->size > VD_MAX_SIZE)
         return vd_throw(error, VD_ERROR_LIMIT,

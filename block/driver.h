@@ -193,6 +193,26 @@ typedef enum VdSnapshotOp {
     VD_SNAPSHOT_DELETE,
 } VdSnapshotOp;
 
+/* -- dirty bitmaps inside an image ----------------------------------------- */
+
+typedef enum VdBitmapOp {
+    VD_BITMAP_ADD,
+    VD_BITMAP_REMOVE,
+    VD_BITMAP_CLEAR,
+    VD_BITMAP_ENABLE,
+    VD_BITMAP_DISABLE,
+    VD_BITMAP_MERGE,
+} VdBitmapOp;
+
+typedef struct VdBitmapChange {
+    VdBitmapOp op;
+    const char *name;
+    uint64_t granularity;    /* of a new one, bytes; 0 = as the format likes */
+    bool enabled;            /* likewise */
+    VdNode *source;          /* what else is dirty stands there; NULL = here */
+    const char *source_name; /* in this bitmap */
+} VdBitmapChange;
+
 /* -- break points ---------------------------------------------------------- */
 
 typedef enum VdBreakOp {
@@ -329,6 +349,10 @@ struct VdDriver {
     GPtrArray *(*co_list_bitmaps)(VdNode *node, GError **error);
     bool (*co_read_bitmap)(VdNode *node, const char *name, uint64_t off,
                            uint64_t len, GArray *ranges, GError **error);
+    /* Durable when done: all of it or, after a failure or a crash, nothing; no
+     * change of the node is in flight. */
+    bool (*co_change_bitmap)(VdNode *node, const VdBitmapChange *change,
+                             GError **error);
     /* States that are kept inside the image; NULL ops = the format has none.
      * list: of VdSnapshot.  Each op is durable when done: all of it or, after a
      * failure or a crash, nothing; no change of the node is in flight. */

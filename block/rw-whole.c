@@ -43,6 +43,20 @@ vd_node_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
 }
 
 bool
+vd_node_co_change_bitmap(VdNode *node, const VdBitmapChange *change,
+                         GError **error)
+{
+    VdTracked tracked;
+    bool ok;
+
+    vd_track_co_begin(&node->writes, &tracked, 0, UINT64_MAX, true);
+    ok = node->driver->co_change_bitmap(node, change, error);
+    node->write_gen++;
+    vd_track_end(&node->writes, &tracked);
+    return ok;
+}
+
+bool
 vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error)
 {
     VdTracked tracked;

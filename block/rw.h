@@ -51,6 +51,9 @@ bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,
 /* The driver's co_snapshot, which it has, with all changes held off. */
 bool vd_node_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
                          GError **error);
+/* The driver's co_change_bitmap, which it has, likewise. */
+bool vd_node_co_change_bitmap(VdNode *node, const VdBitmapChange *change,
+                              GError **error);
 /* The driver's co_amend, which it has, with all changes held off. */
 bool vd_node_co_amend(VdNode *node, VdOptions *opts, GError **error);
 

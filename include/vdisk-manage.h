@@ -310,6 +310,9 @@ typedef struct VdMeasureResult {
     uint64_t fully_allocated; /* the same with data everywhere */
     uint64_t estimated;       /* bytes there will probably be; UINT64_MAX unless
                                  a sample was asked for */
+    uint64_t bitmaps; /* bytes that the dirty bitmaps of the source would
+                         take besides; UINT64_MAX unless both images can
+                         have some */
 } VdMeasureResult;
 
 /* How large an image of the whole chain of @source (NULL: of an empty disk)

@@ -70,4 +70,33 @@ VD_PUBLIC GPtrArray *vd_disk_list_bitmaps(VdDisk *disk, GError **error);
 VD_PUBLIC GArray *vd_disk_get_dirty(VdDisk *disk, const char *bitmap,
                                     uint64_t off, uint64_t len, GError **error);
 
+/* All five: VD_OPEN_RDWR is needed; durable when done, all of it or, after a
+ * failure or a crash, nothing (but for space that is lost until a check with
+ * repair).  Requests that change the disk wait meanwhile, reads go on.
+ * Bitmaps that miss changes are not there; a new one is added to none.  Errors:
+ * READ_ONLY; NOT_FOUND; CORRUPT if the bitmap is in use (it can be removed all
+ * the same), or the image contradicts itself; LIMIT; NO_SPACE; NOT_SUPPORTED by
+ * the format or its version, or of a bitmap with data of others.
+ *
+ * add: nothing is dirty in it.  @name: 1 to 1023 bytes; @granularity: bytes, a
+ * power of two from 512 to 2 GiB, 0 = a cluster of the image, but 4 to 64 KiB.
+ * INVALID_ARGUMENT; EXISTS. */
+VD_PUBLIC bool vd_disk_add_bitmap(VdDisk *disk, const char *name,
+                                  uint64_t granularity, bool enabled,
+                                  GError **error);
+VD_PUBLIC bool vd_disk_remove_bitmap(VdDisk *disk, const char *name,
+                                     GError **error);
+/* Nothing is dirty. */
+VD_PUBLIC bool vd_disk_clear_bitmap(VdDisk *disk, const char *name,
+                                    GError **error);
+/* Changes are to be noted in it, or not. */
+VD_PUBLIC bool vd_disk_enable_bitmap(VdDisk *disk, const char *name,
+                                     bool enabled, GError **error);
+/* What is dirty in @source_name of @source (NULL: of @disk) is dirty in @name,
+ * too.  @source is of the same context.  INVALID_ARGUMENT if it is not, or the
+ * disks have different sizes. */
+VD_PUBLIC bool vd_disk_merge_bitmap(VdDisk *disk, const char *name,
+                                    VdDisk *source, const char *source_name,
+                                    GError **error);
+
 G_END_DECLS

@@ -215,7 +215,8 @@ new_co_measure(Qcow2New *new, const VdMeasureSpec *spec,
     result->required = new->total *cluster;
     if (!full && !new->data_file)
         result->required -= (clusters - used) * cluster;
-    return true;
+    return !spec->source || qcow2_bitmaps_co_measure(spec->source, &new->hdr,
+                                                     &result->bitmaps, error);
 }
 
 bool

@@ -48,6 +48,7 @@ const VdDriver vd_qcow2_driver = {
     .describe = qcow2_describe,
     .co_list_bitmaps = qcow2_co_list_bitmaps,
     .co_read_bitmap = qcow2_co_read_bitmap,
+    .co_change_bitmap = qcow2_co_change_bitmap,
     .co_list_snapshots = qcow2_co_list_snapshots,
     .co_snapshot = qcow2_co_snapshot,
     .amend_options = qcow2_amend_options,

@@ -56,6 +56,13 @@ bool qcow2_co_snapshot(VdNode *node, VdSnapshotOp op, const char *name,
 GPtrArray *qcow2_co_list_bitmaps(VdNode *node, GError **error);
 bool qcow2_co_read_bitmap(VdNode *node, const char *name, uint64_t off,
                           uint64_t len, GArray *ranges, GError **error);
+bool qcow2_co_change_bitmap(VdNode *node, const VdBitmapChange *change,
+                            GError **error);
+/* Bytes that copies of all bitmaps of @source would take in an image with the
+ * header @target; UINT64_MAX if one of both cannot have any.  CORRUPT, LIMIT.
+ */
+bool qcow2_bitmaps_co_measure(VdNode *source, const Qcow2Header *target,
+                              uint64_t *bytes, GError **error);
 
 /* -- writing --------------------------------------------------------------- */
 
@@ -88,6 +95,10 @@ bool qcow2_co_own_table(Qcow2State *s, uint64_t off, GError **error);
 bool qcow2_co_replace(Qcow2State *s, uint64_t off, const Qcow2Entry *entry,
                       GError **error);
 
+/* @data in new clusters that nobody names yet, counted as used (place.c); not
+ * flushed.  Nothing: *off 0. */
+bool qcow2_co_place(Qcow2State *s, const void *data, uint64_t len,
+                    uint64_t *off, GError **error);
 /* What it names has one user less. */
 void qcow2_give_up_entry(Qcow2State *s, const Qcow2Entry *entry);
 

@@ -167,7 +167,6 @@ qcow2_snapshots_co_store(Qcow2State *s, const GArray *list, uint64_t *off,
                          uint64_t *bytes, GError **error)
 {
     g_autoptr(GByteArray) table = g_byte_array_new();
-    uint64_t cluster = qcow2_cluster_bytes(&s->hdr), place = 0;
 
     for (unsigned i = 0; i < list->len; i++) {
         append_entry(table, &g_array_index(list, Qcow2Snapshot, i));
@@ -177,18 +176,8 @@ qcow2_snapshots_co_store(Qcow2State *s, const GArray *list, uint64_t *off,
                             "MiB",
                             vd_node_name(s->file));
     }
-    if (table->len) {
-        uint64_t n = (table->len + cluster - 1) / cluster;
-
-        if (!qcow2_co_allocate_all(s->refcounts, n, &place, error))
-            return false;
-        if (!vd_node_co_pwrite(s->file, place, table->data, table->len,
-                               error)) {
-            qcow2_give_up(s->refcounts, place, n * cluster);
-            return false;
-        }
-    }
-    *off = place;
+    if (!qcow2_co_place(s, table->data, table->len, off, error))
+        return false;
     *bytes = table->len;
     return true;
 }

@@ -49,10 +49,14 @@ measure_print(const MeasureJob *job, const VdMeasureResult *result)
         printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64
                "\n",
                result->required, result->fully_allocated);
+        if (result->bitmaps != UINT64_MAX)
+            printf("bitmaps size: %" PRIu64 "\n", result->bitmaps);
         if (job->params.sample)
             printf("estimated size: %" PRIu64 "\n", result->estimated);
         return;
     }
+    if (result->bitmaps != UINT64_MAX)
+        json_add_uint(&object, "bitmaps", result->bitmaps);
     json_add_uint(&object, "required", result->required);
     json_add_uint(&object, "fully-allocated", result->fully_allocated);
     if (job->params.sample)

@@ -23,7 +23,7 @@ MAPPED = RAWS + SPARSES + SPLITS + ("f.vmdk",) + CHAINS
 IMAGES = MAPPED + ("s.vmdk",)
 # Of other formats; those in VDISKS are found by probing.
 QCOW2S = ("q.qcow2", "qc.qcow2", "q2.qcow2", "qx.qcow2", "qz.qcow2",
-          "qd.qcow2", "qs.qcow2", "sub/q.qcow2")
+          "qd.qcow2", "qs.qcow2", "qb.qcow2", "sub/q.qcow2")
 VDISKS = QCOW2S + ("d.vhd", "h.vhdx", "i.vdi", "t.vdi")
 # Made by vdisk-img.
 BY_US = ("ours/a.vmdk", "ours/s.vmdk", "ours/f.vmdk", "ours/c.vmdk")
@@ -151,6 +151,12 @@ def make_others(g):
         g.write(name + ".qcow2", "write -P 2 1M 64k", "write -z 64k 64k",
                 form="qcow2")
     g.tool("qemu-img", "snapshot", "-c", "first", "qs.qcow2")
+    g.tool("qemu-img", "create", "-q", "-f", "qcow2", "qb.qcow2", "10M")
+    g.tool("qemu-img", "bitmap", "--add", "qb.qcow2", "one")
+    g.tool("qemu-img", "bitmap", "--add", "--disable", "-g", "512",
+           "qb.qcow2", "two")
+    g.tool("qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2",
+           "content.raw", "qb.qcow2")
     g.write("qs.qcow2", "write -P 2 1M 64k", form="qcow2")
     for name, form, options in (
             ("d.vhd", "vpc", "subformat=dynamic,force_size=on"),
