@@ -4,17 +4,20 @@
 
 Bitmaps that qemu-img has made and QEMU has kept are listed and read; snapshots
 leave them as they are, writes of ours end them (QEMU says so, too, and finds no
-fault), and directories and tables that contradict themselves are refused.
+fault), and directories and tables that contradict themselves are refused.  The
+same changes by both tools have the same result, in which QEMU finds no fault,
+and of what contradicts itself nothing is freed.
 """
 import json
 import os
+import shutil
 import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, disk_io, qemu_img,  # noqa: E402
+from tools import (LONG, VDISK_IMG, Failed, assert_no_crash, disk_io, qemu_img,  # noqa: E402
                    qemu_io, run, scratch, vdisk_img, vdisk_img_fails,
                    working_engines)
 
@@ -120,6 +123,149 @@ def _():
         equal(0, result.code, str(result))
 
 
+# -- changes -------------------------------------------------------------------
+
+CHANGES = (
+    "--add -g 4k new", "--merge fine new", "--add --disable -g 2M copy",
+    "--merge new --merge coarse copy", "--clear coarse", "--merge fine coarse",
+    "--disable fine", "--enable asleep", "--remove coarse",
+    "--clear --merge copy new", "--add --merge copy last", "--remove fine",
+    "--remove asleep", "--remove new", "--remove copy", "--remove last",
+    "--add again")
+
+
+def sound(image):
+    for result in (run(["qemu-img", "check", image]),
+                   run([VDISK_IMG, "check", "-q", image])):
+        equal((0, b""), (result.code, result.stderr), str(result))
+
+
+def facts(image):
+    return json.loads(qemu_img("info", "--output=json", image))[
+        "format-specific"]
+
+
+def names(image):
+    return [b["name"] for b in facts(image)["data"].get("bitmaps", [])]
+
+
+def change(image, words):
+    *action, name = words.split()
+    vdisk_img("bitmap", *action, image, name)
+
+
+def check_changes(options):
+    with scratch() as tmp:
+        ours = make(tmp, options)
+        theirs = os.path.join(tmp, "theirs.qcow2")
+        shutil.copyfile(ours, theirs)
+        for words in CHANGES:
+            *action, name = words.split()
+            qemu_img("bitmap", *action, theirs, name)
+            change(ours, words)
+            sound(ours)
+            equal(facts(theirs), facts(ours), words)
+            equal(old("info", ours), qemu_img("info", ours), words)
+            for known in names(ours):
+                equal(dirty(theirs, known), dirty(ours, known),
+                      "%s: %s" % (words, known))
+        qemu_img("compare", theirs, ours)
+
+
+SETTINGS = ("cluster_size=64k", "cluster_size=512,refcount_bits=1")
+if LONG:
+    SETTINGS += ("refcount_bits=1", "cluster_size=2M", "extended_l2=on")
+for setting in SETTINGS:
+    suite.add("as qemu-img changes them: " + setting, check_changes, setting)
+
+
+@suite.case("with a data file, a parent and a long name of it")
+def _():
+    with scratch() as tmp:
+        parent = os.path.join(tmp, "p" * 200)
+        qemu_img("create", "-q", "-f", "raw", parent, SIZE)
+        for options in (("-o", "data_file=%s/data" % tmp),
+                        ("-b", parent, "-F", "raw"),
+                        ("-b", parent, "-F", "raw", "-o", "cluster_size=4k")):
+            image = os.path.join(tmp, "a.qcow2")
+            qemu_img("create", "-q", "-f", "qcow2", *options, image, SIZE)
+            before = facts(image)
+            for words in ("--add one", "--add two", "--remove one"):
+                change(image, words)
+                sound(image)
+            equal(["two"], names(image), "names")
+            change(image, "--remove two")
+            sound(image)
+            equal(before, facts(image), "none left")
+
+
+@suite.case("QEMU goes on with what ours has made")
+def _():
+    with scratch() as tmp:
+        image = make(tmp)
+        change(image, "--add -g 512 mine")
+        change(image, "--merge fine mine")
+        known = dirty(image, "mine")
+        qemu_io(image, "write 20M 512", fmt="qcow2")
+        equal(sorted(known + [(20 * MIB, 512)]), dirty(image, "mine"), "mine")
+        sound(image)
+
+
+@suite.case("one that was not stored can only be removed")
+def _():
+    with scratch() as tmp:
+        image = make(tmp)
+        poke(image, "entry", 12, struct.pack(">I", 3))
+        for words in ("--clear", "--enable", "--disable", "--merge fine"):
+            text = vdisk_img_fails("bitmap", *words.split(), image, "coarse")
+            if "Bitmap 'coarse' is inconsistent and cannot be used" not in text:
+                raise Failed(text)
+        text = vdisk_img_fails("bitmap", "--merge", "coarse", image, "fine")
+        if "Bitmap 'coarse' is inconsistent" not in text:
+            raise Failed(text)
+        change(image, "--remove coarse")
+        sound(image)
+        equal(["fine", "asleep"], names(image), "left")
+
+
+@suite.case("one that is added after a write of ours stands alone")
+def _():
+    with scratch() as tmp:
+        image = make(tmp)
+        patch = os.path.join(tmp, "patch")
+        with open(patch, "wb") as file:
+            file.write(b"new" * 1000)
+        disk_io(image, "write", MIB, patch)
+        vdisk_img_fails("bitmap", "--clear", image, "fine")
+        change(image, "--add fine")
+        equal(["fine"], names(image), "names")
+        equal([], dirty(image, "fine"), "fine")
+        # What the others took is found as lost.
+        vdisk_img("check", "-q", "-r", "leaks", image)
+        sound(image)
+
+
+@suite.case("a disk of no bytes gets none")
+def _():
+    with scratch() as tmp:
+        image = os.path.join(tmp, "a.qcow2")
+        qemu_img("create", "-q", "-f", "qcow2", image, "0")
+        vdisk_img_fails("bitmap", "--add", image, "x")
+        sound(image)
+
+
+@suite.case("too much for a bitmap, as for qemu-img")
+def _():
+    with scratch() as tmp:
+        image = os.path.join(tmp, "a.qcow2")
+        qemu_img("create", "-q", "-f", "qcow2", image, "1P")
+        text = vdisk_img_fails("bitmap", "--add", "-g", "128k", image, "x")
+        if "Too much space will be occupied by the bitmap" not in text:
+            raise Failed(text)
+        change(image, "--add -g 256k x")
+        sound(image)
+
+
 # -- hostile -------------------------------------------------------------------
 
 def extension_at(data):
@@ -146,21 +292,26 @@ HOSTILE = (
     ("extra data of 2^32", "entry", 20, b"\xff" * 4),
     ("a cluster behind the end", "table", 0, struct.pack(">Q", 1 << 40)),
     ("a cluster at an odd place", "table", 0, struct.pack(">Q", 513)),
+    ("a zero byte in the name", "entry", 24, b"\0"),
 )
+
+
+def poke(image, place, off, data):
+    with open(image, "r+b") as file:
+        raw = file.read()
+        at = extension_at(raw)
+        if place != "extension":
+            at = struct.unpack_from(">Q", raw, at + 16)[0]
+        if place == "table":
+            at = struct.unpack_from(">Q", raw, at)[0]
+        file.seek(at + off)
+        file.write(data)
 
 
 def hostile(place, off, data):
     with scratch() as tmp:
         image = make(tmp)
-        with open(image, "r+b") as file:
-            raw = file.read()
-            at = extension_at(raw)
-            if place != "extension":
-                at = struct.unpack_from(">Q", raw, at + 16)[0]
-            if place == "table":
-                at = struct.unpack_from(">Q", raw, at)[0]
-            file.seek(at + off)
-            file.write(data)
+        poke(image, place, off, data)
         vdisk_img("info", image)
         vdisk_img("convert", "-O", "raw", image, os.path.join(tmp, "o.raw"))
         try:
@@ -170,6 +321,43 @@ def hostile(place, off, data):
                 raise
         else:
             raise Failed("it was read")
+        hostile_changes(tmp, image)
+
+
+def hostile_changes(tmp, image):
+    """Whatever becomes of them, the disk stays."""
+    for words in ("--clear coarse", "--merge fine coarse", "--add new",
+                  "--disable coarse", "--remove coarse", "--remove fine"):
+        *action, name = words.split()
+        result = run([VDISK_IMG, "bitmap", *action, image, name])
+        assert_no_crash(result)
+        if result.code not in (0, 1):
+            raise Failed(str(result))
+    qemu_img("compare", "-f", "raw", "-F", "raw", os.path.join(tmp, "o.raw"),
+             disk_of(tmp, image))
+
+
+def disk_of(tmp, image):
+    copy = os.path.join(tmp, "after.raw")
+    vdisk_img("convert", "-f", "qcow2", "-O", "raw", image, copy)
+    return copy
+
+
+@suite.case("a bitmap whose cluster is the disk's: nothing is freed")
+def _():
+    with scratch() as tmp:
+        image = make(tmp)
+        entry = json.loads(qemu_img("map", "--output=json", image))[0]
+        poke(image, "table", 0, struct.pack(">Q", entry["offset"]))
+        vdisk_img("convert", "-O", "raw", image, os.path.join(tmp, "o.raw"))
+        for words in ("--clear coarse", "--remove coarse", "--add -g 512 new",
+                      "--merge fine new"):
+            change(image, words)
+        qemu_img("compare", "-f", "raw", "-F", "raw",
+                 os.path.join(tmp, "o.raw"), disk_of(tmp, image))
+        result = run(["qemu-img", "check", image])
+        if result.code not in (0, 3): # what is lost, but no corruption
+            raise Failed(str(result))
 
 
 for title, *how in HOSTILE:
