@@ -228,6 +228,37 @@ def _():
         equal(["fine", "asleep"], names(image), "left")
 
 
+@suite.case("convert --bitmaps and one that was not stored")
+def _():
+    with scratch() as tmp:
+        image, copy = make(tmp), os.path.join(tmp, "copy.qcow2")
+        poke(image, "entry", 12, struct.pack(">I", 3))
+        text = vdisk_img_fails("convert", "--bitmaps", "-O", "qcow2", image,
+                               copy)
+        if "Cannot copy inconsistent bitmap 'coarse'" not in text:
+            raise Failed(text)
+        for extra in ((), ("-c",), ("-o", "cluster_size=512")):
+            result = run([VDISK_IMG, "convert", "--bitmaps",
+                          "--skip-broken-bitmaps", "-O", "qcow2", *extra,
+                          image, copy])
+            equal(0, result.code, str(result))
+            if b"Skipping inconsistent bitmap 'coarse'" not in result.stderr:
+                raise Failed(str(result))
+            equal(["fine", "asleep"], names(copy), "copied")
+            equal(dirty(image, "fine"), dirty(copy, "fine"), "fine")
+            sound(copy)
+        change(image, "--remove coarse")
+        qemu_img("create", "-q", "-f", "qcow2", copy, SIZE)
+        vdisk_img("convert", "--bitmaps", "-n", "-O", "qcow2", image, copy)
+        equal(["fine", "asleep"], names(copy), "copied with -n")
+        equal(dirty(image, "fine"), dirty(copy, "fine"), "fine")
+        text = vdisk_img_fails("convert", "--bitmaps", "-n", "-O", "qcow2",
+                               image, copy)
+        if "Failed to create bitmap fine: Bitmap already exists" not in text:
+            raise Failed(text)
+        equal(dirty(image, "fine"), dirty(copy, "fine"), "nothing is written")
+
+
 @suite.case("one that is added after a write of ours stands alone")
 def _():
     with scratch() as tmp:

@@ -269,7 +269,7 @@ convert_take(ConvertWords *w, int code, const char *arg)
         w->job.bitmaps = true;
         return true;
     case OPT_SKIP_BITMAPS:
-        w->skip_bitmaps = true;
+        w->job.skip_bitmaps = true;
         return true;
     case OPT_KEEP_METADATA:
         return take_keep(w, arg);

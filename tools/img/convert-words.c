@@ -67,7 +67,7 @@ contradiction(const ConvertWords *w)
         return "--no-clobber makes no sense with -n";
     if (job->require_space && (job->no_create || job->to_stdout))
         return "--require-space is for targets that are created";
-    if (w->skip_bitmaps && !job->bitmaps)
+    if (job->skip_bitmaps && !job->bitmaps)
         return "Use of --skip-broken-bitmaps requires --bitmaps";
     if (job->bitmaps && job->n_sources > 1)
         return "Copying bitmaps only possible with single source";

@@ -147,8 +147,10 @@ static bool
 copy_to(ConvertJob *job, VdDisk *target)
 {
     bool open_ended = vd_disk_is_open_ended(job->disks[0]);
-    bool ok = target_fits(job, target) && copy_with_progress(job, target) &&
-              metadata_keep(job, target);
+    bool ok = target_fits(job, target) &&
+              convert_bitmaps_check_target(job, target) &&
+              copy_with_progress(job, target) && metadata_keep(job, target) &&
+              convert_bitmaps_copy(job, target);
 
     if (ok && open_ended)
         job->total = vd_disk_size(target);
@@ -310,17 +312,9 @@ convert_into_new(ConvertJob *job)
 /* -- all of it ------------------------------------------------------------ */
 
 static bool
-sources_have_all(const ConvertJob *job)
-{
-    if (job->bitmaps)
-        out_failure(job->sources[0], NULL, "Source lacks bitmap support");
-    return !job->bitmaps;
-}
-
-static bool
 convert_in_context(ConvertJob *job)
 {
-    if (!sources_open(job) || !sources_have_all(job) ||
+    if (!sources_open(job) || !convert_bitmaps_check_source(job) ||
         (job->settle && !job->settle(job)) || !target_check(job) ||
         !target_space_check(job))
         return false;

@@ -34,7 +34,8 @@ typedef struct ConvertJob {
     bool (*settle)(struct ConvertJob *job);
     bool grow;    /* a target that exists and is too small is made longer */
     bool nothing; /* no byte is to be copied */
-    bool require_space, bitmaps;
+    bool require_space;
+    bool bitmaps, skip_bitmaps; /* --bitmaps, and leave out broken ones */
     bool verify;
     const char *resume;   /* --resume: the journal; NULL = none */
     const char *snapshot; /* -l */
@@ -56,7 +57,7 @@ typedef struct {
     ConvertJob job;
     const char *cache; /* -t */
     bool sparse_given, sync_given, options_given;
-    bool keep_given, keep, skip_bitmaps;
+    bool keep_given, keep;
     bool no_offload;
 } ConvertWords;
 
@@ -68,6 +69,13 @@ int convert_run(ConvertJob *job);
 
 /* It went well: say so, as far as anybody wants to know. */
 void convert_result_print(const ConvertJob *job);
+
+/* --bitmaps (convert-bitmaps.c): both images can have some, and those of the
+ * source are sound; then, behind the data, they go along.  True without
+ * --bitmaps; false after a message. */
+bool convert_bitmaps_check_source(const ConvertJob *job);
+bool convert_bitmaps_check_target(const ConvertJob *job, VdDisk *target);
+bool convert_bitmaps_copy(const ConvertJob *job, VdDisk *target);
 
 /* Writing to the target would destroy a source, or a device somebody uses:
  * false after a message. */

@@ -48,6 +48,15 @@ PAIRS = [
                   "-o refcount_bits=1", "-o preallocation=full"),
           size=("0", "1M", "1000000", "1T")),
     *each("compare {a} {b}", a=VDISKS, b=("content.raw",)),
+    *each("convert --bitmaps -O qcow2 {options} {image} x.qcow2",
+          options=("", "-o cluster_size=4k", "-c", "--skip-broken-bitmaps"),
+          image=("qb.qcow2", "q.qcow2")),
+    "convert --bitmaps -O qcow2 q2.qcow2 x.qcow2",
+    *[left("x", row) for row in each(
+        "convert --bitmaps -O {form} qb.qcow2 x",
+        form=("raw", "vmdk", "vdi", "qcow2 -o compat=0.10"))],
+    Pair("convert --bitmaps -n -O qcow2 qb.qcow2 q.qcow2",
+         apart={"q.qcow2": "what is zero is left out"}),
     *each("convert -O raw {image} x.raw", image=VDISKS + FIXED),
     *[Pair(row, apart={"x.vdi": "zeroes within a block are holes of the file"})
       for form, name, options in TARGETS
