@@ -116,6 +116,7 @@ try_repair(TestCo *t, const Case *c, GError **error)
         return false;
     ok = c->when_opened ||
          vd_qcow2_driver.co_check(node, &params, &result, error);
+    g_clear_pointer(&result.findings, g_ptr_array_unref);
     return vd_node_co_close(node, ok ? error : NULL) && ok;
 }
 
