@@ -9,7 +9,7 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/table-cache.h"
 
 #define VD_PAGE_BYTES 4096u
@@ -50,21 +50,21 @@ static inline uint64_t
 vd_pages_decode(const VdPagesLayout *layout, const uint8_t *p)
 {
     if (layout->entry_bytes == 4)
-        return layout->big_endian ? vd_get_be32(p) : vd_get_le32(p);
-    return layout->big_endian ? vd_get_be64(p) : vd_get_le64(p);
+        return layout->big_endian ? vio_get_be32(p) : vio_get_le32(p);
+    return layout->big_endian ? vio_get_be64(p) : vio_get_le64(p);
 }
 
 static inline void
 vd_pages_encode(const VdPagesLayout *layout, uint8_t *p, uint64_t value)
 {
     if (layout->entry_bytes == 4 && layout->big_endian)
-        vd_put_be32(p, (uint32_t) value);
+        vio_put_be32(p, (uint32_t) value);
     else if (layout->entry_bytes == 4)
-        vd_put_le32(p, (uint32_t) value);
+        vio_put_le32(p, (uint32_t) value);
     else if (layout->big_endian)
-        vd_put_be64(p, value);
+        vio_put_be64(p, value);
     else
-        vd_put_le64(p, value);
+        vio_put_le64(p, value);
 }
 
 /* How long @file counts as. */

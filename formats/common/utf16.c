@@ -4,7 +4,7 @@
  * Concurrency: any thread.
  */
 #include "formats/common/utf16.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 char *
 vd_utf16_text(const uint8_t *raw, size_t len, bool big_endian)
@@ -14,7 +14,7 @@ vd_utf16_text(const uint8_t *raw, size_t len, bool big_endian)
 
     for (size_t i = 0; i < len / 2; i++) {
         units[i] =
-            big_endian ? vd_get_be16(raw + 2 * i) : vd_get_le16(raw + 2 * i);
+            big_endian ? vio_get_be16(raw + 2 * i) : vio_get_le16(raw + 2 * i);
         if (!units[i])
             break;
     }

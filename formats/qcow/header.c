@@ -4,7 +4,7 @@
  * Concurrency: never yields.
  */
 #include "formats/qcow/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -24,8 +24,8 @@ enum {
 bool
 qcow_header_is_magic(const uint8_t *head, size_t len)
 {
-    return len >= QCOW_HEADER_BYTES && vd_get_be32(head) == MAGIC &&
-           vd_get_be32(head + VERSION_AT) == 1;
+    return len >= QCOW_HEADER_BYTES && vio_get_be32(head) == MAGIC &&
+           vio_get_be32(head + VERSION_AT) == 1;
 }
 
 static bool
@@ -80,13 +80,13 @@ qcow_header_decode(QcowHeader *hdr, const uint8_t *raw, const char *name,
         return vd_throw(error, VD_ERROR_UNKNOWN_FORMAT,
                         "%s: no signature of qcow version 1 at byte 0", name);
     *hdr = (QcowHeader){
-        .backing_off = vd_get_be64(raw + BACKING_OFF_AT),
-        .backing_len = vd_get_be32(raw + BACKING_LEN_AT),
-        .size = vd_get_be64(raw + SIZE_AT),
+        .backing_off = vio_get_be64(raw + BACKING_OFF_AT),
+        .backing_len = vio_get_be32(raw + BACKING_LEN_AT),
+        .size = vio_get_be64(raw + SIZE_AT),
         .cluster_bits = raw[CLUSTER_BITS_AT],
         .l2_bits = raw[L2_BITS_AT],
-        .crypt_method = vd_get_be32(raw + CRYPT_AT),
-        .l1_off = vd_get_be64(raw + L1_OFF_AT),
+        .crypt_method = vio_get_be32(raw + CRYPT_AT),
+        .l1_off = vio_get_be64(raw + L1_OFF_AT),
     };
     return check_numbers(hdr, name, error) && take_l1(hdr, name, error);
 }

@@ -6,7 +6,7 @@
  */
 #include "formats/qcow/qcow.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -61,8 +61,8 @@ peek(const QcowState *s, uint64_t off, uint64_t *entry)
     if (!s->tables[i])
         return false;
     s->tables[i]->referenced = true;
-    *entry = vd_get_be64((const uint8_t *) s->tables[i]->words +
-                         8 * (in_table >> s->hdr.cluster_bits));
+    *entry = vio_get_be64((const uint8_t *) s->tables[i]->words +
+                          8 * (in_table >> s->hdr.cluster_bits));
     return true;
 }
 

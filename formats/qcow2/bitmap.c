@@ -61,9 +61,9 @@ check_entry(const Qcow2State *s, unsigned i, const uint8_t *p, GError **error)
         p[17] > QCOW2_MAX_GRANULARITY_BITS)
         return refuse_entry(s, i, "the granularity's power of two", p[17],
                             "9 to 31", error);
-    if (!vd_get_be16(p + 18) || vd_get_be16(p + 18) > QCOW2_MAX_NAME)
-        return refuse_entry(s, i, "the length of the name", vd_get_be16(p + 18),
-                            "1 to 1023", error);
+    if (!vio_get_be16(p + 18) || vio_get_be16(p + 18) > QCOW2_MAX_NAME)
+        return refuse_entry(s, i, "the length of the name",
+                            vio_get_be16(p + 18), "1 to 1023", error);
     return true;
 }
 
@@ -80,8 +80,8 @@ take_entries(const Qcow2State *s, const uint8_t *raw, uint64_t len,
 
         if (len - at < QCOW2_BITMAP_ENTRY_BYTES)
             return refuse_directory(s, error);
-        name_len = vd_get_be16(p + 18);
-        extra_len = vd_get_be32(p + 20);
+        name_len = vio_get_be16(p + 18);
+        extra_len = vio_get_be32(p + 20);
         name_at = at + QCOW2_BITMAP_ENTRY_BYTES + extra_len;
         at = (name_at + name_len + 7) / 8 * 8;
         if (at > len)
@@ -93,9 +93,9 @@ take_entries(const Qcow2State *s, const uint8_t *raw, uint64_t len,
                             "%s: the name of bitmap %u has a zero byte",
                             vd_node_name(s->file), i);
         bitmap = (Qcow2Bitmap){
-            .table_off = vd_get_be64(p),
-            .n_table = vd_get_be32(p + 8),
-            .flags = vd_get_be32(p + 12),
+            .table_off = vio_get_be64(p),
+            .n_table = vio_get_be32(p + 8),
+            .flags = vio_get_be32(p + 12),
             .granularity_bits = p[17],
             .extra = g_memdup2(p + QCOW2_BITMAP_ENTRY_BYTES, extra_len),
             .extra_len = (uint32_t) extra_len,
@@ -152,13 +152,13 @@ append_entry(GByteArray *raw, const Qcow2Bitmap *bitmap)
     size_t len = strlen(bitmap->name);
     uint8_t p[QCOW2_BITMAP_ENTRY_BYTES] = {0};
 
-    vd_put_be64(p, bitmap->table_off);
-    vd_put_be32(p + 8, bitmap->n_table);
-    vd_put_be32(p + 12, bitmap->flags);
+    vio_put_be64(p, bitmap->table_off);
+    vio_put_be32(p + 8, bitmap->n_table);
+    vio_put_be32(p + 12, bitmap->flags);
     p[16] = QCOW2_BITMAP_TYPE_DIRTY;
     p[17] = (uint8_t) bitmap->granularity_bits;
-    vd_put_be16(p + 18, (uint16_t) len);
-    vd_put_be32(p + 20, bitmap->extra_len);
+    vio_put_be16(p + 18, (uint16_t) len);
+    vio_put_be32(p + 20, bitmap->extra_len);
     g_byte_array_append(raw, p, sizeof(p));
     g_byte_array_append(raw, bitmap->extra, bitmap->extra_len);
     g_byte_array_append(raw, (const uint8_t *) bitmap->name, (guint) len);

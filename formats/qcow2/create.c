@@ -95,10 +95,10 @@ new_co_write_extended(VdNode *file, const Qcow2New *new, GError **error)
         uint64_t count = MIN(per_piece, n - i);
 
         for (uint64_t k = 0; k < count; k++) {
-            vd_put_be64(piece + 16 * k,
-                        ((first + i + k) << new->hdr.cluster_bits) |
-                            QCOW2_COPIED);
-            vd_put_be64(piece + 16 * k + 8, bitmap);
+            vio_put_be64(piece + 16 * k,
+                         ((first + i + k) << new->hdr.cluster_bits) |
+                             QCOW2_COPIED);
+            vio_put_be64(piece + 16 * k + 8, bitmap);
         }
         if (!vd_node_co_pwrite(file,
                                (new->l2 << new->hdr.cluster_bits) + 16 * i,

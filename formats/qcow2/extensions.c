@@ -7,7 +7,7 @@
  * Concurrency: never yields.
  */
 #include "formats/qcow2/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -48,9 +48,9 @@ take_bitmaps(Qcow2Extensions *ext, const Qcow2Extension *e, const char *name,
                         "%s: the bitmaps extension has %u bytes, not %d", name,
                         e->len, BITMAPS_BYTES);
     ext->has_bitmaps = true;
-    ext->n_bitmaps = vd_get_be32(e->data);
-    ext->bitmaps_bytes = vd_get_be64(e->data + 8);
-    ext->bitmaps_off = vd_get_be64(e->data + 16);
+    ext->n_bitmaps = vio_get_be32(e->data);
+    ext->bitmaps_bytes = vio_get_be64(e->data + 8);
+    ext->bitmaps_off = vio_get_be64(e->data + 16);
     return true;
 }
 
@@ -109,8 +109,8 @@ qcow2_extensions_decode(Qcow2Extensions *ext, const Qcow2Header *hdr,
         .others = g_array_new(FALSE, FALSE, sizeof(Qcow2Extension))};
     g_array_set_clear_func(ext->others, free_extension);
     while (at + ENTRY_BYTES <= end) {
-        Qcow2Extension e = {.type = vd_get_be32(raw + at),
-                            .len = vd_get_be32(raw + at + 4),
+        Qcow2Extension e = {.type = vio_get_be32(raw + at),
+                            .len = vio_get_be32(raw + at + 4),
                             .data = (uint8_t *) raw + at + ENTRY_BYTES};
 
         if (e.type == TYPE_END)
@@ -148,9 +148,9 @@ visit_bitmaps(const Qcow2Extensions *ext, ExtensionFunc func, void *arg)
 
     if (!ext->has_bitmaps)
         return;
-    vd_put_be32(raw, ext->n_bitmaps);
-    vd_put_be64(raw + 8, ext->bitmaps_bytes);
-    vd_put_be64(raw + 16, ext->bitmaps_off);
+    vio_put_be32(raw, ext->n_bitmaps);
+    vio_put_be64(raw + 8, ext->bitmaps_bytes);
+    vio_put_be64(raw + 16, ext->bitmaps_off);
     func(arg, &e);
 }
 
@@ -191,8 +191,8 @@ put_extension(void *arg, const Qcow2Extension *e)
 {
     uint8_t **p = arg;
 
-    vd_put_be32(*p, e->type);
-    vd_put_be32(*p + 4, e->len);
+    vio_put_be32(*p, e->type);
+    vio_put_be32(*p + 4, e->len);
     memcpy(*p + ENTRY_BYTES, e->data, e->len);
     *p += ENTRY_BYTES + (e->len + 7) / 8 * 8;
 }

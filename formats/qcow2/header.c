@@ -4,7 +4,7 @@
  * Concurrency: never yields.
  */
 #include "formats/qcow2/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -36,8 +36,8 @@ enum {
 bool
 qcow2_header_is_magic(const uint8_t *head, size_t len)
 {
-    return len >= QCOW2_HEADER_V2_BYTES && vd_get_be32(head) == MAGIC &&
-           vd_get_be32(head + VERSION_AT) >= 2;
+    return len >= QCOW2_HEADER_V2_BYTES && vio_get_be32(head) == MAGIC &&
+           vio_get_be32(head + VERSION_AT) >= 2;
 }
 
 /* -- reading --------------------------------------------------------------- */
@@ -46,18 +46,18 @@ static void
 take_common(Qcow2Header *hdr, const uint8_t *raw)
 {
     *hdr = (Qcow2Header){
-        .version = vd_get_be32(raw + VERSION_AT),
-        .backing_off = vd_get_be64(raw + BACKING_OFF_AT),
-        .backing_len = vd_get_be32(raw + BACKING_LEN_AT),
-        .cluster_bits = vd_get_be32(raw + CLUSTER_BITS_AT),
-        .size = vd_get_be64(raw + SIZE_AT),
-        .crypt_method = vd_get_be32(raw + CRYPT_AT),
-        .n_l1 = vd_get_be32(raw + L1_SIZE_AT),
-        .l1_off = vd_get_be64(raw + L1_OFF_AT),
-        .reftable_off = vd_get_be64(raw + REFTABLE_OFF_AT),
-        .reftable_clusters = vd_get_be32(raw + REFTABLE_CLUSTERS_AT),
-        .n_snapshots = vd_get_be32(raw + N_SNAPSHOTS_AT),
-        .snapshots_off = vd_get_be64(raw + SNAPSHOTS_OFF_AT),
+        .version = vio_get_be32(raw + VERSION_AT),
+        .backing_off = vio_get_be64(raw + BACKING_OFF_AT),
+        .backing_len = vio_get_be32(raw + BACKING_LEN_AT),
+        .cluster_bits = vio_get_be32(raw + CLUSTER_BITS_AT),
+        .size = vio_get_be64(raw + SIZE_AT),
+        .crypt_method = vio_get_be32(raw + CRYPT_AT),
+        .n_l1 = vio_get_be32(raw + L1_SIZE_AT),
+        .l1_off = vio_get_be64(raw + L1_OFF_AT),
+        .reftable_off = vio_get_be64(raw + REFTABLE_OFF_AT),
+        .reftable_clusters = vio_get_be32(raw + REFTABLE_CLUSTERS_AT),
+        .n_snapshots = vio_get_be32(raw + N_SNAPSHOTS_AT),
+        .snapshots_off = vio_get_be64(raw + SNAPSHOTS_OFF_AT),
         .refcount_order = 4,
         .header_bytes = QCOW2_HEADER_V2_BYTES,
     };
@@ -66,11 +66,11 @@ take_common(Qcow2Header *hdr, const uint8_t *raw)
 static void
 take_version_3(Qcow2Header *hdr, const uint8_t *raw)
 {
-    hdr->incompatible = vd_get_be64(raw + INCOMPATIBLE_AT);
-    hdr->compatible = vd_get_be64(raw + COMPATIBLE_AT);
-    hdr->autoclear = vd_get_be64(raw + AUTOCLEAR_AT);
-    hdr->refcount_order = vd_get_be32(raw + REFCOUNT_ORDER_AT);
-    hdr->header_bytes = vd_get_be32(raw + HEADER_BYTES_AT);
+    hdr->incompatible = vio_get_be64(raw + INCOMPATIBLE_AT);
+    hdr->compatible = vio_get_be64(raw + COMPATIBLE_AT);
+    hdr->autoclear = vio_get_be64(raw + AUTOCLEAR_AT);
+    hdr->refcount_order = vio_get_be32(raw + REFCOUNT_ORDER_AT);
+    hdr->header_bytes = vio_get_be32(raw + HEADER_BYTES_AT);
     if (hdr->header_bytes > COMPRESSION_AT)
         hdr->compression = raw[COMPRESSION_AT];
 }
@@ -199,7 +199,7 @@ bool
 qcow2_header_decode(Qcow2Header *hdr, const uint8_t *raw, const char *name,
                     GError **error)
 {
-    if (vd_get_be32(raw) != MAGIC)
+    if (vio_get_be32(raw) != MAGIC)
         return vd_throw(error, VD_ERROR_UNKNOWN_FORMAT,
                         "%s: no qcow2 signature at byte 0", name);
     take_common(hdr, raw);
@@ -221,26 +221,26 @@ void
 qcow2_header_encode(const Qcow2Header *hdr, uint8_t raw[QCOW2_HEADER_BYTES])
 {
     memset(raw, 0, QCOW2_HEADER_BYTES);
-    vd_put_be32(raw, MAGIC);
-    vd_put_be32(raw + VERSION_AT, hdr->version);
-    vd_put_be64(raw + BACKING_OFF_AT, hdr->backing_off);
-    vd_put_be32(raw + BACKING_LEN_AT, hdr->backing_len);
-    vd_put_be32(raw + CLUSTER_BITS_AT, hdr->cluster_bits);
-    vd_put_be64(raw + SIZE_AT, hdr->size);
-    vd_put_be32(raw + CRYPT_AT, hdr->crypt_method);
-    vd_put_be32(raw + L1_SIZE_AT, hdr->n_l1);
-    vd_put_be64(raw + L1_OFF_AT, hdr->l1_off);
-    vd_put_be64(raw + REFTABLE_OFF_AT, hdr->reftable_off);
-    vd_put_be32(raw + REFTABLE_CLUSTERS_AT, hdr->reftable_clusters);
-    vd_put_be32(raw + N_SNAPSHOTS_AT, hdr->n_snapshots);
-    vd_put_be64(raw + SNAPSHOTS_OFF_AT, hdr->snapshots_off);
+    vio_put_be32(raw, MAGIC);
+    vio_put_be32(raw + VERSION_AT, hdr->version);
+    vio_put_be64(raw + BACKING_OFF_AT, hdr->backing_off);
+    vio_put_be32(raw + BACKING_LEN_AT, hdr->backing_len);
+    vio_put_be32(raw + CLUSTER_BITS_AT, hdr->cluster_bits);
+    vio_put_be64(raw + SIZE_AT, hdr->size);
+    vio_put_be32(raw + CRYPT_AT, hdr->crypt_method);
+    vio_put_be32(raw + L1_SIZE_AT, hdr->n_l1);
+    vio_put_be64(raw + L1_OFF_AT, hdr->l1_off);
+    vio_put_be64(raw + REFTABLE_OFF_AT, hdr->reftable_off);
+    vio_put_be32(raw + REFTABLE_CLUSTERS_AT, hdr->reftable_clusters);
+    vio_put_be32(raw + N_SNAPSHOTS_AT, hdr->n_snapshots);
+    vio_put_be64(raw + SNAPSHOTS_OFF_AT, hdr->snapshots_off);
     if (hdr->version < 3)
         return;
-    vd_put_be64(raw + INCOMPATIBLE_AT, hdr->incompatible);
-    vd_put_be64(raw + COMPATIBLE_AT, hdr->compatible);
-    vd_put_be64(raw + AUTOCLEAR_AT, hdr->autoclear);
-    vd_put_be32(raw + REFCOUNT_ORDER_AT, hdr->refcount_order);
-    vd_put_be32(raw + HEADER_BYTES_AT, hdr->header_bytes);
+    vio_put_be64(raw + INCOMPATIBLE_AT, hdr->incompatible);
+    vio_put_be64(raw + COMPATIBLE_AT, hdr->compatible);
+    vio_put_be64(raw + AUTOCLEAR_AT, hdr->autoclear);
+    vio_put_be32(raw + REFCOUNT_ORDER_AT, hdr->refcount_order);
+    vio_put_be32(raw + HEADER_BYTES_AT, hdr->header_bytes);
     if (hdr->header_bytes > COMPRESSION_AT)
         raw[COMPRESSION_AT] = (uint8_t) hdr->compression;
 }

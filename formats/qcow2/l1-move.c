@@ -24,7 +24,7 @@ l1_co_write(Qcow2State *s, uint64_t off, uint64_t clusters, GError **error)
     g_autofree uint8_t *raw = g_malloc0(bytes);
 
     for (uint32_t i = 0; i < sl->n; i++)
-        vd_put_be64(raw + UINT64_C(8) * i, sl->upper[i]);
+        vio_put_be64(raw + UINT64_C(8) * i, sl->upper[i]);
     return vd_node_co_pwrite(s->file, off, raw, bytes, error) &&
            vd_node_co_flush(s->file, error);
 }

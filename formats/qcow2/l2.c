@@ -46,9 +46,9 @@ entry_at(const Qcow2Tables *tables, uint64_t off)
 static void
 take_entry(const Qcow2Tables *tables, const uint8_t *p, Qcow2Entry *entry)
 {
-    *entry = (Qcow2Entry){.word = vd_get_be64(p)};
+    *entry = (Qcow2Entry){.word = vio_get_be64(p)};
     if (tables->extended)
-        entry->bitmap = vd_get_be64(p + 8);
+        entry->bitmap = vio_get_be64(p + 8);
 }
 
 bool
@@ -91,9 +91,9 @@ qcow2_tables_co_set(Qcow2Tables *tables, uint64_t off, const Qcow2Entry *entry,
 
     if (!slice)
         return false;
-    vd_put_be64(p, entry->word);
+    vio_put_be64(p, entry->word);
     if (tables->extended)
-        vd_put_be64(p + 8, entry->bitmap);
+        vio_put_be64(p + 8, entry->bitmap);
     qcow2_sliced_mark(tables->sliced, slice);
     return true;
 }

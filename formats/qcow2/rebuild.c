@@ -127,7 +127,7 @@ rebuild_co_write(const Rebuild *r, GError **error)
     for (uint64_t i = 0; i < r->n_entries; i++) {
         if (!has_users(r, i))
             continue;
-        vd_put_be64(table + 8 * i, place);
+        vio_put_be64(table + 8 * i, place);
         if (!rebuild_co_write_block(r, i, place, raw, error))
             return false;
         place += cluster;

@@ -85,11 +85,11 @@ get(const Qcow2Refcounts *rc, const uint8_t *p, uint64_t cluster)
 {
     switch (rc->order) {
     case 4:
-        return vd_get_be16(p);
+        return vio_get_be16(p);
     case 5:
-        return vd_get_be32(p);
+        return vio_get_be32(p);
     case 6:
-        return vd_get_be64(p);
+        return vio_get_be64(p);
     default:
         return *p >> bit_of(rc->order, cluster) & qcow2_refcount_max(rc->order);
     }
@@ -102,13 +102,13 @@ put(unsigned order, uint8_t *p, uint64_t cluster, uint64_t count)
 
     switch (order) {
     case 4:
-        vd_put_be16(p, (uint16_t) count);
+        vio_put_be16(p, (uint16_t) count);
         break;
     case 5:
-        vd_put_be32(p, (uint32_t) count);
+        vio_put_be32(p, (uint32_t) count);
         break;
     case 6:
-        vd_put_be64(p, count);
+        vio_put_be64(p, count);
         break;
     default:
         *p = (uint8_t) ((*p & ~(qcow2_refcount_max(order) << bit)) |

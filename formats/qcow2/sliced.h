@@ -9,7 +9,7 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/qcow2/header.h"
 #include "formats/common/table-cache.h"
 

@@ -7,7 +7,7 @@
  * Concurrency: yields for I/O.
  */
 #include "formats/qcow2/snapshot.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -34,11 +34,11 @@ static void
 take_extra(Qcow2Snapshot *snapshot, const uint8_t *extra, uint32_t len)
 {
     if (len >= EXTRA_STATE_AT + 8)
-        snapshot->vm_state_bytes = vd_get_be64(extra + EXTRA_STATE_AT);
+        snapshot->vm_state_bytes = vio_get_be64(extra + EXTRA_STATE_AT);
     if (len >= EXTRA_SIZE_AT + 8)
-        snapshot->disk_size = vd_get_be64(extra + EXTRA_SIZE_AT);
+        snapshot->disk_size = vio_get_be64(extra + EXTRA_SIZE_AT);
     if (len >= EXTRA_ICOUNT_AT + 8)
-        snapshot->icount = vd_get_be64(extra + EXTRA_ICOUNT_AT);
+        snapshot->icount = vio_get_be64(extra + EXTRA_ICOUNT_AT);
     if (len > EXTRA_KNOWN) {
         snapshot->unknown_len = len - EXTRA_KNOWN;
         snapshot->unknown = g_memdup2(extra + EXTRA_KNOWN, len - EXTRA_KNOWN);
@@ -64,20 +64,20 @@ take_entry(VdNode *file, const Qcow2Header *hdr, uint64_t off, const uint8_t *p,
 
     if (have < FIXED_BYTES)
         return refuse(file, off, "ends behind the file", error);
-    id_len = vd_get_be16(p + 12);
-    name_len = vd_get_be16(p + 14);
-    extra_len = vd_get_be32(p + 36);
+    id_len = vio_get_be16(p + 12);
+    name_len = vio_get_be16(p + 14);
+    extra_len = vio_get_be32(p + 36);
     if (extra_len > EXTRA_MAX)
         return refuse(file, off, "has more than 1024 bytes of extra data",
                       error);
     if (have < FIXED_BYTES + extra_len + id_len + name_len)
         return refuse(file, off, "ends behind the file", error);
-    *snapshot = (Qcow2Snapshot){.l1_off = vd_get_be64(p),
-                                .n_l1 = vd_get_be32(p + 8),
-                                .date_sec = vd_get_be32(p + 16),
-                                .date_nsec = vd_get_be32(p + 20),
-                                .vm_clock_nsec = vd_get_be64(p + 24),
-                                .vm_state_bytes = vd_get_be32(p + 32),
+    *snapshot = (Qcow2Snapshot){.l1_off = vio_get_be64(p),
+                                .n_l1 = vio_get_be32(p + 8),
+                                .date_sec = vio_get_be32(p + 16),
+                                .date_nsec = vio_get_be32(p + 20),
+                                .vm_clock_nsec = vio_get_be64(p + 24),
+                                .vm_state_bytes = vio_get_be32(p + 32),
                                 .disk_size = hdr->size,
                                 .icount = QCOW2_NO_ICOUNT};
     take_extra(snapshot, rest, extra_len);
@@ -141,19 +141,19 @@ append_entry(GByteArray *table, const Qcow2Snapshot *snapshot)
     size_t id_len = strlen(snapshot->id), name_len = strlen(snapshot->name);
     uint8_t p[FIXED_BYTES + EXTRA_KNOWN] = {0}, *extra = p + FIXED_BYTES;
 
-    vd_put_be64(p, snapshot->l1_off);
-    vd_put_be32(p + 8, snapshot->n_l1);
-    vd_put_be16(p + 12, (uint16_t) id_len);
-    vd_put_be16(p + 14, (uint16_t) name_len);
-    vd_put_be32(p + 16, snapshot->date_sec);
-    vd_put_be32(p + 20, snapshot->date_nsec);
-    vd_put_be64(p + 24, snapshot->vm_clock_nsec);
+    vio_put_be64(p, snapshot->l1_off);
+    vio_put_be32(p + 8, snapshot->n_l1);
+    vio_put_be16(p + 12, (uint16_t) id_len);
+    vio_put_be16(p + 14, (uint16_t) name_len);
+    vio_put_be32(p + 16, snapshot->date_sec);
+    vio_put_be32(p + 20, snapshot->date_nsec);
+    vio_put_be64(p + 24, snapshot->vm_clock_nsec);
     if (snapshot->vm_state_bytes <= UINT32_MAX)
-        vd_put_be32(p + 32, (uint32_t) snapshot->vm_state_bytes);
-    vd_put_be32(p + 36, EXTRA_KNOWN + snapshot->unknown_len);
-    vd_put_be64(extra + EXTRA_STATE_AT, snapshot->vm_state_bytes);
-    vd_put_be64(extra + EXTRA_SIZE_AT, snapshot->disk_size);
-    vd_put_be64(extra + EXTRA_ICOUNT_AT, snapshot->icount);
+        vio_put_be32(p + 32, (uint32_t) snapshot->vm_state_bytes);
+    vio_put_be32(p + 36, EXTRA_KNOWN + snapshot->unknown_len);
+    vio_put_be64(extra + EXTRA_STATE_AT, snapshot->vm_state_bytes);
+    vio_put_be64(extra + EXTRA_SIZE_AT, snapshot->disk_size);
+    vio_put_be64(extra + EXTRA_ICOUNT_AT, snapshot->icount);
     g_byte_array_append(table, p, sizeof(p));
     g_byte_array_append(table, snapshot->unknown, snapshot->unknown_len);
     g_byte_array_append(table, (const uint8_t *) snapshot->id, (guint) id_len);

@@ -89,7 +89,7 @@ grow_co_copy_entries(const Growth *g, GError **error)
                 return false;
             if (value < VDI_ZERO)
                 value -= g->moved;
-            vd_put_le32(piece + k * ENTRY_BYTES, (uint32_t) value);
+            vio_put_le32(piece + k * ENTRY_BYTES, (uint32_t) value);
         }
         if (!vd_node_co_pwrite(g->s->file, g->hdr.table_off + i * ENTRY_BYTES,
                                piece, n * ENTRY_BYTES, error))

@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vdi/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -65,7 +65,7 @@ vdi_type_name(VdiType type)
 bool
 vdi_header_is_magic(const uint8_t *head, size_t len)
 {
-    return len >= MAGIC_AT + 4 && vd_get_le32(head + MAGIC_AT) == MAGIC;
+    return len >= MAGIC_AT + 4 && vio_get_le32(head + MAGIC_AT) == MAGIC;
 }
 
 /* -- reading --------------------------------------------------------------- */
@@ -80,14 +80,14 @@ copy_uuid(uint8_t *to, const uint8_t *raw, unsigned at)
 static void
 take_fields(VdiHeader *hdr, const Layout *at, const uint8_t *raw)
 {
-    hdr->type = vd_get_le32(raw + at->type);
-    hdr->flags = vd_get_le32(raw + at->flags);
+    hdr->type = vio_get_le32(raw + at->type);
+    hdr->flags = vio_get_le32(raw + at->flags);
     memcpy(hdr->comment, raw + at->comment, COMMENT_BYTES);
-    hdr->size = vd_get_le64(raw + at->size);
-    hdr->block_bytes = vd_get_le32(raw + at->block);
-    hdr->extra_bytes = at->extra ? vd_get_le32(raw + at->extra) : 0;
-    hdr->n_blocks = vd_get_le32(raw + at->blocks);
-    hdr->n_allocated = vd_get_le32(raw + at->allocated);
+    hdr->size = vio_get_le64(raw + at->size);
+    hdr->block_bytes = vio_get_le32(raw + at->block);
+    hdr->extra_bytes = at->extra ? vio_get_le32(raw + at->extra) : 0;
+    hdr->n_blocks = vio_get_le32(raw + at->blocks);
+    hdr->n_allocated = vio_get_le32(raw + at->allocated);
     copy_uuid(hdr->create, raw, at->create);
     copy_uuid(hdr->modify, raw, at->modify);
     copy_uuid(hdr->parent_create, raw, at->parent_create);
@@ -139,7 +139,7 @@ static bool
 check_version(VdiHeader *hdr, const uint8_t *raw, const char *name,
               GError **error)
 {
-    uint32_t version = vd_get_le32(raw + MAGIC_AT + 4);
+    uint32_t version = vio_get_le32(raw + MAGIC_AT + 4);
 
     hdr->old = version >> 16 == 0;
     if (version >> 16 <= 1)
@@ -155,10 +155,10 @@ take_places(VdiHeader *hdr, const uint8_t *raw, const char *name,
             GError **error)
 {
     uint64_t end = OLD_TABLE_AT + hdr->n_blocks * UINT64_C(4);
-    uint32_t sector = hdr->old ? VDI_SECTOR : vd_get_le32(raw + SECTOR_AT);
+    uint32_t sector = hdr->old ? VDI_SECTOR : vio_get_le32(raw + SECTOR_AT);
 
-    hdr->table_off = hdr->old ? OLD_TABLE_AT : vd_get_le32(raw + TABLE_AT);
-    hdr->data_off = hdr->old ? (uint32_t) end : vd_get_le32(raw + DATA_AT);
+    hdr->table_off = hdr->old ? OLD_TABLE_AT : vio_get_le32(raw + TABLE_AT);
+    hdr->data_off = hdr->old ? (uint32_t) end : vio_get_le32(raw + DATA_AT);
     if (hdr->old && end > UINT32_MAX)
         return bad(error, name, "the number of blocks", hdr->n_blocks,
                    "below 2^30");
@@ -193,18 +193,18 @@ vdi_header_encode(const VdiHeader *hdr, uint8_t raw[VDI_HEADER_BYTES])
 
     memset(raw, 0, VDI_HEADER_BYTES);
     memcpy(raw, text, sizeof(text));
-    vd_put_le32(raw + MAGIC_AT, MAGIC);
-    vd_put_le32(raw + MAGIC_AT + 4, VERSION_1_1);
-    vd_put_le32(raw + MAGIC_AT + 8, HEADER_1_BYTES);
-    vd_put_le32(raw + at->type, hdr->type);
-    vd_put_le32(raw + at->flags, hdr->flags);
-    vd_put_le32(raw + TABLE_AT, hdr->table_off);
-    vd_put_le32(raw + DATA_AT, hdr->data_off);
-    vd_put_le32(raw + SECTOR_AT, VDI_SECTOR);
-    vd_put_le64(raw + at->size, hdr->size);
-    vd_put_le32(raw + at->block, hdr->block_bytes);
-    vd_put_le32(raw + at->blocks, hdr->n_blocks);
-    vd_put_le32(raw + at->allocated, hdr->n_allocated);
+    vio_put_le32(raw + MAGIC_AT, MAGIC);
+    vio_put_le32(raw + MAGIC_AT + 4, VERSION_1_1);
+    vio_put_le32(raw + MAGIC_AT + 8, HEADER_1_BYTES);
+    vio_put_le32(raw + at->type, hdr->type);
+    vio_put_le32(raw + at->flags, hdr->flags);
+    vio_put_le32(raw + TABLE_AT, hdr->table_off);
+    vio_put_le32(raw + DATA_AT, hdr->data_off);
+    vio_put_le32(raw + SECTOR_AT, VDI_SECTOR);
+    vio_put_le64(raw + at->size, hdr->size);
+    vio_put_le32(raw + at->block, hdr->block_bytes);
+    vio_put_le32(raw + at->blocks, hdr->n_blocks);
+    vio_put_le32(raw + at->allocated, hdr->n_allocated);
     memcpy(raw + at->create, hdr->create, VD_UUID_BYTES);
     memcpy(raw + at->modify, hdr->modify, VD_UUID_BYTES);
 }
@@ -212,7 +212,7 @@ vdi_header_encode(const VdiHeader *hdr, uint8_t raw[VDI_HEADER_BYTES])
 void
 vdi_header_set_allocated(const VdiHeader *hdr, uint8_t *raw, uint32_t n)
 {
-    vd_put_le32(raw + (hdr->old ? layout_0 : layout_1).allocated, n);
+    vio_put_le32(raw + (hdr->old ? layout_0 : layout_1).allocated, n);
 }
 
 void
@@ -220,13 +220,13 @@ vdi_header_set_layout(const VdiHeader *hdr, uint8_t *raw)
 {
     const Layout *at = hdr->old ? &layout_0 : &layout_1;
 
-    vd_put_le64(raw + at->size, hdr->size);
-    vd_put_le32(raw + at->blocks, hdr->n_blocks);
+    vio_put_le64(raw + at->size, hdr->size);
+    vio_put_le32(raw + at->blocks, hdr->n_blocks);
     vdi_header_set_allocated(hdr, raw, hdr->n_allocated);
     if (hdr->old)
         return;
-    vd_put_le32(raw + TABLE_AT, hdr->table_off);
-    vd_put_le32(raw + DATA_AT, hdr->data_off);
+    vio_put_le32(raw + TABLE_AT, hdr->table_off);
+    vio_put_le32(raw + DATA_AT, hdr->data_off);
 }
 
 void

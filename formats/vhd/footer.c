@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vhd/footer.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -71,7 +71,7 @@ bool
 vhd_footer_is_sound(const uint8_t *raw, size_t len)
 {
     return len >= VHD_OLD_FOOTER_BYTES && vhd_footer_is_magic(raw, len) &&
-           vd_get_be32(raw + CHECKSUM_AT) ==
+           vio_get_be32(raw + CHECKSUM_AT) ==
                vhd_checksum(raw, MIN(len, VHD_FOOTER_BYTES), CHECKSUM_AT);
 }
 
@@ -79,16 +79,16 @@ bool
 vhd_footer_decode(VhdFooter *footer, const uint8_t *raw, const char *name,
                   GError **error)
 {
-    uint32_t version = vd_get_be32(raw + VERSION_AT);
+    uint32_t version = vio_get_be32(raw + VERSION_AT);
 
     *footer = (VhdFooter){
-        .type = vd_get_be32(raw + TYPE_AT),
-        .header_off = vd_get_be64(raw + HEADER_AT),
-        .timestamp = vd_get_be32(raw + TIMESTAMP_AT),
-        .creator_version = vd_get_be32(raw + CREATOR_VERSION_AT),
-        .original_size = vd_get_be64(raw + ORIGINAL_AT),
-        .current_size = vd_get_be64(raw + CURRENT_AT),
-        .geometry = {.cylinders = vd_get_be16(raw + CYLINDERS_AT),
+        .type = vio_get_be32(raw + TYPE_AT),
+        .header_off = vio_get_be64(raw + HEADER_AT),
+        .timestamp = vio_get_be32(raw + TIMESTAMP_AT),
+        .creator_version = vio_get_be32(raw + CREATOR_VERSION_AT),
+        .original_size = vio_get_be64(raw + ORIGINAL_AT),
+        .current_size = vio_get_be64(raw + CURRENT_AT),
+        .geometry = {.cylinders = vio_get_be16(raw + CYLINDERS_AT),
                      .heads = raw[HEADS_AT],
                      .sectors = raw[SECTORS_AT]},
         .saved_state = raw[SAVED_AT],
@@ -111,33 +111,33 @@ vhd_footer_encode(const VhdFooter *footer, uint8_t raw[VHD_FOOTER_BYTES])
 {
     memset(raw, 0, VHD_FOOTER_BYTES);
     memcpy(raw, COOKIE, COOKIE_BYTES);
-    vd_put_be32(raw + FEATURES_AT, FEATURES_RESERVED);
-    vd_put_be32(raw + VERSION_AT, VERSION);
-    vd_put_be64(raw + HEADER_AT, footer->header_off);
-    vd_put_be32(raw + TIMESTAMP_AT, footer->timestamp);
+    vio_put_be32(raw + FEATURES_AT, FEATURES_RESERVED);
+    vio_put_be32(raw + VERSION_AT, VERSION);
+    vio_put_be64(raw + HEADER_AT, footer->header_off);
+    vio_put_be32(raw + TIMESTAMP_AT, footer->timestamp);
     memcpy(raw + CREATOR_AT, footer->creator, 4);
-    vd_put_be32(raw + CREATOR_VERSION_AT, footer->creator_version);
-    vd_put_be32(raw + HOST_AT, HOST_WINDOWS);
-    vd_put_be64(raw + ORIGINAL_AT, footer->original_size);
-    vd_put_be64(raw + CURRENT_AT, footer->current_size);
-    vd_put_be16(raw + CYLINDERS_AT, footer->geometry.cylinders);
+    vio_put_be32(raw + CREATOR_VERSION_AT, footer->creator_version);
+    vio_put_be32(raw + HOST_AT, HOST_WINDOWS);
+    vio_put_be64(raw + ORIGINAL_AT, footer->original_size);
+    vio_put_be64(raw + CURRENT_AT, footer->current_size);
+    vio_put_be16(raw + CYLINDERS_AT, footer->geometry.cylinders);
     raw[HEADS_AT] = footer->geometry.heads;
     raw[SECTORS_AT] = footer->geometry.sectors;
-    vd_put_be32(raw + TYPE_AT, footer->type);
+    vio_put_be32(raw + TYPE_AT, footer->type);
     memcpy(raw + UUID_AT, footer->uuid, VD_UUID_BYTES);
     raw[SAVED_AT] = footer->saved_state;
-    vd_put_be32(raw + CHECKSUM_AT,
-                vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
+    vio_put_be32(raw + CHECKSUM_AT,
+                 vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
 }
 
 void
 vhd_footer_set_size(const VhdFooter *footer, uint8_t raw[VHD_FOOTER_BYTES])
 {
     memcpy(raw + CREATOR_AT, footer->creator, 4);
-    vd_put_be64(raw + CURRENT_AT, footer->current_size);
-    vd_put_be16(raw + CYLINDERS_AT, footer->geometry.cylinders);
+    vio_put_be64(raw + CURRENT_AT, footer->current_size);
+    vio_put_be16(raw + CYLINDERS_AT, footer->geometry.cylinders);
     raw[HEADS_AT] = footer->geometry.heads;
     raw[SECTORS_AT] = footer->geometry.sectors;
-    vd_put_be32(raw + CHECKSUM_AT,
-                vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
+    vio_put_be32(raw + CHECKSUM_AT,
+                 vhd_checksum(raw, VHD_FOOTER_BYTES, CHECKSUM_AT));
 }

@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vhd/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/utf16.h"
 
 #include <inttypes.h>
@@ -42,9 +42,9 @@ take_locators(VhdHeader *hdr, const uint8_t *raw)
     for (unsigned i = 0; i < VHD_LOCATORS; i++) {
         const uint8_t *p = raw + LOCATORS_AT + i * LOCATOR_BYTES;
 
-        hdr->locator[i] = (VhdLocator){.platform = vd_get_be32(p),
-                                       .len = vd_get_be32(p + 8),
-                                       .off = vd_get_be64(p + 16)};
+        hdr->locator[i] = (VhdLocator){.platform = vio_get_be32(p),
+                                       .len = vio_get_be32(p + 8),
+                                       .off = vio_get_be64(p + 16)};
     }
 }
 
@@ -62,23 +62,23 @@ bool
 vhd_header_decode(VhdHeader *hdr, const uint8_t *raw, const char *name,
                   uint64_t off, GError **error)
 {
-    uint32_t block = vd_get_be32(raw + BLOCK_AT);
+    uint32_t block = vio_get_be32(raw + BLOCK_AT);
 
-    *hdr = (VhdHeader){.table_off = vd_get_be64(raw + TABLE_AT),
-                       .n_entries = vd_get_be32(raw + ENTRIES_AT),
+    *hdr = (VhdHeader){.table_off = vio_get_be64(raw + TABLE_AT),
+                       .n_entries = vio_get_be32(raw + ENTRIES_AT),
                        .block_bytes = block,
-                       .parent_timestamp = vd_get_be32(raw + PARENT_TIME_AT)};
+                       .parent_timestamp = vio_get_be32(raw + PARENT_TIME_AT)};
     if (!vhd_header_is_magic(raw, VHD_HEADER_BYTES))
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: no dynamic header (\"cxsparse\") at byte %" PRIu64,
                         name, off);
-    if (vd_get_be32(raw + CHECKSUM_AT) !=
+    if (vio_get_be32(raw + CHECKSUM_AT) !=
         vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT))
         return refuse(error, name, off, "the wrong checksum",
-                      vd_get_be32(raw + CHECKSUM_AT));
-    if (vd_get_be32(raw + VERSION_AT) >> 16 != VERSION >> 16)
+                      vio_get_be32(raw + CHECKSUM_AT));
+    if (vio_get_be32(raw + VERSION_AT) >> 16 != VERSION >> 16)
         return refuse(error, name, off, "the unknown version",
-                      vd_get_be32(raw + VERSION_AT));
+                      vio_get_be32(raw + VERSION_AT));
     if (block < VHD_SECTOR || block > VHD_MAX_BLOCK || (block & (block - 1)))
         return refuse(error, name, off,
                       "for a block size, which is a power of two from 512 to "
@@ -96,21 +96,21 @@ vhd_header_encode(const VhdHeader *hdr, uint8_t raw[VHD_HEADER_BYTES])
 {
     memset(raw, 0, VHD_HEADER_BYTES);
     memcpy(raw, COOKIE, COOKIE_BYTES);
-    vd_put_be64(raw + NEXT_AT, UINT64_MAX);
-    vd_put_be64(raw + TABLE_AT, hdr->table_off);
-    vd_put_be32(raw + VERSION_AT, VERSION);
-    vd_put_be32(raw + ENTRIES_AT, hdr->n_entries);
-    vd_put_be32(raw + BLOCK_AT, hdr->block_bytes);
-    vd_put_be32(raw + CHECKSUM_AT,
-                vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT));
+    vio_put_be64(raw + NEXT_AT, UINT64_MAX);
+    vio_put_be64(raw + TABLE_AT, hdr->table_off);
+    vio_put_be32(raw + VERSION_AT, VERSION);
+    vio_put_be32(raw + ENTRIES_AT, hdr->n_entries);
+    vio_put_be32(raw + BLOCK_AT, hdr->block_bytes);
+    vio_put_be32(raw + CHECKSUM_AT,
+                 vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT));
 }
 
 void
 vhd_header_set_entries(uint8_t raw[VHD_HEADER_BYTES], uint32_t n)
 {
-    vd_put_be32(raw + ENTRIES_AT, n);
-    vd_put_be32(raw + CHECKSUM_AT,
-                vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT));
+    vio_put_be32(raw + ENTRIES_AT, n);
+    vio_put_be32(raw + CHECKSUM_AT,
+                 vhd_checksum(raw, VHD_HEADER_BYTES, CHECKSUM_AT));
 }
 
 void

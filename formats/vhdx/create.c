@@ -238,7 +238,7 @@ new_co_write_id(VdNode *file, GError **error)
 
     memcpy(raw, VHDX_MAGIC, VHDX_MAGIC_BYTES);
     for (unsigned i = 0; text[i]; i++)
-        vd_put_le16(raw + VHDX_MAGIC_BYTES + 2 * i, (uint8_t) text[i]);
+        vio_put_le16(raw + VHDX_MAGIC_BYTES + 2 * i, (uint8_t) text[i]);
     return vd_node_co_pwrite(file, 0, raw, sizeof(raw), error);
 }
 

@@ -90,7 +90,7 @@ grow_co_change_size(Growth *g, GError **error)
 {
     uint8_t raw[8];
 
-    vd_put_le64(raw, g->meta.size);
+    vio_put_le64(raw, g->meta.size);
     return grow_co_change(g, g->s->size_off, raw, sizeof(raw), error);
 }
 

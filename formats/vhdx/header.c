@@ -8,7 +8,7 @@
  * Concurrency: yields for I/O.
  */
 #include "formats/vhdx/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/crc32c.h"
 
 #include <inttypes.h>
@@ -35,15 +35,15 @@ vhdx_header_decode(VhdxHeader *hdr, const uint8_t raw[VHDX_HEADER_BYTES])
 {
     if (memcmp(raw, SIGNATURE, 4) != 0)
         return "has no signature \"head\"";
-    if (vd_get_le32(raw + CRC_AT) !=
+    if (vio_get_le32(raw + CRC_AT) !=
         vd_crc32c_around(raw, VHDX_HEADER_BYTES, CRC_AT))
         return "has a wrong checksum";
-    if (vd_get_le16(raw + VERSION_AT) != VERSION)
+    if (vio_get_le16(raw + VERSION_AT) != VERSION)
         return "has a version that is not 1";
-    *hdr = (VhdxHeader){.sequence = vd_get_le64(raw + SEQUENCE_AT),
-                        .log_version = vd_get_le16(raw + LOG_VERSION_AT),
-                        .log_off = vd_get_le64(raw + LOG_OFF_AT),
-                        .log_bytes = vd_get_le32(raw + LOG_BYTES_AT)};
+    *hdr = (VhdxHeader){.sequence = vio_get_le64(raw + SEQUENCE_AT),
+                        .log_version = vio_get_le16(raw + LOG_VERSION_AT),
+                        .log_off = vio_get_le64(raw + LOG_OFF_AT),
+                        .log_bytes = vio_get_le32(raw + LOG_BYTES_AT)};
     memcpy(hdr->file_write, raw + FILE_WRITE_AT, VD_UUID_BYTES);
     memcpy(hdr->data_write, raw + DATA_WRITE_AT, VD_UUID_BYTES);
     memcpy(hdr->log, raw + LOG_AT, VD_UUID_BYTES);
@@ -55,15 +55,15 @@ vhdx_header_encode(const VhdxHeader *hdr, uint8_t raw[VHDX_HEADER_BYTES])
 {
     memset(raw, 0, VHDX_HEADER_BYTES);
     memcpy(raw, SIGNATURE, 4);
-    vd_put_le64(raw + SEQUENCE_AT, hdr->sequence);
+    vio_put_le64(raw + SEQUENCE_AT, hdr->sequence);
     memcpy(raw + FILE_WRITE_AT, hdr->file_write, VD_UUID_BYTES);
     memcpy(raw + DATA_WRITE_AT, hdr->data_write, VD_UUID_BYTES);
     memcpy(raw + LOG_AT, hdr->log, VD_UUID_BYTES);
-    vd_put_le16(raw + LOG_VERSION_AT, hdr->log_version);
-    vd_put_le16(raw + VERSION_AT, VERSION);
-    vd_put_le32(raw + LOG_BYTES_AT, hdr->log_bytes);
-    vd_put_le64(raw + LOG_OFF_AT, hdr->log_off);
-    vd_put_le32(raw + CRC_AT, vd_crc32c(0, raw, VHDX_HEADER_BYTES));
+    vio_put_le16(raw + LOG_VERSION_AT, hdr->log_version);
+    vio_put_le16(raw + VERSION_AT, VERSION);
+    vio_put_le32(raw + LOG_BYTES_AT, hdr->log_bytes);
+    vio_put_le64(raw + LOG_OFF_AT, hdr->log_off);
+    vio_put_le32(raw + CRC_AT, vd_crc32c(0, raw, VHDX_HEADER_BYTES));
 }
 
 /* -- the pair -------------------------------------------------------------- */

@@ -5,7 +5,7 @@
  *
  * Concurrency: never yields.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/utf16.h"
 #include "formats/vhdx/metadata.h"
 
@@ -65,9 +65,9 @@ take_entry(VhdxLocator *locator, const uint8_t *raw, size_t len, unsigned i,
 {
     const uint8_t *p = raw + ENTRIES_AT + (size_t) i * ENTRY_BYTES;
     g_autofree char *key =
-        text_at(raw, len, vd_get_le32(p), vd_get_le16(p + 8));
+        text_at(raw, len, vio_get_le32(p), vio_get_le16(p + 8));
     g_autofree char *value =
-        text_at(raw, len, vd_get_le32(p + 4), vd_get_le16(p + 10));
+        text_at(raw, len, vio_get_le32(p + 4), vio_get_le16(p + 10));
 
     if (!key || !value)
         return vd_throw(error, VD_ERROR_CORRUPT,
@@ -81,7 +81,7 @@ bool
 vhdx_locator_decode(VhdxLocator *locator, const uint8_t *raw, size_t len,
                     const char *name, GError **error)
 {
-    unsigned n = vd_get_le16(raw + COUNT_AT);
+    unsigned n = vio_get_le16(raw + COUNT_AT);
     char type[VD_UUID_CHARS + 1];
 
     vd_uuid_format(raw, true, type);

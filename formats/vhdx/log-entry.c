@@ -5,7 +5,7 @@
  *
  * Concurrency: never yields.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/crc32c.h"
 #include "formats/vhdx/log.h"
 
@@ -43,12 +43,12 @@ take_header(const VhdxLog *log, const uint8_t *guid, VhdxLogEntry *entry)
     if (memcmp(p, "loge", 4) != 0 ||
         memcmp(p + VHDX_ENTRY_LOG_AT, guid, VD_UUID_BYTES) != 0)
         return false;
-    entry->len = vd_get_le32(p + VHDX_ENTRY_LEN_AT);
-    entry->tail = vd_get_le32(p + VHDX_ENTRY_TAIL_AT);
-    entry->sequence = vd_get_le64(p + VHDX_ENTRY_SEQUENCE_AT);
-    entry->n_descriptors = vd_get_le32(p + VHDX_ENTRY_COUNT_AT);
-    entry->flushed_bytes = vd_get_le64(p + VHDX_ENTRY_FLUSHED_AT);
-    entry->last_bytes = vd_get_le64(p + VHDX_ENTRY_LAST_AT);
+    entry->len = vio_get_le32(p + VHDX_ENTRY_LEN_AT);
+    entry->tail = vio_get_le32(p + VHDX_ENTRY_TAIL_AT);
+    entry->sequence = vio_get_le64(p + VHDX_ENTRY_SEQUENCE_AT);
+    entry->n_descriptors = vio_get_le32(p + VHDX_ENTRY_COUNT_AT);
+    entry->flushed_bytes = vio_get_le64(p + VHDX_ENTRY_FLUSHED_AT);
+    entry->last_bytes = vio_get_le64(p + VHDX_ENTRY_LAST_AT);
     return entry->sequence && entry->len && entry->len <= log->len &&
            entry->len % VHDX_LOG_SECTOR == 0 && entry->tail < log->len &&
            entry->tail % VHDX_LOG_SECTOR == 0 &&
@@ -66,8 +66,8 @@ static bool
 is_data_sector(const uint8_t *sector, uint64_t sequence)
 {
     return memcmp(sector, "data", 4) == 0 &&
-           vd_get_le32(sector + VHDX_DATA_HIGH_AT) == sequence >> 32 &&
-           vd_get_le32(sector + VHDX_DATA_LOW_AT) == (uint32_t) sequence;
+           vio_get_le32(sector + VHDX_DATA_HIGH_AT) == sequence >> 32 &&
+           vio_get_le32(sector + VHDX_DATA_LOW_AT) == (uint32_t) sequence;
 }
 
 /* *data: where the next data sector is. */
@@ -76,12 +76,12 @@ check_descriptor(const VhdxLog *log, const VhdxLogEntry *entry, uint64_t i,
                  uint64_t *data)
 {
     const uint8_t *p = descriptor_at(log, entry, i);
-    uint64_t off = vd_get_le64(p + VHDX_DESC_OFF_AT);
+    uint64_t off = vio_get_le64(p + VHDX_DESC_OFF_AT);
 
-    if (vd_get_le64(p + VHDX_DESC_SEQUENCE_AT) != entry->sequence)
+    if (vio_get_le64(p + VHDX_DESC_SEQUENCE_AT) != entry->sequence)
         return false;
     if (memcmp(p, "zero", 4) == 0)
-        return is_range(off, vd_get_le64(p + VHDX_DESC_LEADING_AT));
+        return is_range(off, vio_get_le64(p + VHDX_DESC_LEADING_AT));
     if (memcmp(p, "desc", 4) != 0 || !is_range(off, VHDX_LOG_SECTOR) ||
         *data >= entry->len ||
         !is_data_sector(sector_at(log, entry, *data), entry->sequence))
@@ -110,7 +110,7 @@ check_sum(const VhdxLog *log, const VhdxLogEntry *entry, uint64_t *budget)
     if (*budget < entry->len)
         return false;
     *budget -= entry->len;
-    return vd_get_le32(p + VHDX_ENTRY_CRC_AT) == crc_of(log, entry);
+    return vio_get_le32(p + VHDX_ENTRY_CRC_AT) == crc_of(log, entry);
 }
 
 bool
@@ -148,11 +148,11 @@ vhdx_log_entry_take(VhdxLog *log, const VhdxLogEntry *entry, GArray *patches)
 
     for (uint64_t i = 0; i < entry->n_descriptors; i++) {
         const uint8_t *p = descriptor_at(log, entry, i);
-        VhdxPatch patch = {.off = vd_get_le64(p + VHDX_DESC_OFF_AT),
+        VhdxPatch patch = {.off = vio_get_le64(p + VHDX_DESC_OFF_AT),
                            .len = VHDX_LOG_SECTOR};
 
         if (*p == 'z') {
-            patch.len = vd_get_le64(p + VHDX_DESC_LEADING_AT);
+            patch.len = vio_get_le64(p + VHDX_DESC_LEADING_AT);
         } else {
             patch.bytes = restore_page(sector_at(log, entry, data), p);
             data += VHDX_LOG_SECTOR;

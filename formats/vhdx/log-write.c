@@ -57,29 +57,29 @@ put_page(uint8_t *descriptor, uint8_t *sector, const VdPageWrite *write,
     memcpy(descriptor + VHDX_DESC_TRAILING_AT, write->bytes + VHDX_DATA_LOW_AT,
            VHDX_LOG_SECTOR - VHDX_DATA_LOW_AT);
     memcpy(descriptor + VHDX_DESC_LEADING_AT, write->bytes, VHDX_DATA_BYTES_AT);
-    vd_put_le64(descriptor + VHDX_DESC_OFF_AT, write->off);
-    vd_put_le64(descriptor + VHDX_DESC_SEQUENCE_AT, sequence);
+    vio_put_le64(descriptor + VHDX_DESC_OFF_AT, write->off);
+    vio_put_le64(descriptor + VHDX_DESC_SEQUENCE_AT, sequence);
     memcpy(sector, "data", 4);
-    vd_put_le32(sector + VHDX_DATA_HIGH_AT, (uint32_t) (sequence >> 32));
+    vio_put_le32(sector + VHDX_DATA_HIGH_AT, (uint32_t) (sequence >> 32));
     memcpy(sector + VHDX_DATA_BYTES_AT, write->bytes + VHDX_DATA_BYTES_AT,
            VHDX_DATA_BYTES);
-    vd_put_le32(sector + VHDX_DATA_LOW_AT, (uint32_t) sequence);
+    vio_put_le32(sector + VHDX_DATA_LOW_AT, (uint32_t) sequence);
 }
 
 static void
 put_header(const VhdxLogWriter *log, uint8_t *p, uint32_t len, unsigned n)
 {
     memcpy(p, "loge", 4);
-    vd_put_le32(p + VHDX_ENTRY_LEN_AT, len);
-    vd_put_le32(p + VHDX_ENTRY_TAIL_AT, log->tail);
-    vd_put_le64(p + VHDX_ENTRY_SEQUENCE_AT, log->sequence);
-    vd_put_le32(p + VHDX_ENTRY_COUNT_AT, n);
+    vio_put_le32(p + VHDX_ENTRY_LEN_AT, len);
+    vio_put_le32(p + VHDX_ENTRY_TAIL_AT, log->tail);
+    vio_put_le64(p + VHDX_ENTRY_SEQUENCE_AT, log->sequence);
+    vio_put_le32(p + VHDX_ENTRY_COUNT_AT, n);
     memcpy(p + VHDX_ENTRY_LOG_AT, log->guid, VD_UUID_BYTES);
-    vd_put_le64(p + VHDX_ENTRY_FLUSHED_AT,
-                log->file_bytes / VHDX_MIB * VHDX_MIB);
-    vd_put_le64(p + VHDX_ENTRY_LAST_AT,
-                (log->file_bytes + VHDX_MIB - 1) / VHDX_MIB * VHDX_MIB);
-    vd_put_le32(p + VHDX_ENTRY_CRC_AT, vd_crc32c(0, p, len));
+    vio_put_le64(p + VHDX_ENTRY_FLUSHED_AT,
+                 log->file_bytes / VHDX_MIB * VHDX_MIB);
+    vio_put_le64(p + VHDX_ENTRY_LAST_AT,
+                 (log->file_bytes + VHDX_MIB - 1) / VHDX_MIB * VHDX_MIB);
+    vio_put_le32(p + VHDX_ENTRY_CRC_AT, vd_crc32c(0, p, len));
 }
 
 static uint8_t *

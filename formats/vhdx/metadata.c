@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vhdx/metadata.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <inttypes.h>
 
@@ -91,9 +91,9 @@ static bool
 take_entry(VhdxItemPlace *places, const uint8_t *p, uint64_t region_bytes,
            const char *name, GError **error)
 {
-    VhdxItemPlace place = {.off = vd_get_le32(p + ENTRY_OFF_AT),
-                           .len = vd_get_le32(p + ENTRY_LEN_AT)};
-    uint32_t flags = vd_get_le32(p + ENTRY_FLAGS_AT);
+    VhdxItemPlace place = {.off = vio_get_le32(p + ENTRY_OFF_AT),
+                           .len = vio_get_le32(p + ENTRY_LEN_AT)};
+    uint32_t flags = vio_get_le32(p + ENTRY_FLAGS_AT);
     char uuid[VD_UUID_CHARS + 1];
     int kind;
 
@@ -126,7 +126,7 @@ bool
 vhdx_items_decode(VhdxItemPlace places[VHDX_N_ITEMS], const uint8_t *raw,
                   uint64_t region_bytes, const char *name, GError **error)
 {
-    unsigned n = vd_get_le16(raw + COUNT_AT);
+    unsigned n = vio_get_le16(raw + COUNT_AT);
 
     memset(places, 0, sizeof(*places) * VHDX_N_ITEMS);
     if (memcmp(raw, SIGNATURE, SIGNATURE_BYTES) != 0)
@@ -153,21 +153,21 @@ vhdx_item_decode(VhdxMetadata *meta, VhdxItem item, const uint8_t *raw,
 {
     switch (item) {
     case VHDX_ITEM_FILE:
-        meta->block_bytes = vd_get_le32(raw);
-        meta->leave_allocated = vd_get_le32(raw + 4) & LEAVE_ALLOCATED;
-        meta->has_parent = vd_get_le32(raw + 4) & HAS_PARENT;
+        meta->block_bytes = vio_get_le32(raw);
+        meta->leave_allocated = vio_get_le32(raw + 4) & LEAVE_ALLOCATED;
+        meta->has_parent = vio_get_le32(raw + 4) & HAS_PARENT;
         return true;
     case VHDX_ITEM_SIZE:
-        meta->size = vd_get_le64(raw);
+        meta->size = vio_get_le64(raw);
         return true;
     case VHDX_ITEM_PAGE83:
         memcpy(meta->page83, raw, VD_UUID_BYTES);
         return true;
     case VHDX_ITEM_LOGICAL:
-        meta->logical = vd_get_le32(raw);
+        meta->logical = vio_get_le32(raw);
         return true;
     case VHDX_ITEM_PHYSICAL:
-        meta->physical = vd_get_le32(raw);
+        meta->physical = vio_get_le32(raw);
         return true;
     case VHDX_ITEM_LOCATOR:
         return vhdx_locator_decode(&meta->locator, raw, len, name, error);
@@ -225,15 +225,15 @@ static void
 put_item(const VhdxMetadata *meta, VhdxItem item, uint8_t *raw)
 {
     if (item == VHDX_ITEM_FILE) {
-        vd_put_le32(raw, meta->block_bytes);
-        vd_put_le32(raw + 4, meta->leave_allocated ? LEAVE_ALLOCATED : 0);
+        vio_put_le32(raw, meta->block_bytes);
+        vio_put_le32(raw + 4, meta->leave_allocated ? LEAVE_ALLOCATED : 0);
     } else if (item == VHDX_ITEM_SIZE) {
-        vd_put_le64(raw, meta->size);
+        vio_put_le64(raw, meta->size);
     } else if (item == VHDX_ITEM_PAGE83) {
         memcpy(raw, meta->page83, VD_UUID_BYTES);
     } else {
-        vd_put_le32(raw,
-                    item == VHDX_ITEM_LOGICAL ? meta->logical : meta->physical);
+        vio_put_le32(raw, item == VHDX_ITEM_LOGICAL ? meta->logical
+                                                    : meta->physical);
     }
 }
 
@@ -244,14 +244,14 @@ vhdx_metadata_encode(const VhdxMetadata *meta, uint8_t *raw)
 
     memset(raw, 0, VHDX_METADATA_USED);
     memcpy(raw, SIGNATURE, SIGNATURE_BYTES);
-    vd_put_le16(raw + COUNT_AT, VHDX_ITEM_LOCATOR);
+    vio_put_le16(raw + COUNT_AT, VHDX_ITEM_LOCATOR);
     for (unsigned i = 0; i < VHDX_ITEM_LOCATOR; i++) {
         uint8_t *p = raw + ENTRIES_AT + i * ENTRY_BYTES;
 
         (void) vd_uuid_parse(kinds[i].uuid, true, p); /* a constant */
-        vd_put_le32(p + ENTRY_OFF_AT, off);
-        vd_put_le32(p + ENTRY_LEN_AT, kinds[i].bytes);
-        vd_put_le32(p + ENTRY_FLAGS_AT, kinds[i].flags);
+        vio_put_le32(p + ENTRY_OFF_AT, off);
+        vio_put_le32(p + ENTRY_LEN_AT, kinds[i].bytes);
+        vio_put_le32(p + ENTRY_FLAGS_AT, kinds[i].flags);
         put_item(meta, (VhdxItem) i, raw + off);
         off += kinds[i].bytes;
     }

@@ -6,7 +6,7 @@
  * Concurrency: never yields.
  */
 #include "formats/vhdx/region.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/common/crc32c.h"
 #include "formats/vhdx/header.h"
 
@@ -39,10 +39,10 @@ vhdx_region_table_problem(const uint8_t *raw)
 {
     if (memcmp(raw, SIGNATURE, 4) != 0)
         return "has no signature \"regi\"";
-    if (vd_get_le32(raw + CRC_AT) !=
+    if (vio_get_le32(raw + CRC_AT) !=
         vd_crc32c_around(raw, VHDX_REGION_TABLE_BYTES, CRC_AT))
         return "has a wrong checksum";
-    if (vd_get_le32(raw + COUNT_AT) > MAX_ENTRIES)
+    if (vio_get_le32(raw + COUNT_AT) > MAX_ENTRIES)
         return "has more than 2047 entries";
     return NULL;
 }
@@ -80,8 +80,8 @@ set_known(const Decoding *d, const char *what, VhdxRange *known,
 static bool
 take_entry(const Decoding *d, const uint8_t *p, GError **error)
 {
-    VhdxRange range = {.off = vd_get_le64(p + ENTRY_OFF_AT),
-                       .len = vd_get_le32(p + ENTRY_LEN_AT)};
+    VhdxRange range = {.off = vio_get_le64(p + ENTRY_OFF_AT),
+                       .len = vio_get_le32(p + ENTRY_LEN_AT)};
     char uuid[VD_UUID_CHARS + 1];
 
     vd_uuid_format(p, true, uuid);
@@ -93,7 +93,7 @@ take_entry(const Decoding *d, const uint8_t *p, GError **error)
                          error);
     if (!strcmp(uuid, METADATA_UUID))
         return set_known(d, "metadata", &d->regions->metadata, &range, error);
-    if (vd_get_le32(p + ENTRY_FLAGS_AT) & REQUIRED)
+    if (vio_get_le32(p + ENTRY_FLAGS_AT) & REQUIRED)
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: region %s is required to read the image, but "
                         "not known",
@@ -146,7 +146,7 @@ vhdx_region_table_decode(VhdxRegions *regions, const uint8_t *raw,
                          GError **error)
 {
     Decoding d = {regions, name, at};
-    uint32_t n = vd_get_le32(raw + COUNT_AT);
+    uint32_t n = vio_get_le32(raw + COUNT_AT);
 
     regions->taken = g_array_new(FALSE, FALSE, sizeof(VhdxRange));
     if (log->len)
@@ -161,9 +161,9 @@ static void
 put_entry(uint8_t *p, const char *uuid, const VhdxRange *range)
 {
     (void) vd_uuid_parse(uuid, true, p); /* a constant */
-    vd_put_le64(p + ENTRY_OFF_AT, range->off);
-    vd_put_le32(p + ENTRY_LEN_AT, (uint32_t) range->len);
-    vd_put_le32(p + ENTRY_FLAGS_AT, REQUIRED);
+    vio_put_le64(p + ENTRY_OFF_AT, range->off);
+    vio_put_le32(p + ENTRY_LEN_AT, (uint32_t) range->len);
+    vio_put_le32(p + ENTRY_FLAGS_AT, REQUIRED);
 }
 
 void
@@ -171,17 +171,17 @@ vhdx_region_table_encode(const VhdxRegions *regions, uint8_t *raw)
 {
     memset(raw, 0, VHDX_REGION_TABLE_BYTES);
     memcpy(raw, SIGNATURE, 4);
-    vd_put_le32(raw + COUNT_AT, 2);
+    vio_put_le32(raw + COUNT_AT, 2);
     put_entry(raw + ENTRIES_AT, TABLE_UUID, &regions->table);
     put_entry(raw + ENTRIES_AT + ENTRY_BYTES, METADATA_UUID,
               &regions->metadata);
-    vd_put_le32(raw + CRC_AT, vd_crc32c(0, raw, VHDX_REGION_TABLE_BYTES));
+    vio_put_le32(raw + CRC_AT, vd_crc32c(0, raw, VHDX_REGION_TABLE_BYTES));
 }
 
 void
 vhdx_region_table_set(uint8_t *raw, const VhdxRange *table)
 {
-    uint32_t n = vd_get_le32(raw + COUNT_AT);
+    uint32_t n = vio_get_le32(raw + COUNT_AT);
     uint8_t uuid[VD_UUID_BYTES];
 
     (void) vd_uuid_parse(TABLE_UUID, true, uuid); /* a constant */
@@ -190,11 +190,11 @@ vhdx_region_table_set(uint8_t *raw, const VhdxRange *table)
 
         if (memcmp(entry, uuid, sizeof(uuid)) != 0)
             continue;
-        vd_put_le64(entry + ENTRY_OFF_AT, table->off);
-        vd_put_le32(entry + ENTRY_LEN_AT, (uint32_t) table->len);
+        vio_put_le64(entry + ENTRY_OFF_AT, table->off);
+        vio_put_le32(entry + ENTRY_LEN_AT, (uint32_t) table->len);
     }
-    vd_put_le32(raw + CRC_AT,
-                vd_crc32c_around(raw, VHDX_REGION_TABLE_BYTES, CRC_AT));
+    vio_put_le32(raw + CRC_AT,
+                 vd_crc32c_around(raw, VHDX_REGION_TABLE_BYTES, CRC_AT));
 }
 
 void

@@ -5,7 +5,7 @@
  * looked at from all sides and written to; one in which a check finds nothing
  * is sound afterwards, too, and gives back what it was given.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/qcow2/header.h"
 #include "include/vdisk.h"
 #include "tests/fuzz/fuzz.h"
@@ -128,7 +128,7 @@ assert_written(VdDisk *disk)
 static bool
 may_change(const uint8_t *data, size_t size)
 {
-    return size >= 80 && !(vd_get_be64(data + 72) & QCOW2_INCOMPAT_DATA_FILE);
+    return size >= 80 && !(vio_get_be64(data + 72) & QCOW2_INCOMPAT_DATA_FILE);
 }
 
 static void

@@ -5,7 +5,7 @@
  * What is taken as a header is written so that it is taken again; what an entry
  * names lies inside its region and the file.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sesparse/header.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/look.h"
@@ -62,7 +62,7 @@ try_codec(const uint8_t *data, size_t size)
     if (!vmdk_se_header_check_file(&hdr, size, "fuzz", NULL))
         return;
     for (size_t i = 0; i < MAX_ENTRIES && 512 + i * 8 + 8 <= size; i++)
-        assert_entry(&hdr, vd_get_le64(data + 512 + i * 8), sectors);
+        assert_entry(&hdr, vio_get_le64(data + 512 + i * 8), sectors);
 }
 
 int

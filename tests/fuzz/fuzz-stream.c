@@ -5,7 +5,7 @@
  * and whole; then it is checked.  A grain that reads the second time must be
  * the same as the first.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/scan.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/co-test.h"
@@ -69,7 +69,7 @@ case_co_table(Case *c, uint64_t index, uint64_t gt_sector)
         if (c->n_reads >= MAX_READS || at + 4 > vd_node_size(c->file) ||
             !vd_node_co_pread(c->file, at, raw, 4, NULL))
             return;
-        sector = vd_get_le32(raw);
+        sector = vio_get_le32(raw);
         if (sector <= 1)
             continue;
         c->n_reads++;
@@ -89,8 +89,8 @@ case_co_tables(Case *c)
         if (at + 4 > vd_node_size(c->file) ||
             !vd_node_co_pread(c->file, at, raw, 4, NULL))
             return;
-        if (vd_get_le32(raw) > 1)
-            case_co_table(c, i, vd_get_le32(raw));
+        if (vio_get_le32(raw) > 1)
+            case_co_table(c, i, vio_get_le32(raw));
     }
 }
 

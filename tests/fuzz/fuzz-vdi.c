@@ -34,8 +34,8 @@ put_image(uint8_t *file)
     memset(file, 0, FILE_BYTES);
     vdi_header_encode(&hdr, file);
     memset(file + TABLE_AT, 0xff, DATA_AT - TABLE_AT);
-    vd_put_le32(file + TABLE_AT, 1);
-    vd_put_le32(file + TABLE_AT + 8, 0);
+    vio_put_le32(file + TABLE_AT, 1);
+    vio_put_le32(file + TABLE_AT + 8, 0);
     memset(file + DATA_AT, 'x', 2 * BLOCK);
 }
 
@@ -43,7 +43,7 @@ static void
 change(uint8_t *file, const uint8_t *data, size_t size)
 {
     while (size >= 3) {
-        size_t at = vd_get_le16(data) % DATA_AT, n = MIN(data[2], size - 3);
+        size_t at = vio_get_le16(data) % DATA_AT, n = MIN(data[2], size - 3);
 
         memcpy(file + at, data + 3, MIN(n, DATA_AT - at));
         data += 3 + n;

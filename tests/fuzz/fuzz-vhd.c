@@ -58,7 +58,7 @@ put_image(uint8_t *file)
     vhd_header_encode(&hdr, file + HEADER_AT);
     memset(file + TABLE_AT, 0xff, BLOCKS_AT - TABLE_AT);
     for (unsigned i = 0; i < 2; i++) {
-        vd_put_be32(file + TABLE_AT + 8 * i, (BLOCKS_AT + i * PLACE) / 512);
+        vio_put_be32(file + TABLE_AT + 8 * i, (BLOCKS_AT + i * PLACE) / 512);
         memset(file + BLOCKS_AT + i * PLACE, i ? 0xff : 0x5a, 512);
     }
 }
@@ -76,7 +76,7 @@ change(uint8_t *file, const uint8_t *data, size_t size)
         if (area == G_N_ELEMENTS(areas)) {
             sums = false;
         } else {
-            at = vd_get_le16(data + 1) % areas[area].len;
+            at = vio_get_le16(data + 1) % areas[area].len;
             memcpy(file + areas[area].at + at, data + 4,
                    MIN(n, areas[area].len - at));
         }
@@ -92,10 +92,10 @@ make_sums_right(uint8_t *file)
     static const uint32_t footers[] = {0, FOOTER_AT};
 
     for (unsigned i = 0; i < 2; i++)
-        vd_put_be32(
+        vio_put_be32(
             file + footers[i] + FOOTER_SUM_AT,
             vhd_checksum(file + footers[i], VHD_FOOTER_BYTES, FOOTER_SUM_AT));
-    vd_put_be32(
+    vio_put_be32(
         file + HEADER_AT + HEADER_SUM_AT,
         vhd_checksum(file + HEADER_AT, VHD_HEADER_BYTES, HEADER_SUM_AT));
 }

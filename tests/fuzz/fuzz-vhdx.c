@@ -74,17 +74,17 @@ put_entry(uint8_t *p, unsigned i)
     uint8_t *descriptor = p + VHDX_ENTRY_DESCRIPTORS_AT;
 
     memcpy(p, "loge", 4);
-    vd_put_le32(p + VHDX_ENTRY_LEN_AT, 2 * VHDX_LOG_SECTOR);
-    vd_put_le64(p + VHDX_ENTRY_SEQUENCE_AT, i + 1);
-    vd_put_le32(p + VHDX_ENTRY_COUNT_AT, 1);
+    vio_put_le32(p + VHDX_ENTRY_LEN_AT, 2 * VHDX_LOG_SECTOR);
+    vio_put_le64(p + VHDX_ENTRY_SEQUENCE_AT, i + 1);
+    vio_put_le32(p + VHDX_ENTRY_COUNT_AT, 1);
     memcpy(p + VHDX_ENTRY_LOG_AT, LOG_ID, VD_UUID_BYTES);
-    vd_put_le64(p + VHDX_ENTRY_FLUSHED_AT, FILE_BYTES);
-    vd_put_le64(p + VHDX_ENTRY_LAST_AT, FILE_BYTES);
+    vio_put_le64(p + VHDX_ENTRY_FLUSHED_AT, FILE_BYTES);
+    vio_put_le64(p + VHDX_ENTRY_LAST_AT, FILE_BYTES);
     memcpy(descriptor, "desc", 4);
-    vd_put_le64(descriptor + VHDX_DESC_OFF_AT, DATA_AT + i * VHDX_LOG_SECTOR);
-    vd_put_le64(descriptor + VHDX_DESC_SEQUENCE_AT, i + 1);
+    vio_put_le64(descriptor + VHDX_DESC_OFF_AT, DATA_AT + i * VHDX_LOG_SECTOR);
+    vio_put_le64(descriptor + VHDX_DESC_SEQUENCE_AT, i + 1);
     memcpy(data, "data", 4);
-    vd_put_le32(data + VHDX_DATA_LOW_AT, i + 1);
+    vio_put_le32(data + VHDX_DATA_LOW_AT, i + 1);
 }
 
 static void
@@ -102,7 +102,7 @@ put_image(uint8_t (*areas)[AREA_BYTES])
     }
     vhdx_region_table_encode(&regions, areas[REGIONS]);
     put_metadata(areas);
-    vd_put_le64(areas[TABLE], DATA_AT | VHDX_PRESENT);
+    vio_put_le64(areas[TABLE], DATA_AT | VHDX_PRESENT);
 }
 
 /* -- the input --------------------------------------------------------------
@@ -113,7 +113,7 @@ change(uint8_t (*areas)[AREA_BYTES], const uint8_t *data, size_t size)
 {
     while (size >= 4) {
         uint8_t *area = areas[data[0] % N_AREAS];
-        size_t at = vd_get_le16(data + 1), n = MIN(data[3], size - 4);
+        size_t at = vio_get_le16(data + 1), n = MIN(data[3], size - 4);
 
         memcpy(area + at, data + 4, MIN(n, AREA_BYTES - at));
         data += 4 + n;
@@ -124,7 +124,7 @@ change(uint8_t (*areas)[AREA_BYTES], const uint8_t *data, size_t size)
 static void
 sum(uint8_t *p, size_t len)
 {
-    vd_put_le32(p + 4, vd_crc32c_around(p, len, 4));
+    vio_put_le32(p + 4, vd_crc32c_around(p, len, 4));
 }
 
 static void
@@ -135,7 +135,7 @@ make_sums_right(uint8_t (*areas)[AREA_BYTES])
     sum(areas[REGIONS], VHDX_REGION_TABLE_BYTES);
     for (uint32_t at = 0; at < AREA_BYTES; at += VHDX_LOG_SECTOR) {
         uint8_t *p = areas[LOG] + at;
-        uint32_t len = vd_get_le32(p + VHDX_ENTRY_LEN_AT);
+        uint32_t len = vio_get_le32(p + VHDX_ENTRY_LEN_AT);
 
         if (memcmp(p, "loge", 4) == 0 && len >= 8 && len <= AREA_BYTES - at)
             sum(p, len);

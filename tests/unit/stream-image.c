@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "tests/support/pattern.h"
 
 StreamImage *
@@ -60,8 +60,8 @@ stream_image_add_marker(StreamImage *image, uint32_t type, uint64_t value)
 {
     uint8_t raw[VMDK_SECTOR] = {0};
 
-    vd_put_le64(raw, value);
-    vd_put_le32(raw + 12, type);
+    vio_put_le64(raw, value);
+    vio_put_le32(raw + 12, type);
     stream_image_add_sector(image, raw);
 }
 
@@ -73,8 +73,8 @@ stream_image_add_packed(StreamImage *image, uint64_t lba, const void *packed,
     uint8_t head[12];
     size_t n = sizeof(head);
 
-    vd_put_le64(head, lba);
-    vd_put_le32(head + 8, (uint32_t) len);
+    vio_put_le64(head, lba);
+    vio_put_le32(head + 8, (uint32_t) len);
     if (image->hdr.flags & VMDK_FLAG_MARKERS) {
         g_byte_array_append(image->bytes, head, sizeof(head));
     } else {
@@ -122,7 +122,7 @@ static void
 put_entries(uint8_t *to, const uint32_t *entries, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        vd_put_le32(to + i * 4, entries[i]);
+        vio_put_le32(to + i * 4, entries[i]);
 }
 
 void
@@ -149,8 +149,8 @@ stream_image_end_in_front(StreamImage *image)
     for (uint64_t i = 0; i < n; i++) {
         uint64_t at = vmdk_header_gt_sector(&image->hdr, i);
 
-        vd_put_le32(data + image->hdr.gd_sector * VMDK_SECTOR + i * 4,
-                    (uint32_t) at);
+        vio_put_le32(data + image->hdr.gd_sector * VMDK_SECTOR + i * 4,
+                     (uint32_t) at);
         put_entries(data + at * VMDK_SECTOR, image->entries + i * STREAM_GTES,
                     STREAM_GTES);
     }

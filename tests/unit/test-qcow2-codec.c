@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-qcow2-codec.c - what is on the disk and what it means:
  * header, extensions, L2 entries, compressed clusters, refcounts. */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/qcow2/l2.h"
 #include "formats/qcow2/refcount.h"
 
@@ -98,7 +98,7 @@ test_extensions(void)
     Qcow2Header hdr;
 
     memcpy(raw, qemus, 128);
-    vd_put_be64(raw + 8, 1024); /* the name of the backing file */
+    vio_put_be64(raw + 8, 1024); /* the name of the backing file */
     memcpy(raw + 128, more, sizeof(more));
     decode(&hdr, raw);
     qcow2_extensions_decode(&ext, &hdr, raw, CLUSTER, "x", &error);

@@ -81,7 +81,7 @@ poke64(TestCo *t, uint64_t at, uint64_t word)
 {
     uint8_t raw[8];
 
-    vd_put_be64(raw, word);
+    vio_put_be64(raw, word);
     poke(t, at, raw, sizeof(raw));
 }
 
@@ -92,7 +92,7 @@ peek64(TestCo *t, uint64_t at)
     g_autofree char *file = vmdk_test_read_file(t, QCOW2_TEST_NAME, &len);
 
     g_assert_cmpuint(at + 8, <=, len);
-    return vd_get_be64((uint8_t *) file + at);
+    return vio_get_be64((uint8_t *) file + at);
 }
 
 static void
@@ -387,8 +387,8 @@ put_backing(TestCo *t, const char *name)
 {
     uint8_t where[12] = {0};
 
-    vd_put_be64(where, 4096);
-    vd_put_be32(where + 8, (uint32_t) strlen(name));
+    vio_put_be64(where, 4096);
+    vio_put_be32(where + 8, (uint32_t) strlen(name));
     qcow2_test_create(t, DISK_SIZE, "");
     poke(t, 8, where, sizeof(where));
     poke(t, 4096, name, strlen(name));

@@ -35,7 +35,7 @@ poke_be64(TestCo *t, uint64_t off, uint64_t word)
 {
     uint8_t raw[8];
 
-    vd_put_be64(raw, word);
+    vio_put_be64(raw, word);
     vmdk_test_poke(t, QCOW2_TEST_NAME, off, raw, sizeof(raw));
 }
 
@@ -74,7 +74,7 @@ damage_copied(TestCo *t, const Qcow2Header *hdr)
     g_autofree char *file = vmdk_test_read_file(t, QCOW2_TEST_NAME, &len);
 
     g_assert_cmpuint(hdr->l1_off + 8, <=, len);
-    word = vd_get_be64((uint8_t *) file + hdr->l1_off);
+    word = vio_get_be64((uint8_t *) file + hdr->l1_off);
     poke_be64(t, hdr->l1_off, word ^ QCOW2_COPIED);
     damage_counts(t, hdr);
 }

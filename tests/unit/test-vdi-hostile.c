@@ -44,7 +44,7 @@ poke(TestCo *t, uint64_t off, uint64_t value, unsigned bytes)
 {
     uint8_t raw[8];
 
-    vd_put_le64(raw, value);
+    vio_put_le64(raw, value);
     blocks_test_poke(t, &vdi, off, raw, bytes);
 }
 
@@ -185,16 +185,16 @@ make_old(TestCo *t, uint32_t size_sectors)
     uint8_t raw[4096] = {0};
     unsigned n = 3;
 
-    vd_put_le32(raw + MAGIC_AT, 0xbeda107f);
-    vd_put_le32(raw + VERSION_AT, 1);
-    vd_put_le32(raw + 72, VDI_DYNAMIC);
-    vd_put_le64(raw + 352, size_sectors * 512);
-    vd_put_le32(raw + 360, 512);
-    vd_put_le32(raw + 364, n);
-    vd_put_le32(raw + 368, 2);
-    vd_put_le32(raw + 420, 1);
-    vd_put_le32(raw + 424, VDI_ABSENT);
-    vd_put_le32(raw + 428, 0);
+    vio_put_le32(raw + MAGIC_AT, 0xbeda107f);
+    vio_put_le32(raw + VERSION_AT, 1);
+    vio_put_le32(raw + 72, VDI_DYNAMIC);
+    vio_put_le64(raw + 352, size_sectors * 512);
+    vio_put_le32(raw + 360, 512);
+    vio_put_le32(raw + 364, n);
+    vio_put_le32(raw + 368, 2);
+    vio_put_le32(raw + 420, 1);
+    vio_put_le32(raw + 424, VDI_ABSENT);
+    vio_put_le32(raw + 428, 0);
     memset(raw + 432, 'a', 512);
     memset(raw + 432 + 512, 'b', 512);
     vmdk_test_write_file(t, vdi.name, raw, 432 + 1024);

@@ -149,7 +149,7 @@ poke_entry(TestCo *t, unsigned i, uint32_t sector)
 {
     uint8_t raw[4];
 
-    vd_put_be32(raw, sector);
+    vio_put_be32(raw, sector);
     blocks_test_poke(t, &vhd_test_image, VHD_TEST_TABLE + 4 * i, raw,
                      sizeof(raw));
 }
@@ -161,7 +161,7 @@ peek_entry(TestCo *t, unsigned i)
 
     blocks_test_peek(t, &vhd_test_image, VHD_TEST_TABLE + 4 * i, raw,
                      sizeof(raw));
-    return vd_get_be32(raw);
+    return vio_get_be32(raw);
 }
 
 static void

@@ -53,7 +53,7 @@ put_text(uint8_t *p, const char *text)
     uint16_t n = 0;
 
     for (; text[n]; n++)
-        vd_put_le16(p + 2 * n, (uint8_t) text[n]);
+        vio_put_le16(p + 2 * n, (uint8_t) text[n]);
     return (uint16_t) (2 * n);
 }
 
@@ -69,14 +69,14 @@ put_locator(TestCo *t, const char *const *pairs)
     for (; pairs[2 * n]; n++) {
         uint8_t *entry = raw + 20 + 12 * n;
 
-        vd_put_le32(entry, at);
-        vd_put_le16(entry + 8, put_text(raw + at, pairs[2 * n]));
+        vio_put_le32(entry, at);
+        vio_put_le16(entry + 8, put_text(raw + at, pairs[2 * n]));
         at += 256;
-        vd_put_le32(entry + 4, at);
-        vd_put_le16(entry + 10, put_text(raw + at, pairs[2 * n + 1]));
+        vio_put_le32(entry + 4, at);
+        vio_put_le16(entry + 10, put_text(raw + at, pairs[2 * n + 1]));
         at += 256;
     }
-    vd_put_le16(raw + 18, n);
+    vio_put_le16(raw + 18, n);
     vhdx_test_poke(t, VHDX_TEST_METADATA + LOCATOR_AT, raw, sizeof(raw));
 }
 
@@ -86,9 +86,9 @@ put_locator_entry(TestCo *t)
     uint8_t raw[32] = {0};
 
     memcpy(raw, LOCATOR_ID, 16);
-    vd_put_le32(raw + 16, LOCATOR_AT);
-    vd_put_le32(raw + 20, 4096);
-    vd_put_le32(raw + 24, 4);
+    vio_put_le32(raw + 16, LOCATOR_AT);
+    vio_put_le32(raw + 20, 4096);
+    vio_put_le32(raw + 24, 4);
     vhdx_test_poke(t, ITEM_ENTRIES + 5 * 32, raw, sizeof(raw));
     vhdx_test_poke(t, VHDX_TEST_METADATA + 10, "\6", 1);
     vhdx_test_poke(t, ITEMS + 4, "\2", 1); /* has a parent */
@@ -99,7 +99,7 @@ put_entry(TestCo *t, uint64_t i, uint64_t value)
 {
     uint8_t raw[8];
 
-    vd_put_le64(raw, value);
+    vio_put_le64(raw, value);
     vhdx_test_poke(t, VHDX_TEST_TABLE + 8 * i, raw, sizeof(raw));
 }
 

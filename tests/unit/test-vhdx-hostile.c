@@ -231,7 +231,7 @@ poke_entry(TestCo *t, unsigned i, uint64_t value)
 {
     uint8_t raw[8];
 
-    vd_put_le64(raw, value);
+    vio_put_le64(raw, value);
     vhdx_test_poke(t, VHDX_TEST_TABLE + 8 * i, raw, sizeof(raw));
 }
 

@@ -24,7 +24,7 @@
 #include "tests/support/effort.h"
 #include "tests/unit/vmdk-test.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <string.h>
 
@@ -100,7 +100,7 @@ typedef struct {
 static uint32_t
 word(const Victim *v, uint64_t off)
 {
-    return vd_get_le32(v->file->data + off);
+    return vio_get_le32(v->file->data + off);
 }
 
 static void
@@ -147,7 +147,7 @@ static void
 hurt_word(Victim *v, uint64_t off)
 {
     if (off + 4 <= v->file->len)
-        vd_put_le32(v->file->data + off, odd_value(v, word(v, off)));
+        vio_put_le32(v->file->data + off, odd_value(v, word(v, off)));
 }
 
 static void
@@ -230,7 +230,7 @@ static void
 note_touched(const Victim *v, const uint8_t *sound, size_t len,
              uint64_t first_sector)
 {
-    uint64_t grain = vd_get_le32(sound + 20);
+    uint64_t grain = vio_get_le32(sound + 20);
     bool *touched = v->rig->touched;
 
     memset(touched, 0, sizeof(v->rig->touched));

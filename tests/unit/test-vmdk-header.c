@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 /* The first bytes of a 10 MiB monolithicSparse disk that VMware made. */
 static const uint8_t vmware_header[80] = {
@@ -119,13 +119,13 @@ test_versions(Fixture *f, gconstpointer data)
     VmdkHeader hdr;
 
     for (uint32_t v = 1; v <= 3; v++) {
-        vd_put_le32(f->raw + 4, v);
+        vio_put_le32(f->raw + 4, v);
         assert_good(f, &hdr);
         g_assert_cmpuint(hdr.version, ==, v);
     }
-    vd_put_le32(f->raw + 4, 4);
+    vio_put_le32(f->raw + 4, 4);
     assert_refused(f, VD_ERROR_NOT_SUPPORTED, "Unsupported VMDK version 4");
-    vd_put_le32(f->raw + 4, 0);
+    vio_put_le32(f->raw + 4, 0);
     assert_refused(f, VD_ERROR_NOT_SUPPORTED, "Unsupported VMDK version 0");
 }
 
@@ -133,7 +133,7 @@ static void
 test_unknown_high_flags_are_refused(Fixture *f, gconstpointer data)
 {
     for (int bit = 18; bit < 32; bit++) {
-        vd_put_le32(f->raw + 8, 3u | 1u << bit);
+        vio_put_le32(f->raw + 8, 3u | 1u << bit);
         assert_refused(f, VD_ERROR_NOT_SUPPORTED, "unknown incompatible bits");
     }
 }
@@ -143,14 +143,14 @@ test_unknown_low_flags_are_ignored(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le32(f->raw + 8, 0xfffb);
+    vio_put_le32(f->raw + 8, 0xfffb);
     assert_good(f, &hdr);
 }
 
 static void
 test_markers_need_compression(Fixture *f, gconstpointer data)
 {
-    vd_put_le32(f->raw + 8, 0x20001);
+    vio_put_le32(f->raw + 8, 0x20001);
     assert_refused(f, VD_ERROR_CORRUPT, "markers (bit 17) without");
 }
 
@@ -161,7 +161,7 @@ test_compression_must_be_said_twice(Fixture *f, gconstpointer data)
 
     f->raw[77] = 1;
     assert_refused(f, VD_ERROR_CORRUPT, "contradict");
-    vd_put_le32(f->raw + 8, 0x30001);
+    vio_put_le32(f->raw + 8, 0x30001);
     assert_good(f, &hdr);
     f->raw[77] = 0;
     assert_refused(f, VD_ERROR_CORRUPT, "contradict");
@@ -170,7 +170,7 @@ test_compression_must_be_said_twice(Fixture *f, gconstpointer data)
 static void
 test_unknown_algorithm_is_refused(Fixture *f, gconstpointer data)
 {
-    vd_put_le32(f->raw + 8, 0x30001);
+    vio_put_le32(f->raw + 8, 0x30001);
     f->raw[78] = 1; /* 256 */
     assert_refused(f, VD_ERROR_NOT_SUPPORTED, "compression algorithm 256");
 }
@@ -182,7 +182,7 @@ test_text_mode_transfer_is_named(Fixture *f, gconstpointer data)
 
     f->raw[75] = 0x0a;
     assert_refused(f, VD_ERROR_CORRUPT, "transfer in text mode");
-    vd_put_le32(f->raw + 8, 2); /* detector not valid: bytes mean nothing */
+    vio_put_le32(f->raw + 8, 2); /* detector not valid: bytes mean nothing */
     assert_good(f, &hdr);
 }
 
@@ -193,17 +193,17 @@ test_granularity(Fixture *f, gconstpointer data)
     VmdkHeader hdr;
 
     for (uint64_t g = 1; g <= VMDK_MAX_GRAIN_SECTORS; g *= 2) {
-        vd_put_le64(f->raw + 20, g);
+        vio_put_le64(f->raw + 20, g);
         assert_good(f, &hdr);
     }
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-        vd_put_le64(f->raw + 20, bad[i]);
+        vio_put_le64(f->raw + 20, bad[i]);
         assert_refused(f, VD_ERROR_CORRUPT,
                        "Invalid granularity, image may be corrupt");
     }
-    vd_put_le64(f->raw + 20, UINT64_C(1) << 22);
+    vio_put_le64(f->raw + 20, UINT64_C(1) << 22);
     assert_refused(f, VD_ERROR_LIMIT, "at most 2097152");
-    vd_put_le64(f->raw + 20, UINT64_C(1) << 63);
+    vio_put_le64(f->raw + 20, UINT64_C(1) << 63);
     assert_refused(f, VD_ERROR_LIMIT, "Invalid granularity");
 }
 
@@ -212,11 +212,11 @@ test_compressed_grain_has_a_lower_limit(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le32(f->raw + 8, 0x30001);
+    vio_put_le32(f->raw + 8, 0x30001);
     f->raw[77] = 1;
-    vd_put_le64(f->raw + 20, VMDK_MAX_STREAM_GRAIN_SECTORS);
+    vio_put_le64(f->raw + 20, VMDK_MAX_STREAM_GRAIN_SECTORS);
     assert_good(f, &hdr);
-    vd_put_le64(f->raw + 20, VMDK_MAX_STREAM_GRAIN_SECTORS * 2);
+    vio_put_le64(f->raw + 20, VMDK_MAX_STREAM_GRAIN_SECTORS * 2);
     assert_refused(f, VD_ERROR_LIMIT, "at most 8192");
 }
 
@@ -226,16 +226,16 @@ test_table_entries(Fixture *f, gconstpointer data)
     VmdkHeader hdr;
 
     for (uint32_t n = 1; n <= VMDK_MAX_GTES_PER_GT; n *= 2) {
-        vd_put_le32(f->raw + 44, n);
+        vio_put_le32(f->raw + 44, n);
         assert_good(f, &hdr);
     }
-    vd_put_le32(f->raw + 44, 0);
+    vio_put_le32(f->raw + 44, 0);
     assert_refused(f, VD_ERROR_CORRUPT, "L2 table size");
-    vd_put_le32(f->raw + 44, 511);
+    vio_put_le32(f->raw + 44, 511);
     assert_refused(f, VD_ERROR_CORRUPT, "511 entries");
-    vd_put_le32(f->raw + 44, 1 << 17);
+    vio_put_le32(f->raw + 44, 1 << 17);
     assert_refused(f, VD_ERROR_LIMIT, "L2 table size too big");
-    vd_put_le32(f->raw + 44, UINT32_MAX);
+    vio_put_le32(f->raw + 44, UINT32_MAX);
     assert_refused(f, VD_ERROR_LIMIT, "L2 table size too big");
 }
 
@@ -245,21 +245,21 @@ test_capacity_limits(Fixture *f, gconstpointer data)
     VmdkHeader hdr;
 
     /* 32 Mi directory entries of 32 MiB each, and one sector more. */
-    vd_put_le64(f->raw + 12, UINT64_C(65536) << 25);
+    vio_put_le64(f->raw + 12, UINT64_C(65536) << 25);
     assert_good(f, &hdr);
     g_assert_cmpuint(vmdk_header_n_gts(&hdr), ==, VMDK_MAX_GD_ENTRIES);
-    vd_put_le64(f->raw + 12, (UINT64_C(65536) << 25) + 1);
+    vio_put_le64(f->raw + 12, (UINT64_C(65536) << 25) + 1);
     assert_refused(f, VD_ERROR_LIMIT, "L1 size too big: 33554433");
-    vd_put_le64(f->raw + 12, UINT64_MAX);
+    vio_put_le64(f->raw + 12, UINT64_MAX);
     assert_refused(f, VD_ERROR_LIMIT, "L1 size too big");
 }
 
 static void
 test_capacity_in_bytes_does_not_overflow(Fixture *f, gconstpointer data)
 {
-    vd_put_le64(f->raw + 12, UINT64_C(1) << 55); /* 2^64 bytes */
-    vd_put_le64(f->raw + 20, VMDK_MAX_GRAIN_SECTORS);
-    vd_put_le32(f->raw + 44, VMDK_MAX_GTES_PER_GT);
+    vio_put_le64(f->raw + 12, UINT64_C(1) << 55); /* 2^64 bytes */
+    vio_put_le64(f->raw + 20, VMDK_MAX_GRAIN_SECTORS);
+    vio_put_le32(f->raw + 44, VMDK_MAX_GTES_PER_GT);
     assert_refused(f, VD_ERROR_LIMIT, "capacity of 36028797018963968 sectors");
 }
 
@@ -268,8 +268,8 @@ test_capacity_zero_holds_only_a_descriptor(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le64(f->raw + 12, 0);
-    vd_put_le64(f->raw + 56, 0);
+    vio_put_le64(f->raw + 12, 0);
+    vio_put_le64(f->raw + 56, 0);
     assert_good(f, &hdr);
     g_assert_cmpuint(vmdk_header_n_gts(&hdr), ==, 0);
     g_assert_cmpuint(hdr.desc_sectors, ==, 20);
@@ -280,8 +280,8 @@ test_descriptor_size_without_place_means_nothing(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le64(f->raw + 28, 0);
-    vd_put_le64(f->raw + 36, UINT64_MAX);
+    vio_put_le64(f->raw + 28, 0);
+    vio_put_le64(f->raw + 36, UINT64_MAX);
     assert_good(f, &hdr);
     g_assert_cmpuint(hdr.desc_sectors, ==, 0);
 }
@@ -291,9 +291,9 @@ test_descriptor_limit(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le64(f->raw + 36, VMDK_MAX_DESC_SECTORS);
+    vio_put_le64(f->raw + 36, VMDK_MAX_DESC_SECTORS);
     assert_good(f, &hdr);
-    vd_put_le64(f->raw + 36, VMDK_MAX_DESC_SECTORS + 1);
+    vio_put_le64(f->raw + 36, VMDK_MAX_DESC_SECTORS + 1);
     assert_refused(f, VD_ERROR_LIMIT, "descriptor of 2049 sectors");
 }
 
@@ -302,7 +302,7 @@ test_redundant_directory_needs_its_flag(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le32(f->raw + 8, 1);
+    vio_put_le32(f->raw + 8, 1);
     assert_good(f, &hdr);
     g_assert_cmpuint(hdr.rgd_sector, ==, 0);
 }
@@ -314,7 +314,7 @@ test_places_beyond_any_file_are_refused(Fixture *f, gconstpointer data)
 
     for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
         set_up(f, NULL);
-        vd_put_le64(f->raw + fields[i], UINT64_MAX - 1);
+        vio_put_le64(f->raw + fields[i], UINT64_MAX - 1);
         assert_refused(f, VD_ERROR_CORRUPT, "at sector 18446744073709551614");
     }
 }
@@ -322,7 +322,7 @@ test_places_beyond_any_file_are_refused(Fixture *f, gconstpointer data)
 static void
 test_directory_over_the_header_is_refused(Fixture *f, gconstpointer data)
 {
-    vd_put_le64(f->raw + 56, 0);
+    vio_put_le64(f->raw + 56, 0);
     assert_refused(f, VD_ERROR_CORRUPT, "directory at sector 0");
 }
 
@@ -331,12 +331,12 @@ test_directory_at_end_needs_markers(Fixture *f, gconstpointer data)
 {
     VmdkHeader hdr;
 
-    vd_put_le64(f->raw + 56, VMDK_GD_AT_END);
+    vio_put_le64(f->raw + 56, VMDK_GD_AT_END);
     assert_refused(f, VD_ERROR_CORRUPT, "without markers");
-    vd_put_le32(f->raw + 8, 0x10001);
+    vio_put_le32(f->raw + 8, 0x10001);
     f->raw[77] = 1;
     assert_refused(f, VD_ERROR_CORRUPT, "without markers");
-    vd_put_le32(f->raw + 8, 0x30001);
+    vio_put_le32(f->raw + 8, 0x30001);
     assert_good(f, &hdr);
     g_assert_cmpuint(hdr.gd_sector, ==, VMDK_GD_AT_END);
 }

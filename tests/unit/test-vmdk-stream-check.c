@@ -2,7 +2,7 @@
 /* tests/unit/test-vmdk-stream-check.c - what check finds in a stream. */
 #include <string.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "block/finding.h"
 #include "tests/support/leaf.h"
 #include "tests/unit/stream-image.h"
@@ -208,7 +208,7 @@ test_superseded_record_is_a_leak(TestCo *t)
     image->entries[7] = image->entries[8];
     image->entries[8] = 0;
     /* The second record is now grain 7's, too. */
-    vd_put_le64(image->bytes->data + image->entries[7] * 512, 7 * 128);
+    vio_put_le64(image->bytes->data + image->entries[7] * 512, 7 * 128);
     stream_image_end_in_front(image);
     {
         VdCheckResult result = check(t, image);
@@ -234,7 +234,8 @@ test_damaged_grain_is_found(TestCo *t)
         uint64_t at = records[which[i]];
 
         image->bytes
-            ->data[at + 12 + vd_get_le32(image->bytes->data + at + 8) - 1] ^= 4;
+            ->data[at + 12 + vio_get_le32(image->bytes->data + at + 8) - 1] ^=
+            4;
         assert_finds(t, image, "corruption", 500 + which[i], at,
                      "compressed data");
     }
@@ -246,7 +247,7 @@ test_record_missing_from_its_table_is_found(TestCo *t)
     uint64_t records[N_GRAINS];
     g_autoptr(StreamImage) image = image_in_front(records);
 
-    vd_put_le32(entry_at(image, 505), 0);
+    vio_put_le32(entry_at(image, 505), 0);
     assert_finds(t, image, "corruption", 505, records[5],
                  "missing from its table");
 }
@@ -257,7 +258,7 @@ test_entry_that_names_another_record_is_found(TestCo *t)
     uint64_t records[N_GRAINS];
     g_autoptr(StreamImage) image = image_in_front(records);
 
-    vd_put_le32(entry_at(image, 900), (uint32_t) (records[3] / 512));
+    vio_put_le32(entry_at(image, 900), (uint32_t) (records[3] / 512));
     assert_finds(t, image, "corruption", 900, records[3],
                  "names a record of sector 64384, want sector 115200");
 }
@@ -268,7 +269,7 @@ test_entry_outside_of_the_file_is_found(TestCo *t)
     uint64_t records[N_GRAINS];
     g_autoptr(StreamImage) image = image_in_front(records);
 
-    vd_put_le32(entry_at(image, 1000), 0x7fffffff);
+    vio_put_le32(entry_at(image, 1000), 0x7fffffff);
     assert_finds(t, image, "corruption", 1000, UINT64_C(0x7fffffff) * 512,
                  "the file ends");
 }
@@ -281,7 +282,7 @@ test_table_outside_of_the_file_is_found(TestCo *t)
     VdCheckResult result;
     const VdFinding *f;
 
-    vd_put_le32(image->bytes->data + image->hdr.gd_sector * 512 + 4, 1 << 30);
+    vio_put_le32(image->bytes->data + image->hdr.gd_sector * 512 + 4, 1 << 30);
     result = check(t, image);
     f = result.findings->pdata[0];
     g_assert_cmpuint(f->offset, ==, image->hdr.gd_sector * 512 + 4);
@@ -300,11 +301,11 @@ test_impossible_sector_is_found(TestCo *t)
     stream_image_add(image, 7);
     record = stream_image_add(image, 9);
     image->entries[9] = 0;
-    vd_put_le64(image->bytes->data + record, CAPACITY);
+    vio_put_le64(image->bytes->data + record, CAPACITY);
     stream_image_end_in_front(image);
     assert_finds(t, image, "corruption", VD_NO_GRAIN, record,
                  "want a multiple of 128");
-    vd_put_le64(image->bytes->data + record, 9 * 128 + 1);
+    vio_put_le64(image->bytes->data + record, 9 * 128 + 1);
     assert_finds(t, image, "corruption", VD_NO_GRAIN, record,
                  "want a multiple of 128");
 }
@@ -319,7 +320,7 @@ test_damage_behind_damage_is_found(TestCo *t)
     VdCheckResult result;
     bool found = false;
 
-    vd_put_le32(image->bytes->data + records[3] + 8, 1 << 24);
+    vio_put_le32(image->bytes->data + records[3] + 8, 1 << 24);
     memset(image->bytes->data + records[10] + 600, 0x11, 64);
     result = check(t, image);
     for (guint i = 0; i < result.findings->len; i++) {

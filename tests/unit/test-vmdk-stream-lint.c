@@ -3,7 +3,7 @@
  * keep them all, and one broken rule after the other. */
 #include <string.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "tests/unit/stream-image.h"
 
 #define CAPACITY (1024 * 128 - 28) /* sectors: the last grain is a part */
@@ -305,7 +305,7 @@ static void
 damage_padding(StreamImage *image)
 {
     uint8_t *rec = last_record(image);
-    uint32_t end = RECORD_DATA + vd_get_le32(rec + 8);
+    uint32_t end = RECORD_DATA + vio_get_le32(rec + 8);
 
     g_assert_cmpuint(end % VMDK_SECTOR, !=, 0);
     rec[end] = 1;
@@ -351,13 +351,13 @@ damage_marker_padding(StreamImage *image)
 static void
 damage_directory_marker(StreamImage *image)
 {
-    vd_put_le32(from_end(image, 5) + 12, VMDK_MARKER_GT);
+    vio_put_le32(from_end(image, 5) + 12, VMDK_MARKER_GT);
 }
 
 static void
 damage_gd_entry(StreamImage *image)
 {
-    vd_put_le32(image->bytes->data + image->hdr.gd_sector * VMDK_SECTOR, 0);
+    vio_put_le32(image->bytes->data + image->hdr.gd_sector * VMDK_SECTOR, 0);
 }
 
 static const Case cases[] = {

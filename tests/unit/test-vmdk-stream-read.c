@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/reader.h"
 #include "tests/support/leaf.h"
 #include "tests/unit/stream-image.h"
@@ -220,7 +220,7 @@ image_with_footer_field(guint field, uint64_t value)
 {
     StreamImage *image = image_behind(false);
 
-    vd_put_le64(image->bytes->data + image->bytes->len - 1024 + field, value);
+    vio_put_le64(image->bytes->data + image->bytes->len - 1024 + field, value);
     return image;
 }
 
@@ -373,7 +373,7 @@ test_record_at_the_very_end_needs_no_padding(TestCo *t)
 {
     g_autoptr(StreamImage) image = stream_image_new(CAPACITY, false);
     uint64_t record = stream_image_add(image, 2);
-    uint32_t size = vd_get_le32(image->bytes->data + record + 8);
+    uint32_t size = vio_get_le32(image->bytes->data + record + 8);
     Opened o;
 
     vmdk_header_encode(&image->hdr, image->bytes->data);
@@ -650,7 +650,7 @@ test_oversized_record_is_refused(TestCo *t)
         g_autoptr(StreamImage) image = image_of_grains(4, records);
         Opened o;
 
-        vd_put_le32(image->bytes->data + records[0] + 8, sizes[i]);
+        vio_put_le32(image->bytes->data + records[0] + 8, sizes[i]);
         o = open_image(t, image);
         assert_corrupt(o.reader, records[0], 0, "at most 131072");
         close_image(&o);
@@ -689,7 +689,7 @@ test_wrong_checksum_is_refused(TestCo *t)
 {
     uint64_t records[2];
     g_autoptr(StreamImage) image = image_of_grains(2, records);
-    uint32_t size = vd_get_le32(image->bytes->data + records[0] + 8);
+    uint32_t size = vio_get_le32(image->bytes->data + records[0] + 8);
     Opened o;
 
     image->bytes->data[records[0] + 12 + size - 1] ^= 1;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "formats/codec/codec.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "tests/unit/stream-image.h"
 
 /* -- encode -------------------------------------------------------------------
@@ -21,8 +21,8 @@ test_record_is_padded_to_sectors(void)
     g_assert_true(vmdk_stream_encode(3 * STREAM_GRAIN, plain, STREAM_GRAIN, 6,
                                      out, &used, NULL));
     g_assert_cmpuint(used % VMDK_SECTOR, ==, 0);
-    g_assert_cmpuint(vd_get_le64(out), ==, 3 * 128);
-    n = 12 + vd_get_le32(out + 8);
+    g_assert_cmpuint(vio_get_le64(out), ==, 3 * 128);
+    n = 12 + vio_get_le32(out + 8);
     g_assert_cmpuint((n + 511) / 512 * 512, ==, used);
     for (; n < used; n++)
         g_assert_cmphex(out[n], ==, 0);
@@ -60,7 +60,7 @@ test_short_grain_is_filled_with_zeroes(void)
     g_assert_true(
         vmdk_stream_encode(STREAM_GRAIN, plain, 513, 1, out, &used, NULL));
     g_assert_true(vd_codec_inflate(VD_CODEC_ZLIB, out + 12,
-                                   vd_get_le32(out + 8), back, &n, NULL));
+                                   vio_get_le32(out + 8), back, &n, NULL));
     g_assert_cmpuint(n, ==, STREAM_GRAIN);
     memset(plain + 513, 0, STREAM_GRAIN - 513);
     g_assert_cmpmem(back, n, plain, STREAM_GRAIN);
@@ -90,8 +90,8 @@ test_record_says_where_it_ends(void)
         uint8_t raw[VMDK_MARKER_HEAD] = {0};
         VmdkRecord rec;
 
-        vd_put_le64(raw, 1280);
-        vd_put_le32(raw + 8, sizes[i]);
+        vio_put_le64(raw, 1280);
+        vio_put_le32(raw + 8, sizes[i]);
         vmdk_record_parse(&hdr, raw, &rec);
         g_assert_cmpuint(rec.value, ==, 1280);
         g_assert_cmpuint(rec.data_bytes, ==, sizes[i]);
@@ -107,12 +107,12 @@ test_record_without_markers_has_a_short_head(void)
     uint8_t raw[VMDK_MARKER_HEAD] = {0};
     VmdkRecord rec;
 
-    vd_put_le32(raw, 508);
+    vio_put_le32(raw, 508);
     vmdk_record_parse(&hdr, raw, &rec);
     g_assert_cmpuint(rec.data_bytes, ==, 508);
     g_assert_cmpuint(rec.head_bytes, ==, 4);
     g_assert_cmpuint(vmdk_record_span(&hdr, &rec), ==, 512);
-    vd_put_le32(raw, 0);
+    vio_put_le32(raw, 0);
     vmdk_record_parse(&hdr, raw, &rec);
     g_assert_cmpuint(vmdk_record_span(&hdr, &rec), ==, 0);
 }

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/tables.h"
 #include "tests/support/crash.h"
 #include "tests/support/sweep.h"
@@ -107,7 +107,7 @@ read32(VdNode *file, uint64_t off)
     uint8_t raw[4];
 
     g_assert_true(vd_node_co_pread(file, off, raw, sizeof(raw), NULL));
-    return vd_get_le32(raw);
+    return vio_get_le32(raw);
 }
 
 static void
@@ -360,9 +360,9 @@ assert_marker(VdNode *file, uint64_t sector, uint64_t value, uint32_t type)
 
     g_assert_true(
         vd_node_co_pread(file, sector * VMDK_SECTOR, raw, sizeof(raw), NULL));
-    g_assert_cmpuint(vd_get_le64(raw), ==, value);
-    g_assert_cmpuint(vd_get_le32(raw + 8), ==, 0);
-    g_assert_cmpuint(vd_get_le32(raw + 12), ==, type);
+    g_assert_cmpuint(vio_get_le64(raw), ==, value);
+    g_assert_cmpuint(vio_get_le32(raw + 8), ==, 0);
+    g_assert_cmpuint(vio_get_le32(raw + 12), ==, type);
     for (size_t i = 16; i < sizeof(raw); i++)
         g_assert_cmphex(raw[i], ==, 0);
 }

@@ -19,7 +19,7 @@ poke_summed(TestCo *t, uint64_t off, size_t whole, unsigned sum_at, unsigned at,
     memset(raw + sum_at, 0, 4);
     for (size_t i = 0; i < whole; i++)
         sum += raw[i];
-    vd_put_be32(raw + sum_at, ~sum);
+    vio_put_be32(raw + sum_at, ~sum);
     blocks_test_poke(t, &vhd_test_image, off, raw, whole);
 }
 

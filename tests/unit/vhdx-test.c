@@ -87,7 +87,7 @@ poke_summed(TestCo *t, uint64_t off, size_t whole, unsigned at,
 
     vhdx_test_peek(t, off, raw, whole);
     memcpy(raw + at, bytes, len);
-    vd_put_le32(raw + 4, vd_crc32c_around(raw, whole, 4));
+    vio_put_le32(raw + 4, vd_crc32c_around(raw, whole, 4));
     vhdx_test_poke(t, off, raw, whole);
 }
 
@@ -113,36 +113,36 @@ put_descriptor(uint8_t *p, const VhdxTestPage *page, uint64_t sequence)
 {
     memcpy(p, page->zeroes ? "zero" : "desc", 4);
     if (page->zeroes) {
-        vd_put_le64(p + 8, page->zeroes);
+        vio_put_le64(p + 8, page->zeroes);
     } else {
         memset(p + 4, page->fill, 4);
         memset(p + 8, page->fill, 8);
     }
-    vd_put_le64(p + 16, page->off);
-    vd_put_le64(p + 24, sequence);
+    vio_put_le64(p + 16, page->off);
+    vio_put_le64(p + 24, sequence);
 }
 
 static void
 put_data(uint8_t *p, const VhdxTestPage *page, uint64_t sequence)
 {
     memcpy(p, "data", 4);
-    vd_put_le32(p + 4, (uint32_t) (sequence >> 32));
+    vio_put_le32(p + 4, (uint32_t) (sequence >> 32));
     memset(p + 8, page->fill, 4084);
-    vd_put_le32(p + 4092, (uint32_t) sequence);
+    vio_put_le32(p + 4092, (uint32_t) sequence);
 }
 
 static void
 put_front(uint8_t *p, const VhdxTestEntry *entry, uint32_t len)
 {
     memcpy(p, "loge", 4);
-    vd_put_le32(p + 8, len);
-    vd_put_le32(p + 12, entry->tail);
-    vd_put_le64(p + 16, entry->sequence);
-    vd_put_le32(p + 24, entry->n_pages);
+    vio_put_le32(p + 8, len);
+    vio_put_le32(p + 12, entry->tail);
+    vio_put_le64(p + 16, entry->sequence);
+    vio_put_le32(p + 24, entry->n_pages);
     memcpy(p + 32, entry->guid ? entry->guid : VHDX_TEST_GUID, 16);
-    vd_put_le64(p + 48, entry->flushed);
-    vd_put_le64(p + 56, entry->last);
-    vd_put_le32(p + 4, vd_crc32c(0, p, len));
+    vio_put_le64(p + 48, entry->flushed);
+    vio_put_le64(p + 56, entry->last);
+    vio_put_le32(p + 4, vd_crc32c(0, p, len));
 }
 
 uint32_t

@@ -9,7 +9,7 @@
  * Concurrency: nobody may write meanwhile.
  */
 #include "block/finding.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sesparse/sesparse.h"
 
 #define BITMAP_MAX (UINT64_C(256) << 20 << 3) /* bits: 256 MiB of bitmap */
@@ -115,7 +115,7 @@ check_co_table(Check *c, uint32_t index, uint64_t sector, uint8_t *raw)
     }
     c->end = MAX(c->end, sector + VMDK_SE_TABLE_SECTORS);
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES && off < c->e->len; i++) {
-        check_entry(c, vd_get_le64(raw + i * sizeof(uint64_t)), off);
+        check_entry(c, vio_get_le64(raw + i * sizeof(uint64_t)), off);
         off += VMDK_SE_GRAIN_BYTES;
     }
 }

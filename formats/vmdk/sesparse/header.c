@@ -5,7 +5,7 @@
  * Concurrency: pure functions.
  */
 #include "formats/vmdk/sesparse/header.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sparse/header.h"
 
 #include "io/zero.h"
@@ -34,7 +34,7 @@ static const char *const part_names[VMDK_SE_N_PARTS] = {
 bool
 vmdk_se_header_is_magic(const uint8_t *head, size_t len)
 {
-    return len >= sizeof(uint64_t) && vd_get_le64(head) == CONST_MAGIC;
+    return len >= sizeof(uint64_t) && vio_get_le64(head) == CONST_MAGIC;
 }
 
 /* -- constant header
@@ -54,18 +54,18 @@ wants(const char *name, const char *what, uint64_t found, uint64_t wanted,
 static bool
 check_constants(const uint8_t *raw, const char *name, GError **error)
 {
-    if (vd_get_le64(raw) != CONST_MAGIC)
+    if (vio_get_le64(raw) != CONST_MAGIC)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: no seSparse extent: magic %#" G_GINT64_MODIFIER
                         "x, wanted %#" G_GINT64_MODIFIER "x",
-                        name, vd_get_le64(raw), CONST_MAGIC);
-    if (!wants(name, "version", vd_get_le64(raw + AT_VERSION), VERSION,
+                        name, vio_get_le64(raw), CONST_MAGIC);
+    if (!wants(name, "version", vio_get_le64(raw + AT_VERSION), VERSION,
                error) ||
-        !wants(name, "grains of sectors", vd_get_le64(raw + AT_GRAIN),
+        !wants(name, "grains of sectors", vio_get_le64(raw + AT_GRAIN),
                VMDK_SE_GRAIN_SECTORS, error) ||
-        !wants(name, "tables of sectors", vd_get_le64(raw + AT_TABLE),
+        !wants(name, "tables of sectors", vio_get_le64(raw + AT_TABLE),
                VMDK_SE_TABLE_SECTORS, error) ||
-        !wants(name, "flags", vd_get_le64(raw + AT_FLAGS), 0, error))
+        !wants(name, "flags", vio_get_le64(raw + AT_FLAGS), 0, error))
         return false;
     if (!vio_is_zero(raw + AT_RESERVED, AT_PARTS - AT_RESERVED) ||
         !vio_is_zero(raw + AT_PAD, VMDK_SE_HEADER_BYTES - AT_PAD))
@@ -81,8 +81,8 @@ decode_part(const uint8_t *raw, VmdkSePart i, const char *name,
 {
     const uint8_t *at = raw + AT_PARTS + 16 * i;
 
-    part->start = vd_get_le64(at);
-    part->n = vd_get_le64(at + 8);
+    part->start = vio_get_le64(at);
+    part->n = vio_get_le64(at + 8);
     if (part->start > MAX_SECTOR || part->n > MAX_SECTOR - part->start)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: the %s at sector %" G_GUINT64_FORMAT
@@ -110,7 +110,7 @@ bool
 vmdk_se_header_decode(const uint8_t raw[VMDK_SE_HEADER_BYTES], const char *name,
                       VmdkSeHeader *hdr, GError **error)
 {
-    VmdkSeHeader found = {.capacity_sectors = vd_get_le64(raw + AT_CAPACITY)};
+    VmdkSeHeader found = {.capacity_sectors = vio_get_le64(raw + AT_CAPACITY)};
 
     if (!check_constants(raw, name, error) ||
         !check_capacity(found.capacity_sectors, name, error))
@@ -127,14 +127,14 @@ vmdk_se_header_encode(const VmdkSeHeader *hdr,
                       uint8_t raw[VMDK_SE_HEADER_BYTES])
 {
     memset(raw, 0, VMDK_SE_HEADER_BYTES);
-    vd_put_le64(raw, CONST_MAGIC);
-    vd_put_le64(raw + AT_VERSION, VERSION);
-    vd_put_le64(raw + AT_CAPACITY, hdr->capacity_sectors);
-    vd_put_le64(raw + AT_GRAIN, VMDK_SE_GRAIN_SECTORS);
-    vd_put_le64(raw + AT_TABLE, VMDK_SE_TABLE_SECTORS);
+    vio_put_le64(raw, CONST_MAGIC);
+    vio_put_le64(raw + AT_VERSION, VERSION);
+    vio_put_le64(raw + AT_CAPACITY, hdr->capacity_sectors);
+    vio_put_le64(raw + AT_GRAIN, VMDK_SE_GRAIN_SECTORS);
+    vio_put_le64(raw + AT_TABLE, VMDK_SE_TABLE_SECTORS);
     for (unsigned i = 0; i < VMDK_SE_N_PARTS; i++) {
-        vd_put_le64(raw + AT_PARTS + 16 * i, hdr->part[i].start);
-        vd_put_le64(raw + AT_PARTS + 16 * i + 8, hdr->part[i].n);
+        vio_put_le64(raw + AT_PARTS + 16 * i, hdr->part[i].start);
+        vio_put_le64(raw + AT_PARTS + 16 * i + 8, hdr->part[i].n);
     }
 }
 
@@ -209,15 +209,15 @@ bool
 vmdk_se_volatile_decode(const uint8_t raw[VMDK_SE_HEADER_BYTES],
                         const char *name, VmdkSeVolatile *vol, GError **error)
 {
-    if (vd_get_le64(raw) != VOLATILE_MAGIC)
+    if (vio_get_le64(raw) != VOLATILE_MAGIC)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: volatile header with magic %#" G_GINT64_MODIFIER
                         "x, wanted %#" G_GINT64_MODIFIER "x",
-                        name, vd_get_le64(raw), VOLATILE_MAGIC);
+                        name, vio_get_le64(raw), VOLATILE_MAGIC);
     *vol = (VmdkSeVolatile){
-        .free_table = vd_get_le64(raw + 8),
-        .next_transaction = vd_get_le64(raw + 16),
-        .replay = vd_get_le64(raw + 24),
+        .free_table = vio_get_le64(raw + 8),
+        .next_transaction = vio_get_le64(raw + 16),
+        .replay = vio_get_le64(raw + 24),
     };
     return true;
 }
@@ -227,10 +227,10 @@ vmdk_se_volatile_encode(const VmdkSeVolatile *vol,
                         uint8_t raw[VMDK_SE_HEADER_BYTES])
 {
     memset(raw, 0, VMDK_SE_HEADER_BYTES);
-    vd_put_le64(raw, VOLATILE_MAGIC);
-    vd_put_le64(raw + 8, vol->free_table);
-    vd_put_le64(raw + 16, vol->next_transaction);
-    vd_put_le64(raw + 24, vol->replay);
+    vio_put_le64(raw, VOLATILE_MAGIC);
+    vio_put_le64(raw + 8, vol->free_table);
+    vio_put_le64(raw + 16, vol->next_transaction);
+    vio_put_le64(raw + 24, vol->replay);
 }
 
 /* -- layout

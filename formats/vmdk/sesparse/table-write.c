@@ -8,7 +8,7 @@
  * Concurrency: one loop; one writer at a time (fill.c).
  */
 #include "formats/vmdk/sesparse/tables.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sparse/header.h"
 
 static VdTable *
@@ -57,7 +57,7 @@ table_co_write(VmdkSeTables *tables, VdTable *table, GError **error)
     bool ok;
 
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES; i++)
-        vd_put_le64(
+        vio_put_le64(
             raw + i * sizeof(uint64_t),
             vmdk_se_entry_encode(&tables->hdr, vmdk_se_table_entry(table, i)));
     table->pins++;
@@ -79,8 +79,8 @@ directory_co_write(VmdkSeTables *tables, GError **error)
     g_autofree uint8_t *raw = g_malloc(MAX(n, 1) * sizeof(uint64_t));
 
     for (uint32_t i = 0; i < n; i++)
-        vd_put_le64(raw + i * sizeof(uint64_t),
-                    vmdk_se_directory_encode(tables->gd[first + i]));
+        vio_put_le64(raw + i * sizeof(uint64_t),
+                     vmdk_se_directory_encode(tables->gd[first + i]));
     tables->gd_dirty = tables->gd_behind = 0;
     if (!n || vd_node_co_pwrite(tables->file, at + first * sizeof(uint64_t),
                                 raw, n * sizeof(uint64_t), error))

@@ -9,7 +9,7 @@
  * read.
  */
 #include "formats/vmdk/sesparse/tables.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sparse/header.h"
 
 #define DIRECTORY_PIECE (1u << 17) /* entries, 1 MiB */
@@ -45,7 +45,8 @@ directory_co_read(VmdkSeTables *tables, GError **error)
             return vd_prefix(error, "reading the grain directory: ");
         for (uint32_t k = 0; k < n; k++)
             tables->gd[i + k] = vmdk_se_directory_decode(
-                &tables->hdr, vd_get_le64(raw + k * sizeof(uint64_t)), sectors);
+                &tables->hdr, vio_get_le64(raw + k * sizeof(uint64_t)),
+                sectors);
     }
     return true;
 }
@@ -110,7 +111,7 @@ install(VmdkSeTables *tables, uint32_t index, const uint8_t *raw)
     uint64_t sectors = file_sectors(tables);
 
     for (uint32_t i = 0; i < VMDK_SE_ENTRIES; i++) {
-        uint64_t entry = vd_get_le64(raw + i * sizeof(uint64_t));
+        uint64_t entry = vio_get_le64(raw + i * sizeof(uint64_t));
 
         vmdk_se_table_put(table, i,
                           vmdk_se_entry_decode(&tables->hdr, entry, sectors));

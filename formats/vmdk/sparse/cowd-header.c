@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "block/node.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 /* All integers are little-endian. */
 enum {
@@ -111,13 +111,13 @@ vmdk_cowd_decode(const uint8_t raw[VMDK_COWD_HEADER_BYTES], const char *name,
 {
     VmdkHeader h = {
         .cowd = true,
-        .version = vd_get_le32(raw + OFF_VERSION),
-        .capacity_sectors = vd_get_le32(raw + OFF_CAPACITY),
-        .grain_sectors = vd_get_le32(raw + OFF_GRAIN),
-        .gd_sector = vd_get_le32(raw + OFF_GD),
-        .free_sector = vd_get_le32(raw + OFF_FREE),
+        .version = vio_get_le32(raw + OFF_VERSION),
+        .capacity_sectors = vio_get_le32(raw + OFF_CAPACITY),
+        .grain_sectors = vio_get_le32(raw + OFF_GRAIN),
+        .gd_sector = vio_get_le32(raw + OFF_GD),
+        .free_sector = vio_get_le32(raw + OFF_FREE),
         .overhead_sectors = VMDK_COWD_HEADER_SECTORS,
-        .unclean = vd_get_le32(raw + OFF_UNCLEAN) != 0,
+        .unclean = vio_get_le32(raw + OFF_UNCLEAN) != 0,
     };
 
     if (!vmdk_cowd_is_magic(raw))
@@ -125,9 +125,9 @@ vmdk_cowd_decode(const uint8_t raw[VMDK_COWD_HEADER_BYTES], const char *name,
                         "%s: no COWD extent: magic %02x %02x %02x %02x at "
                         "byte 0, want 43 4f 57 44",
                         name, raw[0], raw[1], raw[2], raw[3]);
-    if (!check_kind(&h, vd_get_le32(raw + OFF_FLAGS), name, error) ||
+    if (!check_kind(&h, vio_get_le32(raw + OFF_FLAGS), name, error) ||
         !check_grain(&h, name, error) ||
-        !check_directory(&h, vd_get_le32(raw + OFF_GD_ENTRIES), name, error))
+        !check_directory(&h, vio_get_le32(raw + OFF_GD_ENTRIES), name, error))
         return false;
     *hdr = h;
     return true;
@@ -153,10 +153,10 @@ vmdk_cowd_parent_name(const uint8_t raw[VMDK_COWD_HEADER_BYTES])
 void
 vmdk_cowd_patch(const VmdkHeader *hdr, uint8_t *raw)
 {
-    vd_put_le32(raw + OFF_CAPACITY, (uint32_t) hdr->capacity_sectors);
-    vd_put_le32(raw + OFF_GD, (uint32_t) hdr->gd_sector);
-    vd_put_le32(raw + OFF_GD_ENTRIES, (uint32_t) vmdk_header_n_gts(hdr));
-    vd_put_le32(raw + OFF_FREE, hdr->free_sector);
+    vio_put_le32(raw + OFF_CAPACITY, (uint32_t) hdr->capacity_sectors);
+    vio_put_le32(raw + OFF_GD, (uint32_t) hdr->gd_sector);
+    vio_put_le32(raw + OFF_GD_ENTRIES, (uint32_t) vmdk_header_n_gts(hdr));
+    vio_put_le32(raw + OFF_FREE, hdr->free_sector);
 }
 
 void
@@ -166,11 +166,11 @@ vmdk_cowd_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_COWD_HEADER_BYTES])
 
     memset(raw, 0, VMDK_COWD_HEADER_BYTES);
     memcpy(raw + OFF_MAGIC, cowd_magic, sizeof(cowd_magic));
-    vd_put_le32(raw + OFF_VERSION, legacy ? LEGACY_VERSION : VERSION);
-    vd_put_le32(raw + OFF_FLAGS, legacy ? LEGACY_FLAGS : FLAGS);
-    vd_put_le32(raw + OFF_GRAIN, (uint32_t) hdr->grain_sectors);
+    vio_put_le32(raw + OFF_VERSION, legacy ? LEGACY_VERSION : VERSION);
+    vio_put_le32(raw + OFF_FLAGS, legacy ? LEGACY_FLAGS : FLAGS);
+    vio_put_le32(raw + OFF_GRAIN, (uint32_t) hdr->grain_sectors);
     vmdk_cowd_patch(hdr, raw);
-    vd_put_le32(raw + OFF_UNCLEAN, hdr->unclean);
+    vio_put_le32(raw + OFF_UNCLEAN, hdr->unclean);
 }
 
 void

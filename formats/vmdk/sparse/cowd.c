@@ -22,7 +22,7 @@
  *
  * Concurrency: under flush_lock.
  */
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/sparse/relayout.h"
 
 static bool
@@ -33,7 +33,7 @@ cowd_co_note_end(VmdkExtent *e, GError **error)
 
     if (!sp->next || free_sector == sp->hdr.free_sector)
         return true;
-    vd_put_le32(sp->raw + VMDK_COWD_FREE_BYTE, free_sector);
+    vio_put_le32(sp->raw + VMDK_COWD_FREE_BYTE, free_sector);
     if (!vmdk_sparse_co_store_header(e, VMDK_COWD_FREE_BYTE, error))
         return vd_prefix(
             error, "%s: moving the first free sector: ", vd_node_name(e->file));

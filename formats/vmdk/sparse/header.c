@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "block/node.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 /* All integers are little-endian and packed. */
 enum {
@@ -209,18 +209,18 @@ check_places(const VmdkHeader *hdr, const char *name, GError **error)
 static void
 decode_fields(const uint8_t *raw, VmdkHeader *hdr)
 {
-    hdr->version = vd_get_le32(raw + OFF_VERSION);
-    hdr->flags = vd_get_le32(raw + OFF_FLAGS);
-    hdr->capacity_sectors = vd_get_le64(raw + OFF_CAPACITY);
-    hdr->grain_sectors = vd_get_le64(raw + OFF_GRAIN);
-    hdr->desc_sector = vd_get_le64(raw + OFF_DESC);
-    hdr->desc_sectors = vd_get_le64(raw + OFF_DESC_SIZE);
-    hdr->gtes_per_gt = vd_get_le32(raw + OFF_GTES_PER_GT);
-    hdr->rgd_sector = vd_get_le64(raw + OFF_RGD);
-    hdr->gd_sector = vd_get_le64(raw + OFF_GD);
-    hdr->overhead_sectors = vd_get_le64(raw + OFF_OVERHEAD);
+    hdr->version = vio_get_le32(raw + OFF_VERSION);
+    hdr->flags = vio_get_le32(raw + OFF_FLAGS);
+    hdr->capacity_sectors = vio_get_le64(raw + OFF_CAPACITY);
+    hdr->grain_sectors = vio_get_le64(raw + OFF_GRAIN);
+    hdr->desc_sector = vio_get_le64(raw + OFF_DESC);
+    hdr->desc_sectors = vio_get_le64(raw + OFF_DESC_SIZE);
+    hdr->gtes_per_gt = vio_get_le32(raw + OFF_GTES_PER_GT);
+    hdr->rgd_sector = vio_get_le64(raw + OFF_RGD);
+    hdr->gd_sector = vio_get_le64(raw + OFF_GD);
+    hdr->overhead_sectors = vio_get_le64(raw + OFF_OVERHEAD);
     hdr->unclean = raw[OFF_UNCLEAN] != 0;
-    hdr->compress_algorithm = vd_get_le16(raw + OFF_COMPRESS);
+    hdr->compress_algorithm = vio_get_le16(raw + OFF_COMPRESS);
 
     /* Fields that mean nothing are made to say so. */
     if (hdr->desc_sector == 0 || hdr->desc_sectors == 0)
@@ -258,16 +258,16 @@ vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 {
     memset(raw, 0, VMDK_HEADER_BYTES);
     memcpy(raw + OFF_MAGIC, header_magic, sizeof(header_magic));
-    vd_put_le32(raw + OFF_VERSION, hdr->version);
-    vd_put_le32(raw + OFF_FLAGS, hdr->flags);
-    vd_put_le64(raw + OFF_CAPACITY, hdr->capacity_sectors);
-    vd_put_le64(raw + OFF_GRAIN, hdr->grain_sectors);
-    vd_put_le64(raw + OFF_DESC, hdr->desc_sector);
-    vd_put_le64(raw + OFF_DESC_SIZE, hdr->desc_sectors);
-    vd_put_le32(raw + OFF_GTES_PER_GT, hdr->gtes_per_gt);
-    vd_put_le64(raw + OFF_RGD, hdr->rgd_sector);
-    vd_put_le64(raw + OFF_GD, hdr->gd_sector);
-    vd_put_le64(raw + OFF_OVERHEAD, hdr->overhead_sectors);
+    vio_put_le32(raw + OFF_VERSION, hdr->version);
+    vio_put_le32(raw + OFF_FLAGS, hdr->flags);
+    vio_put_le64(raw + OFF_CAPACITY, hdr->capacity_sectors);
+    vio_put_le64(raw + OFF_GRAIN, hdr->grain_sectors);
+    vio_put_le64(raw + OFF_DESC, hdr->desc_sector);
+    vio_put_le64(raw + OFF_DESC_SIZE, hdr->desc_sectors);
+    vio_put_le32(raw + OFF_GTES_PER_GT, hdr->gtes_per_gt);
+    vio_put_le64(raw + OFF_RGD, hdr->rgd_sector);
+    vio_put_le64(raw + OFF_GD, hdr->gd_sector);
+    vio_put_le64(raw + OFF_OVERHEAD, hdr->overhead_sectors);
     raw[OFF_UNCLEAN] = hdr->unclean;
     memcpy(raw + OFF_NEWLINE, header_newline, sizeof(header_newline));
     raw[OFF_COMPRESS] = (uint8_t) hdr->compress_algorithm;
@@ -277,20 +277,20 @@ vmdk_header_encode(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 void
 vmdk_header_patch(const VmdkHeader *hdr, uint8_t raw[VMDK_HEADER_BYTES])
 {
-    vd_put_le32(raw + OFF_VERSION, hdr->version);
-    vd_put_le32(raw + OFF_FLAGS, hdr->flags);
-    vd_put_le64(raw + OFF_CAPACITY, hdr->capacity_sectors);
-    vd_put_le64(raw + OFF_RGD, hdr->rgd_sector);
-    vd_put_le64(raw + OFF_GD, hdr->gd_sector);
-    vd_put_le64(raw + OFF_OVERHEAD, hdr->overhead_sectors);
+    vio_put_le32(raw + OFF_VERSION, hdr->version);
+    vio_put_le32(raw + OFF_FLAGS, hdr->flags);
+    vio_put_le64(raw + OFF_CAPACITY, hdr->capacity_sectors);
+    vio_put_le64(raw + OFF_RGD, hdr->rgd_sector);
+    vio_put_le64(raw + OFF_GD, hdr->gd_sector);
+    vio_put_le64(raw + OFF_OVERHEAD, hdr->overhead_sectors);
 }
 
 void
 vmdk_header_patch_descriptor(uint64_t sector, uint64_t n,
                              uint8_t raw[VMDK_HEADER_BYTES])
 {
-    vd_put_le64(raw + OFF_DESC, sector);
-    vd_put_le64(raw + OFF_DESC_SIZE, n);
+    vio_put_le64(raw + OFF_DESC, sector);
+    vio_put_le64(raw + OFF_DESC_SIZE, n);
 }
 
 void

@@ -11,7 +11,7 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <string.h>
 
@@ -211,7 +211,7 @@ looks_of(const Pair *p, uint32_t index, const uint8_t *raw)
     Looks looks = {0};
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t e = vd_get_le32(raw + (size_t) i * sizeof(e));
+        uint32_t e = vio_get_le32(raw + (size_t) i * sizeof(e));
 
         if (e == VMDK_GTE_ABSENT || (e == VMDK_GTE_ZERO && !t->hdr.cowd))
             continue;

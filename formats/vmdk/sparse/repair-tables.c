@@ -32,7 +32,7 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <string.h>
 
@@ -79,7 +79,7 @@ redundant_comes_first(const Job *job, const VmdkTableView *view, uint32_t i)
 
     if (!job->mistaken || !view->primary || !view->redundant)
         return second;
-    seen = vd_get_le32(job->mistaken + (size_t) i * sizeof(seen));
+    seen = vio_get_le32(job->mistaken + (size_t) i * sizeof(seen));
     if (judge(job, seen) != VMDK_ENTRY_GOOD)
         return second;
     if (seen == GUINT32_FROM_LE(view->primary[i]))

@@ -10,7 +10,7 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 static bool
 may_stay(const VmdkRepair *r, uint32_t gde)
@@ -31,8 +31,8 @@ repair_co_put(VmdkRepair *r, uint64_t place, uint32_t n, GError **error)
     static const uint8_t zeroes[VMDK_SECTOR];
 
     for (uint32_t i = 0; i < n; i++)
-        vd_put_le32(raw + (size_t) i * sizeof(uint32_t),
-                    (uint32_t) (sector + i * grain));
+        vio_put_le32(raw + (size_t) i * sizeof(uint32_t),
+                     (uint32_t) (sector + i * grain));
     /* The last sector, so that the file reaches this far. */
     return vd_node_co_pwrite(r->e->file, place, raw, len, error) &&
            vd_node_co_pwrite(r->e->file, end - VMDK_SECTOR, zeroes, VMDK_SECTOR,

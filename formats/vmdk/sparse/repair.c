@@ -16,7 +16,7 @@
  */
 #include "formats/vmdk/sparse/repair.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #include <string.h>
 
@@ -161,7 +161,7 @@ repair_co_is_directory(VmdkRepair *r, uint64_t sector)
         !vmdk_scan_co_read(r->e->file, sector * VMDK_SECTOR, raw, len, NULL))
         return false;
     for (uint32_t i = 0; i < t->n_gts; i++) {
-        uint32_t e = vd_get_le32(raw + (size_t) i * sizeof(e));
+        uint32_t e = vio_get_le32(raw + (size_t) i * sizeof(e));
 
         placed += vmdk_table_is_placed(e) &&
                   (uint64_t) e + t->gt_sectors <= r->file_sectors;
@@ -233,8 +233,8 @@ repair_co_header(VmdkRepair *r, GError **error)
     memcpy(raw, sp->raw, sizeof(raw));
     memset(raw + sp->kind->unclean_byte, 0, sp->kind->unclean_len);
     if (hdr.cowd) {
-        vd_put_le32(raw + VMDK_COWD_FREE_BYTE,
-                    (uint32_t) (r->next / VMDK_SECTOR));
+        vio_put_le32(raw + VMDK_COWD_FREE_BYTE,
+                     (uint32_t) (r->next / VMDK_SECTOR));
     } else {
         if (r->needs_zero_flag && !(hdr.flags & VMDK_FLAG_ZEROED_GTE)) {
             hdr.flags |= VMDK_FLAG_ZEROED_GTE;
@@ -429,7 +429,7 @@ sparse_co_note_end(VmdkExtent *e, GError **error)
 
     if (!sp->hdr.cowd || sp->hdr.free_sector <= sectors)
         return true;
-    vd_put_le32(sp->raw + VMDK_COWD_FREE_BYTE, (uint32_t) sectors);
+    vio_put_le32(sp->raw + VMDK_COWD_FREE_BYTE, (uint32_t) sectors);
     return vd_node_co_pwrite(e->file, 0, sp->raw, VMDK_SECTOR, error);
 }
 

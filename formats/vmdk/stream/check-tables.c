@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "block/finding.h"
 
 #define GD_CHUNK 16384 /* entries read at once when all are looked at */
@@ -108,7 +108,7 @@ table_co_load(VmdkStreamLedger *l, uint64_t index, GError **error)
     if (l->index == index)
         return true;
     return vd_node_co_pread(l->file, off, raw, sizeof(raw), error) &&
-           table_co_read(l, index, vd_get_le32(raw), error);
+           table_co_read(l, index, vio_get_le32(raw), error);
 }
 
 bool
@@ -121,7 +121,7 @@ vmdk_stream_ledger_co_note(VmdkStreamLedger *ledger, uint64_t grain,
 
     if (!table_co_load(ledger, index, error))
         return false;
-    want = vd_get_le32(ledger->table + entry * sizeof(uint32_t));
+    want = vio_get_le32(ledger->table + entry * sizeof(uint32_t));
     *known = want == sector;
     if (*known) {
         set_seen_bit(ledger, index, entry);
@@ -152,7 +152,7 @@ table_co_rest(VmdkStreamLedger *l, uint64_t index, VmdkStreamEntryFunc co_fn,
     uint64_t n = MIN(l->hdr->gtes_per_gt, n_grains - first);
 
     for (uint64_t i = 0; i < n; i++) {
-        uint32_t sector = vd_get_le32(l->table + i * sizeof(uint32_t));
+        uint32_t sector = vio_get_le32(l->table + i * sizeof(uint32_t));
         bool zeroed = sector == 1 && (l->hdr->flags & VMDK_FLAG_ZEROED_GTE);
 
         if (sector != 0 && !zeroed && !seen_bit(l, index, i) &&
@@ -177,7 +177,7 @@ vmdk_stream_ledger_co_rest(VmdkStreamLedger *ledger, VmdkStreamEntryFunc co_fn,
                               gd, n * sizeof(uint32_t), error))
             return false;
         for (size_t i = 0; i < n; i++) {
-            uint32_t sector = vd_get_le32(gd + i * sizeof(uint32_t));
+            uint32_t sector = vio_get_le32(gd + i * sizeof(uint32_t));
 
             if (sector != 0 &&
                 (!table_co_read(ledger, at + i, sector, error) ||

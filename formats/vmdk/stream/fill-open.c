@@ -8,7 +8,7 @@
  */
 #include "formats/vmdk/stream/fill.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/record.h"
 
 #define GD_SECTOR_BYTE 56 /* in the header */
@@ -36,7 +36,7 @@ check_shape(const VmdkExtent *e, GError **error)
         hdr->grain_sectors != VMDK_GRAIN_SECTORS ||
         hdr->gtes_per_gt != VMDK_GTES_PER_GT)
         return refuse(e, "is not of the usual grains", error);
-    if (vd_get_le64(e->sparse->raw + GD_SECTOR_BYTE) == VMDK_GD_AT_END)
+    if (vio_get_le64(e->sparse->raw + GD_SECTOR_BYTE) == VMDK_GD_AT_END)
         return refuse(e, "has its directory at the end", error);
     return true;
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "block/finding.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/descriptor/descriptor.h"
 #include "io/offload.h"
 
@@ -132,7 +132,7 @@ lint_header_numbers(VmdkLint *lint)
                 hdr->gtes_per_gt, VMDK_GTES_PER_GT);
     want_number(lint, "header-redundant", RAW_RGD,
                 "redundant directory at sector",
-                vd_get_le64(lint->raw + RAW_RGD), 0);
+                vio_get_le64(lint->raw + RAW_RGD), 0);
     want_number(lint, "header-unclean", 72, "unclean shutdown mark",
                 hdr->unclean, 0);
     want_number(lint, "header-algorithm", 77, "compression algorithm",
@@ -311,7 +311,7 @@ lint_co_footer(VmdkLint *lint, uint64_t at, GError **error)
     }
     if (!vd_node_co_pread(lint->file, at, footer, sizeof(footer), error))
         return false;
-    gd = vd_get_le64(footer + RAW_GD);
+    gd = vio_get_le64(footer + RAW_GD);
     if (gd != lint->directory)
         vmdk_lint_break(lint, "footer-directory", at + RAW_GD,
                         "directory at sector %" PRIu64
@@ -336,7 +336,7 @@ lint_marker_order(VmdkLint *lint, uint64_t at, uint32_t type)
         [VMDK_MARKER_GD] = PART_RECORDS,
         [VMDK_MARKER_FOOTER] = PART_DIRECTORY,
     };
-    bool at_end = vd_get_le64(lint->raw + RAW_GD) == VMDK_GD_AT_END;
+    bool at_end = vio_get_le64(lint->raw + RAW_GD) == VMDK_GD_AT_END;
 
     if (type == VMDK_MARKER_EOS) {
         if (at_end && lint->part != PART_FOOTER)
@@ -400,7 +400,7 @@ static void
 lint_directory(VmdkLint *lint, const uint8_t *gd, uint64_t first, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (vd_get_le32(gd + i * sizeof(uint32_t)) == 0) {
+        if (vio_get_le32(gd + i * sizeof(uint32_t)) == 0) {
             vmdk_lint_break(lint, "directory-complete",
                             lint->hdr.gd_sector * VMDK_SECTOR +
                                 (first + i) * sizeof(uint32_t),

@@ -11,7 +11,7 @@
 
 #include "block/rw.h"
 #include "formats/codec/codec.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/reader.h"
 #include "formats/vmdk/stream/repair.h"
 
@@ -133,8 +133,8 @@ rebuild_co_make_record(Rebuild *r, unsigned i, uint8_t *dst, size_t *len,
 
     if (job->used == job->grain_bytes && span <= vmdk_stream_record_bound() &&
         vmdk_record_has_zlib(job->src, job->src_len)) {
-        vd_put_le64(dst, off / VMDK_SECTOR);
-        vd_put_le32(dst + 8, (uint32_t) job->src_len);
+        vio_put_le64(dst, off / VMDK_SECTOR);
+        vio_put_le32(dst + 8, (uint32_t) job->src_len);
         memcpy(dst + HEAD_BYTES, job->src, job->src_len);
         memset(dst + used, 0, span - used);
         *len = span;

@@ -11,7 +11,7 @@
 
 #include "block/finding.h"
 #include "formats/codec/codec.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "formats/vmdk/stream/stream.h"
 
 #define RECORD_HEAD 12
@@ -59,13 +59,13 @@ vmdk_record_parse(const VmdkHeader *hdr, const uint8_t raw[VMDK_MARKER_HEAD],
         .head_bytes = (uint32_t) vmdk_record_head_bytes(hdr),
     };
     if (!(hdr->flags & VMDK_FLAG_MARKERS)) {
-        rec->data_bytes = vd_get_le32(raw);
+        rec->data_bytes = vio_get_le32(raw);
         return;
     }
-    rec->value = vd_get_le64(raw);
-    rec->data_bytes = vd_get_le32(raw + 8);
+    rec->value = vio_get_le64(raw);
+    rec->data_bytes = vio_get_le32(raw + 8);
     if (rec->data_bytes == 0)
-        rec->marker = vd_get_le32(raw + 12);
+        rec->marker = vio_get_le32(raw + 12);
 }
 
 uint64_t
@@ -153,8 +153,8 @@ vmdk_stream_encode(uint64_t off, const void *src, size_t len, int level,
     if (!ok)
         return false;
 
-    vd_put_le64(raw, off / VMDK_SECTOR);
-    vd_put_le32(raw + 8, (uint32_t) used);
+    vio_put_le64(raw, off / VMDK_SECTOR);
+    vio_put_le32(raw + 8, (uint32_t) used);
     total = round_to_sector(RECORD_HEAD + used);
     memset(raw + RECORD_HEAD + used, 0, total - RECORD_HEAD - used);
     *dst_len = total;
@@ -165,20 +165,20 @@ bool
 vmdk_stream_decode(const void *record, size_t len, void *dst, GError **error)
 {
     const uint8_t *raw = record;
-    uint32_t data_bytes = vd_get_le32(raw + 8);
+    uint32_t data_bytes = vio_get_le32(raw + 8);
     size_t used;
 
     g_assert(len >= RECORD_HEAD && data_bytes <= len - RECORD_HEAD);
     return vmdk_record_inflate(raw + RECORD_HEAD, data_bytes, dst,
                                WRITE_GRAIN_BYTES, &used, error) ||
            vd_prefix(error, "grain of sector %" G_GUINT64_FORMAT ": ",
-                     vd_get_le64(raw));
+                     vio_get_le64(raw));
 }
 
 void
 vmdk_marker_encode(uint8_t raw[VMDK_SECTOR], VmdkMarker type, uint64_t value)
 {
     memset(raw, 0, VMDK_SECTOR);
-    vd_put_le64(raw, value);
-    vd_put_le32(raw + 12, type);
+    vio_put_le64(raw, value);
+    vio_put_le32(raw + 12, type);
 }

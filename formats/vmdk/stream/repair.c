@@ -21,7 +21,7 @@
 #include "block/finding.h"
 #include "block/registry.h"
 #include "block/rw.h"
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 #include "io/offload.h"
 
 #define MAX_FINDINGS 1000
@@ -356,7 +356,7 @@ mend_co_footer(VmdkPatient *p, const Judgement *j, GError **error)
     if (rec.data_bytes != 0 || rec.marker != VMDK_MARKER_FOOTER ||
         memcmp(old + VMDK_SECTOR, "KDMV", 4) != 0)
         return true;
-    good_header(p, vd_get_le64(old + VMDK_SECTOR + RAW_GD), raw);
+    good_header(p, vio_get_le64(old + VMDK_SECTOR + RAW_GD), raw);
     return mend_co_sector(p, eos - VMDK_SECTOR, raw, error);
 }
 
@@ -367,7 +367,7 @@ mend_co_in_place(VmdkPatient *p, const Judgement *j, VdStreamRepair *result,
     uint8_t raw[VMDK_HEADER_BYTES];
 
     result->changed = true;
-    good_header(p, vd_get_le64(p->raw + RAW_GD), raw);
+    good_header(p, vio_get_le64(p->raw + RAW_GD), raw);
     return mend_co_end(p, j, error) &&
            (!j->text || mend_co_sector(p, j->text_at, j->text, error)) &&
            mend_co_footer(p, j, error) && mend_co_sector(p, 0, raw, error);

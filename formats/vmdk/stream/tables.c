@@ -10,7 +10,7 @@
  */
 #include "formats/vmdk/stream/tables.h"
 
-#include "formats/common/bytes.h"
+#include "io/bytes.h"
 
 #define GD_CHUNK_BYTES 65536
 
@@ -78,8 +78,8 @@ vmdk_stream_tables_set(VmdkStreamTables *tables, uint64_t off, uint64_t sector)
         tables->open.index = table_index(tables, off);
         tables->open.data = g_malloc0(vmdk_stream_table_bytes(tables));
     }
-    vd_put_le32(tables->open.data + entry * sizeof(uint32_t),
-                (uint32_t) sector);
+    vio_put_le32(tables->open.data + entry * sizeof(uint32_t),
+                 (uint32_t) sector);
 }
 
 void
@@ -180,7 +180,7 @@ vmdk_stream_tables_co_write_gd(VmdkStreamTables *tables, uint64_t sector,
 
         memset(chunk, 0, len);
         for (size_t i = 0; i < len && index < n; i += sizeof(uint32_t)) {
-            vd_put_le32(chunk + i, (uint32_t) gd_entry(tables, index, &next));
+            vio_put_le32(chunk + i, (uint32_t) gd_entry(tables, index, &next));
             index++;
         }
         if (!vd_node_co_pwrite(tables->file, sector * VMDK_SECTOR + done, chunk,
