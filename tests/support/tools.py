@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """tools - run vdisk-img and the programs it is compared with.
 
-Environment, set by tests/meson.build: VDISK_IMG, VDISK_IO, VDISK_SOURCE_ROOT.
+Environment, set by tests/meson.build: VDISK_IMG, VDISK_IO, VDISK_SOURCE_ROOT,
+VDISK_BUILD_ROOT.
 """
 import contextlib
 import ctypes
@@ -16,10 +17,12 @@ from tap import Skip
 SOURCE_ROOT = os.environ.get(
     "VDISK_SOURCE_ROOT",
     os.path.abspath(os.path.join(os.path.dirname(__file__), "../..")))
+BUILD_ROOT = os.environ.get("VDISK_BUILD_ROOT",
+                            os.path.join(SOURCE_ROOT, "build"))
 VDISK_IMG = os.environ.get(
-    "VDISK_IMG", os.path.join(SOURCE_ROOT, "build/tools/img/vdisk-img"))
+    "VDISK_IMG", os.path.join(BUILD_ROOT, "tools/img/vdisk-img"))
 VDISK_IO = os.environ.get(
-    "VDISK_IO", os.path.join(SOURCE_ROOT, "build/tools/io/vdisk-io"))
+    "VDISK_IO", os.path.join(BUILD_ROOT, "tools/io/vdisk-io"))
 LONG = os.environ.get("VDISK_TEST_LONG", "") not in ("", "0")
 
 # Sanitizers reserve terabytes of address space.
