@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "io/cancel.h"
 #include "io/loop.h"
 
 #include <sys/uio.h>
@@ -21,6 +22,8 @@ typedef enum VioOpCode {
     VIO_OP_POLL,
     VIO_OP_RECV,
     VIO_OP_SEND,
+    VIO_OP_RECVMSG,
+    VIO_OP_SENDMSG,
     VIO_OP_COUNT,
 } VioOpCode;
 
@@ -33,8 +36,8 @@ typedef struct VioOp {
     unsigned flags; /* RWF_*, MSG_*, O_*, AT_*, poll events, sync mode */
     unsigned arg;   /* number of iovecs, mode, statx mask */
     uint64_t off, len;
-    const void *data; /* iovecs, buffer, path */
-    void *out;
+    const void *data; /* iovecs, buffer, path, msghdr of SENDMSG */
+    void *out;        /* buffer, statx, msghdr of RECVMSG */
     int64_t result;
 } VioOp;
 
@@ -86,6 +89,10 @@ vio_op_complete(VioOp *op, int64_t result)
 
 /* Hand @op to the engine, which must take it, and wait for its end. */
 int64_t vio_op_co_submit(VioLoop *loop, VioOp *op);
+
+/* The same, ending early with -ECANCELED or -ETIMEDOUT when @cancel (may be
+ * NULL) fires.  -EINTR: cancelled by something else; once more. */
+int64_t vio_op_co_submit_until(VioLoop *loop, VioOp *op, VioCancel *cancel);
 
 /* Run @op by the best way: inline if nobody else could use the time, else the
  * engine, else a worker.  Not for sockets.  EINTR, EAGAIN are handled. */

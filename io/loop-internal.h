@@ -7,6 +7,7 @@
 #include "io/engine.h"
 #include "io/fiber.h"
 #include "io/inbox.h"
+#include "io/late.h"
 #include "io/pool.h"
 #include "io/runner.h"
 #include "io/stack.h"
@@ -53,7 +54,8 @@ struct VioLoop {
     VioCoList ready;
     VioDeferred *deferred, **deferred_tail;
     VioDeferred *deferred_spare; /* or NULL */
-    VioContext context;          /* of the runner, while a coroutine runs */
+    VioLate *late;
+    VioContext context; /* of the runner, while a coroutine runs */
     VioFiber fiber;
 
     VioCo *co_pool; /* last used is first out */

@@ -73,7 +73,8 @@ vio_loop_new(const VioLoopParams *params, VioLoop **out)
 void
 vio_loop_free(VioLoop *loop)
 {
-    g_assert(!loop->deferred && vio_inbox_is_empty(&loop->inbox));
+    g_assert(!loop->deferred && !loop->late);
+    g_assert(vio_inbox_is_empty(&loop->inbox));
     for (int i = 0; i < VIO_POOL_COUNT; i++)
         vio_pool_close(&loop->pools[i]);
     vio_co_pool_clear(loop);
@@ -121,7 +122,7 @@ vio_loop_start(VioLoop *loop)
 static bool
 loop_has_ready(const VioLoop *loop)
 {
-    return loop->ready.head || loop->deferred;
+    return loop->ready.head || loop->deferred || loop->late;
 }
 
 static bool
@@ -214,10 +215,10 @@ loop_run_deferred(VioLoop *loop)
 bool
 vio_loop_step(VioLoop *loop, int64_t wait_ns)
 {
-    bool did;
+    bool did = vio_late_run(loop);
 
     wait_ns = loop_prepare_wait(loop, wait_ns);
-    did = loop->engine->turn(loop, wait_ns);
+    did |= loop->engine->turn(loop, wait_ns);
     loop_wake_up(loop);
     loop->stats.turns++;
     did |= vio_timers_expire(&loop->timers) > 0;
@@ -272,6 +273,7 @@ vio_loop_try_run(VioLoop *loop, VioCoFunc fn, void *opaque)
     fn(opaque);
     (void) vio_co_run_ready(loop);
     (void) loop_run_deferred(loop);
+    (void) vio_late_run(loop);
     if (loop_has_ready(loop) || loop->engine->pending(loop))
         (void) loop_steps(loop);
     vio_runner_leave(loop, &frame);

@@ -33,8 +33,8 @@ socket_cancelled(VioWatch *watch)
     watch->loop->engine->cancel(watch->loop, wait->op);
 }
 
-static int64_t
-socket_co_submit(VioLoop *loop, VioOp *op, VioCancel *cancel)
+int64_t
+vio_op_co_submit_until(VioLoop *loop, VioOp *op, VioCancel *cancel)
 {
     SocketWait wait = {.op = op};
     int ret = vio_watch_add(&wait.watch, loop, cancel, socket_cancelled);
@@ -47,7 +47,7 @@ socket_co_submit(VioLoop *loop, VioOp *op, VioCancel *cancel)
     if (n != -ECANCELED)
         return n;
     ret = vio_cancel_check(cancel);
-    return ret != 0 ? ret : -EINTR; /* not by us: once more */
+    return ret != 0 ? ret : -EINTR;
 }
 
 int
@@ -61,7 +61,7 @@ vio_co_poll(VioLoop *loop, int fd, short events, VioCancel *cancel)
     int64_t ret;
 
     do
-        ret = socket_co_submit(loop, &op, cancel);
+        ret = vio_op_co_submit_until(loop, &op, cancel);
     while (ret == -EINTR || ret == -EAGAIN);
     return (int) ret;
 }
@@ -92,7 +92,7 @@ socket_co_transfer(VioLoop *loop, VioOp *op, VioCancel *cancel)
         ret = vio_cancel_check(cancel);
         if (ret != 0)
             return ret;
-        n = engine ? socket_co_submit(loop, op, cancel) : socket_now(op);
+        n = engine ? vio_op_co_submit_until(loop, op, cancel) : socket_now(op);
         if (n != -EAGAIN && n != -EINTR)
             return (ssize_t) n;
         /* Also after the ring: it does not wait for non-blocking sockets. */

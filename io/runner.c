@@ -187,6 +187,7 @@ vio_runner_enter(VioLoop *loop, VioRunFrame *frame, int64_t timeout_ns)
 void
 vio_runner_leave(VioLoop *loop, VioRunFrame *frame)
 {
+    (void) vio_late_run(loop); /* the next turn may be long in coming */
     frame_pop(frame);
     if (loop->fixed_runner) {
         loop->runner.sync = false;

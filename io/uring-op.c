@@ -75,6 +75,12 @@ vio_uring_prep(struct io_uring_sqe *sqe, VioOp *op)
     case VIO_OP_SEND:
         io_uring_prep_send(sqe, op->fd, op->data, op->len, (int) op->flags);
         break;
+    case VIO_OP_RECVMSG:
+        io_uring_prep_recvmsg(sqe, op->fd, op->out, op->flags);
+        break;
+    case VIO_OP_SENDMSG:
+        io_uring_prep_sendmsg(sqe, op->fd, op->data, op->flags);
+        break;
     case VIO_OP_COUNT:
         g_assert_not_reached();
     }
@@ -91,14 +97,16 @@ vio_uring_under_valgrind(void)
 void
 vio_uring_tell_valgrind(const VioOp *op, int result)
 {
-    const struct iovec *iov = op->data;
+    const struct msghdr *msg = op->out;
+    const struct iovec *iov =
+        op->code == VIO_OP_RECVMSG ? msg->msg_iov : op->data;
     size_t left = result > 0 ? (size_t) result : 0;
 
     if (op->code == VIO_OP_RECV)
         (void) VALGRIND_MAKE_MEM_DEFINED(op->out, left);
     if (op->code == VIO_OP_STATX && result == 0)
         (void) VALGRIND_MAKE_MEM_DEFINED(op->out, sizeof(struct statx));
-    if (op->code != VIO_OP_READV)
+    if (op->code != VIO_OP_READV && op->code != VIO_OP_RECVMSG)
         return;
     for (; left > 0; iov++) {
         size_t n = MIN(left, iov->iov_len);

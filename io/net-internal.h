@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* io/net-internal.h - addresses as the kernel has them. */
+#pragma once
+
+#include "io/net.h"
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+/* An address that is no TCP address.  0, or -errno and *@why. */
+int vio_net_sockaddr(const VioNetAddress *addr, struct sockaddr_storage *sa,
+                     socklen_t *len, char **why);
+
+/* For messages, to be freed. */
+char *vio_net_sockaddr_name(const struct sockaddr *sa, socklen_t len);
+
+/* What getaddrinfo() answered, in words, to be freed. */
+char *vio_net_lookup_why(const VioNetAddress *addr, int code);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-io-stream-stop.c - streams that stand still, are aborted,
+ * cancelled, freed. */
+#include "tests/unit/io-ends.h"
+
+#include <errno.h>
+
+#define STREAM_TEST_PIECES 128u /* more than go down in one call */
+
+/* -- a peer that does not read -------------------------------------------- */
+
+static void
+pressure_sender(void *opaque)
+{
+    Ends *e = opaque;
+    g_autofree uint8_t *data = io_ends_pattern(0, 1000);
+
+    for (unsigned i = 0; i < 4000; i++) {
+        g_assert_cmpint(vio_stream_co_send(e->a, data, 1000, NULL, NULL), ==,
+                        0);
+        e->result++;
+    }
+    e->running--;
+}
+
+static void
+pressure_main(void *opaque)
+{
+    Ends *e = opaque;
+    uint8_t buf[1000];
+    int before;
+
+    e->running = 1;
+    vio_co_start(e->loop, pressure_sender, e);
+    do { /* until it stands still */
+        before = e->result;
+        g_assert_cmpint(vio_co_sleep(e->loop, 5 * MS, NULL), ==, 0);
+    } while (e->result == 0 || e->result != before);
+    g_assert_cmpint(e->result, <, 4000);
+    for (unsigned i = 0; i < 4000; i++) {
+        g_assert_cmpint(vio_stream_co_read(e->b, buf, 1000, NULL), ==, 0);
+        io_test_assert_pattern(buf, 0, 1000);
+    }
+    io_ends_co_close(e);
+}
+
+static void
+test_back_pressure(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, pressure_main);
+}
+
+/* -- abort ---------------------------------------------------------------- */
+
+static void
+abort_reader(void *opaque)
+{
+    Ends *e = opaque;
+    const void *bytes;
+    size_t have;
+
+    g_assert_cmpint(vio_stream_co_peek(e->a, 1, &bytes, &have, NULL), ==,
+                    -ESHUTDOWN);
+    e->running--;
+}
+
+static void
+abort_writer(void *opaque)
+{
+    Ends *e = opaque;
+    size_t len = 4 << 20;
+    g_autofree uint8_t *data = g_malloc0(len);
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, data, len);
+
+    g_assert_cmpint(vio_stream_co_send(e->a, "h", 1, &vec, NULL), ==,
+                    -ESHUTDOWN);
+    e->running--;
+}
+
+static void
+abort_flusher(void *opaque)
+{
+    Ends *e = opaque;
+
+    g_assert_cmpint(vio_stream_co_flush(e->a, NULL), ==, -ESHUTDOWN);
+    e->running--;
+}
+
+static void
+abort_main(void *opaque)
+{
+    Ends *e = opaque;
+
+    e->running = 4;
+    vio_co_start(e->loop, abort_reader, e);
+    vio_co_start(e->loop, abort_writer, e);
+    vio_co_start(e->loop, abort_writer, e);
+    vio_co_start(e->loop, abort_flusher, e);
+    g_assert_cmpint(vio_co_sleep(e->loop, 5 * MS, NULL), ==, 0);
+    g_assert_cmpuint(e->running, ==, 4);
+    vio_stream_abort(e->a);
+    vio_stream_abort(e->a);
+    g_assert_cmpint(vio_stream_co_send(e->a, "x", 1, NULL, NULL), ==,
+                    -ESHUTDOWN);
+    g_assert_cmpint(vio_stream_co_skip(e->a, 1, NULL), ==, -ESHUTDOWN);
+    io_ends_co_close(e);
+}
+
+static void
+test_abort_wakes_everybody(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, abort_main);
+}
+
+/* Freed while the kernel is still at it: the pump cleans up. */
+static void
+free_early_main(void *opaque)
+{
+    Ends *e = opaque;
+    g_autofree uint8_t *data = g_malloc0(10000);
+
+    for (unsigned i = 0; i < 50; i++) {
+        if (vio_stream_co_send(e->a, data, 1000, NULL, NULL) != 0)
+            break;
+        vio_co_reschedule();
+    }
+    vio_stream_free(g_steal_pointer(&e->a));
+    g_assert_cmpint(vio_co_sleep(e->loop, MS, NULL), ==, 0);
+    io_ends_co_close(e);
+}
+
+static void
+test_free_with_bytes_waiting(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, free_early_main);
+}
+
+/* Never flushed, never turned again: nothing is left in the loop. */
+static void
+test_free_outside_of_the_loop(IoFixture *f, gconstpointer engine)
+{
+    Ends e = {.f = f, .loop = f->loop};
+
+    io_ends_open_sockets(&e);
+    vio_stream_free(e.a);
+    vio_stream_free(e.b);
+}
+
+/* -- cancelling ----------------------------------------------------------- */
+
+static void
+cancel_read_main(void *opaque)
+{
+    Ends *e = opaque;
+    const void *bytes;
+    size_t have;
+    char buf[4];
+
+    io_ends_co_send(e->a, "ab");
+    io_ends_cancel_after(e, 3 * MS);
+    g_assert_cmpint(vio_stream_co_peek(e->b, 4, &bytes, &have, e->cancel), ==,
+                    -ETIMEDOUT);
+    g_assert_cmpint(vio_stream_co_peek(e->b, 1, &bytes, &have, e->cancel), ==,
+                    -ETIMEDOUT);
+    io_ends_co_send(e->a, "cd");
+    io_ends_co_expect(e->b, "abcd"); /* nothing was lost */
+    io_ends_cancel_after(e, 3 * MS);
+    g_assert_cmpint(vio_stream_co_read(e->b, buf, 4, e->cancel), ==,
+                    -ETIMEDOUT);
+    io_ends_co_send(e->a, "efgh");
+    io_ends_co_expect(e->b, "efgh"); /* it had not begun */
+    io_ends_co_send(e->a, "ij");
+    io_ends_cancel_after(e, 3 * MS);
+    g_assert_cmpint(vio_stream_co_read(e->b, buf, 4, e->cancel), ==,
+                    -ETIMEDOUT);
+    io_ends_co_send(e->a, "klmn");
+    g_assert_cmpint(vio_stream_co_read(e->b, buf, 4, NULL), ==, -ETIMEDOUT);
+    io_ends_co_close(e);
+}
+
+static void
+test_cancel_reading(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, cancel_read_main);
+}
+
+static void
+cancel_write_main(void *opaque)
+{
+    Ends *e = opaque;
+    size_t len = 8 << 20;
+    g_autofree uint8_t *data = g_malloc0(len);
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, data, len);
+
+    io_ends_cancel_after(e, 3 * MS);
+    g_assert_cmpint(vio_stream_co_send(e->a, "h", 1, &vec, e->cancel), ==,
+                    -ETIMEDOUT);
+    g_assert_cmpint(vio_stream_co_send(e->a, "x", 1, NULL, NULL), ==,
+                    -ETIMEDOUT); /* half a message is out */
+    g_assert_cmpint(vio_stream_co_flush(e->a, NULL), ==, -ETIMEDOUT);
+    io_ends_co_close(e);
+}
+
+static void
+test_cancel_in_the_middle_of_a_message(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, cancel_write_main);
+}
+
+static void
+cancel_waiting_first(void *opaque)
+{
+    Ends *e = opaque;
+    size_t len = 4 << 20;
+    g_autofree uint8_t *data = io_ends_pattern(0, len);
+    struct iovec iov[STREAM_TEST_PIECES];
+    VioVec vec;
+
+    for (unsigned i = 0; i < STREAM_TEST_PIECES; i++)
+        iov[i] = (struct iovec){data + i * (len / STREAM_TEST_PIECES),
+                                len / STREAM_TEST_PIECES};
+    vec = vio_vec_from_iov(iov, STREAM_TEST_PIECES);
+    g_assert_cmpint(vio_stream_co_send(e->a, NULL, 0, &vec, NULL), ==, 0);
+    e->running--;
+}
+
+/* What has not begun to leave is taken back whole. */
+static void
+cancel_waiting_main(void *opaque)
+{
+    Ends *e = opaque;
+    size_t len = 4 << 20;
+    g_autofree uint8_t *data = g_malloc0(len);
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, data, len);
+
+    e->running = 1;
+    vio_co_start(e->loop, cancel_waiting_first, e);
+    vio_co_reschedule();
+    io_ends_cancel_after(e, 5 * MS);
+    g_assert_cmpint(vio_stream_co_send(e->a, "bad", 3, &vec, e->cancel), ==,
+                    -ETIMEDOUT);
+    io_ends_cancel_after(e, 5 * MS);
+    g_assert_cmpint(vio_stream_co_flush(e->a, e->cancel), ==, -ETIMEDOUT);
+    io_ends_co_send(e->a, "good");
+    g_assert_cmpint(vio_stream_co_read(e->b, data, len, NULL), ==, 0);
+    io_test_assert_pattern(data, 0, len);
+    io_ends_co_expect(e->b, "good");
+    io_ends_co_close(e);
+}
+
+static void
+test_cancel_before_it_begins(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, cancel_waiting_main);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    io_test_add("stream/back-pressure", test_back_pressure);
+    io_test_add("stream/abort-wakes-everybody", test_abort_wakes_everybody);
+    io_test_add("stream/free-with-bytes-waiting", test_free_with_bytes_waiting);
+    io_test_add("stream/free-outside-of-the-loop",
+                test_free_outside_of_the_loop);
+    io_test_add("stream/cancel-reading", test_cancel_reading);
+    io_test_add("stream/cancel-in-the-middle-of-a-message",
+                test_cancel_in_the_middle_of_a_message);
+    io_test_add("stream/cancel-before-it-begins", test_cancel_before_it_begins);
+    return g_test_run();
+}
