@@ -23,6 +23,7 @@ struct VioCancel {
     int fired;
     uint64_t deadline_ns;
     CancelTarget *targets;
+    VioCancel *parent; /* what stops that stops this, too; NULL = none */
 };
 
 VioCancel *
@@ -31,6 +32,15 @@ vio_cancel_new(void)
     VioCancel *cancel = g_new0(VioCancel, 1);
 
     cancel->refs = 1;
+    return cancel;
+}
+
+VioCancel *
+vio_cancel_new_child(VioCancel *parent)
+{
+    VioCancel *cancel = vio_cancel_new();
+
+    cancel->parent = parent ? vio_cancel_ref(parent) : NULL;
     return cancel;
 }
 
@@ -56,6 +66,8 @@ vio_cancel_unref(VioCancel *cancel)
         g_free(target);
         target = next;
     }
+    if (cancel->parent)
+        vio_cancel_unref(cancel->parent);
     g_free(cancel);
 }
 
@@ -94,7 +106,9 @@ vio_cancel_check(const VioCancel *cancel)
     if (__atomic_load_n(&cancel->fired, __ATOMIC_SEQ_CST))
         return -ECANCELED;
     deadline = __atomic_load_n(&cancel->deadline_ns, __ATOMIC_SEQ_CST);
-    return deadline && vio_now_ns() >= deadline ? -ETIMEDOUT : 0;
+    if (deadline && vio_now_ns() >= deadline)
+        return -ETIMEDOUT;
+    return vio_cancel_check(cancel->parent);
 }
 
 static void
@@ -103,6 +117,8 @@ cancel_add_target(VioCancel *cancel, VioWaker *waker)
     CancelTarget *head = __atomic_load_n(&cancel->targets, __ATOMIC_ACQUIRE);
     CancelTarget *target;
 
+    if (cancel->parent)
+        cancel_add_target(cancel->parent, waker);
     /* Only this loop's runner adds this waker: it cannot appear meanwhile. */
     for (target = head; target; target = target->next)
         if (target->waker == waker)
@@ -115,11 +131,25 @@ cancel_add_target(VioCancel *cancel, VioWaker *waker)
                                         __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 }
 
+/* The earliest of its own and those above it; 0 = never. */
+static uint64_t
+cancel_deadline(const VioCancel *cancel)
+{
+    uint64_t first = 0;
+
+    for (; cancel; cancel = cancel->parent) {
+        uint64_t at = __atomic_load_n(&cancel->deadline_ns, __ATOMIC_SEQ_CST);
+
+        if (at && (!first || at < first))
+            first = at;
+    }
+    return first;
+}
+
 static void
 watch_arm_deadline(VioWatch *watch)
 {
-    uint64_t at =
-        __atomic_load_n(&watch->cancel->deadline_ns, __ATOMIC_SEQ_CST);
+    uint64_t at = cancel_deadline(watch->cancel);
 
     vio_timer_stop(&watch->loop->timers, &watch->timer);
     if (at)

@@ -14,6 +14,9 @@
 typedef struct VioCancel VioCancel;
 
 VioCancel *vio_cancel_new(void);
+/* One of its own that also stops when @parent (NULL = none) does: a deadline
+ * for a part of what can be cancelled as a whole. */
+VioCancel *vio_cancel_new_child(VioCancel *parent);
 VioCancel *vio_cancel_ref(VioCancel *cancel);
 void vio_cancel_unref(VioCancel *cancel);
 
