@@ -22,6 +22,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_zero_driver,
     &vd_memory_driver,
     &vd_fd_driver,
+    &vd_nbd_driver,
 
     /* filters */
     &vd_fault_driver,

@@ -11,6 +11,7 @@ extern const VdDriver vd_null_driver;
 extern const VdDriver vd_zero_driver;
 extern const VdDriver vd_memory_driver;
 extern const VdDriver vd_fd_driver;
+extern const VdDriver vd_nbd_driver;
 
 /* Filters. */
 extern const VdDriver vd_readonly_driver;

@@ -11,14 +11,23 @@
 #include "tests/support/co-test.h"
 
 static const VdDriver *const test_drivers[] = {
-    &vd_file_driver,     &vd_null_driver,
-    &vd_zero_driver,     &vd_memory_driver,
-    &vd_readonly_driver, &vd_throttle_driver,
-    &vd_log_driver,      &vd_fault_driver,
-    &vd_blkdebug_driver, &vd_vmdk_driver,
-    &vd_vdi_driver,      &vd_vhd_driver,
-    &vd_vhdx_driver,     &vd_qcow2_driver,
-    &vd_raw_driver,      NULL,
+    &vd_file_driver,
+    &vd_null_driver,
+    &vd_zero_driver,
+    &vd_memory_driver,
+    &vd_readonly_driver,
+    &vd_throttle_driver,
+    &vd_log_driver,
+    &vd_fault_driver,
+    &vd_blkdebug_driver,
+    &vd_nbd_driver,
+    &vd_vmdk_driver,
+    &vd_vdi_driver,
+    &vd_vhd_driver,
+    &vd_vhdx_driver,
+    &vd_qcow2_driver,
+    &vd_raw_driver,
+    NULL,
 };
 
 void

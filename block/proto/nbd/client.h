@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/nbd/client.h - an opened export: its connections and what is
+ * known about it.
+ *
+ *   pool.c      which connection a request takes; more of them under load
+ *   reconnect.c connecting, losing, trying again
+ *   request.c   reads, writes, zeroes, trim, flush
+ *   status.c    where the export has holes
+ *   nbd.c       the driver
+ */
+#pragma once
+
+#include "block/proto/nbd/conn.h"
+
+/* What block status has told: [off, end) is described by @extents. */
+typedef struct NbdStatusCache {
+    uint64_t off, end;
+    GArray *extents; /* of NbdStretch, ascending and seamless */
+    uint64_t ask;    /* bytes that the next question is about */
+    uint64_t changes;
+} NbdStatusCache;
+
+typedef struct NbdClient {
+    VdNode *node;
+    NbdTarget *target;
+    NbdExport export; /* as it was when it was opened */
+    NbdConn *conns[NBD_MAX_CONNECTIONS];
+    unsigned n_conns; /* the first of them are there */
+
+    bool growing, no_growth;
+    VioCancel *grow_cancel;
+    VioCoQueue grown;
+
+    bool connecting;
+    VioCoQueue connected;
+    uint64_t wait_until; /* requests are held so long: vio_now_ns() */
+    uint64_t retry_at;   /* not to be tried again before */
+    uint64_t backoff_s;
+    GError *failure; /* of the last attempt */
+    bool quit;       /* there will be no other one */
+
+    uint64_t acked, flushed; /* count changes */
+    bool losses; /* a server that had acknowledged changes may have lost them */
+    bool no_flush_told;
+
+    VioRangeLock *changes; /* overlapping ones wait for each other */
+    uint64_t longest_zeroes, longest_trim;
+    bool no_status;
+    NbdStatusCache status;
+} NbdClient;
+
+/* -- pool.c ---------------------------------------------------------------- */
+
+/* Do @job, on another connection if one is lost and that makes sense.  False:
+ * nobody knows what came of it; else look at job->error. */
+bool nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error);
+void nbd_client_co_end_growth(NbdClient *client);
+
+/* -- reconnect.c ----------------------------------------------------------- */
+
+/* The first connection; waits for the server as long as the options say. */
+bool nbd_client_co_connect_first(NbdClient *client, GError **error);
+/* There is a connection: at once, or as soon as there is one again. */
+bool nbd_client_co_need_connection(NbdClient *client, GError **error);
+/* @conn, which is broken, is not used any more; closes it. */
+void nbd_client_co_drop(NbdClient *client, NbdConn *conn);
+/* Would another connection show the same disk? */
+bool nbd_export_is_same(const NbdExport *old, const NbdExport *fresh,
+                        bool writable);
+
+/* -- request.c ------------------------------------------------------------- */
+
+bool nbd_co_preadv(VdNode *node, uint64_t off, const VioVec *dst,
+                   GError **error);
+bool nbd_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                    VdReqFlags flags, GError **error);
+bool nbd_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                         VdReqFlags flags, GError **error);
+bool nbd_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error);
+bool nbd_co_flush(VdNode *node, GError **error);
+
+/* -- status.c -------------------------------------------------------------- */
+
+bool nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
+                VdRun *run, GError **error);
+/* Bytes are going to be, or have been, changed. */
+void nbd_status_changed(NbdClient *client, uint64_t off, uint64_t len);
+void nbd_status_clear(NbdStatusCache *cache);

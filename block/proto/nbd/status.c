@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/nbd/status.c - where the export has holes.
+ *
+ * Questions are long and all of the answer is kept, what lies behind the range
+ * asked for included: a round trip for thousands of extents, not for one.
+ * What is in the way of an own change is forgotten.
+ *
+ * Concurrency: an answer that a change overtook is used for the request that
+ * asked, and not kept.
+ */
+#include "block/proto/nbd/client.h"
+
+#include <string.h>
+
+#define FIRST_ASK (UINT64_C(64) << 20)
+/* More makes nbdkit before 1.44 stumble. */
+#define LONGEST_ASK (UINT64_C(1) << 31)
+
+typedef struct NbdStretch {
+    uint64_t end;
+    bool hole, zero;
+} NbdStretch;
+
+void
+nbd_status_clear(NbdStatusCache *cache)
+{
+    if (cache->extents)
+        g_array_unref(cache->extents);
+    *cache = (NbdStatusCache){0};
+}
+
+void
+nbd_status_changed(NbdClient *client, uint64_t off, uint64_t len)
+{
+    NbdStatusCache *cache = &client->status;
+
+    cache->changes++;
+    if (off >= cache->end || off + len <= cache->off)
+        return;
+    cache->end = MAX(off, cache->off);
+    cache->ask = FIRST_ASK;
+}
+
+/* -- keeping answers ------------------------------------------------------- */
+
+static void
+append(GArray *stretches, uint64_t end, uint64_t status)
+{
+    NbdStretch next = {
+        .end = end,
+        .hole = status & NBD_STATE_HOLE,
+        .zero = status & NBD_STATE_ZERO,
+    };
+
+    if (stretches->len > 0) {
+        NbdStretch *last =
+            &g_array_index(stretches, NbdStretch, stretches->len - 1);
+
+        if (last->hole == next.hole && last->zero == next.zero) {
+            last->end = end;
+            return;
+        }
+    }
+    g_array_append_val(stretches, next);
+}
+
+static void
+keep(NbdStatusCache *cache, uint64_t off, GArray *extents)
+{
+    g_autoptr(GArray) stretches = g_array_new(FALSE, FALSE, sizeof(NbdStretch));
+    uint64_t at = off;
+
+    for (guint i = 0; i < extents->len; i++) {
+        const NbdExtent *extent = &g_array_index(extents, NbdExtent, i);
+
+        at += extent->len;
+        append(stretches, at, extent->status);
+    }
+    g_clear_pointer(&cache->extents, g_array_unref);
+    cache->extents = g_steal_pointer(&stretches);
+    cache->off = off;
+    cache->end = at;
+}
+
+/* -- asking ---------------------------------------------------------------- */
+
+/* What it says about @off; *@known is false if it says nothing. */
+static bool
+status_co_ask(NbdClient *client, uint64_t off, uint64_t len, GArray *extents,
+              bool *known, GError **error)
+{
+    NbdJob job = {
+        .command = NBD_CMD_BLOCK_STATUS,
+        .off = off,
+        .len = len,
+        .extents = extents,
+    };
+    bool ok = nbd_client_co_run(client, &job, error);
+
+    *known = ok && !job.error && extents->len > 0;
+    nbd_job_clear(&job);
+    return ok;
+}
+
+/* A server may find a question too long.  One that does not answer at all
+ * is not asked again: all is data then. */
+static bool
+status_co_ask_shorter(NbdClient *client, uint64_t off, uint64_t len,
+                      GArray *extents, bool *known, GError **error)
+{
+    uint64_t shortest = client->export.max_payload;
+
+    for (;;) {
+        if (!status_co_ask(client, off, len, extents, known, error))
+            return false;
+        if (*known || len <= shortest)
+            break;
+        len = MAX(len / 2 / NBD_MAX_MIN_BLOCK * NBD_MAX_MIN_BLOCK, shortest);
+    }
+    client->no_status = !*known;
+    return true;
+}
+
+static bool
+status_co_fill(NbdClient *client, uint64_t off, NbdStatusCache *fresh,
+               bool *known, GError **error)
+{
+    g_autoptr(GArray) extents = g_array_new(FALSE, FALSE, sizeof(NbdExtent));
+    NbdStatusCache *cache = &client->status;
+    uint64_t len = MIN(MAX(cache->ask, FIRST_ASK), client->export.size - off);
+
+    cache->ask = MIN(MAX(cache->ask, FIRST_ASK) * 2, LONGEST_ASK);
+    if (!status_co_ask_shorter(client, off, len, extents, known, error))
+        return false;
+    if (*known)
+        keep(fresh, off, extents);
+    return true;
+}
+
+/* -- the map --------------------------------------------------------------- */
+
+/* The stretch that holds @off, which is inside. */
+static NbdStretch
+look_up(const NbdStatusCache *cache, uint64_t off)
+{
+    guint low = 0, high = cache->extents->len - 1;
+    NbdStretch found;
+
+    while (low < high) {
+        guint middle = (low + high) / 2;
+
+        if (g_array_index(cache->extents, NbdStretch, middle).end <= off)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    found = g_array_index(cache->extents, NbdStretch, low);
+    found.end = MIN(found.end, cache->end);
+    return found;
+}
+
+static bool
+holds(const NbdStatusCache *cache, uint64_t off)
+{
+    return off >= cache->off && off < cache->end;
+}
+
+/* Runs are whole blocks: one that is zero in part only is data. */
+static void
+set_run(const NbdClient *client, uint64_t off, uint64_t end, NbdStretch found,
+        VdRun *run)
+{
+    uint64_t align = client->export.min_block;
+
+    found.end = MIN(found.end, end);
+    if (found.zero)
+        found.end -= found.end < end ? found.end % align : 0;
+    else
+        found.end += (align - found.end % align) % align;
+    if (found.end <= off)
+        found = (NbdStretch){.end = off + align};
+    run->len = MIN(found.end, end) - off;
+    if (!found.zero)
+        return;
+    run->kind = VD_RUN_ZERO;
+    run->allocated = !found.hole;
+}
+
+bool
+nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
+           GError **error)
+{
+    NbdClient *client = vd_node_state(node);
+    NbdStatusCache *cache = &client->status, fresh = {0};
+    uint64_t changes = cache->changes;
+    bool known = false;
+
+    *run = (VdRun){.kind = VD_RUN_DATA, .len = len, .child_off = off};
+    if (!(want & VD_WANT_ZERO) || !client->export.has_allocation ||
+        client->no_status || off + len > client->export.size)
+        return true;
+    if (holds(cache, off)) {
+        set_run(client, off, off + len, look_up(cache, off), run);
+        return true;
+    }
+    if (!status_co_fill(client, off, &fresh, &known, error))
+        return false;
+    if (known)
+        set_run(client, off, off + len, look_up(&fresh, off), run);
+    if (known && changes == cache->changes) {
+        fresh.ask = cache->ask;
+        fresh.changes = cache->changes;
+        nbd_status_clear(cache);
+        *cache = fresh;
+    } else {
+        nbd_status_clear(&fresh);
+    }
+    return true;
+}

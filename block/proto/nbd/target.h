@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/nbd/target.h - which server and export, and how to reach it. */
+#pragma once
+
+#include "block/options.h"
+#include "io/net.h"
+
+#define NBD_MAX_CONNECTIONS 16u
+
+typedef struct NbdTarget {
+    VioNetAddress address;
+    char *export; /* "" = the default one */
+    bool tls;
+    char *tls_certificates; /* directory; NULL = the defaults */
+    char *tls_psk_file;     /* NULL = certificates */
+    char *tls_psk_user;     /* NULL = the default */
+    char *tls_hostname;     /* to be verified; NULL = that of the address */
+    bool tls_verify_peer;
+    char *context;            /* one more to be selected; NULL = none */
+    uint64_t reconnect_delay; /* seconds that requests wait for a connection */
+    uint64_t open_timeout;    /* seconds that opening does */
+    uint64_t handshake_timeout;
+    uint64_t connections; /* at most */
+    char *name;           /* canonical, for messages */
+} NbdTarget;
+
+/* uri.c: turn a name into options.  What is unknown is refused. */
+bool nbd_parse_name(const char *name, VdOptions *opts, GError **error);
+
+/* Take the options; NULL with @error set. */
+NbdTarget *nbd_target_new(VdOptions *opts, GError **error);
+void nbd_target_free(NbdTarget *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NbdTarget, nbd_target_free)
