@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api/nbd/client.c - one client from its greeting to its end.
+ *
+ * Concurrency: a coroutine of its own, which reads; those of its requests end
+ * before it does.
+ */
+#include "api/nbd/server.h"
+
+#include "io/op.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* For the last bytes to go out. */
+#define CLIENT_END_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+
+/* What happens meanwhile is nobody's business any more. */
+static void
+client_co_end(NbdClient *client)
+{
+    g_autoptr(VioCancel) patience = vio_cancel_new();
+
+    while (client->in_flight > 0)
+        vio_co_queue_wait(&client->less);
+    vio_cancel_set_deadline(patience, vio_now_ns() + CLIENT_END_NS);
+    (void) vio_stream_co_end(client->stream, patience);
+    vio_stream_co_close(client->stream);
+}
+
+static void
+client_free(NbdClient *client)
+{
+    VdNbdServer *server = client->server;
+    bool chosen = client->export != NULL;
+
+    g_queue_unlink(&server->clients, &client->link);
+    g_array_unref(client->contexts);
+    vio_cancel_unref(client->cancel);
+    g_free(client);
+    server->stats.clients--;
+    vio_co_queue_wake_all(&server->changed);
+    vd_nbd_server_client_left(server, chosen);
+}
+
+/* Coroutine entry. */
+static void
+client_co_run(void *opaque)
+{
+    NbdClient *client = opaque;
+    VdNbdServer *server = client->server;
+    uint64_t patience = (uint64_t) server->params.handshake_ms * 1000 * 1000;
+
+    vio_cancel_set_deadline(client->cancel, vio_now_ns() + patience);
+    if (vd_nbd_handshake_co_run(client)) {
+        vio_cancel_set_deadline(client->cancel, 0);
+        client->gone = !vd_nbd_requests_co_run(client);
+    }
+    client_co_end(client);
+    client_free(client);
+}
+
+void
+vd_nbd_client_start(VdNbdServer *server, int in_fd, int out_fd)
+{
+    NbdClient *client = g_new0(NbdClient, 1);
+
+    client->server = server;
+    client->stream = vio_stream_new(server->loop, in_fd, out_fd);
+    client->cancel = vio_cancel_new();
+    client->contexts = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    client->link.data = client;
+    g_queue_push_tail_link(&server->clients, &client->link);
+    server->stats.clients++;
+    server->stats.accepted++;
+    vio_co_start(server->loop, client_co_run, client);
+}
