@@ -108,10 +108,13 @@ opts_print_table(const CmdOption *options)
 void
 opts_print_help(const Command *command, bool all)
 {
+    const char *blank = command->name ? " " : "";
+    const char *name = command->name ? command->name : "";
+
     if (command->example)
-        printf("Example: %s %s %s\n", out_program(), command->name,
+        printf("Example: %s%s%s %s\n", out_program(), blank, name,
                command->example);
-    printf("Usage:   %s %s [options] %s\n%s\n\n", out_program(), command->name,
+    printf("Usage:   %s%s%s [options] %s\n%s\n\n", out_program(), blank, name,
            command->operands, command->summary);
     for (const CmdOption *o = command->options; o->code; o++)
         if (all || !o->rare)

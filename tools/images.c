@@ -25,13 +25,14 @@ warning_take(const char *message, void *opaque)
 }
 
 static VdContext *
-context_new(const CommonOptions *common, bool fixed_thread)
+context_new(const CommonOptions *common, bool fixed_thread, uint64_t buffers)
 {
     g_autoptr(GError) error = NULL;
     VdContextParams params = {
         .engine = common->engine,
         .fixed_thread = fixed_thread,
         .workers = common->workers,
+        .buffer_limit = buffers,
         .warn = warning_take,
         .warn_opaque = (void *) common,
         .allow_paths = (const char *const *) common->allow_paths->pdata,
@@ -48,13 +49,19 @@ context_new(const CommonOptions *common, bool fixed_thread)
 VdContext *
 image_context_new(const CommonOptions *common)
 {
-    return context_new(common, true);
+    return context_new(common, true, 0);
+}
+
+VdContext *
+image_context_new_sized(const CommonOptions *common, uint64_t buffers)
+{
+    return context_new(common, true, buffers);
 }
 
 VdContext *
 image_context_new_shared(const CommonOptions *common)
 {
-    return context_new(common, false);
+    return context_new(common, false, 0);
 }
 
 ImageSpec

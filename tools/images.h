@@ -14,6 +14,9 @@ typedef struct ImageSpec {
 /* A context by the common options, which must outlive it; NULL after a
  * message. */
 VdContext *image_context_new(const CommonOptions *common);
+/* The same with @buffers bytes for I/O buffers. */
+VdContext *image_context_new_sized(const CommonOptions *common,
+                                   uint64_t buffers);
 /* The same for use from any thread, not from this one alone. */
 VdContext *image_context_new_shared(const CommonOptions *common);
 

@@ -107,8 +107,10 @@ usage_print(const OptParser *parser, bool hint, const char *fmt, va_list ap)
     g_autofree char *text = g_strdup_vprintf(fmt, ap);
 
     out_error("%s", text);
-    if (hint)
+    if (hint && parser->command->name)
         out_try_help();
+    else if (hint)
+        out_hint("Try '%s --help' for more info", out_program());
     return parser->command->usage_status;
 }
 
@@ -278,6 +280,16 @@ take_help(OptParser *parser, const char *arg)
     return stop(parser, 0);
 }
 
+/* -p is the port of a server. */
+static bool
+letter_means(const OptParser *parser, int letter, const char *name)
+{
+    for (const CmdOption *o = parser->command->options; o->code; o++)
+        if (o->code == letter)
+            return o->name && !strcmp(o->name, name);
+    return false;
+}
+
 /* OPTS_END: the option was one of all commands and is dealt with. */
 static int
 common_take(OptParser *parser, int code)
@@ -295,7 +307,9 @@ common_take(OptParser *parser, int code)
         common->force_share = true;
         return OPTS_END;
     case 'p':
-        return take_progress(parser, optarg);
+        return letter_means(parser, code, "progress")
+                   ? take_progress(parser, optarg)
+                   : code;
     case 'i':
         return take_aio(parser, optarg);
     case 'h':

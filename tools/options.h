@@ -33,7 +33,7 @@ typedef enum CmdLongCode {
 } CmdLongCode;
 
 typedef struct Command {
-    const char *name;
+    const char *name;         /* NULL = the program is its only one */
     const char *summary;      /* half a line for the list of commands */
     const char *operands;     /* "FILE [SIZE]" */
     const char *example;      /* operands and options of a common use */

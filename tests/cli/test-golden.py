@@ -44,6 +44,7 @@ UNSTABLE = (
     (r"completed in [\d.]+ seconds", "completed in <time> seconds"),
     (r'("rate": )\d+', r"\1<rate>"),
     (r'("engine": ")\w+', r"\1<engine>"),
+    (r'\?socket=[^"]*', "?socket=<socket>"),
 )
 # What prints a script, not a result.
 NO_JSON = ("completion",)

@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from manual import Manual, help_options, same  # noqa: E402
+from manual import Manual, fits_screen, help_options, same  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed, vdisk_img, VDISK_IMG  # noqa: E402
 
@@ -28,14 +28,7 @@ def check_command(name):
 
 
 def check_screen(name):
-    """It fits a terminal of 24 lines and 80 columns, and begins with an
-    example of the command."""
-    lines = vdisk_img(name, "--help").splitlines()
-    if len(lines) > 23 or max(map(len, lines)) > 79:
-        raise Failed("%d lines, %d columns" %
-                     (len(lines), max(map(len, lines))))
-    if not lines[0].startswith("Example: vdisk-img %s " % name):
-        raise Failed(lines[0])
+    fits_screen(vdisk_img(name, "--help"), "vdisk-img %s " % name)
 
 
 def check_rare(name):

@@ -51,6 +51,7 @@ ROOMS = {
     "tools/img/bench": ("include/*", "tools/*"),
     "tools/img/map": ("include/*", "tools/*"),
     "tools/io": ("include/*", "tools/*"),
+    "tools/nbd": ("include/*", "tools/*"),
     "tools/vixsample": ("include/vixDiskLib.h",),
 }
 # Folders of drivers: one a file (and headers of the same name), one a folder.

@@ -9,6 +9,25 @@ SECTIONS = ("NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "OPTIONS",
             "EXIT STATUS", "SEE ALSO")
 
 
+def fits_screen(text, start):
+    """It fits a terminal of 24 lines and 80 columns, and begins with an
+    example."""
+    lines = text.splitlines()
+    if len(lines) > 23 or max(map(len, lines)) > 79:
+        raise Failed("%d lines, %d columns" %
+                     (len(lines), max(map(len, lines))))
+    if not lines[0].startswith("Example: " + start):
+        raise Failed(lines[0])
+
+
+def output(program, *args):
+    """What it prints on stdout, and it prints nothing else."""
+    result = run([program, *args])
+    if result.code or result.stderr:
+        raise Failed(str(result))
+    return result.stdout.decode()
+
+
 class Manual:
     def __init__(self, program):
         self.path = os.path.join(SOURCE_ROOT, "docs/man", program + ".pod")

@@ -31,6 +31,7 @@ const Command *const img_commands[] = {
     &cmd_repair,
     &cmd_resize,
     &cmd_rm,
+    &cmd_serve,
     &cmd_snapshot,
     &cmd_transports,
     NULL,

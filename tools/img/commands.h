@@ -28,6 +28,7 @@ extern const Command cmd_rename;
 extern const Command cmd_repair;
 extern const Command cmd_resize;
 extern const Command cmd_rm;
+extern const Command cmd_serve;
 extern const Command cmd_snapshot;
 extern const Command cmd_transports;
 
