@@ -147,11 +147,13 @@ request_co_filter(NbdJob *job, int *ret)
     if (len < 12 || (len - 8) % 4 != 0 || (len - 8) / 4 > REQUEST_FILTER_IDS) {
         *ret = len > REQUEST_SKIP_MAX
                    ? -EMSGSIZE
-                   : vio_stream_co_skip(client->stream, len, client->cancel);
+                   : vio_stream_co_skip(client->stream, len,
+                                        vd_nbd_client_reading(client));
         return (Refusal){NBD_EINVAL, "a payload of the wrong length"};
     }
     bytes = g_malloc(len);
-    *ret = vio_stream_co_read(client->stream, bytes, len, client->cancel);
+    *ret = vio_stream_co_read(client->stream, bytes, len,
+                              vd_nbd_client_reading(client));
     if (*ret < 0)
         return REQUEST_FINE;
     job->len = vio_get_be64(bytes);
@@ -167,14 +169,11 @@ request_co_refuse(NbdJob *job, bool skip, Refusal why)
     uint64_t len = skip ? job->req.len : 0;
     bool go_on = len <= REQUEST_SKIP_MAX;
 
-    /* While the server stops nobody waits for what has not come. */
-    if (go_on && len > 0) {
-        VioCancel *cancel =
-            len <= vio_stream_buffered(client->stream) ? NULL : client->cancel;
-        if (vio_stream_co_skip(client->stream, len, cancel) < 0) {
-            vd_nbd_job_free(job);
-            return false;
-        }
+    if (go_on && len > 0 &&
+        vio_stream_co_skip(client->stream, len, vd_nbd_client_reading(client)) <
+            0) {
+        vd_nbd_job_free(job);
+        return false;
     }
     go_on = vd_nbd_reply_co_error(job, why.error, why.text) && go_on;
     vd_nbd_job_free(job);
@@ -192,7 +191,8 @@ request_co_receive(NbdJob *job)
     job->buf = vio_co_buffer_get(client->server->loop, job->len);
     dst = vio_vec_from_buf(&iov, job->buf, job->len);
     vd_nbd_transfer_begin(client);
-    ret = vio_stream_co_readv(client->stream, &dst, client->cancel);
+    ret = vio_stream_co_readv(client->stream, &dst,
+                              vd_nbd_client_reading(client));
     vd_nbd_transfer_end(client);
     return ret == 0;
 }
@@ -270,25 +270,24 @@ request_co_handle(NbdClient *client, const NbdRequest *req)
     return request_co_start(job, payload);
 }
 
-/* 0, or why there is none: -ECANCELED if the server stops. */
+/* 0, or why there is none. */
 static int
 requests_co_next(NbdClient *client, NbdRequest *req)
 {
     size_t size = nbd_request_size(client->headers);
-    VioStream *stream = client->stream;
     const void *bytes;
     size_t available;
-    int ret =
-        vio_stream_co_peek(stream, size, &bytes, &available, client->cancel);
+    int ret;
 
-    /* The server stops: what has come is still answered. */
-    if (ret == -ECANCELED && vio_stream_buffered(stream) >= size)
-        ret = vio_stream_co_peek(stream, size, &bytes, &available, NULL);
+    do /* cancelled: the server stops, and what has come is still answered */
+        ret = vio_stream_co_peek(client->stream, size, &bytes, &available,
+                                 vd_nbd_client_reading(client));
+    while (ret == -ECANCELED);
     if (ret < 0)
         return ret;
     if (!nbd_get_request(client->headers, bytes, req))
         return -EBADMSG;
-    vio_stream_consume(stream, size);
+    vio_stream_consume(client->stream, size);
     return 0;
 }
 
@@ -304,5 +303,5 @@ vd_nbd_requests_co_run(NbdClient *client)
         if (!request_co_handle(client, &req))
             return false;
     }
-    return ret == -ECANCELED;
+    return ret == -ETIMEDOUT; /* the server stops */
 }

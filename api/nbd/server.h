@@ -88,6 +88,7 @@ typedef struct NbdClient {
     VdNbdServer *server;
     VioStream *stream;
     VioCancel *cancel; /* deadline of the handshake; the server stops */
+    VioCancel *quiet;  /* deadline for what comes after that */
     GList link;        /* in server->clients */
 
     /* What the handshake has settled. */
@@ -138,6 +139,9 @@ void vd_nbd_listener_free(NbdListener *listener);
 /* -- client.c ---------------------------------------------------------------
  */
 
+/* What a wait for the client is to heed: while the server stops, what has been
+ * sent already is still read, so that it can be answered. */
+VioCancel *vd_nbd_client_reading(NbdClient *client);
 /* Starts its coroutine; the server's list has it until its end. */
 void vd_nbd_client_start(VdNbdServer *server, int in_fd, int out_fd);
 
