@@ -26,6 +26,7 @@ typedef struct StreamNode {
     size_t head_len;
     VioVec rest;  /* not yet out, behind head */
     bool begun;   /* the kernel has or had some of it */
+    bool flush;   /* not done before all in front of it is with the kernel */
     bool goodbye; /* TLS: say that no more will come */
     StreamSender *sender;
 } StreamNode;
@@ -33,7 +34,9 @@ typedef struct StreamNode {
 struct VioStream {
     VioLoop *loop;
     VioPort in, out;
-    bool aborted, freed;
+    bool aborted, freed, handshaking;
+    VioTlsSession *tls;       /* in use; NULL: in clear */
+    VioTlsSession *tls_owned; /* also if its handshake is not over or failed */
     VioStreamStats stats;
 
     /* reading */
@@ -53,13 +56,28 @@ struct VioStream {
     VioCoQueue closing; /* who waits for the pump to end */
 };
 
-/* io/stream-read.c: up to @iov, waiting for the first byte.  A count, 0 at
- * the end of file, -errno. */
-ssize_t vio_stream_co_receive(VioStream *stream, struct iovec *iov, int niov,
-                              bool all, VioCancel *cancel);
+/* io/stream-read.c: what the port brings, waiting for the first byte.  A
+ * count, 0 at the end of file, -errno. */
+ssize_t vio_stream_co_raw_read(VioStream *stream, struct iovec *iov, int niov,
+                               bool all, VioCancel *cancel);
 
 /* io/stream-write.c */
 void vio_stream_tx_init(VioStream *stream);
 /* Writing fails with @err from now on; who waits is told. */
 void vio_stream_tx_fail(VioStream *stream, int err);
 void vio_stream_tx_clear(VioStream *stream);
+/* Send at the end of the turn. */
+void vio_stream_tx_kick(VioStream *stream);
+
+/* io/stream-tls.c: like vio_stream_co_raw_read(), deciphered. */
+ssize_t vio_stream_tls_co_read(VioStream *stream, const struct iovec *iov,
+                               int niov, VioCancel *cancel);
+/* True if no records wait to be sent, or there is no TLS. */
+bool vio_stream_tls_is_sent(const VioStream *stream);
+bool vio_stream_tls_has_room(const VioStream *stream);
+/* @len <= VIO_TLS_RECORD bytes become a record.  0 or -errno. */
+int vio_stream_tls_seal(VioStream *stream, const void *bytes, size_t len);
+void vio_stream_tls_goodbye(VioStream *stream);
+/* The records that wait, in one piece; returns the number of pieces. */
+int vio_stream_tls_records(VioStream *stream, struct iovec *iov, size_t *bytes);
+void vio_stream_tls_sent(VioStream *stream, size_t len);

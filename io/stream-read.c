@@ -31,8 +31,8 @@ iov_bytes(const struct iovec *iov, int niov)
 /* A try without waiting is worth it only if the last read did not show that
  * nothing was left. */
 ssize_t
-vio_stream_co_receive(VioStream *stream, struct iovec *iov, int niov, bool all,
-                      VioCancel *cancel)
+vio_stream_co_raw_read(VioStream *stream, struct iovec *iov, int niov, bool all,
+                       VioCancel *cancel)
 {
     ssize_t n = -EAGAIN;
 
@@ -49,6 +49,17 @@ vio_stream_co_receive(VioStream *stream, struct iovec *iov, int niov, bool all,
         stream->drained = (size_t) n < iov_bytes(iov, niov);
     }
     return n;
+}
+
+/* The first bytes of @iov, waiting for one.  A count, 0 at the end of file,
+ * -errno. */
+static ssize_t
+rx_co_receive(VioStream *stream, struct iovec *iov, int niov, bool all,
+              VioCancel *cancel)
+{
+    if (stream->tls)
+        return vio_stream_tls_co_read(stream, iov, niov, cancel);
+    return vio_stream_co_raw_read(stream, iov, niov, all, cancel);
 }
 
 /* What keeps a call from beginning. */
@@ -121,7 +132,7 @@ vio_stream_co_peek(VioStream *stream, size_t want, const void **bytes,
         return ret;
     while (vio_stream_buffered(stream) < want) {
         struct iovec room = rx_room(stream, want);
-        ssize_t n = vio_stream_co_receive(stream, &room, 1, false, cancel);
+        ssize_t n = rx_co_receive(stream, &room, 1, false, cancel);
 
         if (n == 0)
             return rx_fail(stream, n, vio_stream_buffered(stream) > 0);
@@ -148,7 +159,7 @@ rx_take_buffered(VioStream *stream, VioVec *rest)
     *rest = vio_vec_slice(rest, n, rest->len - n);
 }
 
-/* Receive some of @rest; the buffer is empty.  As vio_stream_co_receive(). */
+/* Receive some of @rest; the buffer is empty.  As rx_co_receive(). */
 static ssize_t
 rx_co_direct(VioStream *stream, VioVec *rest, VioCancel *cancel)
 {
@@ -160,7 +171,7 @@ rx_co_direct(VioStream *stream, VioVec *rest, VioCancel *cancel)
 
     if (!whole && bytes == rest->len)
         iov[niov++] = rx_room(stream, STREAM_BUFFER);
-    n = vio_stream_co_receive(stream, iov, niov, whole, cancel);
+    n = rx_co_receive(stream, iov, niov, whole, cancel);
     if (n <= 0)
         return n;
     direct = MIN((size_t) n, bytes);
@@ -214,7 +225,7 @@ vio_stream_co_skip(VioStream *stream, uint64_t len, VioCancel *cancel)
         if (left == 0)
             break;
         room = rx_room(stream, STREAM_BUFFER);
-        got = vio_stream_co_receive(stream, &room, 1, false, cancel);
+        got = rx_co_receive(stream, &room, 1, false, cancel);
         if (got <= 0)
             return rx_fail(stream, got, left < len);
         stream->tail += (size_t) got;

@@ -22,6 +22,7 @@
 
 #include "io/cancel-internal.h"
 #include "io/stream-internal.h"
+#include "io/tls-internal.h"
 
 /* One who waits for its message, on its stack. */
 struct StreamSender {
@@ -153,14 +154,24 @@ tx_copy(VioStream *stream, VioVec rest)
 
 /* -- sending -------------------------------------------------------------- */
 
-/* Let go what is out, down to the first byte that is not. */
+/* True if @node, the first, has nothing more to do. */
+static bool
+tx_is_out(const VioStream *stream, const StreamNode *node)
+{
+    if (node->head_len > 0 || node->rest.len > 0)
+        return false;
+    if (stream->tls && node->goodbye)
+        return false;
+    return !node->flush || vio_stream_tls_is_sent(stream);
+}
+
+/* Let go what is out, down to the first that is not. */
 static void
 tx_pop(VioStream *stream)
 {
     StreamNode *node;
 
-    while ((node = stream->first) != NULL && node->head_len == 0 &&
-           node->rest.len == 0) {
+    while ((node = stream->first) != NULL && tx_is_out(stream, node)) {
         tx_unlink(stream, node);
         tx_finish(stream, node, 0);
     }
@@ -184,7 +195,45 @@ tx_consume(VioStream *stream, size_t n)
     }
 }
 
-/* What goes down next, in up to STREAM_IOVS pieces; returns how many. */
+/* Make records of what waits, as long as there is room.  0 or -errno. */
+static int
+tx_seal(VioStream *stream)
+{
+    StreamNode *node;
+
+    while ((node = stream->first) != NULL && vio_stream_tls_has_room(stream)) {
+        struct iovec piece = {(void *) node->head, node->head_len};
+        int ret;
+
+        if (node->head_len == 0)
+            (void) vio_vec_fill(&node->rest, &piece, 1, NULL);
+        if (node->goodbye) {
+            vio_stream_tls_goodbye(stream);
+            node->goodbye = false;
+        }
+        if (node->flush)
+            break; /* until the records are out */
+        node->begun = true;
+        piece.iov_len = MIN(piece.iov_len, VIO_TLS_RECORD);
+        ret = vio_stream_tls_seal(stream, piece.iov_base, piece.iov_len);
+        if (ret != 0)
+            return ret;
+        tx_consume(stream, piece.iov_len);
+    }
+    return 0;
+}
+
+static int
+tx_gather_records(VioStream *stream, struct iovec *iov, size_t *bytes)
+{
+    int ret = vio_stream_tls_is_sent(stream) ? tx_seal(stream) : 0;
+
+    tx_pop(stream); /* a good-bye that was not worth a record */
+    return ret != 0 ? ret : vio_stream_tls_records(stream, iov, bytes);
+}
+
+/* What goes down next, in up to STREAM_IOVS pieces; returns how many, or
+ * -errno. */
 static int
 tx_gather(VioStream *stream, struct iovec *iov, size_t *bytes)
 {
@@ -192,6 +241,8 @@ tx_gather(VioStream *stream, struct iovec *iov, size_t *bytes)
 
     *bytes = 0;
     tx_pop(stream);
+    if (stream->tls)
+        return tx_gather_records(stream, iov, bytes);
     for (StreamNode *node = stream->first; node && n < STREAM_IOVS;
          node = node->next) {
         size_t len;
@@ -218,7 +269,10 @@ tx_account(VioStream *stream, ssize_t ret)
     if (ret < 0)
         return false;
     stream->stats.bytes_out += (size_t) ret;
-    tx_consume(stream, (size_t) ret);
+    if (stream->tls)
+        vio_stream_tls_sent(stream, (size_t) ret);
+    else
+        tx_consume(stream, (size_t) ret);
     return true;
 }
 
@@ -229,7 +283,7 @@ tx_pump(void *opaque)
     VioStream *stream = opaque;
     struct iovec iov[STREAM_IOVS];
     size_t bytes;
-    int niov;
+    int niov = 0;
 
     while (!stream->tx_error && (niov = tx_gather(stream, iov, &bytes)) > 0) {
         ssize_t ret = vio_port_co_write(&stream->out, iov, niov, NULL);
@@ -237,6 +291,8 @@ tx_pump(void *opaque)
         if (!tx_account(stream, ret) && !stream->tx_error)
             stream->tx_error = (int) ret;
     }
+    if (niov < 0 && !stream->tx_error)
+        stream->tx_error = niov;
     stream->pumping = false;
     if (stream->tx_error)
         tx_drop(stream);
@@ -274,10 +330,12 @@ tx_late(VioLate *late)
             return;
         }
     }
+    if (niov < 0)
+        vio_stream_tx_fail(stream, niov);
 }
 
-static void
-tx_kick(VioStream *stream)
+void
+vio_stream_tx_kick(VioStream *stream)
 {
     if (!stream->pumping)
         vio_late_add(stream->loop, &stream->late);
@@ -292,6 +350,8 @@ tx_check(const VioStream *stream, VioCancel *cancel)
         return -ESHUTDOWN;
     if (stream->tx_error)
         return stream->tx_error;
+    if (stream->handshaking)
+        return -EBUSY;
     return stream->ended ? -EPIPE : vio_cancel_check(cancel);
 }
 
@@ -324,7 +384,7 @@ tx_co_wait(VioStream *stream, StreamNode node, VioCancel *cancel)
         return ret;
     sender.node.sender = &sender;
     tx_append(stream, &sender.node);
-    tx_kick(stream);
+    vio_stream_tx_kick(stream);
     vio_co_yield();
     return sender.result;
 }
@@ -347,17 +407,17 @@ vio_stream_co_send(VioStream *stream, const void *head, size_t head_len,
         return tx_co_wait(stream, node, cancel);
     tx_copy(stream, vio_vec_from_buf(&iov, (void *) head, head_len));
     tx_copy(stream, node.rest);
-    tx_kick(stream);
+    vio_stream_tx_kick(stream);
     return 0;
 }
 
 int
 vio_stream_co_flush(VioStream *stream, VioCancel *cancel)
 {
-    StreamNode nothing = {0};
+    StreamNode nothing = {.flush = true};
     int ret = tx_check(stream, cancel);
 
-    if (ret != 0 || !stream->first)
+    if (ret != 0 || (!stream->first && vio_stream_tls_is_sent(stream)))
         return ret;
     return tx_co_wait(stream, nothing, cancel);
 }
@@ -365,7 +425,7 @@ vio_stream_co_flush(VioStream *stream, VioCancel *cancel)
 int
 vio_stream_co_end(VioStream *stream, VioCancel *cancel)
 {
-    StreamNode goodbye = {.goodbye = true};
+    StreamNode goodbye = {.flush = true, .goodbye = true};
     int ret = tx_check(stream, cancel);
 
     if (ret != 0)

@@ -29,6 +29,7 @@ vio_stream_abort(VioStream *stream)
         return;
     stream->aborted = true;
     vio_port_stop(&stream->in);
+    vio_port_stop(&stream->out);
     vio_stream_tx_fail(stream, -ESHUTDOWN);
 }
 
@@ -40,6 +41,7 @@ stream_destroy(VioStream *stream)
     (void) close(stream->in.fd);
     if (stream->out.fd >= 0 && stream->out.fd != stream->in.fd)
         (void) close(stream->out.fd);
+    vio_tls_session_free(stream->tls_owned);
     g_free(stream->buf);
     g_free(stream);
 }

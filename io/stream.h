@@ -17,6 +17,7 @@
 
 #include "io/cancel.h"
 #include "io/loop.h"
+#include "io/tls.h"
 #include "io/vec.h"
 
 #define VIO_STREAM_MAX_PEEK 4096u       /* bytes */
@@ -50,6 +51,19 @@ typedef struct VioStreamStats {
 } VioStreamStats;
 
 void vio_stream_get_stats(const VioStream *stream, VioStreamStats *stats);
+
+/* -- TLS ------------------------------------------------------------------ */
+
+/* Go on in TLS; for both ends.  Takes @tls over.  Nobody else may be reading
+ * or sending, and nothing may have come that was not read: it would be clear
+ * text taken for enciphered (-EBADMSG).  -EPROTO: no agreement or no trust, see
+ * vio_stream_tls_why().  After a failure the stream is of no use any more. */
+int vio_stream_co_start_tls(VioStream *stream, VioTlsSession *tls,
+                            VioCancel *cancel);
+
+/* What went wrong with TLS, in words, or NULL; also after reading failed: a
+ * server may refuse a client's certificate after the handshake. */
+const char *vio_stream_tls_why(const VioStream *stream);
 
 /* -- reading: one coroutine at a time ------------------------------------- */
 

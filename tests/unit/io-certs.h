@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/io-certs.h - certificates for tests of TLS, made on the spot. */
+#pragma once
+
+#include <glib.h>
+
+/* Who signs: in @dir (made if need be) ca-cert.pem. */
+typedef struct IoCa IoCa;
+
+IoCa *io_ca_new(const char *dir, const char *name);
+void io_ca_free(IoCa *ca);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(IoCa, io_ca_free)
+
+/* Signed by @ca: @dir/WHO-cert.pem and WHO-key.pem for @who "server" or
+ * "client", with subject alternative names as OpenSSL writes them
+ * ("DNS:a,IP:127.0.0.1") or NULL, valid for @days from yesterday on (0: no
+ * more). */
+void io_ca_sign(IoCa *ca, const char *dir, const char *who, const char *names,
+                int days);
+
+/* ca-crl.pem in @dir: takes back the certificate signed last, or none. */
+void io_ca_revoke(IoCa *ca, const char *dir, gboolean last);
