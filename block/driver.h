@@ -430,6 +430,11 @@ struct VdDriver {
      * knows the first ones and the name ends in one of these, in any case. */
     const char *const *tail_names;
     bool (*probe_tail)(const uint8_t *tail, size_t len, uint64_t size);
+
+    /* Protocols that speak to servers: vd_list_exports(), of VdExport.  @opts
+     * are those of co_open, to be taken. */
+    GPtrArray *(*co_list_exports)(const VdEnv *env, VdOptions *opts,
+                                  GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -37,9 +37,6 @@ bool vd_name_co_to_options(const VdEnv *env, const char *name, VdOptions *opts,
 /* Like vd_options_parse_json(), on a worker: the parser recurses. */
 bool vd_json_co_to_options(const VdEnv *env, const char *name, VdOptions *opts,
                            GError **error);
-/* The driver that options of a protocol node ask for (taken out). */
-const VdDriver *vd_protocol_co_driver(const VdEnv *env, const char *name,
-                                      VdOptions *opts, GError **error);
 /* "Unknown driver 'x'" if there is none. */
 const VdDriver *vd_driver_by_name(const char *name, GError **error);
 

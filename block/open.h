@@ -29,6 +29,11 @@ struct VdEnv {
 VdNode *vd_co_open(const VdEnv *env, const char *name, const char *format,
                    VdOptions *opts, VdOpenFlags flags, GError **error);
 
+/* The driver that @name or options of a protocol node ask for (taken out);
+ * what is left in @opts is for its co_open. */
+const VdDriver *vd_protocol_co_driver(const VdEnv *env, const char *name,
+                                      VdOptions *opts, GError **error);
+
 /* Open the child of @node on @edge: options "edge.*" of @opts if there are
  * any (taken out), else @name.  Protocol level: no format probing, unless the
  * options name a driver.  The node owns the child from then on.

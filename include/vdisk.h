@@ -428,6 +428,21 @@ typedef struct VdTransportInfo {
 } VdTransportInfo;
 VD_PUBLIC const VdTransportInfo *vd_transport_list(void);
 
+/* A disk that a server has to offer. */
+typedef struct VdExport {
+    char *name;        /* as the server says it: any bytes */
+    char *label;       /* the same, fit to be shown */
+    char *description; /* fit to be shown; "" = none */
+} VdExport;
+VD_PUBLIC void vd_export_free(VdExport *exported);
+
+/* What the server of @name (nbd://HOST and the like; an export in it does not
+ * matter) has to offer: of VdExport, free with g_ptr_array_unref().
+ * Errors: NOT_SUPPORTED if that is no name of a server that could be asked;
+ * PERMISSION if the server does not want to tell; IO, TIMED_OUT. */
+VD_PUBLIC GPtrArray *vd_list_exports(VdContext *ctx, const char *name,
+                                     GError **error);
+
 /* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */
 VD_PUBLIC void vd_trace_set(const char *patterns);
 

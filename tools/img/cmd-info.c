@@ -10,10 +10,11 @@
 #include "tools/img/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
+#include "tools/img/export-list.h"
 #include "tools/img/info-json.h"
 #include "tools/img/snapshot-table.h"
 
-enum { OPT_GRAPH = OPT_PRIVATE, OPT_LIMITS };
+enum { OPT_GRAPH = OPT_PRIVATE, OPT_LIMITS, OPT_LIST };
 
 static const CmdOption info_options[] = {
     CMD_ROW_FORMAT,
@@ -21,6 +22,7 @@ static const CmdOption info_options[] = {
     {'b', "backing-chain", NULL, "the image and all its parents"},
     {OPT_GRAPH, "graph", NULL, "also the files that it is stored in"},
     {OPT_LIMITS, "limits", NULL, "also what requests to it keep to"},
+    {OPT_LIST, "list", NULL, "what the server FILE has to offer"},
     CMD_ROW_FORCE_SHARE,
     CMD_ROWS_COMMON,
 };
@@ -159,11 +161,14 @@ cmd_info_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
     unsigned what = 0;
+    bool list = false;
     int code;
 
     while ((code = opts_next(parser)) > 0) {
         if (code == 'b')
             what |= INFO_CHAIN;
+        else if (code == OPT_LIST)
+            list = true;
         else
             what |= code == OPT_GRAPH ? INFO_GRAPH : INFO_LIMITS;
     }
@@ -171,6 +176,11 @@ cmd_info_run(const Command *command, int argc, char **argv)
         return opts_status(parser);
     if (opts_n_operands(parser) != 1)
         return opts_fail_try(parser, "Expecting one image file name");
+    if (list && (what || opts_common(parser)->image_opts))
+        return opts_fail_try(parser, "--list is about a server, not about an "
+                                     "image");
+    if (list)
+        return export_list_run(opts_common(parser), opts_operands(parser)[0]);
     return info_run(opts_common(parser), opts_operands(parser)[0], what);
 }
 

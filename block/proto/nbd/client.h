@@ -79,6 +79,11 @@ bool nbd_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
 bool nbd_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error);
 bool nbd_co_flush(VdNode *node, GError **error);
 
+/* -- list.c ---------------------------------------------------------------- */
+
+GPtrArray *nbd_co_list_exports(const VdEnv *env, VdOptions *opts,
+                               GError **error);
+
 /* -- status.c -------------------------------------------------------------- */
 
 bool nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,

@@ -3,11 +3,13 @@
  *
  * Concurrency: as the handshake it belongs to.
  */
-#include "block/proto/nbd/handshake.h"
+#include "block/proto/nbd/client.h"
 
+#include "block/proto/nbd/text.h"
 #include "io/bytes.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 void
 nbd_listed_free(NbdListed *listed)
@@ -67,4 +69,72 @@ nbd_list_co_exports(NbdHandshake *h, GPtrArray *exports, bool *refused,
         if (!list_take(h, &reply, exports, error))
             return false;
     }
+}
+
+/* -- for whoever wants to know --------------------------------------------- */
+
+static VdExport *
+export_new(const NbdListed *listed)
+{
+    VdExport *exported = g_new(VdExport, 1);
+
+    exported->name = g_strdup(listed->name);
+    exported->label = nbd_escape(listed->name, strlen(listed->name));
+    exported->description =
+        nbd_escape(listed->description, strlen(listed->description));
+    return exported;
+}
+
+static bool
+list_co_ask(NbdHandshake *h, GPtrArray *listed, GError **error)
+{
+    bool oldstyle, refused;
+
+    if (!nbd_shake_co_greet(h, &oldstyle, error))
+        return false;
+    if (oldstyle || !(h->greeting & NBD_FIXED_NEWSTYLE))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: the server is an old one that has no list",
+                        h->target->name);
+    if (!nbd_list_co_exports(h, listed, &refused, error))
+        return false;
+    nbd_option_co_abort(h);
+    return true;
+}
+
+static bool
+list_co_dial(const VdEnv *env, const NbdTarget *target, GPtrArray *listed,
+             GError **error)
+{
+    g_autofree NbdHandshake *h = g_new0(NbdHandshake, 1);
+    g_autoptr(VioCancel) deadline = vio_cancel_new_child(env->cancel);
+    bool ok;
+
+    vio_cancel_set_deadline(deadline, vio_now_ns() + target->handshake_timeout *
+                                                         1000000000);
+    h->target = target;
+    h->cancel = deadline;
+    h->stream = nbd_conn_co_dial(env, target, deadline, error);
+    if (!h->stream)
+        return false;
+    ok = list_co_ask(h, listed, error);
+    vio_stream_co_close(h->stream);
+    return ok;
+}
+
+GPtrArray *
+nbd_co_list_exports(const VdEnv *env, VdOptions *opts, GError **error)
+{
+    g_autoptr(NbdTarget) target = nbd_target_new(opts, error);
+    g_autoptr(GPtrArray) listed =
+        g_ptr_array_new_with_free_func((GDestroyNotify) nbd_listed_free);
+    GPtrArray *exports;
+
+    if (!target || !vd_options_finish(opts, error) ||
+        !list_co_dial(env, target, listed, error))
+        return NULL;
+    exports = g_ptr_array_new_with_free_func((GDestroyNotify) vd_export_free);
+    for (guint i = 0; i < listed->len; i++)
+        g_ptr_array_add(exports, export_new(g_ptr_array_index(listed, i)));
+    return exports;
 }

@@ -116,4 +116,5 @@ const VdDriver vd_nbd_driver = {
     .co_discard = nbd_co_discard,
     .co_flush_to_disk = nbd_co_flush,
     .co_truncate = nbd_co_truncate,
+    .co_list_exports = nbd_co_list_exports,
 };
