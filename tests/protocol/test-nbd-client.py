@@ -8,6 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import nbd_peers  # noqa: E402
+from nbd_certs import Certs  # noqa: E402
 from nbd_peers import Link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (Failed, scratch, vdisk_img, vdisk_img_fails,  # noqa: E402
@@ -91,6 +92,57 @@ def _():
         with nbd_peers.qemu_nbd(path, clients=CLIENTS, export="disk") as peer:
             text = vdisk_img_fails("info", peer.uri("other"))
             expect("unknown export" in text and "'disk'" in text, text)
+
+
+@suite.case("info --list tells what a server has to offer")
+def _():
+    with scratch() as tmp:
+        path = raw_file(tmp, "disk")
+        with nbd_peers.qemu_nbd(path, "--description", "a\tdisk",
+                                clients=CLIENTS, export="x y") as peer:
+            text = vdisk_img("info", "--list", peer.uri(""))
+            expect(text == "export: x y\ndescription: a\\x09disk\n", text)
+            rows = json.loads(vdisk_img("info", "--list", "--output=json",
+                                        peer.uri("")))
+            expect(rows == [{"name": "x y", "description": "a\\x09disk"}], rows)
+        text = vdisk_img_fails("info", "--list", path)
+        expect("no server" in text, text)
+
+
+def over_tls(tls):
+    with scratch() as tmp:
+        certs = Certs(os.path.join(tmp, "certs"))
+        data = content()
+        source = with_hole(tmp, "source", data)
+        target = os.path.join(tmp, "target")
+        for transport in ("unix", "tcp"):
+            with nbd_peers.qemu_nbd(
+                    source, clients=CLIENTS,
+                    link=Link(transport, tls=tls, certs=certs)) as peer:
+                vdisk_img("convert", "-O", "raw", peer.uri(), target)
+                expect(read(target) == data, "the copy is another")
+                plain = peer.uri().replace("nbds", "nbd", 1).split("?")[0]
+                if transport == "tcp":
+                    plain = plain.replace(nbd_peers.PSK_USER + "@", "")
+                    text = vdisk_img_fails("info", plain)
+                    expect("nbds://" in text, text)
+
+
+for kind in ("x509", "psk"):
+    suite.add("reads over TLS with " + kind, over_tls, kind)
+
+
+@suite.case("requests that pile up get more connections, as many as there are")
+def _():
+    with scratch() as tmp:
+        source, target = raw_file(tmp, "source", content()), raw_file(tmp, "t")
+        for clients in (2, CLIENTS):
+            with nbd_peers.qemu_nbd(target, clients=clients) as peer:
+                vdisk_img("convert", "-n", "-O", "raw", source,
+                          peer.uri(more=["connections=4"]))
+            expect(read(target) == read(source), "the copy is another")
+            os.truncate(target, 0)
+            os.truncate(target, SIZE)
 
 
 @suite.case("zeroes of any length arrive at a server that stops at 64 MiB")

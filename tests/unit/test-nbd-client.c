@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "block/rw.h"
+#include "io/tls.h"
 #include "tests/unit/nbd-script.h"
 
 #define OPT "49484156454f5054 "
@@ -441,6 +442,32 @@ test_dripping_server_times_out(TestCo *t)
                       "timed out");
 }
 
+/* -- TLS that somebody takes away --------------------------------------------
+ */
+
+#define START_TLS "< " OPT "00000005 00000000\n> " REP "00000005 "
+#define TLS "export=a,tls=on,tls-verify-peer=off"
+
+static void
+test_stripped_tls_is_noticed(TestCo *t)
+{
+    expect_open_fails(t, GREETING START_TLS "80000001 00000000\nwait\n", TLS,
+                      VD_ERROR_PERMISSION, "does not offer TLS");
+    expect_open_fails(
+        t, "> 4e42444d41474943 49484156454f5054 0002\n< 00000002\nwait\n", TLS,
+        VD_ERROR_PERMISSION, "does not offer TLS");
+    expect_open_fails(t, "> 4e42444d41474943 0000420281861253\nwait\n", TLS,
+                      VD_ERROR_NOT_SUPPORTED, "without TLS");
+    expect_open_fails(
+        t, GREETING START_TLS "00000001 00000000 15030300020228\nwait\n", TLS,
+        VD_ERROR_CORRUPT, "clear text");
+    expect_open_fails(
+        t,
+        GREETING START_TLS
+        "00000001 00000000\n< 16\n> 00112233445566778899aabbcc\nwait\n",
+        TLS, VD_ERROR_PERMISSION, "TLS: ");
+}
+
 /* -- lost connections ------------------------------------------------------ */
 
 #define WRITE2 "< 25609513 0000 0001 " COOKIE "0000000000000000 00000002 4142\n"
@@ -551,6 +578,8 @@ main(int argc, char **argv)
     test_co_add("/hostile/extents", test_hostile_extents);
     test_co_add("/hostile/handshakes", test_hostile_handshakes);
     test_co_add("/hostile/drip", test_dripping_server_times_out);
+    if (vio_tls_available())
+        test_co_add("/hostile/stripped-tls", test_stripped_tls_is_noticed);
     test_co_add("/lost/again", test_lost_request_is_sent_again);
     test_co_add("/lost/flush", test_acknowledged_but_lost_fails_the_flush);
     test_co_add("/lost/at-once", test_write_fails_at_once_without_a_delay);

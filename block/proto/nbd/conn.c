@@ -93,7 +93,7 @@ conn_co_try(const VdEnv *env, NbdHandshake *h, GError **error)
 {
     h->export = (NbdExport){.headers = NBD_HEADERS_SIMPLE};
     h->asked = 0;
-    h->lost = false;
+    h->lost = h->fresh_tls = false;
     h->stream = nbd_conn_co_dial(env, h->target, h->cancel, error);
     if (!h->stream)
         return NULL;

@@ -337,14 +337,25 @@ greet_co_flags(NbdHandshake *h, GError **error)
     return nbd_shake_co_send(h, answer, sizeof(answer), error);
 }
 
+/* Whoever wants TLS gets it or nothing. */
 static bool
 greet_co_tls(NbdHandshake *h, GError **error)
 {
+    bool accepted = false;
+
     if (!h->target->tls)
         return true;
+    if ((h->greeting & NBD_FIXED_NEWSTYLE) &&
+        !nbd_option_co_simple(h, NBD_OPT_STARTTLS, &accepted, error))
+        return false;
+    if (accepted)
+        return nbd_shake_co_start_tls(h, error);
     h->final = true;
-    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                    "%s: TLS is not part of this build", h->target->name);
+    if (h->greeting & NBD_FIXED_NEWSTYLE)
+        nbd_option_co_abort(h);
+    return vd_throw(error, VD_ERROR_PERMISSION,
+                    "%s: the server does not offer TLS, which was asked for",
+                    h->target->name);
 }
 
 bool

@@ -40,8 +40,9 @@ typedef struct NbdHandshake {
     unsigned greeting;               /* flags of the server */
     bool no_extended, no_structured; /* do not try these */
     uint32_t asked;                  /* the option that is being answered */
-    bool final; /* after a failure: trying again would not help */
-    bool lost;  /* after a failure: the other end closed the connection */
+    bool final;     /* after a failure: trying again would not help */
+    bool fresh_tls; /* nothing has come since TLS began */
+    bool lost;      /* after a failure: the other end closed the connection */
     NbdExport export;
     uint8_t payload[NBD_REPLY_KEPT];
 } NbdHandshake;
@@ -69,6 +70,8 @@ bool nbd_option_co_send(NbdHandshake *h, uint32_t option, const void *data,
 /* The next reply to it. */
 bool nbd_option_co_reply(NbdHandshake *h, NbdOptionReply *reply,
                          GError **error);
+/* The server has agreed to TLS: go on in it. */
+bool nbd_shake_co_start_tls(NbdHandshake *h, GError **error);
 /* For options answered by one ACK or an error: *@accepted. */
 bool nbd_option_co_simple(NbdHandshake *h, uint32_t option, bool *accepted,
                           GError **error);

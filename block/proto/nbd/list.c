@@ -131,6 +131,7 @@ nbd_co_list_exports(const VdEnv *env, VdOptions *opts, GError **error)
     GPtrArray *exports;
 
     if (!target || !vd_options_finish(opts, error) ||
+        !nbd_target_co_load_creds(target, env->loop, error) ||
         !list_co_dial(env, target, listed, error))
         return NULL;
     exports = g_ptr_array_new_with_free_func((GDestroyNotify) vd_export_free);

@@ -70,7 +70,8 @@ nbd_co_open(VdNode *node, VdOptions *opts, GError **error)
     client->grow_cancel = vio_cancel_new();
     client->changes = vio_range_lock_new();
     vd_node_set_name(node, client->target->name);
-    if (!nbd_client_co_connect_first(client, error) ||
+    if (!nbd_target_co_load_creds(client->target, vd_node_loop(node), error) ||
+        !nbd_client_co_connect_first(client, error) ||
         !check_export(node, client, error)) {
         nbd_co_close(node);
         return false;

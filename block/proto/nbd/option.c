@@ -20,6 +20,25 @@
 
 /* -- bytes ----------------------------------------------------------------- */
 
+static const char *
+tls_why(const NbdHandshake *h)
+{
+    const char *why = vio_stream_tls_why(h->stream);
+
+    return why ? why : "the handshake failed";
+}
+
+/* In TLS 1.3 a server judges the client when the client is done already. */
+static bool
+tls_refused(NbdHandshake *h, GError **error)
+{
+    h->final = true;
+    return vd_throw(error, VD_ERROR_PERMISSION,
+                    "%s: the server closed the connection after the TLS "
+                    "handshake; it may require a client certificate",
+                    h->target->name);
+}
+
 static bool
 shake_failed(NbdHandshake *h, int errnum, GError **error)
 {
@@ -30,7 +49,9 @@ shake_failed(NbdHandshake *h, int errnum, GError **error)
     case ENODATA:
     case ECONNRESET:
     case EPIPE:
-        h->lost = true;
+        h->lost = !h->fresh_tls;
+        if (h->fresh_tls)
+            return tls_refused(h, error);
         return vd_throw(error, VD_ERROR_IO,
                         "%s: the server closed the connection in the "
                         "handshake, %s%s",
@@ -40,6 +61,10 @@ shake_failed(NbdHandshake *h, int errnum, GError **error)
         return vd_throw(error, VD_ERROR_TIMED_OUT,
                         "%s: the server does not answer: handshake timed out",
                         name);
+    case EPROTO:
+        h->final = true;
+        return vd_throw(error, VD_ERROR_PERMISSION, "%s: TLS: %s", name,
+                        tls_why(h));
     default:
         return vd_throw_errno(error, errnum, "%s: handshake", name);
     }
@@ -50,7 +75,10 @@ nbd_shake_co_read(NbdHandshake *h, void *buf, size_t len, GError **error)
 {
     int r = vio_stream_co_read(h->stream, buf, len, h->cancel);
 
-    return r == 0 || shake_failed(h, -r, error);
+    if (r < 0)
+        return shake_failed(h, -r, error);
+    h->fresh_tls = false;
+    return true;
 }
 
 bool
@@ -188,6 +216,18 @@ nbd_option_co_simple(NbdHandshake *h, uint32_t option, bool *accepted,
            nbd_shake_violation(h, error,
                                "reply of type %" PRIu32 " to option %s",
                                reply.type, nbd_option_name(option));
+}
+
+bool
+nbd_shake_co_start_tls(NbdHandshake *h, GError **error)
+{
+    VioTlsSession *session = nbd_target_tls_session(h->target);
+    int r = vio_stream_co_start_tls(h->stream, session, h->cancel);
+
+    if (r == -EBADMSG)
+        return nbd_shake_violation(h, error, "clear text where TLS begins");
+    h->fresh_tls = r == 0;
+    return r == 0 || shake_failed(h, -r, error);
 }
 
 void

@@ -32,6 +32,7 @@ nbd_target_free(NbdTarget *t)
     g_free(t->tls_psk_user);
     g_free(t->tls_hostname);
     g_free(t->context);
+    g_clear_pointer(&t->creds, vio_tls_creds_unref);
     g_free(t->name);
     g_free(t);
 }

@@ -4,6 +4,7 @@
 
 #include "block/options.h"
 #include "io/net.h"
+#include "io/tls.h"
 
 #define NBD_MAX_CONNECTIONS 16u
 
@@ -16,6 +17,7 @@ typedef struct NbdTarget {
     char *tls_psk_user;     /* NULL = the default */
     char *tls_hostname;     /* to be verified; NULL = that of the address */
     bool tls_verify_peer;
+    VioTlsCreds *creds;       /* nbd_target_co_load_creds(); NULL = no TLS */
     char *context;            /* one more to be selected; NULL = none */
     uint64_t reconnect_delay; /* seconds that requests wait for a connection */
     uint64_t open_timeout;    /* seconds that opening does */
@@ -29,5 +31,9 @@ bool nbd_parse_name(const char *name, VdOptions *opts, GError **error);
 
 /* Take the options; NULL with @error set. */
 NbdTarget *nbd_target_new(VdOptions *opts, GError **error);
+/* Read the files that TLS needs, if it was asked for. */
+bool nbd_target_co_load_creds(NbdTarget *target, VioLoop *loop, GError **error);
+/* A session with the server, once these are there. */
+VioTlsSession *nbd_target_tls_session(const NbdTarget *target);
 void nbd_target_free(NbdTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NbdTarget, nbd_target_free)
