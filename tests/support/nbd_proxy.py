@@ -32,7 +32,8 @@ class Plan:
 
     @bad          connections that suffer; 0 = all
     @cut          (direction, byte): the connection ends there
-    @stall        (direction, byte): nothing more comes, but it does not end
+    @stall        (direction, byte): nothing more comes; @endless: and it does not
+                  end, either
     @refuse       connections after the bad ones that are closed at once
     @delay        longest pause before a message, in seconds
     @fragment     most bytes that are sent at once
@@ -42,6 +43,7 @@ class Plan:
     @flip         (direction, byte): that byte changes, whatever it is
     @repeat       this reply comes twice
     @insert       (direction, byte): some bytes of nothing come there
+    @garbage      the same before that reply
     @reorder      most replies that others may overtake
     @swap         this reply and the next one change cookies
     """
@@ -50,7 +52,8 @@ class Plan:
         self.rng = random.Random(seed)
         self.bad = bad
         self.cut = self.stall = self.drip = self.corrupt = self.option = None
-        self.flip = self.insert = self.repeat = self.swap = None
+        self.flip = self.insert = self.repeat = self.swap = self.garbage = None
+        self.endless = False
         self.refuse = self.delay = self.fragment = self.reorder = 0
         for key, value in what.items():
             assert hasattr(self, key), key
@@ -108,7 +111,7 @@ class Down(Reader):
         if magic == wire.SIMPLE_MAGIC:
             head = start + self.exact(12)
             _, error, cookie = wire.SIMPLE_REPLY.unpack(head)
-            length = 0 if error else self.reads.pop(cookie, 0)
+            length = 0 if error else self.reads.get(cookie, 0)
             return Message("reply", head + self.exact(length), 16, cookie)
         form = {wire.CHUNK_MAGIC: wire.CHUNK,
                 wire.EXT_CHUNK_MAGIC: wire.EXT_CHUNK}.get(magic)
@@ -139,8 +142,8 @@ class Up(Reader):
         if form:
             head = start + self.exact(form.size - 4)
             _, _, command, cookie, _, length = form.unpack(head)
-            if command == wire.READ:
-                self.reads[cookie] = length
+            # Cookies come again: qemu has one for all.
+            self.reads[cookie] = length if command == wire.READ else 0
             payload = length if command == wire.WRITE else 0
             return Message("request", head + self.exact(payload), form.size,
                            cookie)
@@ -191,6 +194,8 @@ class Faucet:
         raise wire.Gone("cut")
 
     def stall(self, data):
+        if not self.plan.endless:
+            self.link.doom()
         self.link.ended.wait()
         raise wire.Gone("stalled")
 
@@ -202,9 +207,12 @@ class Faucet:
         return data[40:]
 
     def insert(self, data):
-        self.put(self.plan.rng.randbytes(self.plan.rng.randint(1, 40)))
-        self.link.doom()
+        self.put(self.noise())
         return data
+
+    def noise(self):
+        self.link.doom()
+        return self.plan.rng.randbytes(self.plan.rng.randint(1, 40))
 
     def flip(self, data):
         self.link.doom()
@@ -277,10 +285,12 @@ class Link:
             self.options += 1
         if message.kind == "reply":
             if self.plan.corrupt and self.plan.corrupt[0] == self.replies:
-                self.spoil(message, self.plan.corrupt[1])
+                self.spoil(message, noticeable(message, self.plan.corrupt[1]))
             if self.plan.repeat == self.replies:
                 copies = 2
                 self.doom()
+            if self.plan.garbage == self.replies:
+                faucet.put(faucet.noise())
             self.replies += 1
             if self.plan.swap is not None or self.plan.reorder:
                 self.hold(message, faucet)
@@ -309,13 +319,35 @@ class Link:
         self.held = []
 
     def swap_cookies(self, one, other):
-        if one.cookie == other.cookie:
+        if one.cookie == other.cookie or not confusable(one, other):
             return
         for message, cookie in ((one, other.cookie), (other, one.cookie)):
             message.data[8:16] = struct.pack(">Q", cookie)
         self.plan.swap = None
         self.plan.reorder = self.plan.reorder or 1
         self.doom()
+
+
+def chunk_type(message):
+    """None: a simple reply, which has none."""
+    return struct.unpack(">H", message.data[6:8])[0] if message.header > 16 \
+        else None
+
+
+def noticeable(message, byte):
+    """A byte of the header whose change nobody can miss: a reply with the cookie
+    of another request is right for that one, unless it says where it belongs."""
+    byte %= message.header
+    if 12 <= byte < 16 and chunk_type(message) not in (wire.DATA, wire.HOLE):
+        return byte - 12
+    return byte
+
+
+def confusable(one, other):
+    """May their cookies be changed, as of two which anybody can tell apart, or
+    whose meaning is the same?"""
+    types = {chunk_type(one), chunk_type(other)}
+    return types <= {wire.DATA, wire.HOLE} or types == {wire.NONE}
 
 
 def wait_readable(sock, seconds):

@@ -33,6 +33,7 @@ typedef struct NbdJob {
     char *text;     /* of the server, escaped; NULL = none */
 
     NbdCover cover;
+    unsigned fruitless; /* chunks that have brought nothing new */
     VioCo *waiter;
 } NbdJob;
 
@@ -61,8 +62,6 @@ typedef struct NbdConn {
 NbdConn *nbd_conn_co_open(const VdEnv *env, const NbdTarget *target,
                           VioCancel *cancel, uint64_t timeout_ns, bool *final,
                           GError **error);
-/* What a handshake has come to; takes its stream over. */
-NbdConn *nbd_conn_new(const VdEnv *env, NbdHandshake *handshake);
 /* Send @job and wait until it is done or lost. */
 void nbd_conn_co_run(NbdConn *conn, NbdJob *job);
 /* No more: all jobs are lost, for this reason (taken over). */

@@ -17,6 +17,9 @@
 #include <inttypes.h>
 
 #define SLOT_BITS 16
+/* Errors, and extents that nobody wants, in one reply: the rest of its chunks
+ * are limited by what they bring. */
+#define MAX_FRUITLESS 1024u
 
 /* -- failures -------------------------------------------------------------- */
 
@@ -105,6 +108,15 @@ is_complete(NbdConn *conn, const NbdJob *job)
                          " bytes came of the read at offset %" PRIu64,
                          job->cover.bytes, job->len, job->off);
     return true;
+}
+
+/* A reply without end would be waited for without end. */
+static bool
+count_fruitless(NbdConn *conn, NbdJob *job)
+{
+    return ++job->fruitless <= MAX_FRUITLESS ||
+           violation(conn, "more than %u errors or unwanted chunks in a reply",
+                     MAX_FRUITLESS);
 }
 
 /* -- simple replies -------------------------------------------------------- */
@@ -259,7 +271,7 @@ status_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
         return violation(conn, "status chunk with %" PRIu64 " extents, not %u",
                          n, (unsigned) vio_get_be32(body + 4));
     if (!is_wanted_context(conn, job, vio_get_be32(body)))
-        return true;
+        return count_fruitless(conn, job);
     return take_extents(conn, job, body + head, n, wide);
 }
 
@@ -292,7 +304,7 @@ error_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
         return lost(conn, -r);
     fail(job, vio_get_be32(head),
          text_len ? nbd_escape(text, (size_t) text_len) : NULL);
-    return true;
+    return count_fruitless(conn, job);
 }
 
 /* -- all chunks ------------------------------------------------------------ */

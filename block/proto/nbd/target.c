@@ -172,6 +172,8 @@ take_manners(VdOptions *opts, NbdTarget *t, GError **error)
 {
     take(opts, "x-dirty-bitmap", &t->context);
     take(opts, "export", &t->export);
+    if (g_strcmp0(t->context, NBD_CONTEXT_ALLOCATION) == 0)
+        g_clear_pointer(&t->context, g_free); /* asked for anyway */
     if (!t->export)
         t->export = g_strdup("");
     t->connections = MIN(DEFAULT_CONNECTIONS, g_get_num_processors());
