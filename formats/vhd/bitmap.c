@@ -21,75 +21,21 @@ vhd_bitmap_bytes(uint32_t block_bytes)
     return (bytes + VHD_SECTOR - 1) / VHD_SECTOR * VHD_SECTOR;
 }
 
-VdTable **
-vhd_bitmaps_new(const VhdState *s, uint64_t n, GError **error)
-{
-    VdTable **bitmap = g_try_new0(VdTable *, MAX(n, 1));
-
-    if (!bitmap)
-        return vd_throw_null(error, VD_ERROR_NO_MEMORY,
-                             "%s: no memory for a directory of "
-                             "%" G_GUINT64_FORMAT " bitmaps",
-                             vd_node_name(s->file), n);
-    return bitmap;
-}
-
-void
-vhd_bitmaps_replace(VhdState *s, VdTable **longer)
-{
-    memcpy(longer, s->bitmap, s->blocks->n * sizeof(*longer));
-    g_free(s->bitmap);
-    s->bitmap = longer;
-}
-
-bool
-vhd_bitmaps_open(VhdState *s, GError **error)
-{
-    s->bitmap = vhd_bitmaps_new(s, s->blocks->n, error);
-    if (!s->bitmap)
-        return false;
-    s->cache = vd_table_cache_ref(vd_node_loop(s->node));
-    return true;
-}
-
-void
-vhd_bitmaps_close(VhdState *s)
-{
-    for (uint64_t i = 0; s->bitmap && i < s->blocks->n; i++)
-        if (s->bitmap[i])
-            vd_table_cache_drop(s->cache, s->bitmap[i]);
-    g_clear_pointer(&s->bitmap, g_free);
-    g_clear_pointer(&s->cache, vd_table_cache_unref);
-}
-
-/* -- in memory ------------------------------------------------------------- */
-
-static void
-install(VhdState *s, uint64_t index, const uint8_t *bytes)
-{
-    if (!s->bitmap[index])
-        s->bitmap[index] = vd_table_cache_add(
-            s->cache, &s->bitmap, (uint32_t) index, s->blocks->spec.front);
-    memcpy(s->bitmap[index]->words, bytes, s->blocks->spec.front);
-}
-
 /* The bitmap of block @index, whose bytes begin at @off; until the next
  * yield. */
 static const uint8_t *
 bitmap_co_get(VhdState *s, uint64_t index, uint64_t off, GError **error)
 {
+    const uint8_t *bitmap = vd_bitmaps_peek(&s->bitmaps, index);
     uint32_t len = s->blocks->spec.front;
     g_autofree uint8_t *bytes = NULL;
 
-    if (!s->bitmap[index]) {
-        bytes = g_malloc(len);
-        if (!vd_node_co_pread(s->file, off - len, bytes, len, error))
-            return vd_prefix_null(error, "reading a bitmap of sectors: ");
-        if (!s->bitmap[index]) /* somebody may have been quicker */
-            install(s, index, bytes);
-    }
-    s->bitmap[index]->referenced = true;
-    return (const uint8_t *) s->bitmap[index]->words;
+    if (bitmap)
+        return bitmap;
+    bytes = g_malloc(len);
+    if (!vd_node_co_pread(s->file, off - len, bytes, len, error))
+        return vd_prefix_null(error, "reading a bitmap of sectors: ");
+    return vd_bitmaps_offer(&s->bitmaps, index, bytes);
 }
 
 bool
@@ -97,16 +43,12 @@ vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,
                     GError **error)
 {
     uint64_t within = off & (s->blocks->spec.block_bytes - 1);
-    uint64_t first = within >> SECTOR_SHIFT;
-    uint64_t end = (within + run->len + VHD_SECTOR - 1) >> SECTOR_SHIFT;
     const uint8_t *bitmap = bitmap_co_get(s, off >> s->blocks->shift,
                                           run->child_off - within, error);
 
     if (!bitmap)
         return false;
-    *here = vd_bits_get(bitmap, first, true);
-    end = vd_bits_run_end(bitmap, first, end, true);
-    run->len = MIN(run->len, (end << SECTOR_SHIFT) - within);
+    vd_bitmap_split(bitmap, within, SECTOR_SHIFT, true, &run->len, here);
     return true;
 }
 
@@ -121,7 +63,7 @@ bitmap_co_fill(VhdState *s, uint64_t index, uint64_t off, GError **error)
     memset(ones, 0xff, len);
     if (!vd_node_co_pwrite(s->file, off - len, ones, len, error))
         return false;
-    install(s, index, ones);
+    vd_bitmaps_put(&s->bitmaps, index, ones);
     return true;
 }
 

@@ -136,17 +136,18 @@ grow_co_switch(Growth *g, GError **error)
 {
     VhdState *s = g->s;
     VdBlocks *blocks = vhd_blocks_new(s, &g->hdr, g->size, error);
-    VdTable **bitmap = blocks ? vhd_bitmaps_new(s, blocks->n, error) : NULL;
+    VdTable **bitmaps =
+        blocks ? vd_bitmaps_directory(s->file, blocks->n, error) : NULL;
 
-    if (!bitmap || !grow_co_write_table(g, error) ||
+    if (!bitmaps || !grow_co_write_table(g, error) ||
         !grow_co_write_header(g, error) || !grow_co_write_footers(g, error)) {
         vd_blocks_free(blocks);
-        g_free(bitmap);
+        g_free(bitmaps);
         return false;
     }
     s->hdr.n_entries = g->hdr.n_entries;
     blocks->spec.tail = VHD_FOOTER_BYTES;
-    vhd_bitmaps_replace(s, bitmap);
+    vd_bitmaps_grow(&s->bitmaps, bitmaps, blocks->n);
     vd_blocks_co_swap(&s->blocks, blocks);
     return true;
 }

@@ -247,7 +247,8 @@ static bool
 open_blocks(VhdState *s, GError **error)
 {
     s->blocks = vhd_blocks_new(s, &s->hdr, vd_node_size(s->node), error);
-    return s->blocks && vhd_bitmaps_open(s, error);
+    return s->blocks && vd_bitmaps_open(&s->bitmaps, s->file, s->blocks->n,
+                                        s->blocks->spec.front, error);
 }
 
 static bool
@@ -297,7 +298,7 @@ vhd_co_close(VdNode *node)
     VhdState *s = vd_node_state(node);
 
     if (s->blocks)
-        vhd_bitmaps_close(s);
+        vd_bitmaps_close(&s->bitmaps);
     g_clear_pointer(&s->blocks, vd_blocks_free);
     g_clear_pointer(&s->parent_path, g_free);
     vhd_header_clear(&s->hdr);

@@ -2,6 +2,7 @@
 /* formats/vhd/vhd.h - an opened VHD image. */
 #pragma once
 
+#include "formats/blocks/bitmaps.h"
 #include "formats/blocks/blocks.h"
 #include "formats/vhd/header.h"
 
@@ -15,8 +16,7 @@ typedef struct VhdState {
     VhdHeader hdr;                 /* not of fixed disks */
     char *parent_path;             /* where it is, if it was looked for */
     /* bitmap.c */
-    VdTableCache *cache;
-    VdTable **bitmap; /* by block; NULL = not in memory */
+    VdBitmaps bitmaps;
     VioCoMutex bitmap_lock;
 } VhdState;
 
@@ -55,12 +55,6 @@ bool vhd_parent_co_open(VhdState *s, VdOptions *opts, GError **error);
 
 /* Bytes of the bitmap in front of a block. */
 uint32_t vhd_bitmap_bytes(uint32_t block_bytes);
-bool vhd_bitmaps_open(VhdState *s, GError **error);
-void vhd_bitmaps_close(VhdState *s);
-/* The directory of a disk of @n blocks, which vhd_bitmaps_replace() puts in the
- * place of the present one; g_free. */
-VdTable **vhd_bitmaps_new(const VhdState *s, uint64_t n, GError **error);
-void vhd_bitmaps_replace(VhdState *s, VdTable **longer);
 /* Of the run of DATA that lies in one block: the beginning whose sectors are of
  * one kind; *here tells whether the block has them. */
 bool vhd_bitmap_co_split(VhdState *s, uint64_t off, VdRun *run, bool *here,

@@ -7,7 +7,6 @@
  *
  * Concurrency: one loop; yields to load.
  */
-#include "formats/blocks/bits.h"
 #include "formats/vhdx/vhdx.h"
 
 /* Of one block: 32 bytes to 64 KiB. */
@@ -20,36 +19,8 @@ bitmap_bytes(const VhdxState *s)
 bool
 vhdx_bitmaps_open(VhdxState *s, GError **error)
 {
-    s->bitmap = g_try_new0(VdTable *, MAX(s->blocks->n, 1));
-    if (!s->bitmap)
-        return vd_throw(error, VD_ERROR_NO_MEMORY,
-                        "%s: no memory for a directory of %" G_GUINT64_FORMAT
-                        " bitmaps",
-                        vd_node_name(s->file), s->blocks->n);
-    s->cache = vd_table_cache_ref(vd_node_loop(s->node));
-    return true;
-}
-
-void
-vhdx_bitmaps_close(VhdxState *s)
-{
-    for (uint64_t i = 0; s->bitmap && i < s->blocks->n; i++)
-        if (s->bitmap[i])
-            vd_table_cache_drop(s->cache, s->bitmap[i]);
-    g_clear_pointer(&s->bitmap, g_free);
-    g_clear_pointer(&s->cache, vd_table_cache_unref);
-}
-
-/* -- in memory ------------------------------------------------------------- */
-
-static void
-install(VhdxState *s, uint64_t index, const uint8_t *bytes)
-{
-    uint32_t len = bitmap_bytes(s);
-
-    s->bitmap[index] =
-        vd_table_cache_add(s->cache, &s->bitmap, (uint32_t) index, len);
-    memcpy(s->bitmap[index]->words, bytes, len);
+    return vd_bitmaps_open(&s->bitmaps, s->file, s->blocks->n, bitmap_bytes(s),
+                           error);
 }
 
 /* Where the bitmap of block @index is in the file. */
@@ -82,20 +53,18 @@ bitmap_co_find(VhdxState *s, uint64_t index, uint64_t *off, GError **error)
 static const uint8_t *
 bitmap_co_get(VhdxState *s, uint64_t index, GError **error)
 {
+    const uint8_t *bitmap = vd_bitmaps_peek(&s->bitmaps, index);
     uint32_t len = bitmap_bytes(s);
     g_autofree uint8_t *bytes = NULL;
     uint64_t off;
 
-    if (!s->bitmap[index]) {
-        bytes = g_malloc(len);
-        if (!bitmap_co_find(s, index, &off, error) ||
-            !vhdx_co_read(s, off, bytes, len, error))
-            return vd_prefix_null(error, "reading a bitmap of sectors: ");
-        if (!s->bitmap[index]) /* somebody may have been quicker */
-            install(s, index, bytes);
-    }
-    s->bitmap[index]->referenced = true;
-    return (const uint8_t *) s->bitmap[index]->words;
+    if (bitmap)
+        return bitmap;
+    bytes = g_malloc(len);
+    if (!bitmap_co_find(s, index, &off, error) ||
+        !vhdx_co_read(s, off, bytes, len, error))
+        return vd_prefix_null(error, "reading a bitmap of sectors: ");
+    return vd_bitmaps_offer(&s->bitmaps, index, bytes);
 }
 
 bool
@@ -103,15 +72,11 @@ vhdx_bitmap_co_split(VhdxState *s, uint64_t off, VdRun *run, bool *here,
                      GError **error)
 {
     uint64_t within = off & (s->blocks->spec.block_bytes - 1);
-    uint32_t sector = s->meta.logical;
-    uint64_t first = within / sector;
-    uint64_t end = (within + run->len + sector - 1) / sector;
+    unsigned shift = (unsigned) __builtin_ctz(s->meta.logical);
     const uint8_t *bits = bitmap_co_get(s, off >> s->blocks->shift, error);
 
     if (!bits)
         return false;
-    *here = vd_bits_get(bits, first, false);
-    end = vd_bits_run_end(bits, first, end, false);
-    run->len = MIN(run->len, end * sector - within);
+    vd_bitmap_split(bits, within, shift, false, &run->len, here);
     return true;
 }

@@ -308,7 +308,7 @@ vhdx_co_close(VdNode *node)
     VhdxState *s = vd_node_state(node);
 
     if (s->blocks)
-        vhdx_bitmaps_close(s);
+        vd_bitmaps_close(&s->bitmaps);
     g_clear_pointer(&s->blocks, vd_blocks_free);
     g_clear_pointer(&s->replay.patches, vhdx_patches_free);
     g_clear_pointer(&s->parent_path, g_free);

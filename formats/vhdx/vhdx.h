@@ -2,6 +2,7 @@
 /* formats/vhdx/vhdx.h - an opened VHDX image. */
 #pragma once
 
+#include "formats/blocks/bitmaps.h"
 #include "formats/blocks/blocks.h"
 #include "formats/vhdx/log.h"
 #include "formats/vhdx/metadata.h"
@@ -33,8 +34,7 @@ typedef struct VhdxState {
     uint64_t size_off; /* of the disk's size in the file */
     char *parent_path; /* where it is, if it was looked for */
     /* bitmap.c */
-    VdTableCache *cache;
-    VdTable **bitmap; /* by block; NULL = not in memory */
+    VdBitmaps bitmaps;
 } VhdxState;
 
 extern const VdOptionSpec vhdx_create_options[];
@@ -83,7 +83,6 @@ bool vhdx_co_finish(VdNode *node, GError **error);
 /* -- sector bitmaps (bitmap.c) --------------------------------------------- */
 
 bool vhdx_bitmaps_open(VhdxState *s, GError **error);
-void vhdx_bitmaps_close(VhdxState *s);
 /* Of the run of DATA that lies in one block: the beginning whose sectors are of
  * one kind; *here tells whether the block has them. */
 bool vhdx_bitmap_co_split(VhdxState *s, uint64_t off, VdRun *run, bool *here,
