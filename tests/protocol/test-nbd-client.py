@@ -145,6 +145,29 @@ def _():
             os.truncate(target, SIZE)
 
 
+def connections(tmp, *more):
+    """How many a server saw of a copy to it."""
+    source, target = raw_file(tmp, "source", content()), raw_file(tmp, "t")
+    log = os.path.join(tmp, "log")
+    with nbd_peers.nbdkit("file", target, "logfile=" + log, "rdelay=10ms",
+                          "wdelay=10ms", options=("--filter=log",
+                                                  "--filter=delay")) as peer:
+        vdisk_img("convert", "-n", "-S", "0", "-O", "raw", source,
+                  peer.uri(more=more))
+        expect(read(target) == read(source), "the copy is another")
+    with open(log, encoding="utf-8") as file:
+        return sum(" Connect " in line for line in file)
+
+
+@suite.case("a server that allows it sees several connections, or as told, one")
+def _():
+    with scratch() as tmp:
+        n = connections(tmp, "connections=3")
+        expect(1 < n <= 3, n)
+        n = connections(tmp, "connections=1")
+        expect(n == 1, n)
+
+
 @suite.case("zeroes of any length arrive at a server that stops at 64 MiB")
 def _():
     with scratch() as tmp:

@@ -302,6 +302,32 @@ test_deadline(IoFixture *f, gconstpointer engine)
     meeting_over(&m);
 }
 
+/* What stops the whole stops a part with a deadline of its own; what comes
+ * first counts. */
+static void
+test_child_token(IoFixture *f, gconstpointer engine)
+{
+    VioCancel *whole = vio_cancel_new();
+    VioCancel *part = vio_cancel_new_child(whole);
+    char host[] = "host.invalid", port[] = "10809";
+    Attempt a = {.addr = {VIO_NET_TCP, .host = host, .port = port},
+                 .cancel = part};
+
+    vio_cancel_set_deadline(part, vio_now_ns() + 3600 * 1000 * MS);
+    g_assert_cmpint(vio_cancel_check(part), ==, 0);
+    vio_cancel_set_deadline(whole, vio_now_ns());
+    g_assert_cmpint(vio_cancel_check(part), ==, -ETIMEDOUT);
+    vio_cancel_set_deadline(whole, 0);
+    vio_cancel_set_deadline(part, vio_now_ns());
+    g_assert_cmpint(vio_cancel_check(part), ==, -ETIMEDOUT);
+    g_assert_cmpint(vio_cancel_check(whole), ==, 0);
+    vio_cancel_set_deadline(part, 0);
+    vio_cancel_fire(whole);
+    assert_attempt(f, &a, -ECANCELED, "host.invalid");
+    vio_cancel_unref(whole);
+    vio_cancel_unref(part);
+}
+
 static void
 test_fired_before(IoFixture *f, gconstpointer engine)
 {
@@ -320,6 +346,7 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    io_test_add("net/child-token", test_child_token);
     io_test_add("net/names", test_names);
     io_test_add("net/tcp", test_tcp);
     io_test_add("net/unix", test_unix);

@@ -442,6 +442,28 @@ test_dripping_server_times_out(TestCo *t)
                       "timed out");
 }
 
+/* Half an answer, and then nothing: whoever waits can be called back, and the
+ * disk can be closed. */
+static void
+test_silent_server_can_be_left(TestCo *t)
+{
+    NbdScript *script;
+    uint8_t buf[512];
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VioCancel) cancel = vio_cancel_new();
+    VdNode *node = start(
+        t, SHAKE READ "> " CHUNK("0001", "0001", "00000208") SIXTEEN "\nwait\n",
+        "export=a", &script);
+
+    t->env.cancel = cancel;
+    vio_cancel_set_deadline(cancel, vio_now_ns() + 200 * 1000 * 1000);
+    g_assert_false(vd_node_co_pread(node, 512, buf, sizeof(buf), &error));
+    g_assert_nonnull(error);
+    test_co_close(node);
+    t->env.cancel = NULL;
+    nbd_script_end(script);
+}
+
 /* -- TLS that somebody takes away --------------------------------------------
  */
 
@@ -578,6 +600,7 @@ main(int argc, char **argv)
     test_co_add("/hostile/extents", test_hostile_extents);
     test_co_add("/hostile/handshakes", test_hostile_handshakes);
     test_co_add("/hostile/drip", test_dripping_server_times_out);
+    test_co_add("/hostile/silence", test_silent_server_can_be_left);
     if (vio_tls_available())
         test_co_add("/hostile/stripped-tls", test_stripped_tls_is_noticed);
     test_co_add("/lost/again", test_lost_request_is_sent_again);
