@@ -22,8 +22,9 @@
 /* -- looking up ----------------------------------------------------------- */
 
 typedef struct NetLookup {
-    int refs; /* atomic: the thread's and the waiter's */
-    int done; /* eventfd: readable once code and found are set */
+    int refs;  /* atomic: the thread's and the waiter's */
+    int done;  /* eventfd: readable once the thread is through */
+    bool over; /* atomic: says the same to the memory model */
     char *host, *port;
     int code; /* of getaddrinfo() */
     int err;  /* errno, with EAI_SYSTEM */
@@ -68,6 +69,7 @@ lookup_thread(void *opaque)
     if (lookup->code == EAI_NONAME || lookup->code == EAI_ADDRFAMILY ||
         lookup->code == EAI_NODATA)
         lookup_run(lookup, 0);
+    __atomic_store_n(&lookup->over, true, __ATOMIC_RELEASE);
     (void) eventfd_write(lookup->done, 1);
     lookup_unref(lookup);
     return NULL;
@@ -117,7 +119,10 @@ lookup_co_run(VioLoop *loop, NetLookup *lookup, VioCancel *cancel)
     ret = lookup_start(lookup);
     if (ret == 0)
         ret = vio_co_poll(loop, lookup->done, POLLIN, cancel);
-    return ret < 0 ? ret : 0;
+    if (ret < 0)
+        return ret;
+    g_assert(__atomic_load_n(&lookup->over, __ATOMIC_ACQUIRE));
+    return 0;
 }
 
 /* -- connecting ----------------------------------------------------------- */

@@ -6,6 +6,14 @@
  * turn of the loop leaves in one system call at its end; large payloads go
  * between the socket and the caller's memory.
  *
+ * Measured, requests of 28 bytes and replies of 16 over TCP: an end makes 2
+ * system calls a request with io_uring if one request is under way (a send
+ * without waiting, the wait that brings the answer), 4 with threads, 0.06 and
+ * 0.12 if 32 are.  Receiving is tried without waiting only if the last time
+ * brought all that was asked for: else the try would come back with nothing.
+ * In TLS a core seals or opens about 3 GiB/s (AES-GCM), so 16 KiB take less
+ * than handing them to a worker would.
+ *
  * Calls return 0 or -errno.  @cancel may be NULL; when it fires a call ends
  * with -ECANCELED, or -ETIMEDOUT if its deadline has passed.  A call that was
  * cancelled in the middle leaves the stream out of step: that direction fails

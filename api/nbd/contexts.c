@@ -38,6 +38,20 @@ context_add(NbdExport *export, NbdContextKind kind, const char *name,
     return context;
 }
 
+static bool
+context_is_there(const NbdExport *export, const char *bitmap)
+{
+    g_autofree char *name = g_strconcat(NBD_CONTEXT_BITMAP, bitmap, NULL);
+
+    for (unsigned i = 0; i < export->contexts->len; i++) {
+        const NbdContext *context = g_ptr_array_index(export->contexts, i);
+
+        if (strcmp(context->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static const VdBitmap *
 bitmap_find(const GPtrArray *list, const char *name)
 {
@@ -65,6 +79,9 @@ bitmap_add(NbdExport *export, const GPtrArray *list, const char *name,
                         "%s: dirty bitmap '%s' is in use, or was not stored: "
                         "it tells nothing",
                         export->disk->name, name);
+    if (context_is_there(export, name))
+        return vd_throw(error, VD_ERROR_EXISTS,
+                        "there is a dirty bitmap '%s' already", name);
     if (export->contexts->len >= CONTEXT_BITMAPS)
         return vd_throw(error, VD_ERROR_LIMIT, "more than %u dirty bitmaps",
                         CONTEXT_BITMAPS);

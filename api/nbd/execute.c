@@ -22,19 +22,33 @@ job_node(const NbdJob *job)
     return job->client->export->disk->node;
 }
 
-void
-vd_nbd_job_free(NbdJob *job)
+/* As soon as it is not needed: an answer may have to wait for long. */
+static void
+job_release_memory(NbdJob *job)
 {
     NbdClient *client = job->client;
 
     if (job->buf != NULL)
-        vio_buffer_put(client->server->loop, job->buf,
-                       job->req.command == NBD_CMD_CACHE ? job->reserved
-                                                         : job->len);
+        vio_buffer_put(client->server->loop, job->buf, job->reserved);
     if (job->reserved > 0)
         vd_nbd_memory_give(client, job->reserved);
+    job->buf = NULL;
+    job->reserved = 0;
+}
+
+void
+vd_nbd_job_free(NbdJob *job)
+{
+    job_release_memory(job);
     g_free(job->ids);
     g_free(job);
+}
+
+static void
+job_co_fail(NbdJob *job, const char *doing, GError *error)
+{
+    job_release_memory(job);
+    (void) vd_nbd_reply_co_gerror(job, doing, error); /* see its comment */
 }
 
 /* -- reading --------------------------------------------------------------- */
@@ -125,10 +139,12 @@ read_co_pieces(NbdJob *job, const Pieces *pieces)
 
     if (pieces->n > 1 || !pieces->piece[0].hole)
         job->buf = vio_co_buffer_get(job->client->server->loop, job->len);
+    else
+        job_release_memory(job);
     for (unsigned i = 0; i < pieces->n && ok; i++)
         ok = piece_co_read(job, &pieces->piece[i], &error);
     if (!ok) {
-        (void) vd_nbd_reply_co_gerror(job, "read", error);
+        job_co_fail(job, "read", error);
         return;
     }
     for (unsigned i = 0; i < pieces->n && ok; i++)
@@ -147,7 +163,7 @@ read_co_simple(NbdJob *job)
     if (vd_node_co_preadv(job_node(job), job->req.offset, &payload, &error))
         (void) vd_nbd_reply_co_data(job, &payload);
     else
-        (void) vd_nbd_reply_co_gerror(job, "read", error);
+        job_co_fail(job, "read", error);
 }
 
 static void
@@ -285,10 +301,12 @@ job_co_change(NbdJob *job)
 
     if (command != NBD_CMD_FLUSH && command != NBD_CMD_CACHE)
         job->client->export->written = true;
-    if (kinds[command].co_run(job, &error))
+    if (kinds[command].co_run(job, &error)) {
+        job_release_memory(job);
         (void) vd_nbd_reply_co_ok(job);
-    else
-        (void) vd_nbd_reply_co_gerror(job, kinds[command].name, error);
+    } else {
+        job_co_fail(job, kinds[command].name, error);
+    }
 }
 
 /* Coroutine entry. */

@@ -21,14 +21,11 @@ reply_co_send(const NbdJob *job, const void *head, size_t len,
               const VioVec *payload)
 {
     NbdClient *client = job->client;
-    bool waits = payload != NULL;
     int ret;
 
-    if (waits)
-        vd_nbd_transfer_begin(client);
+    vd_nbd_transfer_begin(client);
     ret = vio_stream_co_send(client->stream, head, len, payload, NULL);
-    if (waits)
-        vd_nbd_transfer_end(client);
+    vd_nbd_transfer_end(client);
     if (ret < 0) /* whoever reads shall know */
         vio_stream_abort(client->stream);
     return ret == 0;

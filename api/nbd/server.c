@@ -172,6 +172,15 @@ vd_nbd_server_add_export(VdNbdServer *server, const VdNbdExport *what,
 
 /* -- clients --------------------------------------------------------------- */
 
+/* Nothing was written through them. */
+static void
+server_close_ends(int in_fd, int out_fd)
+{
+    (void) close(in_fd);
+    if (out_fd != in_fd)
+        (void) close(out_fd);
+}
+
 bool
 vd_nbd_server_admit(VdNbdServer *server, int in_fd, int out_fd)
 {
@@ -181,9 +190,7 @@ vd_nbd_server_admit(VdNbdServer *server, int in_fd, int out_fd)
         return true;
     }
     server->stats.refused++;
-    (void) close(in_fd); /* nothing was written through them */
-    if (out_fd != in_fd)
-        (void) close(out_fd);
+    server_close_ends(in_fd, out_fd);
     return false;
 }
 
@@ -206,13 +213,15 @@ vd_nbd_server_client_left(VdNbdServer *server, bool chosen)
 typedef struct {
     VdNbdServer *server;
     int in_fd, out_fd;
+    bool taken; /* the descriptors, for better or worse */
 } ClientCall;
 
 static bool
 server_co_add_client(void *arg, GError **error)
 {
-    const ClientCall *call = arg;
+    ClientCall *call = arg;
 
+    call->taken = true;
     return vd_nbd_server_admit(call->server, call->in_fd, call->out_fd) ||
            vd_throw(error, VD_ERROR_LIMIT, "the server takes no more clients");
 }
@@ -221,9 +230,12 @@ bool
 vd_nbd_server_add_client(VdNbdServer *server, int in_fd, int out_fd,
                          GError **error)
 {
-    ClientCall call = {server, in_fd, out_fd};
+    ClientCall call = {.server = server, .in_fd = in_fd, .out_fd = out_fd};
+    bool ok = vd_context_run(server->ctx, server_co_add_client, &call, error);
 
-    return vd_context_run(server->ctx, server_co_add_client, &call, error);
+    if (!call.taken)
+        server_close_ends(in_fd, out_fd);
+    return ok;
 }
 
 void

@@ -72,6 +72,7 @@ struct VdNbdServer {
     VdContext *ctx;
     VioLoop *loop;
     VdNbdServerParams params; /* without its texts */
+    VioTlsCreds *creds;       /* NULL = no TLS */
     GPtrArray *exports;       /* of NbdExport */
     GPtrArray *listeners;     /* of NbdListener */
     GQueue clients;           /* of NbdClient */

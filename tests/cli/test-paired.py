@@ -22,8 +22,8 @@ from pairs.differ import DIFFER  # noqa: E402
 from pairs.stage import Stage  # noqa: E402
 from pairs.table import pairs_of  # noqa: E402
 from tap import Skip, Suite, skip_all  # noqa: E402
-from tools import (SHORT, Failed, assert_no_crash,  # noqa: E402
-                   drop_root_override)
+from tools import (SHORT, UNDER_SANITIZER, Failed,  # noqa: E402
+                   assert_no_crash, drop_root_override)
 
 TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
           "resize", "rebase", "commit", "bench", "dd", "snapshot", "amend",
@@ -31,8 +31,9 @@ TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
 
 
 # Every Nth row runs, where a sample will do: with another engine, and with
-# sanitizers.
-EVERY = int(os.environ.get("VDISK_PAIRED_EVERY", "3" if SHORT else "1"))
+# sanitizers, under which programs are slow to start.
+EVERY = max(int(os.environ.get("VDISK_PAIRED_EVERY", "1")),
+            8 if UNDER_SANITIZER else 3 if SHORT else 1)
 # Rows that begin with this only, when one looks for something.
 BEGIN = os.environ.get("VDISK_PAIRED_BEGIN", "")
 

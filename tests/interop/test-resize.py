@@ -83,7 +83,8 @@ def grows(kind, more, create, write, seed):
         model = Model(SIZE, seed)
         create("create", *creation(kind, more), image, SIZE)
         write(image, model.random_writes(tmp, WRITES))
-        for size in SIZES:
+        # Tables of 2 MiB, and a slow reader in qemu-img.
+        for size in SIZES[:2] if kind == "vmfsSparse" else SIZES:
             resize(image, model, size)
             assert_same(tmp, image, model, more)
             write(image, model.random_writes(tmp, WRITES))

@@ -2,23 +2,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-nbd-server - images served by vdisk-nbd, as other clients and a client
 that says what it likes see them."""
+import functools
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import nbd_wire as wire  # noqa: E402
+from nbd_certs import HOST, Certs  # noqa: E402
 from nbd_peers import (ADDRESS, VDISK_NBD, Link, die_with_parent,  # noqa: E402
                        serve)
 from nbd_wire import Client, Refused  # noqa: E402
-from tap import Suite  # noqa: E402
+from tap import Skip, Suite  # noqa: E402
 from tools import (LONG, Failed, need, qemu_img, run, scratch,  # noqa: E402
                    vdisk_img)
 
@@ -299,6 +303,104 @@ def _():
         with Client(peer).greet() as client:
             client.send_option(wire.EXPORT_NAME, b"other")
             equal("end", client.sock.recv(1), b"")
+
+
+# -- TLS ------------------------------------------------------------------------
+
+@functools.lru_cache(None)
+def certs():
+    directory = tempfile.TemporaryDirectory()
+    made = Certs(os.path.join(directory.name, "certs"))
+    made.directory_kept = directory  # until the program ends
+    return made
+
+
+def need_tls():
+    if b"this build has no TLS" in run([VDISK_NBD, "--tls=require", "-r",
+                                        "/dev/null"]).stderr:
+        raise Skip("TLS is not built in")
+
+
+def tls_words(link):
+    if link.tls == "psk":
+        return ["--tls=require", "--tls-psk", link.certs.psk_file]
+    return ["--tls=require", "--tls-certificates", link.server_dir,
+            "--tls-verify-peer"]
+
+
+def check_tls(kind):
+    need_tls()
+    link = Link("tcp", kind, certs())
+    with scratch() as tmp:
+        path, source = make(tmp, "vmdk"), os.path.join(tmp, "source")
+        with open(source, "wb") as file:
+            file.write(PATTERN * 16)
+            file.truncate(8 * MIB)
+        with vdisk_nbd("-f", "vmdk", *tls_words(link), path,
+                       link=link) as peer:
+            must([need("nbdcopy"), source, peer.uri()])
+            objects, options = peer.for_qemu()
+            equal("compare", must([need("qemu-img"), "compare", *objects,
+                                   "--image-opts", options,
+                                   "driver=raw,file.filename=" + source]),
+                  "Images are identical.\n")
+            with Client(peer).greet() as client:
+                for option in (wire.LIST, wire.STRUCTURED_REPLY, wire.GO, 4711):
+                    refused(wire.ERR_TLS_REQD, client.option, option)
+                client.send_option(wire.EXPORT_NAME)
+                equal("end", client.sock.recv(1), b"")
+            with Client(peer).greet() as client:
+                client.send_option(wire.STARTTLS)
+                client.send_option(wire.GO, bytes(6))
+                list(client.replies())
+                client.sock.settimeout(60)
+                try:
+                    while client.sock.recv(65536):
+                        pass
+                except ConnectionResetError:
+                    pass
+
+
+for _kind in ("x509", "psk"):
+    suite.add("TLS with nbdcopy and qemu-img, and none without: " + _kind,
+              check_tls, _kind)
+
+
+@suite.case("TLS for those who want it forgets what was said before")
+def _():
+    need_tls()
+    words = ["--tls=allow", "--tls-certificates", certs().good]
+    with scratch() as tmp, vdisk_nbd("-f", "raw", *words, make(tmp)) as peer:
+        with Client(peer).open() as client:
+            client.write(0, b"in clear")
+        with Client(peer).greet() as client:
+            client.option(wire.STRUCTURED_REPLY)
+            context = ssl.create_default_context(
+                cafile=os.path.join(certs().good, "ca-cert.pem"))
+            client.start_tls(context, HOST)
+            refused(wire.ERR_INVALID, client.option, wire.STARTTLS)
+            client.go(headers=wire.STRUCTURED)
+            equal("data", client.read(0, 8), b"in clear")
+    with scratch() as tmp, vdisk_nbd("-f", "raw", make(tmp)) as peer, \
+            Client(peer).greet() as client:
+        try:
+            client.option(wire.STARTTLS)
+        except Refused as refusal:
+            if refusal.code not in (wire.ERR_POLICY, wire.ERR_UNSUP):
+                raise
+        client.go()
+
+
+@suite.case("bad certificates are told at the start")
+def _():
+    need_tls()
+    with scratch() as tmp:
+        for words, text in ((["--tls=require"], "TLS takes certificates"),
+                            (["--tls=require", "--tls-certificates", tmp],
+                             tmp)):
+            result = run([VDISK_NBD, "-r", *words, "-k", tmp + "/s", make(tmp)])
+            if result.code != 1 or text not in result.stderr.decode():
+                raise Failed(str(result))
 
 
 # -- clients gone bad -------------------------------------------------------------

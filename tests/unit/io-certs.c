@@ -153,3 +153,57 @@ io_ca_revoke(IoCa *ca, const char *dir, gboolean last)
     ASN1_TIME_free(until);
     X509_CRL_free(crl);
 }
+
+/* -- credentials ---------------------------------------------------------- */
+
+static VioTlsCreds *
+creds_from(const VioTlsParams *params)
+{
+    g_autofree char *why = NULL;
+    VioTlsCreds *creds = vio_tls_creds_new(params, &why);
+
+    g_assert_cmpstr(why, ==, NULL);
+    g_assert_nonnull(creds);
+    return creds;
+}
+
+VioTlsCreds *
+io_tls_x509(bool server, const char *dir, bool verify_peer)
+{
+    VioTlsParams params = {
+        .server = server,
+        .dir = dir,
+        .verify_peer = verify_peer,
+    };
+
+    return creds_from(&params);
+}
+
+VioTlsCreds *
+io_tls_psk(IoFixture *f, bool server, const char *file, const char *user,
+           const char *content)
+{
+    g_autofree char *path = g_build_filename(f->dir, file, NULL);
+    VioTlsParams params = {
+        .server = server,
+        .psk_file = path,
+        .psk_user = user,
+        .verify_peer = true,
+    };
+
+    g_assert_true(g_file_set_contents_full(
+        path, content, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
+    return creds_from(&params);
+}
+
+/* A directory of server and client under one authority. */
+char *
+io_tls_pki(IoFixture *f, const char *name, const char *server_names, int days)
+{
+    char *dir = g_build_filename(f->dir, name, NULL);
+    g_autoptr(IoCa) ca = io_ca_new(dir, "test CA");
+
+    io_ca_sign(ca, dir, "client", NULL, 100);
+    io_ca_sign(ca, dir, "server", server_names, days);
+    return dir;
+}

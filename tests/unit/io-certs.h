@@ -4,6 +4,9 @@
 
 #include <glib.h>
 
+#include "io/tls.h"
+#include "tests/unit/io-test.h"
+
 /* Who signs: in @dir (made if need be) ca-cert.pem. */
 typedef struct IoCa IoCa;
 
@@ -20,3 +23,17 @@ void io_ca_sign(IoCa *ca, const char *dir, const char *who, const char *names,
 
 /* ca-crl.pem in @dir: takes back the certificate signed last, or none. */
 void io_ca_revoke(IoCa *ca, const char *dir, gboolean last);
+
+/* -- credentials that must be good ---------------------------------------- */
+
+#define IO_TLS_KEY_A                                                           \
+    "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+#define IO_TLS_KEY_B                                                           \
+    "ff23456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
+
+/* A directory of server and client under one authority. */
+char *io_tls_pki(IoFixture *f, const char *name, const char *server_names,
+                 int days);
+VioTlsCreds *io_tls_x509(bool server, const char *dir, bool verify_peer);
+VioTlsCreds *io_tls_psk(IoFixture *f, bool server, const char *file,
+                        const char *user, const char *content);

@@ -11,63 +11,6 @@
 #include "io/tls.h"
 #include "tests/unit/io-certs.h"
 
-/* -- credentials ---------------------------------------------------------- */
-
-static VioTlsCreds *
-creds_from(const VioTlsParams *params)
-{
-    g_autofree char *why = NULL;
-    VioTlsCreds *creds = vio_tls_creds_new(params, &why);
-
-    g_assert_cmpstr(why, ==, NULL);
-    g_assert_nonnull(creds);
-    return creds;
-}
-
-static VioTlsCreds *
-x509(bool server, const char *dir, bool verify_peer)
-{
-    VioTlsParams params = {
-        .server = server,
-        .dir = dir,
-        .verify_peer = verify_peer,
-    };
-
-    return creds_from(&params);
-}
-
-static VioTlsCreds *
-psk(IoFixture *f, bool server, const char *file, const char *user,
-    const char *content)
-{
-    g_autofree char *path = g_build_filename(f->dir, file, NULL);
-    VioTlsParams params = {
-        .server = server,
-        .psk_file = path,
-        .psk_user = user,
-        .verify_peer = true,
-    };
-
-    g_assert_true(g_file_set_contents_full(
-        path, content, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL));
-    return creds_from(&params);
-}
-
-#define KEY_A "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
-#define KEY_B "ff23456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef"
-
-/* A directory of server and client under one authority. */
-static char *
-pki_new(IoFixture *f, const char *name, const char *server_names, int days)
-{
-    char *dir = g_build_filename(f->dir, name, NULL);
-    g_autoptr(IoCa) ca = io_ca_new(dir, "test CA");
-
-    io_ca_sign(ca, dir, "client", NULL, 100);
-    io_ca_sign(ca, dir, "server", server_names, days);
-    return dir;
-}
-
 /* -- two ends ------------------------------------------------------------- */
 
 /* Ends with TLS: a is the client. */
@@ -223,55 +166,61 @@ static void
 test_names_and_addresses(IoFixture *f, gconstpointer engine)
 {
     g_autofree char *dir =
-        pki_new(f, "pki",
-                "DNS:disk.example,DNS:*.wild.example,IP:127.0.0.1,"
-                "IP:::1",
-                100);
+        io_tls_pki(f, "pki",
+                   "DNS:disk.example,DNS:*.wild.example,IP:127.0.0.1,"
+                   "IP:::1",
+                   100);
     static const char *const good[] = {"disk.example", "DISK.example",
                                        "a.wild.example", "127.0.0.1", "::1"};
     static const char *const bad[] = {"other.example", "wild.example",
                                       "127.0.0.2", "::2"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
-        assert_agree(f, x509(false, dir, true), x509(true, dir, false),
-                     good[i]);
+        assert_agree(f, io_tls_x509(false, dir, true),
+                     io_tls_x509(true, dir, false), good[i]);
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-        assert_refused(f, x509(false, dir, true), x509(true, dir, false),
-                       bad[i], "is not for", "certificate");
+        assert_refused(f, io_tls_x509(false, dir, true),
+                       io_tls_x509(true, dir, false), bad[i], "is not for",
+                       "certificate");
     /* Without a name nothing can be verified, unless that was asked for. */
     {
         g_autofree char *none = g_build_filename(f->dir, "none", NULL);
 
-        assert_agree(f, x509(false, none, false), x509(true, dir, false), NULL);
+        assert_agree(f, io_tls_x509(false, none, false),
+                     io_tls_x509(true, dir, false), NULL);
     }
 }
 
 static void
 test_no_name_to_verify(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *dir = pki_new(f, "pki", "DNS:disk.example", 100);
+    g_autofree char *dir = io_tls_pki(f, "pki", "DNS:disk.example", 100);
 
-    assert_refused(f, x509(false, dir, true), x509(true, dir, false), NULL,
-                   "no name of a host", NULL);
+    assert_refused(f, io_tls_x509(false, dir, true),
+                   io_tls_x509(true, dir, false), NULL, "no name of a host",
+                   NULL);
 }
 
 static void
 test_expired_and_unknown(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *old = pki_new(f, "old", "DNS:a.example", 0);
-    g_autofree char *pki = pki_new(f, "pki", "DNS:a.example", 100);
-    g_autofree char *other = pki_new(f, "other", "DNS:a.example", 100);
+    g_autofree char *old = io_tls_pki(f, "old", "DNS:a.example", 0);
+    g_autofree char *pki = io_tls_pki(f, "pki", "DNS:a.example", 100);
+    g_autofree char *other = io_tls_pki(f, "other", "DNS:a.example", 100);
 
-    assert_refused(f, x509(false, old, true), x509(true, old, false),
-                   "a.example", "certificate has expired", "expired");
-    assert_refused(f, x509(false, other, true), x509(true, pki, false),
-                   "a.example", "certificate of the other end", NULL);
+    assert_refused(f, io_tls_x509(false, old, true),
+                   io_tls_x509(true, old, false), "a.example",
+                   "certificate has expired", "expired");
+    assert_refused(f, io_tls_x509(false, other, true),
+                   io_tls_x509(true, pki, false), "a.example",
+                   "certificate of the other end", NULL);
     /* Whom the system trusts: not us. */
     {
         g_autofree char *none = g_build_filename(f->dir, "none", NULL);
 
-        assert_refused(f, x509(false, none, true), x509(true, pki, false),
-                       "a.example", "certificate of the other end", NULL);
+        assert_refused(f, io_tls_x509(false, none, true),
+                       io_tls_x509(true, pki, false), "a.example",
+                       "certificate of the other end", NULL);
     }
 }
 
@@ -283,34 +232,38 @@ test_revoked(IoFixture *f, gconstpointer engine)
 
     io_ca_sign(ca, dir, "server", "DNS:a.example", 100);
     io_ca_revoke(ca, dir, FALSE);
-    assert_agree(f, x509(false, dir, true), x509(true, dir, false),
-                 "a.example");
+    assert_agree(f, io_tls_x509(false, dir, true),
+                 io_tls_x509(true, dir, false), "a.example");
     io_ca_revoke(ca, dir, TRUE);
-    assert_refused(f, x509(false, dir, true), x509(true, dir, false),
-                   "a.example", "revoked", "revoked");
+    assert_refused(f, io_tls_x509(false, dir, true),
+                   io_tls_x509(true, dir, false), "a.example", "revoked",
+                   "revoked");
 }
 
 static void
 test_client_certificates(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *dir = pki_new(f, "pki", "DNS:a.example", 100);
-    g_autofree char *other = pki_new(f, "other", "DNS:a.example", 100);
+    g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
+    g_autofree char *other = io_tls_pki(f, "other", "DNS:a.example", 100);
     g_autofree char *only_ca = g_build_filename(f->dir, "only-ca", NULL);
     g_autofree char *from = g_build_filename(dir, "ca-cert.pem", NULL);
     g_autofree char *to = g_build_filename(only_ca, "ca-cert.pem", NULL);
     g_autofree char *other_ca = g_build_filename(other, "ca-cert.pem", NULL);
 
-    assert_agree(f, x509(false, dir, true), x509(true, dir, true), "a.example");
+    assert_agree(f, io_tls_x509(false, dir, true), io_tls_x509(true, dir, true),
+                 "a.example");
     /* No certificate; then one by a stranger.  With TLS 1.3 the client learns
      * it after its handshake. */
     g_assert_cmpint(g_mkdir(only_ca, 0700), ==, 0);
     g_assert_cmpint(link(from, to), ==, 0);
-    assert_refused(f, x509(false, only_ca, true), x509(true, dir, true),
-                   "a.example", "certificate required", "certificate");
+    assert_refused(f, io_tls_x509(false, only_ca, true),
+                   io_tls_x509(true, dir, true), "a.example",
+                   "certificate required", "certificate");
     g_assert_cmpint(unlink(other_ca), ==, 0);
     g_assert_cmpint(link(from, other_ca), ==, 0);
-    assert_refused(f, x509(false, other, true), x509(true, dir, true),
-                   "a.example", "ended the TLS session", "certificate");
+    assert_refused(f, io_tls_x509(false, other, true),
+                   io_tls_x509(true, dir, true), "a.example",
+                   "ended the TLS session", "certificate");
 }
 
 /* -- pre-shared keys ------------------------------------------------------ */
@@ -318,33 +271,36 @@ test_client_certificates(IoFixture *f, gconstpointer engine)
 static void
 test_psk(IoFixture *f, gconstpointer engine)
 {
-    static const char both[] = "# users\n\nalice:" KEY_A "\nbob:" KEY_B "\n";
+    static const char both[] =
+        "# users\n\nalice:" IO_TLS_KEY_A "\nbob:" IO_TLS_KEY_B "\n";
 
-    assert_agree(f, psk(f, false, "c", "alice", "alice:" KEY_A "\n"),
-                 psk(f, true, "s", NULL, both), "anything");
-    assert_agree(f, psk(f, false, "c", "bob", both),
-                 psk(f, true, "s", NULL, both), NULL);
-    assert_agree(f, psk(f, false, "c", NULL, "qemu:" KEY_A),
-                 psk(f, true, "s", NULL, "qemu:" KEY_A), NULL);
-    assert_refused(f, psk(f, false, "c", "alice", "alice:" KEY_B),
-                   psk(f, true, "s", NULL, both), NULL, "key of user \"alice\"",
-                   "another key");
-    assert_refused(f, psk(f, false, "c", "e\x1bve", "e\x1bve:" KEY_B),
-                   psk(f, true, "s", NULL, both), NULL, "key of user \"e",
-                   "unknown user \"e\\033ve\"");
+    assert_agree(f,
+                 io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A "\n"),
+                 io_tls_psk(f, true, "s", NULL, both), "anything");
+    assert_agree(f, io_tls_psk(f, false, "c", "bob", both),
+                 io_tls_psk(f, true, "s", NULL, both), NULL);
+    assert_agree(f, io_tls_psk(f, false, "c", NULL, "qemu:" IO_TLS_KEY_A),
+                 io_tls_psk(f, true, "s", NULL, "qemu:" IO_TLS_KEY_A), NULL);
+    assert_refused(f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_B),
+                   io_tls_psk(f, true, "s", NULL, both), NULL,
+                   "key of user \"alice\"", "another key");
+    assert_refused(
+        f, io_tls_psk(f, false, "c", "e\x1bve", "e\x1bve:" IO_TLS_KEY_B),
+        io_tls_psk(f, true, "s", NULL, both), NULL, "key of user \"e",
+        "unknown user \"e\\033ve\"");
 }
 
 /* Neither kind is taken for the other. */
 static void
 test_psk_against_certificates(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *dir = pki_new(f, "pki", "DNS:a.example", 100);
+    g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
 
-    assert_refused(f, psk(f, false, "c", "alice", "alice:" KEY_A),
-                   x509(true, dir, false), "a.example", NULL, NULL);
-    assert_refused(f, x509(false, dir, true),
-                   psk(f, true, "s", NULL, "alice:" KEY_A), "a.example", NULL,
-                   NULL);
+    assert_refused(f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A),
+                   io_tls_x509(true, dir, false), "a.example", NULL, NULL);
+    assert_refused(f, io_tls_x509(false, dir, true),
+                   io_tls_psk(f, true, "s", NULL, "alice:" IO_TLS_KEY_A),
+                   "a.example", NULL, NULL);
 }
 
 /* -- what is wrong with files --------------------------------------------- */
@@ -363,7 +319,7 @@ assert_bad_params(const VioTlsParams *params, const char *word)
 static void
 test_bad_certificate_files(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *dir = pki_new(f, "pki", "DNS:a.example", 100);
+    g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
     g_autofree char *key = g_build_filename(dir, "server-key.pem", NULL);
     g_autofree char *cert = g_build_filename(dir, "client-cert.pem", NULL);
     g_autofree char *crl = g_build_filename(dir, "ca-crl.pem", NULL);
@@ -397,14 +353,14 @@ test_bad_key_files(IoFixture *f, gconstpointer engine)
         const char *content, *word;
     } rows[] = {
         {"", "no key of user \"alice\""},
-        {"bob:" KEY_A, "no key of user \"alice\""},
+        {"bob:" IO_TLS_KEY_A, "no key of user \"alice\""},
         {"alice", ":1: no line of the form"},
-        {"# x\n:" KEY_A, ":2: no line of the form"},
+        {"# x\n:" IO_TLS_KEY_A, ":2: no line of the form"},
         {"alice:", ":1: key is not"},
         {"alice:abc", ":1: key is not"},
         {"alice:0g", ":1: key is not"},
-        {"alice:" KEY_A KEY_A KEY_A, ":1: key is not"},
-        {"alice:" KEY_A "\nalice:" KEY_B, ":2: user stands"},
+        {"alice:" IO_TLS_KEY_A IO_TLS_KEY_A IO_TLS_KEY_A, ":1: key is not"},
+        {"alice:" IO_TLS_KEY_A "\nalice:" IO_TLS_KEY_B, ":2: user stands"},
     };
     g_autofree char *path = g_build_filename(f->dir, "keys", NULL);
     VioTlsParams params = {.psk_file = path, .psk_user = "alice"};
@@ -416,7 +372,7 @@ test_bad_key_files(IoFixture *f, gconstpointer engine)
                                                0640, NULL));
         assert_bad_params(&params, rows[i].word);
     }
-    g_assert_true(g_file_set_contents(path, "alice:" KEY_A, -1, NULL));
+    g_assert_true(g_file_set_contents(path, "alice:" IO_TLS_KEY_A, -1, NULL));
     g_assert_cmpint(chmod(path, 0644), ==, 0);
     assert_bad_params(&params, "0644");
     params.psk_file = f->dir;
@@ -456,10 +412,11 @@ clear_main(void *opaque)
 static void
 test_clear_bytes_before_the_handshake(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *dir = pki_new(f, "pki", "DNS:a.example", 100);
+    g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
     Tls t;
 
-    tls_open(&t, f, x509(false, dir, true), x509(true, dir, false), NULL);
+    tls_open(&t, f, io_tls_x509(false, dir, true),
+             io_tls_x509(true, dir, false), NULL);
     io_test_run(f, clear_main, &t);
     vio_tls_creds_unref(t.client);
     vio_tls_creds_unref(t.server);
@@ -519,8 +476,8 @@ test_bulk(IoFixture *f, gconstpointer engine)
 {
     Tls t;
 
-    tls_open(&t, f, psk(f, false, "c", "a", "a:" KEY_A),
-             psk(f, true, "s", NULL, "a:" KEY_A), NULL);
+    tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
+             io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
     io_test_run(f, bulk_main, &t);
     vio_tls_creds_unref(t.client);
     vio_tls_creds_unref(t.server);
@@ -546,8 +503,8 @@ test_deadline_of_the_handshake(IoFixture *f, gconstpointer engine)
 {
     Tls t;
 
-    tls_open(&t, f, psk(f, false, "c", "a", "a:" KEY_A),
-             psk(f, true, "s", NULL, "a:" KEY_A), NULL);
+    tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
+             io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
     t.e.cancel = vio_cancel_new();
     io_test_run(f, deadline_main, &t);
     vio_tls_creds_unref(t.client);
@@ -661,8 +618,8 @@ test_cut_anywhere(IoFixture *f, gconstpointer engine)
 
     w.t.e.f = f;
     w.t.e.loop = f->loop;
-    w.t.client = psk(f, false, "c", "a", "a:" KEY_A);
-    w.t.server = psk(f, true, "s", NULL, "a:" KEY_A);
+    w.t.client = io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A);
+    w.t.server = io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A);
     io_test_run(f, cuts_main, &w);
     vio_tls_creds_unref(w.t.client);
     vio_tls_creds_unref(w.t.server);

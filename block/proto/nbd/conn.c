@@ -62,8 +62,8 @@ nbd_conn_co_dial(const VdEnv *env, const NbdTarget *target, VioCancel *cancel,
                          target->name, why ? why : g_strerror(-r));
 }
 
-static NbdConn *
-conn_new(const VdEnv *env, NbdHandshake *h)
+NbdConn *
+nbd_conn_new(const VdEnv *env, NbdHandshake *h)
 {
     NbdConn *conn = g_new0(NbdConn, 1);
 
@@ -98,7 +98,7 @@ conn_co_try(const VdEnv *env, NbdHandshake *h, GError **error)
     if (!h->stream)
         return NULL;
     if (nbd_shake_co_go(h, error))
-        return conn_new(env, h);
+        return nbd_conn_new(env, h);
     vio_stream_co_close(g_steal_pointer(&h->stream));
     return NULL;
 }

@@ -62,6 +62,8 @@ typedef struct NbdConn {
 NbdConn *nbd_conn_co_open(const VdEnv *env, const NbdTarget *target,
                           VioCancel *cancel, uint64_t timeout_ns, bool *final,
                           GError **error);
+/* What a handshake has come to; takes its stream over. */
+NbdConn *nbd_conn_new(const VdEnv *env, NbdHandshake *handshake);
 /* Send @job and wait until it is done or lost. */
 void nbd_conn_co_run(NbdConn *conn, NbdJob *job);
 /* No more: all jobs are lost, for this reason (taken over). */
