@@ -278,6 +278,8 @@ def _():
                                   struct.pack(">HHH", 2, 1, 2))
             equal("infos", {p[:2]: p[2:] for _, p in infos[1:3]},
                   {b"\0\1": b"../main", b"\0\2": b"some words"})
+            listed = must([VDISK_NBD, "--list", peer.uri()])
+            equal("--list", re.findall("^export: (.*)$", listed, re.M), names)
             client.go("../main", wire.EXTENDED_HEADERS)
             client.write(0, b"here")
             with Client(peer).greet() as other:

@@ -10,7 +10,7 @@
 #include "tools/img/commands.h"
 #include "tools/human.h"
 #include "tools/images.h"
-#include "tools/img/export-list.h"
+#include "tools/export-list.h"
 #include "tools/img/info-json.h"
 #include "tools/img/snapshot-table.h"
 

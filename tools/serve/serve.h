@@ -65,6 +65,7 @@ typedef enum ServeCode {
         {SERVE_DETECT, "detect-zeroes", NULL, "of what is written", true},     \
         {SERVE_SNAPSHOT, "snapshot", NULL,                                     \
          "what clients write is gone in the end", true},                       \
+        {'L', "list", "URL", "print what another server has to offer", true},  \
         CMD_ROW_FORCE_SHARE, CMD_ROW_QUIET
 
 typedef struct ServeImage {
@@ -83,7 +84,7 @@ typedef struct ServeJob {
     unsigned changes;
     VdOpenFlags flags;
     VdNbdServerParams params;
-    const char *pid_file, *run;
+    const char *pid_file, *run, *list;
 
     /* While it runs. */
     unsigned inherited; /* descriptors from 3 on: whoever started us listens */

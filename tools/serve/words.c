@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "tools/export-list.h"
 #include "tools/output.h"
 
 #define SERVE_MAX_CLIENTS 10000u
@@ -117,6 +118,7 @@ take_plain(ServeJob *job, int code, const char *arg)
         {SERVE_TLS_PSK, &job->params.tls_psk_file, NULL},
         {SERVE_PID_FILE, &job->pid_file, NULL},
         {SERVE_RUN, &job->run, NULL},
+        {'L', &job->list, NULL},
         {'r', NULL, &job->read_only},
         {'s', NULL, &job->single},
         {'A', NULL, &job->depth},
@@ -202,6 +204,10 @@ serve_operands(OptParser *parser, ServeJob *job)
 {
     const char *problem;
 
+    if (job->list && opts_n_operands(parser) == 0 && job->images->len == 0)
+        return export_list_run(job->common, job->list);
+    if (job->list)
+        return opts_fail_try(parser, "--list serves no image");
     if (opts_n_operands(parser) > 1)
         return opts_fail_try(parser, "Unexpected argument: %s",
                              opts_operands(parser)[1]);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/export-list.c - vdisk-img info --list: what a server has to offer.
+/* tools/export-list.c - what a server has to offer: vdisk-img info --list,
+ * vdisk-nbd --list.
  *
  * Concurrency: main thread only.
  */
-#include "tools/img/export-list.h"
+#include "tools/export-list.h"
 
 #include <stdio.h>
 

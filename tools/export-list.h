@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tools/img/export-list.h - vdisk-img info --list: what a server has to offer.
+/* tools/export-list.h - what a server has to offer: vdisk-img info --list,
+ * vdisk-nbd --list.
  */
 #pragma once
 
