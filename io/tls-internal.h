@@ -36,8 +36,10 @@ struct VioTlsSession {
     char *why, *cipher;
 };
 
-/* What the library part does; NULL where built without. */
+/* What the library part does.  It is a module of its own, loaded on first use:
+ * OpenSSL costs a program that never needs it 1 ms at its start. */
 typedef struct VioTlsOps {
+    size_t session_size; /* that of who built it: must be ours */
     VioTlsCreds *(*creds_new)(const VioTlsParams *params, char **why);
     VioTlsCreds *(*creds_ref)(VioTlsCreds *creds);
     void (*creds_unref)(VioTlsCreds *creds);
@@ -54,9 +56,12 @@ typedef struct VioTlsOps {
     int (*end)(VioTlsSession *session);
 } VioTlsOps;
 
-extern const VioTlsOps vio_tls_openssl; /* only with VIO_HAVE_TLS */
+#define VIO_TLS_MODULE "vdisk-tls.so"
+#define VIO_TLS_SYMBOL "vio_tls_openssl" /* a VioTlsOps */
 
+/* io/tls-load.c.  NULL if there is none: then why, in words. */
 const VioTlsOps *vio_tls_ops(void);
+const char *vio_tls_missing(void);
 
 static inline size_t
 vio_tls_buffer_used(const VioTlsBuffer *buffer)

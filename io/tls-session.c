@@ -290,7 +290,10 @@ openssl_end(VioTlsSession *session)
     return SSL_has_pending(session->ssl) ? -ECONNRESET : 0;
 }
 
-const VioTlsOps vio_tls_openssl = {
+extern const VioTlsOps vio_tls_openssl; /* VIO_TLS_SYMBOL */
+
+__attribute__((visibility("default"))) const VioTlsOps vio_tls_openssl = {
+    .session_size = sizeof(VioTlsSession),
     .creds_new = vio_tls_openssl_creds_new,
     .creds_ref = vio_tls_openssl_creds_ref,
     .creds_unref = vio_tls_openssl_creds_unref,

@@ -7,16 +7,6 @@
 
 #include "io/tls-internal.h"
 
-const VioTlsOps *
-vio_tls_ops(void)
-{
-#ifdef VIO_HAVE_TLS
-    return &vio_tls_openssl;
-#else
-    return NULL;
-#endif
-}
-
 bool
 vio_tls_available(void)
 {
@@ -31,7 +21,7 @@ vio_tls_creds_new(const VioTlsParams *params, char **why)
     *why = NULL;
     if (ops)
         return ops->creds_new(params, why);
-    *why = g_strdup("built without TLS (OpenSSL)");
+    *why = g_strdup(vio_tls_missing());
     return NULL;
 }
 
