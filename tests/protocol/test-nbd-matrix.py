@@ -44,8 +44,6 @@ NO_PSK = "nbd-server knows certificates only"
 NO_HOLES = "nbd-server tells nothing of holes, and writes zeroes where some are " \
     "wanted"
 
-OWN_TLS = "vdisk-nbd has no TLS yet"
-
 suite = Suite()
 
 
@@ -187,16 +185,6 @@ def our_client(disks, server, link):
     ours_writes(disks, server, link)
 
 
-def no_own_tls(disks, link):
-    try:
-        with serve("vdisk-nbd", disks.source, link):
-            pass
-    except Failed as failure:
-        expect("no TLS" in str(failure), failure)
-        return
-    raise Failed("it starts: the cell is one like others now")
-
-
 def no_psk(disks, transport):
     """nbd-server with certificates, a client with a key."""
     with nbd_peers.nbd_server(disks.source, link=Link(
@@ -279,8 +267,6 @@ CLIENTS = {"nbdcopy": nbdcopy, "nbdinfo": nbdinfo, "qemu-img": qemu_img,
 
 def cell(server, tls):
     """(what the table says, the reason)"""
-    if server == "vdisk-nbd" and tls:
-        return "no", OWN_TLS
     if server == "nbd-server":
         return ("no", NO_PSK) if tls == "psk" else ("yes, no holes", NO_HOLES)
     return "yes", None
@@ -323,15 +309,12 @@ def add_cells(disks):
         for server in SERVERS:
             name = "vdisk-img with %s, %s" % (server, link)
             text, reason = cell(server, tls)
-            if reason == OWN_TLS:
-                suite.add("%s: cannot be (%s)" % (name, reason), no_own_tls,
-                          disks, link)
-            elif text == "no":
+            if text == "no":
                 suite.add("%s: cannot be (%s)" % (name, reason), no_psk, disks,
                           transport)
             else:
                 suite.add(name, our_client, disks, server, link)
-        for client, func in CLIENTS.items() if not tls else ():
+        for client, func in CLIENTS.items():
             suite.add("%s with vdisk-nbd, %s" % (client, link), func, disks, link)
 
 
