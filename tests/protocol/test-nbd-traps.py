@@ -3,7 +3,7 @@
 """test-nbd-traps - what real peers do that no book tells, one case each.
 
 Where a peer is dangerous for clients that do not know it, the case first proves
-that it still is; if it is no more, a diagnostic line says so.
+that it still is; if it is no more, a diagnostic line says so.  Q4 and Q6 with TLS: test-nbd-tls.
 """
 import contextlib
 import os
