@@ -17,6 +17,8 @@
 #include "io/loop-internal.h"
 
 #define POOL_IDLE_SECONDS 10
+/* Quick jobs that a worker takes at a time. */
+#define POOL_QUICK 8
 
 struct VioWorker {
     VioWorker *next; /* in idle or gone */
@@ -34,26 +36,40 @@ job_take(VioLoop *loop, VioInboxItem *item)
     vio_co_wake(job->co);
 }
 
+/* Take one job off the queue, or several quick ones; returns the first. */
 static VioJob *
 pool_pop_locked(VioPool *pool)
 {
-    VioJob *job = pool->head;
+    VioJob *first = pool->head, *last = first;
 
-    if (job) {
-        pool->head = job->next;
-        if (!pool->head)
-            pool->tail = &pool->head;
+    if (!first)
+        return NULL;
+    for (int n = 1; last->quick && n < POOL_QUICK && last->next; n++) {
+        if (!last->next->quick)
+            break;
+        last = last->next;
     }
-    return job;
+    pool->head = last->next;
+    if (!pool->head)
+        pool->tail = &pool->head;
+    last->next = NULL;
+    return first;
 }
 
+/* The loop looks for results by itself while it is awake; if it sleeps it is
+ * woken for all of them. */
 static void
 pool_run(VioPool *pool, VioJob *job)
 {
     VioLoop *loop = pool->loop;
 
-    job->fn(job->opaque);
-    vio_inbox_push(&loop->inbox, &job->item); /* the job is gone now */
+    while (job) {
+        VioJob *next = job->next;
+
+        job->fn(job->opaque);
+        vio_inbox_push(&loop->inbox, &job->item); /* the job is gone now */
+        job = next;
+    }
     vio_waker_wake(loop->waker);
 }
 
@@ -157,11 +173,103 @@ pool_reap(VioPool *pool, VioWorker *gone)
     }
 }
 
+/* -- submitting ----------------------------------------------------------- */
+
+/* Somebody shall look at the queue.  False if there is nobody, ever. */
+static bool
+pool_call_locked(VioPool *pool)
+{
+    VioWorker *worker = pool->idle;
+
+    if (worker) {
+        pool->idle = worker->next;
+        worker->called = true;
+        pthread_cond_signal(&worker->wake);
+        return true;
+    }
+    return (pool->threads < pool->max && worker_start_locked(pool)) ||
+           pool->threads > 0;
+}
+
+/* A list of @n jobs goes to the end of the queue.  False if there is no thread
+ * to ever run them, which are not queued then. */
+static bool
+pool_submit(VioPool *pool, VioJob *jobs, VioJob **tail, unsigned n)
+{
+    VioWorker *gone;
+    bool ok;
+
+    pthread_mutex_lock(&pool->lock);
+    ok = pool_call_locked(pool);
+    for (unsigned called = POOL_QUICK; ok && called < n; called += POOL_QUICK)
+        (void) pool_call_locked(pool);
+    if (ok) {
+        *pool->tail = jobs;
+        pool->tail = tail;
+    }
+    gone = pool->gone;
+    pool->gone = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    pool_reap(pool, gone);
+    return ok;
+}
+
+/* End of a turn: its quick jobs all at once. */
+static void
+pool_late(VioLate *late)
+{
+    VioPool *pool = (VioPool *) ((char *) late - offsetof(VioPool, late));
+    VioJob *jobs = g_steal_pointer(&pool->fresh);
+
+    if (!pool_submit(pool, jobs, pool->fresh_tail, pool->n_fresh))
+        pool_run(pool, jobs);
+    pool->fresh_tail = &pool->fresh;
+    pool->n_fresh = 0;
+}
+
+void
+vio_pool_co_run_quick(VioPool *pool, VioFunc fn, void *opaque)
+{
+    VioJob job = {
+        .item.take = job_take,
+        .fn = fn,
+        .opaque = opaque,
+        .co = vio_co_self(),
+        .quick = true,
+    };
+
+    *pool->fresh_tail = &job;
+    pool->fresh_tail = &job.next;
+    pool->n_fresh++;
+    vio_late_add(pool->loop, &pool->late);
+    vio_co_yield();
+}
+
+void
+vio_pool_co_run(VioPool *pool, VioFunc fn, void *opaque)
+{
+    VioJob job = {
+        .item.take = job_take,
+        .fn = fn,
+        .opaque = opaque,
+        .co = vio_co_self(),
+    };
+
+    if (pool_submit(pool, &job, &job.next, 1))
+        vio_co_yield();
+    else
+        fn(opaque); /* no thread to be had: slow is better than failing */
+}
+
+/* -- life ----------------------------------------------------------------- */
+
 void
 vio_pool_open(VioPool *pool, VioLoop *loop, unsigned max)
 {
     *pool = (VioPool){.loop = loop, .max = max};
     pool->tail = &pool->head;
+    pool->fresh_tail = &pool->fresh;
+    pool->late.fn = pool_late;
     (void) pthread_mutex_init(&pool->lock, NULL);
     cond_init(&pool->left);
 }
@@ -179,48 +287,4 @@ vio_pool_close(VioPool *pool)
     pool_reap(pool, pool->gone);
     (void) pthread_cond_destroy(&pool->left);
     (void) pthread_mutex_destroy(&pool->lock);
-}
-
-/* False if there is no thread to ever run @job, which is not queued then. */
-static bool
-pool_submit(VioPool *pool, VioJob *job)
-{
-    VioWorker *gone, *worker;
-    bool ok = true;
-
-    pthread_mutex_lock(&pool->lock);
-    worker = pool->idle;
-    if (worker) {
-        pool->idle = worker->next;
-        worker->called = true;
-        pthread_cond_signal(&worker->wake);
-    } else if (pool->threads < pool->max) {
-        ok = worker_start_locked(pool) || pool->threads > 0;
-    }
-    if (ok) {
-        job->next = NULL;
-        *pool->tail = job;
-        pool->tail = &job->next;
-    }
-    gone = pool->gone;
-    pool->gone = NULL;
-    pthread_mutex_unlock(&pool->lock);
-    pool_reap(pool, gone);
-    return ok;
-}
-
-void
-vio_pool_co_run(VioPool *pool, VioFunc fn, void *opaque)
-{
-    VioJob job = {
-        .item.take = job_take,
-        .fn = fn,
-        .opaque = opaque,
-        .co = vio_co_self(),
-    };
-
-    if (pool_submit(pool, &job))
-        vio_co_yield();
-    else
-        fn(opaque); /* no thread to be had: slow is better than failing */
 }

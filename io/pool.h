@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "io/late.h"
 #include "io/inbox.h"
 
 typedef struct VioJob VioJob;
@@ -18,12 +19,18 @@ struct VioJob {
     VioFunc fn;
     void *opaque;
     VioCo *co; /* woken when fn has returned */
+    bool quick;
 };
 
 typedef struct VioWorker VioWorker;
 
 typedef struct VioPool {
     VioLoop *loop;
+    /* Quick jobs of this turn; the runner's. */
+    VioLate late;
+    VioJob *fresh, **fresh_tail;
+    unsigned n_fresh;
+
     pthread_mutex_t lock; /* guards all below */
     VioJob *head, **tail;
     VioWorker *idle; /* last to fall asleep is first to be woken */
@@ -38,3 +45,6 @@ void vio_pool_close(VioPool *pool);
 
 /* Run fn(opaque) on a worker; yields until it has returned. */
 void vio_pool_co_run(VioPool *pool, VioFunc fn, void *opaque);
+/* The same for what takes microseconds, less than a hand-over: it goes to the
+ * workers together with the others of this turn, and comes back with them. */
+void vio_pool_co_run_quick(VioPool *pool, VioFunc fn, void *opaque);
