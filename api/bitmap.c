@@ -100,6 +100,10 @@ bitmap_change(VdDisk *disk, VdBitmapChange change, GError **error)
 
     if (!bitmap_check_format(disk, error))
         return false;
+    if (vd_node_driver(disk->node)->co_change_bitmap == NULL)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "bitmaps of '%s' cannot be changed from here",
+                        vd_disk_format(disk));
     if (!vd_node_is_writable(disk->node))
         return vd_throw(error, VD_ERROR_READ_ONLY, "%s: is open read-only",
                         vd_node_name(disk->node));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "block/rw.h"
+#include "include/vdisk-snapshot.h"
 #include "io/tls.h"
 #include "tests/unit/nbd-script.h"
 
@@ -170,6 +171,50 @@ test_one_question_tells_all_extents(TestCo *t)
     g_assert_cmpint(run.kind, ==, VD_RUN_ZERO);
     g_assert_true(run.allocated);
     g_assert_cmpuint(run.len, ==, 0x80000);
+    test_co_close(node);
+    nbd_script_end(script);
+}
+
+#define ASK_BOTH                                                               \
+    "< " OPT "0000000a 00000034 00000001 61 00000002 0000000f "                \
+    "626173653a616c6c6f636174696f6e 00000014 "                                 \
+    "71656d753a64697274792d6269746d61703a6262\n"
+
+static void
+test_bitmap_tells_what_is_dirty(TestCo *t)
+{
+    NbdScript *script;
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(VdDirtyRange));
+    g_autoptr(GPtrArray) list = NULL;
+    g_autoptr(GError) error = NULL;
+    VdNode *node = start(
+        t,
+        GREETING NO_EXT STRUCTURED ASK_BOTH
+        "> " REP "0000000a 00000004 00000018 00000000 "
+        "71656d753a64697274792d6269746d61703a6262\n> " REP
+        "0000000a 00000001 00000000\n" GO "< 25609513 0000 0007 " COOKIE
+        "0000000000000000 00100000\n"
+        "> " CHUNK(
+            "0001", "0005",
+            "00000014") "00000000 00010000 00000000 00020000 00000001\n"
+                        "< 25609513 0000 0007 0000000000020000 0000000000030000 000d0000\n"
+                        "> 668e33ef 0001 0005 0000000000020000 0000000c "
+                        "00000000 01000000 00000001\n",
+        "export=a,x-dirty-bitmap=qemu:dirty-bitmap:bb", &script);
+    const VdDriver *driver = vd_node_driver(node);
+    const VdDirtyRange *range;
+
+    list = driver->co_list_bitmaps(node, &error);
+    g_assert_cmpuint(list->len, ==, 1);
+    g_assert_true(
+        driver->co_read_bitmap(node, "bb", 0, 1 << 20, ranges, &error));
+    g_assert_cmpuint(ranges->len, ==, 1);
+    range = &g_array_index(ranges, VdDirtyRange, 0);
+    g_assert_cmpuint(range->off, ==, 0x10000);
+    g_assert_cmpuint(range->len, ==, 0xf0000);
+    g_assert_false(
+        driver->co_read_bitmap(node, "c", 0, 1 << 20, ranges, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_NOT_FOUND);
     test_co_close(node);
     nbd_script_end(script);
 }
@@ -592,6 +637,7 @@ main(int argc, char **argv)
     test_co_add("/extended", test_speaks_extended_headers);
     test_co_add("/zeroes", test_zeroes_ask_for_no_more_than_offered);
     test_co_add("/status", test_one_question_tells_all_extents);
+    test_co_add("/bitmap", test_bitmap_tells_what_is_dirty);
     test_co_add("/error-text", test_error_text_is_escaped);
     test_co_add("/old/kills", test_option_that_kills_is_left_out);
     test_co_add("/old/export-name", test_old_server_is_asked_by_name);

@@ -6,6 +6,7 @@
  *   reconnect.c connecting, losing, trying again
  *   request.c   reads, writes, zeroes, trim, flush
  *   status.c    where the export has holes
+ *   bitmap.c    what of it is dirty
  *   nbd.c       the driver
  */
 #pragma once
@@ -78,6 +79,12 @@ bool nbd_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
                          VdReqFlags flags, GError **error);
 bool nbd_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error);
 bool nbd_co_flush(VdNode *node, GError **error);
+
+/* -- bitmap.c -------------------------------------------------------------- */
+
+GPtrArray *nbd_co_list_bitmaps(VdNode *node, GError **error);
+bool nbd_co_read_bitmap(VdNode *node, const char *name, uint64_t off,
+                        uint64_t len, GArray *ranges, GError **error);
 
 /* -- list.c ---------------------------------------------------------------- */
 

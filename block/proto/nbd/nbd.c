@@ -117,5 +117,7 @@ const VdDriver vd_nbd_driver = {
     .co_discard = nbd_co_discard,
     .co_flush_to_disk = nbd_co_flush,
     .co_truncate = nbd_co_truncate,
+    .co_list_bitmaps = nbd_co_list_bitmaps,
+    .co_read_bitmap = nbd_co_read_bitmap,
     .co_list_exports = nbd_co_list_exports,
 };
