@@ -19,6 +19,7 @@ typedef struct NbdStatusCache {
     GArray *extents; /* of NbdStretch, ascending and seamless */
     uint64_t ask;    /* bytes that the next question is about */
     uint64_t changes;
+    uint64_t until_ns; /* then it is too old */
 } NbdStatusCache;
 
 typedef struct NbdClient {

@@ -29,7 +29,7 @@ grow_co_main(void *opaque)
     NbdConn *conn = nbd_conn_co_open(env, client->target, client->grow_cancel,
                                      GROW_NS, &final, NULL);
 
-    if (conn && client->n_conns > 0 &&
+    if (conn && client->n_conns > 0 && !client->no_growth &&
         client->n_conns < client->target->connections &&
         vio_cancel_check(client->grow_cancel) == 0 &&
         nbd_export_is_same(&client->export, &conn->export, writable)) {

@@ -72,6 +72,10 @@ nbd_client_co_drop(NbdClient *client, NbdConn *conn)
     if (i == client->n_conns)
         return; /* by another of its requests */
     client->conns[i] = client->conns[--client->n_conns];
+    /* Perhaps the server is gone, and the others have not heard of it yet: a
+     * new one beside them might belong to its successor, and all_lost() would
+     * never be. */
+    client->no_growth = true;
     if (conn->is_violated)
         client_quit(client, conn->error);
     if (client->n_conns == 0)

@@ -15,6 +15,8 @@
 #define FIRST_ASK (UINT64_C(64) << 20)
 /* More makes nbdkit before 1.44 stumble. */
 #define LONGEST_ASK (UINT64_C(1) << 31)
+/* Others may write to the export, too. */
+#define GOOD_FOR_NS UINT64_C(1000000000)
 
 typedef struct NbdStretch {
     uint64_t end;
@@ -80,6 +82,7 @@ keep(NbdStatusCache *cache, uint64_t off, GArray *extents)
     cache->extents = g_steal_pointer(&stretches);
     cache->off = off;
     cache->end = at;
+    cache->until_ns = vio_now_ns() + GOOD_FOR_NS;
 }
 
 /* -- asking ---------------------------------------------------------------- */
@@ -162,7 +165,8 @@ look_up(const NbdStatusCache *cache, uint64_t off)
 static bool
 holds(const NbdStatusCache *cache, uint64_t off)
 {
-    return off >= cache->off && off < cache->end;
+    return off >= cache->off && off < cache->end &&
+           vio_now_ns() < cache->until_ns;
 }
 
 /* Runs are whole blocks: one that is zero in part only is data. */
