@@ -165,6 +165,22 @@ file_prealloc(const Qcow2New *new)
                : new->prealloc;
 }
 
+/* Tables are written as far as they are used, and the rest has to be zero: so
+ * it is in a new file, and not in a device. */
+static bool
+new_co_clear(VdNode *file, const Qcow2New *new, GError **error)
+{
+    uint64_t end = new->total << new->hdr.cluster_bits;
+    VdRun run = {.len = 0};
+
+    for (uint64_t off = 0; off < end; off += run.len)
+        if (!vd_node_co_map(file, off, end - off, VD_WANT_ZERO, &run, error) ||
+            (run.kind != VD_RUN_ZERO &&
+             !vd_node_co_write_zeroes(file, off, run.len, 0, error)))
+            return false;
+    return true;
+}
+
 static bool
 new_co_files(VdTransaction *tx, const VdCreateSpec *spec, Qcow2New *new,
              GError **error)
@@ -175,7 +191,10 @@ new_co_files(VdTransaction *tx, const VdCreateSpec *spec, Qcow2New *new,
 
     if (!file)
         return false;
-    if (!new_co_write(file, new, error)) {
+    /* What was allocated for it is known to be zero. */
+    if ((file_prealloc(new) == VD_PREALLOC_OFF &&
+         !new_co_clear(file, new, error)) ||
+        !new_co_write(file, new, error)) {
         (void) vd_node_co_close(file, NULL);
         return false;
     }
