@@ -5,6 +5,7 @@
  */
 #include "api/create.h"
 
+#include "block/name.h"
 #include "block/registry.h"
 
 #include <pthread.h>
@@ -207,6 +208,42 @@ option_type_name(VdOptionType type)
         break;
     }
     return "str";
+}
+
+/* NULL: a path, or no protocol that is known. */
+static const VdDriver *
+name_protocol(const char *filename, char **scheme)
+{
+    vd_context_register_drivers();
+    return vd_name_kind(filename, scheme) == VD_NAME_SCHEME
+               ? vd_registry_find_scheme(*scheme)
+               : NULL;
+}
+
+bool
+vd_create_name_is_fixed(const char *filename)
+{
+    g_autofree char *scheme = NULL;
+    const VdDriver *drv = name_protocol(filename, &scheme);
+
+    return drv != NULL && (drv->caps & VD_CAP_FIXED_SIZE);
+}
+
+char *
+vd_create_name_problem(const char *filename)
+{
+    g_autofree char *scheme = NULL;
+    const VdDriver *drv = name_protocol(filename, &scheme);
+
+    if (vd_name_kind(filename, NULL) == VD_NAME_PATH ||
+        g_strcmp0(scheme, "file") == 0 ||
+        (drv != NULL && (drv->caps & VD_CAP_FIXED_SIZE)))
+        return NULL;
+    if (drv != NULL)
+        return g_strdup_printf(
+            "Protocol driver '%s' does not support image creation", drv->name);
+    return g_strdup_printf("Unknown protocol '%s'",
+                           scheme != NULL ? scheme : "json");
 }
 
 static int

@@ -137,6 +137,11 @@ create_co_write(VdCreation *creation, VdCreatePlan *plan, VdNode *parent,
     if (!vd_create_take_hints(plan, &hints, error))
         return false;
     vd_tx_set_hints(creation->tx, &hints);
+    if (vd_create_name_is_fixed(plan->filename) &&
+        !(plan->driver->caps & VD_CAP_MADE_INSIDE))
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: an image of format '%s' needs a file that grows",
+                        plan->filename, plan->driver->name);
     return plan->driver->co_create(creation->tx, &spec, error) &&
            vd_options_finish(plan->options, error);
 }

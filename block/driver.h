@@ -41,6 +41,10 @@ typedef enum VdDriverCaps {
     VD_CAP_APPEND_ONLY = 1 << 2, /* written once, ascending, by co_append */
     VD_CAP_ENCODE = 1 << 3,      /* has encode and co_append */
     VD_CAP_RAW = 1 << 4,         /* passes bytes through: probing fallback */
+    VD_CAP_FIXED_SIZE = 1 << 5,  /* a leaf: what it opens is there already and
+                                    keeps its size; images are made inside */
+    VD_CAP_MADE_INSIDE = 1 << 6, /* a format: a new image may lie in what has a
+                                    fixed size, whatever was there before */
 } VdDriverCaps;
 
 /* -- map ------------------------------------------------------------------ */

@@ -74,6 +74,7 @@ child_co_start(VdNode *child, const VdDriver *driver, VdOptions *opts,
                bool share, GError **error)
 {
     child->growable = driver->kind != VD_DRIVER_FORMAT && driver->co_truncate &&
+                      !(driver->caps & VD_CAP_FIXED_SIZE) &&
                       vd_node_is_writable(child);
     if (driver->kind != VD_DRIVER_PROTOCOL) {
         pass_filename_down(opts);

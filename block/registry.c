@@ -43,8 +43,11 @@ const VdDriver *
 vd_registry_find_scheme(const char *scheme)
 {
     for (const VdDriver *const *d = vd_registry_table(); *d; d++) {
-        if ((*d)->schemes && g_strv_contains((*d)->schemes, scheme))
-            return *d;
+        const char *const *s = (*d)->schemes;
+
+        for (; s && *s; s++)
+            if (g_ascii_strcasecmp(*s, scheme) == 0)
+                return *d;
     }
     return NULL;
 }

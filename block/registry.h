@@ -14,6 +14,7 @@ const VdDriver *const *vd_registry_table(void);
 
 /* NULL = unknown. */
 const VdDriver *vd_registry_find(const char *name);
+/* In any case: NBD:// is nbd://. */
 const VdDriver *vd_registry_find_scheme(const char *scheme);
 
 /* The format whose probe scores highest; the first of equals; the RAW one if

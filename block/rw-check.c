@@ -41,6 +41,11 @@ vd_check_write(const VdNode *node, const char *what, uint64_t off, uint64_t len,
                         vd_node_name(node), what, off);
     if (G_LIKELY(off <= end && len <= end - off))
         return true;
+    if (node->driver->caps & VD_CAP_FIXED_SIZE)
+        return vd_throw(error, VD_ERROR_NO_SPACE,
+                        "%s: %s of %" PRIu64 " bytes at offset %" PRIu64
+                        ": it has %" PRIu64 " bytes and does not grow",
+                        vd_node_name(node), what, len, off, node->size);
     return throw_range(node, what, off, len, error);
 }
 

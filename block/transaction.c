@@ -20,6 +20,7 @@
 #include "block/tx-path.h"
 #include "io/offload.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 struct VdTransaction {
@@ -33,6 +34,8 @@ struct VdTransaction {
     GPtrArray *files;    /* of TxFile, in the order they were made */
     GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
     GHashTable *kept;    /* key -> TxKept */
+    GPtrArray *fixed;    /* names of what was there and keeps its size */
+    const VdEnv *env;    /* for these; outlives the transaction */
 };
 
 typedef struct {
@@ -78,6 +81,7 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
     tx->hints = VD_FILE_HINTS_DEFAULT;
     tx->files = g_ptr_array_new_with_free_func(file_free);
     tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    tx->fixed = g_ptr_array_new_with_free_func(g_free);
     tx->kept =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_free);
     return tx;
@@ -89,6 +93,7 @@ vd_tx_free(VdTransaction *tx)
     g_assert(tx->ended || tx->files->len == 0);
     g_hash_table_unref(tx->kept);
     g_hash_table_unref(tx->by_path);
+    g_ptr_array_unref(tx->fixed);
     g_ptr_array_unref(tx->files);
     g_free(tx);
 }
@@ -349,16 +354,71 @@ tx_co_descriptor(VdTransaction *tx, const VdEnv *env, const char *name,
     return NULL;
 }
 
+/* Its driver, if @name is not for a file but for something of a fixed size. */
+static const VdDriver *
+fixed_driver(const char *name)
+{
+    g_autofree char *scheme = NULL;
+    const VdDriver *driver;
+
+    if (vd_name_kind(name, &scheme) != VD_NAME_SCHEME)
+        return NULL;
+    driver = vd_registry_find_scheme(scheme);
+    return driver && (driver->caps & VD_CAP_FIXED_SIZE) ? driver : NULL;
+}
+
+static bool
+fixed_fits(const VdTransaction *tx, const VdNode *node, uint64_t size,
+           VdPrealloc prealloc, GError **error)
+{
+    const char *name = vd_node_name(node);
+
+    if (tx->old == TX_OLD_REFUSE)
+        return vd_throw(error, VD_ERROR_EXISTS, "'%s' exists", name);
+    if (prealloc != VD_PREALLOC_OFF)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: space cannot be allocated in advance there", name);
+    return size <= node->size ||
+           vd_throw(error, VD_ERROR_NO_SPACE,
+                    "%s: has %" PRIu64 " bytes and does not grow; the image "
+                    "needs %" PRIu64,
+                    name, node->size, size);
+}
+
+/* Written in place, and what was there is undone by nothing. */
+static VdNode *
+tx_co_fixed(VdTransaction *tx, const VdEnv *env, const VdDriver *driver,
+            const char *name, uint64_t size, VdPrealloc prealloc,
+            GError **error)
+{
+    VdOpenFlags flags =
+        (VdOpenFlags) (VD_OPEN_RDWR | (tx->flushes ? 0 : VD_OPEN_NO_FLUSH));
+    VdNode *node = vd_co_open(env, name, driver->name, NULL, flags, error);
+
+    if (!node)
+        return NULL;
+    if (!fixed_fits(tx, node, size, prealloc, error)) {
+        (void) vd_node_co_close(node, NULL); /* the first error counts */
+        return NULL;
+    }
+    tx->env = env;
+    g_ptr_array_add(tx->fixed, g_strdup(name));
+    return node;
+}
+
 VdNode *
 vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
               uint64_t size, VdPrealloc prealloc, GError **error)
 {
+    const VdDriver *fixed = fixed_driver(path);
     TxFile *file;
     VdNode *node;
 
     g_assert(!tx->ended);
     if (g_str_has_prefix(path, "fd:"))
         return tx_co_descriptor(tx, env, path, size, error);
+    if (fixed)
+        return tx_co_fixed(tx, env, fixed, path, size, prealloc, error);
     file = vd_tx_file_new(path);
     if (!tx_co_make(tx, env, file, error)) {
         (void) tx_co_work(tx, remove_work, file, NULL); /* cannot fail */
@@ -417,10 +477,29 @@ sync_work(void *opaque)
                sync_directories(work->tx, &work->error);
 }
 
+/* Nobody who wrote there has flushed; a flush is for all that was written
+ * before, through whatever connection. */
+static bool
+sync_co_fixed(const VdTransaction *tx, GError **error)
+{
+    for (guint i = 0; i < tx->fixed->len; i++) {
+        const char *name = g_ptr_array_index(tx->fixed, i);
+        VdNode *node = vd_co_open(tx->env, name, fixed_driver(name)->name, NULL,
+                                  VD_OPEN_RDWR, error);
+        bool ok = node && vd_node_co_flush(node, error);
+
+        if (node)
+            ok = vd_node_co_close(node, ok ? error : NULL) && ok;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 bool
 vd_tx_co_sync(VdTransaction *tx, GError **error)
 {
-    return tx_co_work(tx, sync_work, NULL, error);
+    return sync_co_fixed(tx, error) && tx_co_work(tx, sync_work, NULL, error);
 }
 
 static void
@@ -451,7 +530,8 @@ bool
 vd_tx_co_commit(VdTransaction *tx, GError **error)
 {
     g_assert(!tx->ended);
-    if (!tx_co_work(tx, commit_work, NULL, error))
+    if ((tx->sync && !sync_co_fixed(tx, error)) ||
+        !tx_co_work(tx, commit_work, NULL, error))
         return false;
     tx->ended = true;
     return true;

@@ -10,7 +10,8 @@
  * files are written in place.
  *
  * "fd:N" is a descriptor that is there already: written as it comes, undone by
- * nothing.
+ * nothing.  So are names of what has a fixed size (VD_CAP_FIXED_SIZE), which
+ * commit flushes.
  *
  * While env->tx is set, opening a name that the transaction made opens its new
  * file.

@@ -274,7 +274,7 @@ const VdDriver vd_raw_driver = {
     VD_DRIVER_HEADER,
     .name = "raw",
     .kind = VD_DRIVER_FORMAT,
-    .caps = VD_CAP_RAW,
+    .caps = VD_CAP_RAW | VD_CAP_MADE_INSIDE,
     .state_size = sizeof(RawState),
     .create_options = raw_create_options,
     .probe = raw_probe,

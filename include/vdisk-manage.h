@@ -247,6 +247,14 @@ VD_PUBLIC const VdOptionInfo *vd_format_amend_options(const char *format);
 VD_PUBLIC bool vd_disk_amend(VdDisk *disk, const char *options, GError **error);
 /* Whether there is a driver of that name, of any kind. */
 VD_PUBLIC bool vd_format_exists(const char *format);
+/* Why no image can be made under @filename: its protocol is unknown, or has no
+ * room for new images.  NULL = it can be tried; else g_free the text.  No I/O.
+ */
+VD_PUBLIC char *vd_create_name_problem(const char *filename);
+/* Whether @filename is for what is there already and has a fixed size: an image
+ * is made inside it, and what it held before still shows where the image writes
+ * nothing. */
+VD_PUBLIC bool vd_create_name_is_fixed(const char *filename);
 /* All driver names, sorted; free with g_strfreev. */
 VD_PUBLIC char **vd_format_list(void);
 

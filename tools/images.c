@@ -261,18 +261,6 @@ image_local_path(const char *name)
     return name_has_protocol(name) ? NULL : name;
 }
 
-char *
-image_create_problem(const char *name)
-{
-    if (image_local_path(name))
-        return NULL;
-    g_autofree char *protocol = g_strndup(name, strcspn(name, ":"));
-    if (vd_format_exists(protocol))
-        return g_strdup_printf(
-            "Protocol driver '%s' does not support image creation", protocol);
-    return g_strdup_printf("Unknown protocol '%s'", protocol);
-}
-
 /* -- room ----------------------------------------------------------------- */
 
 void

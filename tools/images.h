@@ -55,6 +55,3 @@ void image_hint_space_of_disk(VdContext *ctx, const ImageSpec *spec,
 char *image_relative_name(const char *image, const char *name);
 /* The path of a plain or "file:" name; NULL for others. */
 const char *image_local_path(const char *name);
-
-/* NULL if a file of that name can be made, else why not. */
-char *image_create_problem(const char *name);

@@ -25,7 +25,7 @@ const VdDriver vd_qcow2_driver = {
     VD_DRIVER_HEADER,
     .name = "qcow2",
     .kind = VD_DRIVER_FORMAT,
-    .caps = VD_CAP_HAS_PARENT | VD_CAP_ENCODE,
+    .caps = VD_CAP_HAS_PARENT | VD_CAP_ENCODE | VD_CAP_MADE_INSIDE,
     .state_size = sizeof(Qcow2State),
     .create_options = qcow2_create_options,
     .probe = qcow2_probe,

@@ -11,8 +11,8 @@ import nbd_peers  # noqa: E402
 from nbd_certs import Certs  # noqa: E402
 from nbd_peers import Link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (Failed, scratch, vdisk_img, vdisk_img_fails,  # noqa: E402
-                   working_engines)
+from tools import (VDISK_IO, Failed, qemu_img, run, scratch,  # noqa: E402
+                   vdisk_img, vdisk_img_fails, working_engines)
 
 SIZE = 8 << 20
 HOLE = 2 << 20
@@ -184,5 +184,63 @@ def _():
             peer.expect_no_crash()
         vdisk_img("compare", source, target)
 
+
+
+def io(*args):
+    return run([VDISK_IO, *args])
+
+
+def over_garbage(form):
+    """What the export held before shows nowhere in what is made inside it."""
+    with scratch() as tmp:
+        source = with_hole(tmp, "source", content())
+        target = os.path.join(tmp, "target")
+        with open(target, "wb") as file:
+            file.write(b"\xa5" * (2 * SIZE))
+        with nbd_peers.qemu_nbd(target, clients=CLIENTS) as peer:
+            vdisk_img("convert", "-f", "raw", "-O", form, source, peer.uri())
+            if form == "raw":
+                return expect(read(target)[:SIZE] == read(source),
+                              "the copy is another")
+            vdisk_img("compare", "-f", "raw", "-F", form, source, peer.uri())
+        qemu_img("check", "-q", "-f", form, target)
+        qemu_img("compare", "-f", "raw", "-F", form, source,
+                 target)
+
+
+for form in ("raw", "qcow2"):
+    suite.add("%s is made inside an export that held something" % form,
+              over_garbage, form)
+
+
+@suite.case("a new disk in an export: parts of clusters, and what is refused")
+def _():
+    with scratch() as tmp:
+        target = os.path.join(tmp, "target")
+        with open(target, "wb") as file:
+            file.write(b"\xa5" * SIZE)
+        with nbd_peers.qemu_nbd(target, clients=CLIENTS) as peer:
+            uri = peer.uri().replace("nbd+unix", "NBD+unix")
+            vdisk_img("create", "-f", "qcow2", uri, "64M")
+            result = io("-f", "qcow2", "-c", "write -P 7 1000 500",
+                        "-c", "read -P 0 0 1000", "-c", "read -P 7 1000 500",
+                        "-c", "read -P 0 1500 128k", uri)
+            expect(result.code == 0, result)
+            result = io("-f", "qcow2", "-c", "write -P 1 0 16M", uri)
+            expect(result.code != 0 and b"does not grow" in result.stderr +
+                   result.stdout, result)
+            text = vdisk_img_fails("create", "-f", "raw", uri, "64M")
+            expect("does not grow" in text, text)
+            text = vdisk_img_fails("create", "-f", "vmdk", uri, "1M")
+            expect("needs a file that grows" in text, text)
+            text = vdisk_img_fails("create", "-f", "raw", "-o",
+                                   "preallocation=full", uri, "1M")
+            expect("in advance" in text, text)
+            vdisk_img("create", "-f", "qcow2", "-o", "preallocation=metadata",
+                      uri, "4M")
+            result = io("-f", "qcow2", "-c", "read -P 0 0 4M",
+                        "-c", "write -P 7 1000 500", uri)
+            expect(result.code == 0, result)
+        qemu_img("check", "-q", "-f", "qcow2", target)
 
 suite.run()

@@ -176,7 +176,7 @@ words_check(const CreateJob *job)
     g_autofree char *problem = format_create_problem(job->format);
 
     if (!problem)
-        problem = image_create_problem(job->filename);
+        problem = vd_create_name_problem(job->filename);
     if (!problem)
         problem = format_options_problem(job->format, job->list);
     if (!problem && job->size != UINT64_MAX && optlist_peek(job->list, "size"))

@@ -79,7 +79,7 @@ dd_check_target(const DdJob *dd)
         out_failure(job->target, NULL, "%s", problem);
         return false;
     }
-    problem = image_create_problem(job->target);
+    problem = vd_create_name_problem(job->target);
     if (problem)
         out_failure(job->target, NULL, "%s", problem);
     return !problem;

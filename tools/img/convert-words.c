@@ -108,7 +108,7 @@ check_target(const ConvertJob *job)
         return true;
     problem = format_create_problem(job->target_format);
     if (!problem && !job->to_stdout)
-        problem = image_create_problem(job->target);
+        problem = vd_create_name_problem(job->target);
     if (!problem)
         problem = format_options_problem(job->target_format, job->list);
     if (!problem)

@@ -301,7 +301,8 @@ convert_into_new(ConvertJob *job)
 
     if (!creation)
         return create_failure(job, error);
-    job->copy.target_is_zero = !job->backing && !target_is_device(job);
+    job->copy.target_is_zero = !job->backing && !target_is_device(job) &&
+                               !vd_create_name_is_fixed(job->target);
     if (!creation_fill(job, creation) || !creation_verify(job, creation)) {
         vd_creation_abort(creation);
         return false;

@@ -105,6 +105,7 @@ const VdDriver vd_nbd_driver = {
     VD_DRIVER_HEADER,
     .name = "nbd",
     .kind = VD_DRIVER_PROTOCOL,
+    .caps = VD_CAP_FIXED_SIZE,
     .state_size = sizeof(NbdClient),
     .schemes = nbd_schemes,
     .parse_name = nbd_parse_name,
