@@ -150,6 +150,22 @@ tables_co_of(Qcow2State *s, const Qcow2Snapshot *snapshot, GError **error)
 
 /* -- making ---------------------------------------------------------------- */
 
+/* When the highest number is taken: the lowest that is not. */
+static char *
+lowest_free_id(const GArray *list)
+{
+    g_autoptr(GHashTable) taken = g_hash_table_new(g_str_hash, g_str_equal);
+    char *id = g_strdup("1");
+
+    for (unsigned i = 0; i < list->len; i++)
+        g_hash_table_add(taken, g_array_index(list, Qcow2Snapshot, i).id);
+    for (unsigned n = 2; g_hash_table_contains(taken, id); n++) {
+        g_free(id);
+        id = g_strdup_printf("%u", n);
+    }
+    return id;
+}
+
 static char *
 free_id(const GArray *list)
 {
@@ -160,7 +176,8 @@ free_id(const GArray *list)
 
         max = MAX(max, g_ascii_strtoull(id, NULL, 10));
     }
-    return g_strdup_printf("%" PRIu64, max + 1);
+    return max < UINT64_MAX ? g_strdup_printf("%" PRIu64, max + 1)
+                            : lowest_free_id(list);
 }
 
 static bool

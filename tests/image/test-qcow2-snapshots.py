@@ -347,4 +347,26 @@ def hostile(place, off, data, readable):
 for title, *how in HOSTILE:
     suite.add("refused: " + title, hostile, *how)
 
+
+@suite.case("new ids are free ones, even when the highest number is taken")
+def _():
+    highest = str(2 ** 64 - 1)
+    with scratch() as tmp:
+        image = os.path.join(tmp, "a.qcow2")
+        vdisk_img("create", "-q", "-f", "qcow2", image, "1M")
+        vdisk_img("snapshot", "-c", highest[1:] + "x", image)
+        with open(image, "r+b") as file:
+            file.seek(64)
+            table, = struct.unpack(">Q", file.read(8))
+            file.seek(table + 12)
+            # Id and name lie side by side: "1" and "844...x" till now.
+            file.write(struct.pack(">HH", len(highest), 1))
+        for _ in range(3):
+            vdisk_img("snapshot", "-c", "new", image)
+        rows = json.loads(vdisk_img("info", "--output=json", image))
+        equal([highest, "1", "2", "3"],
+              [row["id"] for row in rows["snapshots"]], "ids")
+        qemu_img("check", "-q", image)
+
+
 suite.run()
