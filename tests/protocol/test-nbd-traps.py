@@ -444,4 +444,65 @@ def _():
     expect(len(asked) <= 8, "%d times for 1024 extents" % len(asked))
 
 
+# -- what clients of our server expect ------------------------------------------
+
+@suite.case("Q15: our server's errors are short enough for QEMU's client")
+def _():
+    with scratch() as tmp:
+        deep = os.path.join(tmp, *["x" * 250] * 6)
+        os.makedirs(deep)
+        path = raw_file(deep, MIB, [(0, MIB)])
+        with nbd_peers.vdisk_nbd(failing(path, 1024), fmt=None) as peer:
+            with wire.Client(peer).open(headers=wire.STRUCTURED) as client:
+                cookie = client.send(wire.READ, 512 * KIB, 4096)
+                _, kind, got, payload = client.chunk()
+                expect(got == cookie and kind & 0x8000, kind)
+                expect(6 < len(payload) <= 1000, len(payload))
+                expect(client.read(0, 4096) == b"\x55" * 4096, "the next read")
+            text = run([need("qemu-io"), "-f", "raw", "-c", "read 512k 4k", "-c",
+                        "read -P 0x55 0 64k", peer.uri()]).stdout.decode()
+            expect("read failed: Input/output error" in text and
+                   "read 65536/65536" in text, text)
+
+
+@suite.case("Q16: the size is told to who does not ask, and only chosen contexts")
+def _():
+    with scratch() as tmp:
+        path = raw_file(tmp, MIB)
+        with nbd_peers.vdisk_nbd(path) as peer:
+            with wire.Client(peer).greet() as client:
+                client.go(headers=wire.STRUCTURED,
+                          contexts=["base:allocation", "qemu:allocation-depth",
+                                    "base:", "x-none:at-all"])
+                expect(client.size == MIB and client.flags & 1, client.flags)
+                expect(list(client.contexts.values()) == ["base:allocation"],
+                       client.contexts)
+                expect(list(client.extents(0, MIB)) == ["base:allocation"],
+                       "one context, one answer")
+
+
+@suite.case("Q18: any cookie comes back, to clients that negotiate nothing")
+def _():
+    with scratch() as tmp:
+        path = raw_file(tmp, MIB, [(0, MIB)])
+        with nbd_peers.vdisk_nbd(path) as peer, \
+                wire.Client(peer).open() as client:
+            for cookie in (0, 2 ** 64 - 1, 0x0102030405060708):
+                client.send(wire.READ, 0, 16, cookie=cookie)
+                client.finish(cookie)
+                expect(wire.recv_exact(client.sock, 16) == b"\x55" * 16, "data")
+
+
+@suite.case("Q19: CACHE, and FUA where it means nothing, are taken")
+def _():
+    with scratch() as tmp:
+        path = raw_file(tmp, MIB, [(0, MIB)])
+        for words in ((), ("--read-only",)):
+            with nbd_peers.vdisk_nbd(path, *words) as peer, \
+                    wire.Client(peer).open(headers=wire.STRUCTURED) as client:
+                client.call(wire.CACHE, 0, MIB)
+                expect(client.read(0, 16, wire.FUA) == b"\x55" * 16, "data")
+                client.call(wire.FLUSH, flags=wire.FUA)
+
+
 suite.run()
