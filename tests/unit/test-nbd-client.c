@@ -509,6 +509,23 @@ test_silent_server_can_be_left(TestCo *t)
     nbd_script_end(script);
 }
 
+/* The same when nobody calls: the reply that has not begun, and the one that
+ * does not go on, are waited for as long as was said. */
+static void
+test_silent_server_times_out(TestCo *t)
+{
+    NbdScript *script;
+    uint8_t buf[512];
+    g_autoptr(GError) error = NULL;
+    VdNode *node =
+        start(t, SHAKE READ "wait\n", "export=a,request-timeout=1", &script);
+
+    g_assert_false(vd_node_co_pread(node, 512, buf, sizeof(buf), &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+    test_co_close(node);
+    nbd_script_end(script);
+}
+
 /* -- TLS that somebody takes away --------------------------------------------
  */
 
@@ -647,6 +664,7 @@ main(int argc, char **argv)
     test_co_add("/hostile/handshakes", test_hostile_handshakes);
     test_co_add("/hostile/drip", test_dripping_server_times_out);
     test_co_add("/hostile/silence", test_silent_server_can_be_left);
+    test_co_add("/hostile/no-answer", test_silent_server_times_out);
     if (vio_tls_available())
         test_co_add("/hostile/stripped-tls", test_stripped_tls_is_noticed);
     test_co_add("/lost/again", test_lost_request_is_sent_again);

@@ -16,6 +16,11 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define SECOND_NS UINT64_C(1000000000)
+/* For what is left of a reply: a server that has begun has what it needs; and
+ * 64 KiB/s are little. */
+#define REST_NS (60 * SECOND_NS)
+#define BYTE_NS (SECOND_NS >> 16)
 #define SLOT_BITS 16
 /* Errors, and extents that nobody wants, in one reply: the rest of its chunks
  * are limited by what they bring. */
@@ -58,10 +63,24 @@ lost(NbdConn *conn, int errnum)
     return false;
 }
 
+/* A reply that has begun goes on: the token for its next @len bytes. */
+static VioCancel *
+rest_token(NbdConn *conn, uint64_t len)
+{
+    VioCancel *user = conn->env->cancel, *token;
+
+    if (vio_stream_buffered(conn->stream) >= len)
+        return user ? vio_cancel_ref(user) : NULL;
+    token = vio_cancel_new_child(user);
+    vio_cancel_set_deadline(token, vio_now_ns() + REST_NS + len * BYTE_NS);
+    return token;
+}
+
 static bool
 reply_co_take(NbdConn *conn, void *buf, size_t len)
 {
-    int r = vio_stream_co_read(conn->stream, buf, len, conn->env->cancel);
+    g_autoptr(VioCancel) token = rest_token(conn, len);
+    int r = vio_stream_co_read(conn->stream, buf, len, token);
 
     return r == 0 || lost(conn, -r);
 }
@@ -69,8 +88,18 @@ reply_co_take(NbdConn *conn, void *buf, size_t len)
 static bool
 reply_co_take_data(NbdConn *conn, NbdJob *job, uint64_t at, uint64_t len)
 {
+    g_autoptr(VioCancel) token = rest_token(conn, len);
     VioVec part = vio_vec_slice(job->data, (size_t) at, (size_t) len);
-    int r = vio_stream_co_readv(conn->stream, &part, conn->env->cancel);
+    int r = vio_stream_co_readv(conn->stream, &part, token);
+
+    return r == 0 || lost(conn, -r);
+}
+
+static bool
+reply_co_skip(NbdConn *conn, uint64_t len)
+{
+    g_autoptr(VioCancel) token = rest_token(conn, len);
+    int r = vio_stream_co_skip(conn->stream, len, token);
 
     return r == 0 || lost(conn, -r);
 }
@@ -283,7 +312,6 @@ error_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     g_autofree uint8_t *text = NULL;
     uint64_t text_len, rest;
     uint8_t head[6];
-    int r;
 
     if (reply->len < sizeof(head) || reply->len > NBD_MAX_PAYLOAD)
         return violation(conn, "error chunk of %" PRIu64 " bytes", reply->len);
@@ -299,9 +327,8 @@ error_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     text = g_malloc(text_len);
     if (!reply_co_take(conn, text, (size_t) text_len))
         return false;
-    r = vio_stream_co_skip(conn->stream, rest - text_len, conn->env->cancel);
-    if (r < 0)
-        return lost(conn, -r);
+    if (!reply_co_skip(conn, rest - text_len))
+        return false;
     fail(job, vio_get_be32(head),
          text_len ? nbd_escape(text, (size_t) text_len) : NULL);
     return count_fruitless(conn, job);
@@ -369,14 +396,28 @@ find_job(NbdConn *conn, uint64_t cookie)
     return NULL;
 }
 
+/* Until the next reply begins: as long as the user says. */
+static int
+header_co_await(NbdConn *conn, const void **bytes, size_t *available)
+{
+    uint64_t seconds = conn->target->request_timeout;
+    g_autoptr(VioCancel) token = NULL;
+
+    if (!seconds || vio_stream_buffered(conn->stream) >= 4)
+        return vio_stream_co_peek(conn->stream, 4, bytes, available,
+                                  conn->env->cancel);
+    token = vio_cancel_new_child(conn->env->cancel);
+    vio_cancel_set_deadline(token, vio_now_ns() + seconds * SECOND_NS);
+    return vio_stream_co_peek(conn->stream, 4, bytes, available, token);
+}
+
 /* The next header. */
 static bool
 header_co_read(NbdConn *conn, NbdReply *reply)
 {
-    VioCancel *cancel = conn->env->cancel;
     const void *bytes;
     size_t len, available;
-    int r = vio_stream_co_peek(conn->stream, 4, &bytes, &available, cancel);
+    int r = header_co_await(conn, &bytes, &available);
 
     if (r < 0)
         return lost(conn, -r);
@@ -384,8 +425,11 @@ header_co_read(NbdConn *conn, NbdReply *reply)
     if (len == 0)
         return violation(conn, "reply with magic %08" PRIx32,
                          vio_get_be32(bytes));
-    if (available < len)
-        r = vio_stream_co_peek(conn->stream, len, &bytes, &available, cancel);
+    if (available < len) {
+        g_autoptr(VioCancel) token = rest_token(conn, len);
+
+        r = vio_stream_co_peek(conn->stream, len, &bytes, &available, token);
+    }
     if (r < 0)
         return lost(conn, -r);
     nbd_get_reply(bytes, reply);

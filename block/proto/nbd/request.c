@@ -15,6 +15,8 @@
 
 /* Requests without a payload that most servers take; well aligned. */
 #define LONGEST (UINT64_C(1) << 31)
+/* Every server answers a read of so much in one piece; well aligned. */
+#define SHORTEST_READ (UINT64_C(64) << 10)
 /* nbd-server zeroes only the first 64 MiB of what it is asked for, and says
  * nothing.  It offers none of these. */
 #define LONGEST_ZEROES_UNTRUSTED (UINT64_C(32) << 20)
@@ -59,17 +61,35 @@ request_co_run(NbdClient *client, NbdJob *job, GError **error)
 
 /* -- data ------------------------------------------------------------------ */
 
+static bool
+read_co_halves(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
+{
+    size_t half = dst->len / 2 / SHORTEST_READ * SHORTEST_READ;
+    VioVec first = vio_vec_slice(dst, 0, half);
+    VioVec second = vio_vec_slice(dst, half, dst->len - half);
+
+    return nbd_co_preadv(node, off, &first, error) &&
+           nbd_co_preadv(node, off + half, &second, error);
+}
+
+/* A server may find a read too long, above all in one piece. */
 bool
 nbd_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
+    NbdClient *client = vd_node_state(node);
     NbdJob job = {
         .command = NBD_CMD_READ,
         .off = off,
         .len = dst->len,
         .data = dst,
     };
+    bool ok = nbd_client_co_run(client, &job, error), again;
 
-    return request_co_run(vd_node_state(node), &job, error);
+    again = ok && job.error == NBD_EOVERFLOW && dst->len >= 2 * SHORTEST_READ;
+    if (ok && job.error && !again)
+        ok = throw_result(client, &job, error);
+    nbd_job_clear(&job);
+    return again ? read_co_halves(node, off, dst, error) : ok;
 }
 
 /* A change, from before to after. */

@@ -184,6 +184,8 @@ take_manners(VdOptions *opts, NbdTarget *t, GError **error)
                      error) ||
         !take_number(opts, "handshake-timeout", MAX_SECONDS,
                      &t->handshake_timeout, error) ||
+        !take_number(opts, "request-timeout", MAX_SECONDS, &t->request_timeout,
+                     error) ||
         !take_number(opts, "connections", NBD_MAX_CONNECTIONS, &t->connections,
                      error))
         return false;

@@ -32,9 +32,11 @@ typedef struct {
 
 /* Keys of the query that are options of the same name. */
 static const char *const uri_plain_keys[] = {
-    "tls-certificates", "tls-psk-file",   "tls-hostname",
-    "tls-verify-peer",  "connections",    "reconnect-delay",
-    "open-timeout",     "x-dirty-bitmap", NULL,
+    "tls-certificates", "tls-psk-file",
+    "tls-hostname",     "tls-verify-peer",
+    "connections",      "reconnect-delay",
+    "open-timeout",     "x-dirty-bitmap",
+    "request-timeout",  NULL,
 };
 
 G_GNUC_PRINTF(3, 4)
