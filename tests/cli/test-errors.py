@@ -59,6 +59,7 @@ FAILURES = (
     (["resize", "b.raw", "1x"], 1, None, None),
     (["resize", "-f", "raw", "b.raw", "1M"], 1, None, "b.raw"),
     (["rm", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
+    (["serve", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["snapshot", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["snapshot", "-c", "x", "a.vmdk"], 1, "ENOTSUP", "a.vmdk"),
     (["transports", "x"], 2, None, None),

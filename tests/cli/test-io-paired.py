@@ -214,7 +214,7 @@ BLKDEBUG = {
     "two break points": ["break read_aio a", "break write_aio b",
                          "aio_read 0 64k", "aio_write 64k 64k",
                          "wait_break a", "wait_break b", "resume b",
-                         "sleep 20", "resume a", "aio_flush"],
+                         "sleep 300", "resume a", "aio_flush"],
     "a stopped one is overtaken": ["break write_aio a", "aio_write -P 1 0 64k",
                                    "wait_break a", "write -P 2 64k 64k",
                                    "read -P 2 64k 64k", "resume a",

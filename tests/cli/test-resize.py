@@ -310,7 +310,7 @@ def main():
             (["none.vmdk", "20M"], "'none.vmdk': No such file", False),
             (["a.vmdk", "9999E"], "Invalid image size specified", False),
             (["a.vmdk", "8191P"], "a.vmdk: ", False),
-            (["-f", "nbd", "a.vmdk", "20M"], "nbd", False)):
+            (["-f", "nosuch", "a.vmdk", "20M"], "nosuch", False)):
         suite.add("refused: resize " + " ".join(args), check_refused, args,
                   words, child)
     for name, case in KILLED.items():
