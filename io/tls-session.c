@@ -104,13 +104,14 @@ why_alert(VioTlsSession *session, const char *reason)
 {
     const char *alert = strstr(reason, " alert ");
     VioTlsCreds *creds = session->creds;
+    g_autofree char *user = creds->user ? g_strescape(creds->user, NULL) : NULL;
 
     if (alert)
         reason = alert + strlen(" alert ");
-    if (creds->user && !session->done)
+    if (user && !session->done)
         vio_tls_why(session,
                     "the other end does not accept the key of user \"%s\" (%s)",
-                    creds->user, reason);
+                    user, reason);
     else
         vio_tls_why(session, "the other end ended the TLS session: %s", reason);
 }
