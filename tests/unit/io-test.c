@@ -32,7 +32,8 @@ io_remove_files(const char *path)
     while ((name = g_dir_read_name(dir)) != NULL) {
         g_autofree char *file = g_build_filename(path, name, NULL);
 
-        (void) g_unlink(file);
+        if (g_unlink(file) != 0)
+            io_remove_files(file); /* a folder */
     }
     (void) g_rmdir(path);
 }
