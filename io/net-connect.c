@@ -204,6 +204,9 @@ vio_net_co_connect(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
     *why = NULL;
     if (addr->kind != VIO_NET_TCP)
         return connect_co_one(loop, addr, cancel, fd, why);
+    ret = vio_net_check_port(addr->port, why);
+    if (ret != 0)
+        return ret;
     lookup = lookup_new(addr);
     ret = lookup_co_run(loop, lookup, cancel);
     if (ret != 0) {

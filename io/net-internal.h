@@ -11,6 +11,10 @@
 int vio_net_sockaddr(const VioNetAddress *addr, struct sockaddr_storage *sa,
                      socklen_t *len, char **why);
 
+/* 0 for the name of a service or a number that is a port, or -errno and *@why.
+ */
+int vio_net_check_port(const char *port, char **why);
+
 /* For messages, to be freed. */
 char *vio_net_sockaddr_name(const struct sockaddr *sa, socklen_t len);
 

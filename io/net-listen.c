@@ -201,6 +201,9 @@ vio_net_listen(const VioNetAddress *addr, unsigned backlog, GArray *fds,
     *why = NULL;
     if (addr->kind != VIO_NET_TCP)
         return listen_one(addr, backlog, fds, why);
+    ret = vio_net_check_port(addr->port, why);
+    if (ret != 0)
+        return ret;
     ret = getaddrinfo(host, addr->port, &hints, &found);
     if (ret != 0) {
         *why = vio_net_lookup_why(addr, ret);

@@ -17,6 +17,7 @@
 
 #define KEEP_IDLE_S 30
 #define USER_TIMEOUT_MS 60000u
+#define PORT_MAX 65535u
 
 void
 vio_net_address_copy(VioNetAddress *to, const VioNetAddress *from)
@@ -88,6 +89,27 @@ vio_net_sockaddr(const VioNetAddress *addr, struct sockaddr_storage *sa,
     };
     *len = sizeof(*vm);
     return 0;
+}
+
+/* getaddrinfo() takes whatever strtoul() does for a number and cuts it to 16
+ * bits: "99999" would be 34463, and "-1" 65535. */
+int
+vio_net_check_port(const char *port, char **why)
+{
+    char *end;
+    guint64 number = g_ascii_strtoull(port, &end, 10);
+
+    if (*port == '\0') {
+        *why = g_strdup("the port is empty");
+        return -EINVAL;
+    }
+    if (*end != '\0' || end == port) /* the name of a service */
+        return 0;
+    if (strspn(port, "0123456789") == strlen(port) && number <= PORT_MAX)
+        return 0;
+    *why = g_strdup_printf("port \"%s\": expected a number of 0 to %u", port,
+                           PORT_MAX);
+    return -EINVAL;
 }
 
 char *

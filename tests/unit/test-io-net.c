@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 
-#include "io/net.h"
+#include "io/net-internal.h"
 
 #define MS UINT64_C(1000000)
 
@@ -274,6 +274,34 @@ test_refused(IoFixture *f, gconstpointer engine)
     assert_attempt(f, &a, -EHOSTUNREACH, "no-such-service");
 }
 
+/* What getaddrinfo() would take for another port, or for none. */
+static void
+test_bad_ports(IoFixture *f, gconstpointer engine)
+{
+    static const char *const bad[] = {
+        "99999", "65536", "18446744073709551617", "-1", "+80", " 80", ""};
+    static const char *const good[] = {"0", "65535", "010809", "http"};
+    char host[] = "127.0.0.1";
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+        g_autofree char *why = NULL;
+        Attempt a = {
+            .addr = {VIO_NET_TCP, .host = host, .port = (char *) bad[i]}};
+
+        assert_attempt(f, &a, -EINVAL, bad[i]);
+        g_assert_cmpint(vio_net_listen(&a.addr, 1, fds, &why), ==, -EINVAL);
+        g_assert_nonnull(strstr(why, *bad[i] ? bad[i] : "empty"));
+        g_assert_cmpuint(fds->len, ==, 0);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+        char *why = NULL;
+
+        g_assert_cmpint(vio_net_check_port(good[i], &why), ==, 0);
+        g_assert_null(why);
+    }
+}
+
 /* A unix socket whose backlog is full keeps us waiting. */
 static void
 test_deadline(IoFixture *f, gconstpointer engine)
@@ -353,6 +381,7 @@ main(int argc, char **argv)
     io_test_add("net/unix-stale", test_unix_stale);
     io_test_add("net/unix-abstract", test_unix_abstract);
     io_test_add("net/refused", test_refused);
+    io_test_add("net/bad-ports", test_bad_ports);
     io_test_add("net/deadline", test_deadline);
     io_test_add("net/fired-before", test_fired_before);
     return g_test_run();
