@@ -11,6 +11,7 @@
 #include "io/pool.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <time.h>
 
@@ -19,12 +20,16 @@
 #define POOL_IDLE_SECONDS 10
 /* Quick jobs that a worker takes at a time. */
 #define POOL_QUICK 8
+/* Workers that one submission wakes with the lock free. */
+#define POOL_CALLS 8
 
 struct VioWorker {
     VioWorker *next; /* in idle or gone */
     VioPool *pool;
     pthread_t thread;
-    pthread_cond_t wake;
+    /* No condition: a mutex that was waited with counts as contended, so that
+     * its next unlocking is a system call. */
+    sem_t wake;
     bool called; /* taken off the idle stack by a submitter */
 };
 
@@ -83,20 +88,31 @@ idle_remove_locked(VioPool *pool, VioWorker *worker)
     *link = worker->next;
 }
 
+/* One post may be left from a call that was seen before it was made: whoever
+ * wakes up has to look why.  False if time is over. */
+static bool
+worker_sleep(VioWorker *worker, const struct timespec *until)
+{
+    return sem_timedwait(&worker->wake, until) == 0 || errno != ETIMEDOUT;
+}
+
 /* Sleep until called.  False if nobody did for a long time. */
 static bool
 worker_idle_locked(VioPool *pool, VioWorker *worker)
 {
     struct timespec until;
-    int ret = 0;
+    bool in_time = true;
 
     worker->called = false;
     worker->next = pool->idle;
     pool->idle = worker;
-    (void) clock_gettime(CLOCK_MONOTONIC, &until);
+    (void) clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += POOL_IDLE_SECONDS;
-    while (!worker->called && !pool->quit && ret != ETIMEDOUT)
-        ret = pthread_cond_timedwait(&worker->wake, &pool->lock, &until);
+    while (!worker->called && !pool->quit && in_time) {
+        pthread_mutex_unlock(&pool->lock);
+        in_time = worker_sleep(worker, &until);
+        pthread_mutex_lock(&pool->lock);
+    }
     if (!worker->called)
         idle_remove_locked(pool, worker);
     return worker->called;
@@ -126,17 +142,6 @@ worker_main(void *arg)
     return NULL;
 }
 
-static void
-cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attr;
-
-    (void) pthread_condattr_init(&attr);
-    (void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void) pthread_cond_init(cond, &attr);
-    (void) pthread_condattr_destroy(&attr);
-}
-
 /* Workers take no signals: those belong to the program's own threads. */
 static bool
 worker_start_locked(VioPool *pool)
@@ -146,13 +151,13 @@ worker_start_locked(VioPool *pool)
     int ret;
 
     worker->pool = pool;
-    cond_init(&worker->wake);
+    (void) sem_init(&worker->wake, 0, 0);
     (void) sigfillset(&all);
     (void) pthread_sigmask(SIG_SETMASK, &all, &before);
     ret = pthread_create(&worker->thread, NULL, worker_main, worker);
     (void) pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (ret != 0) {
-        (void) pthread_cond_destroy(&worker->wake);
+        (void) sem_destroy(&worker->wake);
         g_free(worker);
         return false;
     }
@@ -167,7 +172,7 @@ pool_reap(VioPool *pool, VioWorker *gone)
         VioWorker *next = gone->next;
 
         (void) pthread_join(gone->thread, NULL);
-        (void) pthread_cond_destroy(&gone->wake);
+        (void) sem_destroy(&gone->wake);
         g_free(gone);
         gone = next;
     }
@@ -175,16 +180,41 @@ pool_reap(VioPool *pool, VioWorker *gone)
 
 /* -- submitting ----------------------------------------------------------- */
 
+/* Workers that are to be woken when the lock is free: who wakes up to a lock
+ * that is held goes to sleep again. */
+typedef struct {
+    VioWorker *workers[POOL_CALLS];
+    unsigned n;
+} PoolCalls;
+
+static void
+calls_add_locked(PoolCalls *calls, VioWorker *worker)
+{
+    worker->called = true;
+    if (calls->n < POOL_CALLS)
+        calls->workers[calls->n++] = worker;
+    else
+        (void) sem_post(&worker->wake);
+}
+
+/* They may be at work already, or asleep again; only who calls this joins them,
+ * so they are there. */
+static void
+calls_make(const PoolCalls *calls)
+{
+    for (unsigned i = 0; i < calls->n; i++)
+        (void) sem_post(&calls->workers[i]->wake);
+}
+
 /* Somebody shall look at the queue.  False if there is nobody, ever. */
 static bool
-pool_call_locked(VioPool *pool)
+pool_call_locked(VioPool *pool, PoolCalls *calls)
 {
     VioWorker *worker = pool->idle;
 
     if (worker) {
         pool->idle = worker->next;
-        worker->called = true;
-        pthread_cond_signal(&worker->wake);
+        calls_add_locked(calls, worker);
         return true;
     }
     return (pool->threads < pool->max && worker_start_locked(pool)) ||
@@ -196,13 +226,14 @@ pool_call_locked(VioPool *pool)
 static bool
 pool_submit(VioPool *pool, VioJob *jobs, VioJob **tail, unsigned n)
 {
+    PoolCalls calls = {.n = 0};
     VioWorker *gone;
     bool ok;
 
     pthread_mutex_lock(&pool->lock);
-    ok = pool_call_locked(pool);
+    ok = pool_call_locked(pool, &calls);
     for (unsigned called = POOL_QUICK; ok && called < n; called += POOL_QUICK)
-        (void) pool_call_locked(pool);
+        (void) pool_call_locked(pool, &calls);
     if (ok) {
         *pool->tail = jobs;
         pool->tail = tail;
@@ -210,6 +241,7 @@ pool_submit(VioPool *pool, VioJob *jobs, VioJob **tail, unsigned n)
     gone = pool->gone;
     pool->gone = NULL;
     pthread_mutex_unlock(&pool->lock);
+    calls_make(&calls);
     pool_reap(pool, gone);
     return ok;
 }
@@ -271,7 +303,7 @@ vio_pool_open(VioPool *pool, VioLoop *loop, unsigned max)
     pool->fresh_tail = &pool->fresh;
     pool->late.fn = pool_late;
     (void) pthread_mutex_init(&pool->lock, NULL);
-    cond_init(&pool->left);
+    (void) pthread_cond_init(&pool->left, NULL);
 }
 
 void
@@ -280,7 +312,7 @@ vio_pool_close(VioPool *pool)
     pthread_mutex_lock(&pool->lock);
     pool->quit = true;
     for (VioWorker *w = pool->idle; w; w = w->next)
-        pthread_cond_signal(&w->wake);
+        (void) sem_post(&w->wake);
     while (pool->threads > 0)
         pthread_cond_wait(&pool->left, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
