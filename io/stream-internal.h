@@ -43,6 +43,7 @@ struct VioStream {
     uint8_t *buf; /* STREAM_BUFFER; made on first use */
     size_t head, tail;
     bool drained; /* the last read left nothing: waiting comes first */
+    bool brief;   /* little is read ahead of the next payload, the next time */
     int rx_error;
 
     /* writing */

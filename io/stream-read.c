@@ -4,7 +4,8 @@
  * One buffer takes what comes.  A payload that is not in it goes straight to
  * its place, and the buffer hangs behind it in the same call, so that the
  * headers that follow come along; large payloads are left to the kernel to
- * complete, which wakes us once.
+ * complete, which wakes us once.  Where payloads are long, the buffer takes
+ * only what a header needs: what it takes of the next payload is copied twice.
  *
  * Concurrency: one reader coroutine at a time.
  */
@@ -17,6 +18,10 @@
 
 /* From here on a payload is asked for whole, without what follows it. */
 #define READ_WHOLE (128u << 10)
+/* From here on the next one is likely to be long, too: no more is read ahead
+ * than a few headers. */
+#define READ_LONG (16u << 10)
+#define AHEAD_OF_LONG 512u
 
 static size_t
 iov_bytes(const struct iovec *iov, int niov)
@@ -121,6 +126,22 @@ rx_room(VioStream *stream, size_t want)
     };
 }
 
+/* Not far into a long payload. */
+static void
+rx_limit_ahead(const VioStream *stream, struct iovec *room, size_t needed)
+{
+    if (stream->brief)
+        room->iov_len = MIN(room->iov_len, MAX(needed, AHEAD_OF_LONG));
+}
+
+/* What follows a payload is taken to be like it; heads say nothing. */
+static void
+rx_expect_like(VioStream *stream, size_t len)
+{
+    if (len > AHEAD_OF_LONG)
+        stream->brief = len >= READ_LONG;
+}
+
 int
 vio_stream_co_peek(VioStream *stream, size_t want, const void **bytes,
                    size_t *available, VioCancel *cancel)
@@ -132,8 +153,11 @@ vio_stream_co_peek(VioStream *stream, size_t want, const void **bytes,
         return ret;
     while (vio_stream_buffered(stream) < want) {
         struct iovec room = rx_room(stream, want);
-        ssize_t n = rx_co_receive(stream, &room, 1, false, cancel);
+        ssize_t n;
 
+        rx_limit_ahead(stream, &room, want - vio_stream_buffered(stream));
+        stream->brief = false; /* once: something else may come */
+        n = rx_co_receive(stream, &room, 1, false, cancel);
         if (n == 0)
             return rx_fail(stream, n, vio_stream_buffered(stream) > 0);
         if (n < 0)
@@ -169,8 +193,10 @@ rx_co_direct(VioStream *stream, VioVec *rest, VioCancel *cancel)
     bool whole = bytes >= READ_WHOLE;
     ssize_t n;
 
-    if (!whole && bytes == rest->len)
-        iov[niov++] = rx_room(stream, STREAM_BUFFER);
+    if (!whole && bytes == rest->len) {
+        iov[niov] = rx_room(stream, STREAM_BUFFER);
+        rx_limit_ahead(stream, &iov[niov++], 0);
+    }
     n = rx_co_receive(stream, iov, niov, whole, cancel);
     if (n <= 0)
         return n;
@@ -188,6 +214,7 @@ vio_stream_co_readv(VioStream *stream, const VioVec *dst, VioCancel *cancel)
 
     if (ret != 0)
         return ret;
+    rx_expect_like(stream, dst->len);
     rx_take_buffered(stream, &rest);
     while (rest.len > 0) {
         ssize_t n = rx_co_direct(stream, &rest, cancel);

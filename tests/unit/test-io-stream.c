@@ -170,6 +170,59 @@ test_payloads_of_all_sizes(IoFixture *f, gconstpointer engine)
     io_ends_run_both(f, bulk_main);
 }
 
+#define LONG_PAYLOAD 40000u /* less than sockets and pipes hold in any case */
+#define AFTER_LONG 512u
+
+static void
+send_flushed(Ends *e, const void *head, size_t head_len, const void *bytes,
+             size_t len)
+{
+    struct iovec iov = {(void *) bytes, len};
+    VioVec vec = vio_vec_from_iov(&iov, 1);
+
+    g_assert_cmpint(vio_stream_co_send(e->a, head, head_len, &vec, NULL), ==,
+                    0);
+    g_assert_cmpint(vio_stream_co_flush(e->a, NULL), ==, 0);
+}
+
+static void
+ahead_main(void *opaque)
+{
+    Ends *e = opaque;
+    g_autofree uint8_t *data = io_ends_pattern(0, LONG_PAYLOAD);
+    g_autofree uint8_t *back = g_malloc(LONG_PAYLOAD);
+    const void *bytes;
+    size_t have;
+
+    for (unsigned i = 0; i < 3; i++) {
+        send_flushed(e, "head", 4, data, LONG_PAYLOAD);
+        g_assert_cmpint(vio_stream_co_peek(e->b, 4, &bytes, &have, NULL), ==,
+                        0);
+        g_assert_cmpmem(bytes, 4, "head", 4);
+        if (i > 0)
+            g_assert_cmpuint(have, ==, AFTER_LONG);
+        vio_stream_consume(e->b, 4);
+        memset(back, 0, LONG_PAYLOAD);
+        g_assert_cmpint(vio_stream_co_read(e->b, back, LONG_PAYLOAD, NULL), ==,
+                        0);
+        io_test_assert_pattern(back, 0, LONG_PAYLOAD);
+    }
+    /* Once; then much again. */
+    send_flushed(e, NULL, 0, data, 4000);
+    g_assert_cmpint(vio_stream_co_peek(e->b, 1, &bytes, &have, NULL), ==, 0);
+    g_assert_cmpuint(have, ==, AFTER_LONG);
+    g_assert_cmpint(vio_stream_co_peek(e->b, 1000, &bytes, &have, NULL), ==, 0);
+    g_assert_cmpuint(have, ==, 4000);
+    io_test_assert_pattern(bytes, 0, 4000);
+    io_ends_co_close(e);
+}
+
+static void
+test_little_is_read_ahead_of_long_payloads(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_both(f, ahead_main);
+}
+
 static void
 skip_sender(void *opaque)
 {
@@ -477,6 +530,8 @@ main(int argc, char **argv)
     io_test_add("stream/peek", test_peek);
     io_test_add("stream/peek-over-borders", test_peek_over_borders);
     io_test_add("stream/payloads-of-all-sizes", test_payloads_of_all_sizes);
+    io_test_add("stream/little-is-read-ahead-of-long-payloads",
+                test_little_is_read_ahead_of_long_payloads);
     io_test_add("stream/skip", test_skip);
     io_test_add("stream/half-close", test_half_close);
     io_test_add("stream/end-in-the-middle", test_end_in_the_middle);
