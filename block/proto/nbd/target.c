@@ -167,6 +167,18 @@ take_tls(VdOptions *opts, NbdTarget *t, GError **error)
     return true;
 }
 
+/* A server on this machine needs processors, too: more of its threads than
+ * there is room for only get in each other's way. */
+static unsigned
+default_connections(const NbdTarget *t)
+{
+    unsigned processors = g_get_num_processors();
+
+    if (t->address.kind == VIO_NET_UNIX)
+        processors /= 2;
+    return CLAMP(processors, 1, DEFAULT_CONNECTIONS);
+}
+
 static bool
 take_manners(VdOptions *opts, NbdTarget *t, GError **error)
 {
@@ -176,7 +188,7 @@ take_manners(VdOptions *opts, NbdTarget *t, GError **error)
         g_clear_pointer(&t->context, g_free); /* asked for anyway */
     if (!t->export)
         t->export = g_strdup("");
-    t->connections = MIN(DEFAULT_CONNECTIONS, g_get_num_processors());
+    t->connections = default_connections(t);
     t->handshake_timeout = HANDSHAKE_SECONDS;
     if (!take_number(opts, "reconnect-delay", MAX_SECONDS, &t->reconnect_delay,
                      error) ||
