@@ -517,8 +517,10 @@ test_silent_server_times_out(TestCo *t)
     NbdScript *script;
     uint8_t buf[512];
     g_autoptr(GError) error = NULL;
+    /* A read is tried once more, but nobody greets any more. */
     VdNode *node =
-        start(t, SHAKE READ "wait\n", "export=a,request-timeout=1", &script);
+        start(t, SHAKE READ "wait\n",
+              "export=a,request-timeout=1,handshake-timeout=1", &script);
 
     g_assert_false(vd_node_co_pread(node, 512, buf, sizeof(buf), &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
