@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/stream/inflate.c - inflating grains on the worker threads.
  *
- * Whoever has a job queues it.  While fewer batches are on their way than
- * there are workers, he takes his share of the queue over himself, oldest
- * first, his own or not; else he waits until a batch is back and looks again.
+ * Jobs are queued, whoever they are from, and go to the workers in batches,
+ * oldest first.  While workers are idle they share what there is; when all have
+ * something to do a batch is as large as may be, and one more than there are
+ * workers waits so that none runs dry while the loop is busy.
  */
 #include "formats/vmdk/stream/inflate.h"
 
 #include "formats/vmdk/stream/record.h"
 
-#define BATCH_MAX 4
+#define BATCH_MAX 16
 
 typedef struct {
+    VmdkInflater *inflater;
     VmdkInflateJob *jobs[BATCH_MAX];
     unsigned n;
 } InflateBatch;
@@ -29,21 +31,54 @@ batch_run(void *opaque)
     }
 }
 
-static void
-batch_co_offload(VmdkInflater *inflater)
+static unsigned
+inflater_workers(const VmdkInflater *inflater)
 {
-    unsigned workers = MAX(1, vio_loop_workers(inflater->loop));
-    unsigned share = inflater->pending.length / workers + 1;
-    InflateBatch batch = {.n = 0};
+    return MAX(1, vio_loop_workers(inflater->loop));
+}
 
-    while (batch.n < MIN(share, BATCH_MAX) && inflater->pending.length > 0)
-        batch.jobs[batch.n++] = g_queue_pop_head(&inflater->pending);
-    inflater->batches++;
-    vio_co_offload(inflater->loop, batch_run, &batch);
+static unsigned
+batch_size(const VmdkInflater *inflater)
+{
+    unsigned workers = inflater_workers(inflater);
+    unsigned idle = MAX(workers, inflater->batches + 1) - inflater->batches;
+
+    return MIN(BATCH_MAX, (inflater->pending.length + idle - 1) / idle);
+}
+
+static void inflater_start(VmdkInflater *inflater);
+
+/* Coroutine entry. */
+static void
+batch_co_main(void *opaque)
+{
+    InflateBatch *batch = opaque;
+    VmdkInflater *inflater = batch->inflater;
+
+    vio_co_offload(inflater->loop, batch_run, batch);
     inflater->batches--;
-    for (unsigned i = 0; i < batch.n; i++)
-        batch.jobs[i]->done = true;
+    for (unsigned i = 0; i < batch->n; i++)
+        batch->jobs[i]->done = true;
+    g_free(batch);
+    inflater_start(inflater);
     vio_co_queue_wake_all(&inflater->turn);
+}
+
+static void
+inflater_start(VmdkInflater *inflater)
+{
+    while (inflater->pending.length > 0 &&
+           inflater->batches <= inflater_workers(inflater)) {
+        InflateBatch *batch = g_new(InflateBatch, 1);
+        unsigned n = batch_size(inflater);
+
+        batch->inflater = inflater;
+        batch->n = 0;
+        while (batch->n < n && inflater->pending.length > 0)
+            batch->jobs[batch->n++] = g_queue_pop_head(&inflater->pending);
+        inflater->batches++;
+        vio_co_start(inflater->loop, batch_co_main, batch);
+    }
 }
 
 static bool
@@ -58,16 +93,12 @@ all_done(const VmdkInflateJob *jobs, size_t n)
 void
 vmdk_inflater_co_run(VmdkInflater *inflater, VmdkInflateJob *jobs, size_t n)
 {
-    unsigned workers = MAX(1, vio_loop_workers(inflater->loop));
-
     for (size_t i = 0; i < n; i++) {
         jobs[i].done = false;
         jobs[i].error = NULL;
         g_queue_push_tail(&inflater->pending, &jobs[i]);
     }
+    inflater_start(inflater);
     while (!all_done(jobs, n))
-        if (inflater->pending.length > 0 && inflater->batches < workers)
-            batch_co_offload(inflater);
-        else
-            vio_co_queue_wait(&inflater->turn);
+        vio_co_queue_wait(&inflater->turn);
 }

@@ -47,11 +47,9 @@ vmdk_stream_learn(VmdkStreamReader *reader, uint64_t span)
 /* -- reading -----------------------------------------------------------------
  */
 
-/* What stands at @record is a grain's record that may be as long as it says
- * it is, and ends inside the file. */
-static bool
-record_check(const VmdkStreamReader *reader, uint64_t record,
-             const VmdkRecord *rec, GError **error)
+bool
+vmdk_stream_check_record(const VmdkStreamReader *reader, uint64_t record,
+                         const VmdkRecord *rec, GError **error)
 {
     const char *name = vd_node_name(reader->file);
     uint64_t size = vd_node_size(reader->file);
@@ -102,7 +100,7 @@ vmdk_stream_co_load_record(VmdkStreamReader *reader, uint64_t record,
         return false;
     memcpy(head, buf->data, MIN(have, sizeof(head)));
     vmdk_record_parse(&reader->hdr, head, rec);
-    if (!record_check(reader, record, rec, error))
+    if (!vmdk_stream_check_record(reader, record, rec, error))
         return false;
     need = (size_t) rec->head_bytes + rec->data_bytes;
     return need <= have ||

@@ -50,10 +50,9 @@ vmdk_stream_reader_co_free(VmdkStreamReader *reader)
     g_free(reader);
 }
 
-/* A record knows which grain it holds; a table may be wrong. */
-static bool
-check_lba(const VmdkStreamReader *reader, uint64_t record, uint64_t lba,
-          uint64_t grain, GError **error)
+bool
+vmdk_stream_check_grain(const VmdkStreamReader *reader, uint64_t record,
+                        uint64_t lba, uint64_t grain, GError **error)
 {
     uint64_t want = grain * reader->hdr.grain_sectors;
 
@@ -102,7 +101,8 @@ read_co_cached(VmdkStreamReader *reader, uint64_t record, uint64_t number,
 
     if (!ok && error)
         *error = g_error_copy(grain->error);
-    ok = ok && check_lba(reader, record, grain->lba, number, error);
+    ok = ok &&
+         vmdk_stream_check_grain(reader, record, grain->lba, number, error);
     if (ok) {
         vio_vec_copy_in(dst, grain->data + skip);
         vmdk_stream_ahead_note(reader, grain);
@@ -118,7 +118,7 @@ read_co_direct(VmdkStreamReader *reader, uint64_t record, uint64_t number,
     uint64_t lba, next;
 
     return vmdk_stream_co_load(reader, record, dst, &lba, &next, error) &&
-           check_lba(reader, record, lba, number, error);
+           vmdk_stream_check_grain(reader, record, lba, number, error);
 }
 
 bool
@@ -168,7 +168,7 @@ vmdk_stream_co_read_record(VmdkStreamReader *reader, uint64_t record,
 
     vmdk_stream_buffer_get(reader, vmdk_stream_record_room(reader), &buf);
     ok = vmdk_stream_co_load_record(reader, record, &buf, &rec, error) &&
-         check_lba(reader, record, rec.value, grain, error);
+         vmdk_stream_check_grain(reader, record, rec.value, grain, error);
     if (ok) {
         vmdk_stream_learn(reader, vmdk_record_span(&reader->hdr, &rec));
         copy_record(&reader->hdr, buf.data, &rec, dst, len);

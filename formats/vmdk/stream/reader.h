@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* formats/vmdk/stream/reader.h - the inside of a VmdkStreamReader.
  *
- * Private to reader.c (requests), cache.c (inflated grains),
- * load.c (from the file to a grain) and ahead.c (before anyone
- * asks).
+ * Private to reader.c (requests), cache.c (inflated grains), load.c (from the
+ * file to a grain), batch.c (to many) and ahead.c (before anyone asks).
  */
 #pragma once
 
@@ -82,6 +81,10 @@ void vmdk_stream_buffer_get(const VmdkStreamReader *reader, size_t len,
 void vmdk_stream_buffer_put(const VmdkStreamReader *reader,
                             VmdkStreamBuffer *buf);
 
+/* What stands at @record is a grain's record that may be as long as it says it
+ * is, and ends inside the file. */
+bool vmdk_stream_check_record(const VmdkStreamReader *reader, uint64_t record,
+                              const VmdkRecord *rec, GError **error);
 /* Read the whole record at byte @record of the file to @buf, which has room for
  * any; *@rec says what it is, and that it lies inside the file is checked. */
 bool vmdk_stream_co_load_record(VmdkStreamReader *reader, uint64_t record,
@@ -96,6 +99,13 @@ bool vmdk_stream_co_load(VmdkStreamReader *reader, uint64_t record,
                          GError **error);
 /* Learn from a record of @span bytes how much to read for the next. */
 void vmdk_stream_learn(VmdkStreamReader *reader, uint64_t span);
+
+/* -- reader.c ---------------------------------------------------------
+ */
+
+/* A record knows which grain it holds (@lba); a table may be wrong. */
+bool vmdk_stream_check_grain(const VmdkStreamReader *reader, uint64_t record,
+                             uint64_t lba, uint64_t grain, GError **error);
 
 /* -- ahead.c ----------------------------------------------------------
  */

@@ -32,6 +32,21 @@ bool vmdk_stream_co_read(VmdkStreamReader *reader, uint64_t record,
                          uint64_t grain, size_t skip, const VioVec *dst,
                          GError **error);
 
+/* What one grain has of a longer request. */
+typedef struct VmdkStreamPart {
+    uint64_t record, grain; /* as above */
+    size_t skip;
+    VioVec dst;
+} VmdkStreamPart;
+
+/* How many grains are best read at once. */
+size_t vmdk_stream_batch_grains(uint64_t grain_bytes);
+/* The same for many of them: those whose records stand behind one another with
+ * one request. */
+bool vmdk_stream_co_read_parts(VmdkStreamReader *reader,
+                               const VmdkStreamPart *parts, size_t n,
+                               GError **error);
+
 /* The record of grain number @grain at byte @record, its compressed bytes as
  * they are, zero-padded, in at most *@len bytes; 0 = it has to be recoded (raw
  * deflate, or longer than what we write).  Looked at are the place in the disk,
