@@ -34,9 +34,11 @@ context_parse_engine(const char *name, VioEngineKind *kind, GError **error)
         *kind = VIO_ENGINE_URING;
     else if (strcmp(name, "threads") == 0)
         *kind = VIO_ENGINE_THREADS;
+    else if (strcmp(name, "aio") == 0)
+        *kind = VIO_ENGINE_AIO;
     else
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "unknown engine '%s', known are auto, uring and "
+                        "unknown engine '%s', known are auto, uring, aio and "
                         "threads",
                         name);
     return true;

@@ -6,9 +6,9 @@
 #include "io/trace.h"
 
 #ifdef VD_HAVE_URING
-#    define VERSION_ENGINES "uring, threads"
+#    define VERSION_ENGINES "uring, aio, threads"
 #else
-#    define VERSION_ENGINES "threads"
+#    define VERSION_ENGINES "aio, threads"
 #endif
 
 const char *

@@ -114,7 +114,8 @@ typedef struct VdObserver {
 } VdObserver;
 
 typedef struct VdContextParams {
-    const char *engine;    /* NULL or "auto", "uring", "threads" */
+    const char *engine;    /* NULL or "auto", "uring", "threads", "aio" (Linux
+                              AIO for VD_OPEN_DIRECT, threads for all else) */
     bool fixed_thread;     /* only the creating thread will ever use it:
                               allows cheaper io_uring modes */
     unsigned workers;      /* codec threads, 0 = CPUs, at most 16 */
@@ -141,7 +142,8 @@ VD_PUBLIC VdContext *vd_context_new(const VdContextParams *params,
  * callback. */
 VD_PUBLIC void vd_context_free(VdContext *ctx);
 
-/* "uring" or "threads". */
+/* "uring", "threads" or "aio".  Where io_uring is forbidden "threads" may
+ * become "aio" with the first disk that is opened with VD_OPEN_DIRECT. */
 VD_PUBLIC const char *vd_context_engine(const VdContext *ctx);
 
 /* For a foreign loop: poll the descriptor for reading, for at most the timeout
@@ -417,7 +419,7 @@ VD_PUBLIC void vd_disk_get_stats(const VdDisk *disk, VdStats *stats);
 
 /* "0.1.0" */
 VD_PUBLIC const char *vd_version(void);
-/* "engines: uring, threads; codecs: ..." */
+/* "engines: uring, aio, threads; codecs: ..." */
 VD_PUBLIC const char *vd_build_info(void);
 
 /* The ways by which disks can be reached, VixDiskLib's transport modes in the

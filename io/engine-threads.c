@@ -5,6 +5,9 @@
  * waits, by epoll, for descriptors and for the waker.  Registrations are
  * one-shot: an event disarms them in the same system call that reports it.
  *
+ * The engine "aio" is this one with io/aio.c for direct I/O, from the beginning
+ * or since the first file that wants it.
+ *
  * Concurrency: everything by the loop's runner.
  */
 #include "io/engine.h"
@@ -14,6 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "io/aio.h"
 #include "io/loop-internal.h"
 
 #define EVENTS_MAX 64
@@ -29,6 +33,7 @@ typedef struct Threads {
     int epoll;
     GHashTable *fds; /* fd -> PollFd */
     GArray *changed; /* int: descriptors to look at before the next wait */
+    VioAio *aio;     /* or NULL */
 } Threads;
 
 static int
@@ -52,7 +57,29 @@ threads_open(VioLoop *loop, const VioLoopParams *params, char *why,
     t->fds = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     t->changed = g_array_new(FALSE, FALSE, sizeof(int));
     loop->engine_state = t;
-    loop->engine_ops = 1u << VIO_OP_POLL;
+    loop->engine_ops = loop->direct_ops = 1u << VIO_OP_POLL;
+    return 0;
+}
+
+int
+vio_threads_add_aio(VioLoop *loop)
+{
+    Threads *t = loop->engine_state;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    int ret = 0;
+    VioAio *aio = vio_aio_new(&ret);
+
+    if (!aio)
+        return ret;
+    event.data.fd = vio_aio_fd(aio);
+    if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, event.data.fd, &event) < 0) {
+        ret = -errno;
+        vio_aio_free(aio);
+        return ret;
+    }
+    t->aio = aio;
+    loop->direct_ops |= 1u << VIO_OP_READV | 1u << VIO_OP_WRITEV;
+    __atomic_store_n(&loop->engine, &vio_engine_aio, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -62,10 +89,24 @@ threads_close(VioLoop *loop)
     Threads *t = loop->engine_state;
 
     g_assert(g_hash_table_size(t->fds) == 0);
+    vio_aio_free(t->aio);
     g_hash_table_unref(t->fds);
     g_array_unref(t->changed);
     (void) close(t->epoll);
     g_free(t);
+}
+
+static int
+aio_open(VioLoop *loop, const VioLoopParams *params, char *why, size_t why_size)
+{
+    int ret = threads_open(loop, params, why, why_size);
+
+    if (ret != 0)
+        return ret;
+    ret = vio_threads_add_aio(loop);
+    if (ret != 0)
+        threads_close(loop);
+    return ret;
 }
 
 static void
@@ -86,7 +127,7 @@ threads_pending(VioLoop *loop)
 {
     Threads *t = loop->engine_state;
 
-    return t->changed->len > 0;
+    return t->changed->len > 0 || (t->aio && vio_aio_pending(t->aio));
 }
 
 /* -- waiting for descriptors ---------------------------------------------- */
@@ -182,8 +223,13 @@ static void
 threads_submit(VioLoop *loop, VioOp *op)
 {
     Threads *t = loop->engine_state;
-    PollFd *p = pollfd_get(t, op->fd);
+    PollFd *p;
 
+    if (op->code != VIO_OP_POLL) {
+        vio_aio_submit(t->aio, op);
+        return;
+    }
+    p = pollfd_get(t, op->fd);
     op->next = p->ops;
     p->ops = op;
     /* Not now: it might complete at once, and @op's coroutine still runs. */
@@ -210,7 +256,8 @@ threads_cancel(VioLoop *loop, VioOp *op)
     VioOp **link;
 
     if (!op->co)
-        return; /* has just completed */
+        return;                        /* has just completed */
+    g_assert(op->code == VIO_OP_POLL); /* nobody cancels a transfer */
     link = &p->ops;
     while (*link != op)
         link = &(*link)->next;
@@ -238,18 +285,14 @@ threads_wait(Threads *t, struct epoll_event *events, int64_t wait_ns)
     return epoll_wait(t->epoll, events, EVENTS_MAX, 0);
 }
 
+/* Wait, and finish what descriptors and the waker tell.  What Linux AIO tells
+ * is looked for in any case. */
 static bool
-threads_turn(VioLoop *loop, int64_t wait_ns)
+threads_take_events(VioLoop *loop, Threads *t, int64_t wait_ns)
 {
-    Threads *t = loop->engine_state;
     struct epoll_event events[EVENTS_MAX];
     int n;
 
-    threads_arm_changed(t);
-    if (loop->ready.head)
-        wait_ns = 0;
-    if (wait_ns == 0 && loop->tokens_due == 0 && g_hash_table_size(t->fds) == 0)
-        return false;
     loop->stats.syscalls++;
     n = threads_wait(t, events, wait_ns);
     for (int i = 0; i < n; i++) {
@@ -269,9 +312,41 @@ threads_turn(VioLoop *loop, int64_t wait_ns)
     return n > 0;
 }
 
+static bool
+threads_turn(VioLoop *loop, int64_t wait_ns)
+{
+    Threads *t = loop->engine_state;
+    bool did = false;
+
+    threads_arm_changed(t);
+    if (t->aio)
+        vio_aio_flush(t->aio, &loop->stats);
+    if (loop->ready.head)
+        wait_ns = 0;
+    if (wait_ns != 0 || loop->tokens_due != 0 || g_hash_table_size(t->fds) != 0)
+        did = threads_take_events(loop, t, wait_ns);
+    if (t->aio)
+        did |= vio_aio_reap(t->aio, &loop->stats);
+    return did;
+}
+
 const VioEngine vio_engine_threads = {
     .name = "threads",
+    .tries = 1,
     .open = threads_open,
+    .close = threads_close,
+    .start = threads_start,
+    .fd = threads_fd,
+    .submit = threads_submit,
+    .cancel = threads_cancel,
+    .pending = threads_pending,
+    .turn = threads_turn,
+};
+
+const VioEngine vio_engine_aio = {
+    .name = "aio",
+    .tries = 1,
+    .open = aio_open,
     .close = threads_close,
     .start = threads_start,
     .fd = threads_fd,

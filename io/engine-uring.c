@@ -33,6 +33,7 @@
 #define URING_ENTRIES 256u
 #define URING_CQ_FACTOR 4u
 #define URING_UNBOUNDED_WORKERS 16u
+#define URING_TRIES 16u
 
 typedef struct Uring {
     struct io_uring ring;
@@ -79,7 +80,7 @@ uring_make_ring(VioLoop *loop, Uring *u, bool pollable, const char **why)
         return ret;
     u->disabled = setup.disabled;
     u->pollable = setup.pollable;
-    loop->engine_ops = setup.ops;
+    loop->engine_ops = loop->direct_ops = setup.ops;
     (void) io_uring_ring_dontfork(&u->ring);
     uring_limit_workers(&u->ring);
     return 0;
@@ -378,6 +379,7 @@ uring_turn(VioLoop *loop, int64_t wait_ns)
 
 const VioEngine vio_engine_uring = {
     .name = "uring",
+    .tries = URING_TRIES,
     .open = uring_open,
     .close = uring_close,
     .start = uring_start,

@@ -22,6 +22,8 @@ engine_from_env(VioEngineKind *kind)
         *kind = VIO_ENGINE_URING;
     else if (strcmp(name, "threads") == 0)
         *kind = VIO_ENGINE_THREADS;
+    else if (strcmp(name, "aio") == 0)
+        *kind = VIO_ENGINE_AIO;
     else
         return -EINVAL;
     return 0;
@@ -50,6 +52,21 @@ engine_open_uring(VioLoop *loop, const VioLoopParams *params, char *why,
 #endif
 }
 
+/* What there always is, and what it may have in addition. */
+static int
+engine_open_threads(VioLoop *loop, VioEngineKind kind,
+                    const VioLoopParams *params, char *why, size_t why_size)
+{
+    const VioEngine *engine =
+        kind == VIO_ENGINE_AIO ? &vio_engine_aio : &vio_engine_threads;
+
+    if (kind != VIO_ENGINE_AUTO)
+        (void) g_strlcpy(loop->engine_reason, "asked for",
+                         sizeof(loop->engine_reason));
+    loop->may_add_aio = kind == VIO_ENGINE_AUTO;
+    return engine_try(loop, engine, params, why, why_size);
+}
+
 int
 vio_engine_open(VioLoop *loop, const VioLoopParams *params)
 {
@@ -61,7 +78,7 @@ vio_engine_open(VioLoop *loop, const VioLoopParams *params)
 
     if (kind == VIO_ENGINE_AUTO)
         ret = engine_from_env(&kind);
-    if (ret == 0 && kind != VIO_ENGINE_THREADS) {
+    if (ret == 0 && (kind == VIO_ENGINE_AUTO || kind == VIO_ENGINE_URING)) {
         ret = engine_open_uring(loop, params, why, sizeof(why));
         (void) g_snprintf(reason, size, "io_uring: %s", why);
         if (ret == 0 || kind == VIO_ENGINE_URING)
@@ -73,7 +90,17 @@ vio_engine_open(VioLoop *loop, const VioLoopParams *params)
     }
     if (ret != 0)
         return ret;
-    if (kind == VIO_ENGINE_THREADS)
-        (void) g_strlcpy(reason, "asked for", size);
-    return engine_try(loop, &vio_engine_threads, params, why, sizeof(why));
+    return engine_open_threads(loop, kind, params, why, sizeof(why));
+}
+
+void
+vio_engine_expect_direct(VioLoop *loop)
+{
+    int ret;
+
+    if (!loop->may_add_aio)
+        return;
+    loop->may_add_aio = false; /* not again if it fails */
+    ret = vio_threads_add_aio(loop);
+    g_debug("Linux AIO: %s", ret == 0 ? "in use" : g_strerror(-ret));
 }

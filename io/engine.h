@@ -3,7 +3,7 @@
  *
  * An engine takes some operations, waits for the kernel, and hands results
  * back by vio_op_complete().  Operations it does not take are run on worker
- * threads by io/op.c, so the two engines differ in nothing but speed.
+ * threads by io/op.c, so the engines differ in nothing but speed.
  */
 #pragma once
 
@@ -32,6 +32,8 @@ typedef struct VioOp {
     struct VioOp *next; /* in a queue of the engine */
     VioCo *co;          /* who waits; NULL once completed */
     VioOpCode code;
+    bool direct; /* of a file that was opened with O_DIRECT */
+    bool nowait; /* -EAGAIN is welcome where submitting would block */
     int fd;
     unsigned flags; /* RWF_*, MSG_*, O_*, AT_*, poll events, sync mode */
     unsigned arg;   /* number of iovecs, mode, statx mask */
@@ -43,6 +45,9 @@ typedef struct VioOp {
 
 typedef struct VioEngine {
     const char *name;
+    /* How often what the kernel had no means for is submitted before a worker
+     * does it. */
+    unsigned tries;
     /* Returns 0 or -errno and may tell more in @why. */
     int (*open)(VioLoop *loop, const VioLoopParams *params, char *why,
                 size_t why_size);
@@ -51,7 +56,8 @@ typedef struct VioEngine {
     void (*start)(VioLoop *loop);
     /* The descriptor for a foreign loop, or -errno. */
     int (*fd)(VioLoop *loop);
-    /* Queue @op, whose code is in loop->engine_ops. */
+    /* Queue @op, whose code is in loop->engine_ops, or in loop->direct_ops if
+     * it is direct. */
     void (*submit)(VioLoop *loop, VioOp *op);
     /* Make @op end soon if it has not ended yet. */
     void (*cancel)(VioLoop *loop, VioOp *op);
@@ -62,13 +68,20 @@ typedef struct VioEngine {
     bool (*turn)(VioLoop *loop, int64_t wait_ns);
 } VioEngine;
 
-extern const VioEngine vio_engine_threads;
+extern const VioEngine vio_engine_threads, vio_engine_aio;
 #ifdef VIO_HAVE_URING
 extern const VioEngine vio_engine_uring;
 #endif
 
 /* Choose and open; sets loop->engine and loop->engine_reason. */
 int vio_engine_open(VioLoop *loop, const VioLoopParams *params);
+
+/* The runner, or nobody runs: a file with O_DIRECT will be used.  Where the
+ * loop has threads for want of something better it gets Linux AIO for it. */
+void vio_engine_expect_direct(VioLoop *loop);
+
+/* io/engine-threads.c: the engine "threads" becomes "aio".  0 or -errno. */
+int vio_threads_add_aio(VioLoop *loop);
 
 static inline bool
 vio_op_in(unsigned ops, VioOpCode code)

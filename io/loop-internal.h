@@ -73,6 +73,8 @@ struct VioLoop {
     const VioEngine *engine;
     void *engine_state;
     unsigned engine_ops; /* bit per VioOpCode that the engine takes */
+    unsigned direct_ops; /* ... of files with O_DIRECT */
+    bool may_add_aio;    /* see vio_engine_expect_direct() */
     char engine_reason[120];
 
     VioRunner runner;

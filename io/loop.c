@@ -86,7 +86,7 @@ vio_loop_free(VioLoop *loop)
 const char *
 vio_loop_engine_name(const VioLoop *loop)
 {
-    return loop->engine->name;
+    return __atomic_load_n(&loop->engine, __ATOMIC_RELAXED)->name;
 }
 
 const char *

@@ -22,6 +22,7 @@ typedef enum VioEngineKind {
     VIO_ENGINE_AUTO, /* VDISK_ENGINE, else the best that works here */
     VIO_ENGINE_URING,
     VIO_ENGINE_THREADS,
+    VIO_ENGINE_AIO, /* threads, and Linux AIO for files with O_DIRECT */
 } VioEngineKind;
 
 typedef struct VioLoopParams {
@@ -42,7 +43,9 @@ int vio_loop_new(const VioLoopParams *params, VioLoop **loop);
 /* The loop must be idle: no coroutine left, no request in flight. */
 void vio_loop_free(VioLoop *loop);
 
-/* "uring" or "threads"; and why it was chosen, for statistics and --version. */
+/* "uring", "threads" or "aio"; and why it was chosen, for statistics.  A loop
+ * that has "threads" for want of io_uring gets "aio" with its first file that
+ * bypasses the page cache.  Any thread. */
 const char *vio_loop_engine_name(const VioLoop *loop);
 const char *vio_loop_engine_reason(const VioLoop *loop);
 

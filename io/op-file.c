@@ -39,6 +39,7 @@ struct VioFile {
     FileWrites writes;
     bool no_inline;          /* the file system has no RWF_NOWAIT */
     bool no_dsync;           /* ... no RWF_DSYNC */
+    bool no_nowait;          /* ... no direct I/O with RWF_NOWAIT */
     uint16_t inline_history; /* one bit a try, 1 = hit */
     unsigned inline_skipped;
 };
@@ -52,6 +53,8 @@ vio_file_new(VioLoop *loop, int fd, VioFileFlags flags)
     file->fd = fd;
     file->direct = flags & VIO_FILE_DIRECT;
     file->inline_history = UINT16_MAX;
+    if (file->direct)
+        vio_engine_expect_direct(loop);
     return file;
 }
 
@@ -110,6 +113,23 @@ file_iov_fill(FileIov *iov, const VioVec *vec, size_t done, VioOp *op)
     op->len = got;
 }
 
+/* Where submitting a direct request may block a worker shall have it, if the
+ * file system can tell. */
+static int64_t
+file_co_run(VioFile *file, VioOp *op)
+{
+    int64_t n;
+
+    op->direct = file->direct;
+    op->nowait = file->direct && !file->no_nowait;
+    n = vio_op_co_run(file->loop, op);
+    if (n != -EOPNOTSUPP || !op->nowait)
+        return n;
+    file->no_nowait = true;
+    op->nowait = false;
+    return vio_op_co_run(file->loop, op);
+}
+
 /* -- reading -------------------------------------------------------------- */
 
 static bool
@@ -157,7 +177,7 @@ file_co_read_some(VioFile *file, VioOp *op)
         if (n != -EAGAIN)
             return n;
     }
-    return vio_op_co_run(file->loop, op);
+    return file_co_run(file, op);
 }
 
 ssize_t
@@ -204,7 +224,7 @@ file_co_write_some(VioFile *file, VioOp *op)
     VioLoop *loop = file->loop;
 
     if (file->direct || vio_op_may_block(loop))
-        return vio_op_co_run(loop, op);
+        return file_co_run(file, op);
     if (file->writes == FILE_WRITES_UNKNOWN) {
         if (!vio_op_in(loop->engine_ops, VIO_OP_WRITEV)) {
             file->writes = FILE_WRITES_WORKER;

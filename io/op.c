@@ -12,7 +12,6 @@
 
 #include "io/loop-internal.h"
 
-#define RING_TRIES 16
 #define WORKER_TRIES 1000
 /* Copying as many bytes takes less time than handing them over alone. */
 #define QUICK_WRITE (16u << 10)
@@ -142,8 +141,9 @@ vio_op_co_run(VioLoop *loop, VioOp *op)
     if (vio_op_may_block(loop)) {
         loop->stats.syscalls++;
         ret = vio_op_execute(op);
-    } else if (vio_op_in(loop->engine_ops, op->code))
-        for (int i = 0; i < RING_TRIES && op_again(ret); i++)
+    } else if (vio_op_in(op->direct ? loop->direct_ops : loop->engine_ops,
+                         op->code))
+        for (unsigned i = 0; i < loop->engine->tries && op_again(ret); i++)
             ret = vio_op_co_submit(loop, op);
     if (!op_again(ret))
         return ret;

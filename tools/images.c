@@ -73,6 +73,7 @@ image_spec(const CommonOptions *common, const char *name, unsigned flags)
         .name = name,
         .format = common->format,
         .image_opts = common->image_opts,
+        .native = g_strcmp0(common->engine, "aio") == 0,
         .flags = (VdOpenFlags) flags,
     };
 }
@@ -96,6 +97,13 @@ image_open(VdContext *ctx, const ImageSpec *spec)
     if (spec->image_opts && spec->format) {
         out_failure(spec->name, NULL,
                     "--image-opts and --format are mutually exclusive");
+        return NULL;
+    }
+    if (spec->native && !(flags & (VD_OPEN_DIRECT | VD_OPEN_NO_IO))) {
+        out_failure(spec->name, NULL,
+                    "Could not open '%s': aio=native was specified, but it "
+                    "requires cache.direct=on, which was not specified.",
+                    spec->name);
         return NULL;
     }
     if (spec->image_opts)

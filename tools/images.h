@@ -8,6 +8,7 @@ typedef struct ImageSpec {
     const char *name;
     const char *format; /* NULL = probe */
     bool image_opts;
+    bool native; /* Linux AIO was asked for: only for direct I/O */
     VdOpenFlags flags;
 } ImageSpec;
 

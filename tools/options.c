@@ -237,7 +237,7 @@ opts_match_engine(const char *text, const char **engine)
     else if (!strcmp(text, "io_uring"))
         *engine = "uring";
     else if (!strcmp(text, "native"))
-        *engine = NULL; /* Linux AIO: ours chooses better */
+        *engine = "aio";
     else
         return false;
     return true;

@@ -97,7 +97,7 @@ typedef struct CommonOptions {
         {OPT_STATS, "stats", NULL,                                             \
          "print counts and times of requests to stderr at exit", true},        \
         {'i', "aio", "threads|io_uring|native",                                \
-         "default, and native: by probing", true},                             \
+         "default: by probing; native: Linux AIO", true},                      \
         {OPT_WORKERS, "workers", "N",                                          \
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \

@@ -29,7 +29,7 @@ typedef struct {
     int engine; /* index of engines */
 } Config;
 
-static const char *const engines[] = {"auto", "uring", "threads"};
+static const char *const engines[] = {"auto", "uring", "threads", "aio"};
 /* The products wait as long. */
 #define DEFAULTS                                                               \
     {                                                                          \

@@ -370,6 +370,37 @@ def main():
             assert_equal(("threads", engine), (report["a"]["engine"],
                                                report["b"]["engine"]), word)
 
+    @suite.case("Linux AIO past the page cache")
+    def _():
+        vdisk_img("create", "-q", "-f", "vmdk", "w.vmdk", "2M", cwd=ROOT.name)
+        report = bench_json("-w", "--pattern", "0x5a", "-c", "400", "-d", "64",
+                            "-n", "-t", "none", "w.vmdk")
+        assert_equal(("aio", "none"), (report["engine"], report["cache"]), "")
+        vdisk_img("convert", "-O", "raw", "w.vmdk", "w.raw", cwd=ROOT.name)
+        with open(path("w.raw"), "rb") as f:
+            data = f.read()
+        assert_equal((2 * MIB, 1638400, 1638400),
+                     (len(data), data.count(b"\x5a"), data.find(b"\0")),
+                     "content")
+        report = bench_json("-c", "400", "--random=1", "-i", "native", "-t",
+                            "none", "w.vmdk")
+        assert_equal(("aio", 400), (report["engine"], report["requests"]), "")
+
+    @suite.case("where io_uring is forbidden")
+    def _():
+        deny = os.path.join(os.environ["VDISK_BUILD_ROOT"], "tests", "unit",
+                            "deny-uring")
+        for what, cache, engine in (("all", "none", "aio"),
+                                    ("all", "writeback", "threads"),
+                                    ("enter", "none", "aio"),
+                                    ("aio", "none", "threads")):
+            result = run([deny, "EPERM", what, VDISK_IMG, "bench", "-c", "99",
+                          "--output=json", "-t", cache, "a.vmdk"],
+                         cwd=ROOT.name, env={"VDISK_ENGINE": ""})
+            assert_equal(0, result.code, str(result))
+            assert_equal(engine, json.loads(result.stdout)["engine"],
+                         str((what, cache)))
+
     @suite.case("the lines of a report")
     def _():
         text = normal(bench("--report=lines.html", "-c", 10, "--sizes=4k",

@@ -2,10 +2,11 @@
 /* tests/support/deny-uring.c - run a program as if in a container that forbids
  * io_uring.
  *
- *     deny-uring EPERM|ENOSYS all|enter PROGRAM [ARGUMENT...]
+ *     deny-uring EPERM|ENOSYS all|enter|aio PROGRAM [ARGUMENT...]
  *
  * A seccomp filter answers the io_uring system calls with that error; "enter"
- * allows rings to be made, as a half-hearted profile does.
+ * allows rings to be made, as a half-hearted profile does; "aio" forbids Linux
+ * AIO as well.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* The same numbers on every architecture. */
@@ -44,17 +46,20 @@ int
 main(int argc, char **argv)
 {
     unsigned error;
-    bool all;
+    bool rings;
 
     if (argc < 4) {
-        (void) fprintf(stderr, "usage: %s EPERM|ENOSYS all|enter PROGRAM...\n",
+        (void) fprintf(stderr,
+                       "usage: %s EPERM|ENOSYS all|enter|aio PROGRAM...\n",
                        argv[0]);
         return 2;
     }
     error = strcmp(argv[1], "ENOSYS") == 0 ? ENOSYS : EPERM;
-    all = strcmp(argv[2], "all") == 0;
-    if (deny(all ? NR_SETUP : NR_ENTER, all ? NR_REGISTER : NR_ENTER, error) <
-        0) {
+    rings = strcmp(argv[2], "enter") == 0;
+    if (deny(rings ? NR_ENTER : NR_SETUP, rings ? NR_ENTER : NR_REGISTER,
+             error) < 0 ||
+        (strcmp(argv[2], "aio") == 0 &&
+         deny(SYS_io_setup, SYS_io_setup, error) < 0)) {
         perror("seccomp");
         return 77;
     }

@@ -8,6 +8,7 @@
 
 static const VioEngineKind engine_uring = VIO_ENGINE_URING;
 static const VioEngineKind engine_threads = VIO_ENGINE_THREADS;
+static const VioEngineKind engine_aio = VIO_ENGINE_AIO;
 
 static void
 io_setup(IoFixture *f, gconstpointer engine)
@@ -16,7 +17,7 @@ io_setup(IoFixture *f, gconstpointer engine)
     int ret = vio_loop_new(&params, &f->loop);
 
     if (ret != 0) {
-        g_assert_cmpint(params.engine, ==, VIO_ENGINE_URING);
+        g_assert_cmpint(params.engine, !=, VIO_ENGINE_THREADS);
         g_assert_null(f->loop);
     }
     f->dir = g_dir_make_tmp("vdisk-io-XXXXXX", NULL);
@@ -56,7 +57,9 @@ io_call(IoFixture *f, gconstpointer engine)
     IoTestFunc func = g_hash_table_lookup(io_tests, g_test_get_path());
 
     if (!f->loop) {
-        g_test_skip("no io_uring here");
+        g_test_skip(*(const VioEngineKind *) engine == VIO_ENGINE_AIO
+                        ? "no Linux AIO here"
+                        : "no io_uring here");
         return;
     }
     func(f, engine);
@@ -79,6 +82,7 @@ io_test_add(const char *path, IoTestFunc func)
         io_tests = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     io_add_for("uring", &engine_uring, path, func);
     io_add_for("threads", &engine_threads, path, func);
+    io_add_for("aio", &engine_aio, path, func);
 }
 
 void

@@ -20,7 +20,7 @@ typedef struct IoFixture {
 
 typedef void (*IoTestFunc)(IoFixture *f, gconstpointer engine);
 
-/* Adds @func twice: as /io/<engine>/@path for each engine.  An engine that
+/* Adds @func thrice: as /io/<engine>/@path for each engine.  An engine that
  * this machine does not have is skipped. */
 void io_test_add(const char *path, IoTestFunc func);
 

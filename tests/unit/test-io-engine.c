@@ -7,6 +7,7 @@
 #include "tests/unit/io-test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -29,6 +30,27 @@ loop_make(VioEngineKind engine, bool fixed, char **name)
         g_assert_null(loop);
     }
     return ret;
+}
+
+/* What becomes of the engine once a file shall be read past the page cache.
+ * That it is not is the engine's secret: any file will do. */
+static const char *
+name_with_direct(VioEngineKind engine)
+{
+    VioLoopParams params = {.engine = engine};
+    VioLoop *loop = NULL;
+    const char *name;
+
+    if (vio_loop_new(&params, &loop) != 0)
+        return "none";
+    vio_file_free(
+        vio_file_new(loop, open("/dev/zero", O_RDONLY | O_CLOEXEC), 0));
+    g_assert_cmpstr(vio_loop_engine_name(loop), !=, "aio");
+    vio_file_free(vio_file_new(loop, open("/dev/zero", O_RDONLY | O_CLOEXEC),
+                               VIO_FILE_DIRECT));
+    name = vio_loop_engine_name(loop);
+    vio_loop_free(loop);
+    return name;
 }
 
 /* Run this program again; @launcher: under deny-uring with those arguments. */
@@ -58,14 +80,22 @@ second_run(const char *mode)
 {
     g_autofree char *name = NULL;
     g_autofree char *fixed = NULL;
-    VioEngineKind kind = g_str_has_prefix(mode, "--explicit") ? VIO_ENGINE_URING
-                                                              : VIO_ENGINE_AUTO;
-    int ret = loop_make(kind, false, &name);
+    VioEngineKind kind = VIO_ENGINE_AUTO;
+    int ret;
 
+    if (g_str_has_prefix(mode, "--direct-"))
+        return strcmp(name_with_direct(kind), mode + strlen("--direct-"));
+    if (strcmp(mode, "--explicit") == 0)
+        kind = VIO_ENGINE_URING;
+    if (strcmp(mode, "--explicit-aio") == 0)
+        kind = VIO_ENGINE_AIO;
+    ret = loop_make(kind, false, &name);
     if (ret != loop_make(kind, true, &fixed) || g_strcmp0(name, fixed) != 0)
         return 3;
     if (strcmp(mode, "--threads") == 0)
         return ret == 0 && strcmp(name, "threads") == 0 ? 0 : 1;
+    if (strcmp(mode, "--aio") == 0)
+        return ret == 0 && strcmp(name, "aio") == 0 ? 0 : 1;
     if (strcmp(mode, "--any") == 0)
         return ret == 0 ? 0 : 1;
     return ret < 0 ? -ret : 200;
@@ -90,6 +120,18 @@ test_forbidden_falls_back(void)
     expect("ENOSYS", "enter", "", "--threads", 0);
 }
 
+/* Direct I/O has Linux AIO where io_uring is forbidden, unless that is, too. */
+static void
+test_forbidden_takes_aio(void)
+{
+    expect("EPERM", "all", "", "--direct-aio", 0);
+    expect("ENOSYS", "all", "", "--direct-aio", 0);
+    expect("EPERM", "enter", "", "--direct-aio", 0);
+    expect("EPERM", "aio", "", "--direct-threads", 0);
+    expect("ENOSYS", "aio", "", "--direct-threads", 0);
+    expect("EPERM", "all", "threads", "--direct-threads", 0);
+}
+
 /* A build without io_uring does not get as far as the kernel's answer. */
 #ifdef VIO_HAVE_URING
 #    define REFUSAL EPERM
@@ -104,12 +146,16 @@ test_forbidden_by_name_fails(void)
     expect("ENOSYS", "all", "uring", "--env", ENOSYS);
     expect("EPERM", "all", "", "--explicit", REFUSAL);
     expect("EPERM", "enter", "uring", "--env", REFUSAL);
+    expect("EPERM", "aio", "aio", "--env", EPERM);
+    expect("ENOSYS", "aio", "", "--explicit-aio", ENOSYS);
+    expect("EPERM", "all", "aio", "--aio", 0);
 }
 
 static void
 test_environment_chooses(void)
 {
     expect(NULL, NULL, "threads", "--threads", 0);
+    expect(NULL, NULL, "aio", "--aio", 0);
     expect(NULL, NULL, "nonsense", "--env", EINVAL);
     expect(NULL, NULL, "auto", "--any", 0);
     expect(NULL, NULL, "", "--any", 0);
@@ -122,6 +168,9 @@ test_by_name(void)
 
     g_assert_cmpint(loop_make(VIO_ENGINE_THREADS, false, &name), ==, 0);
     g_assert_cmpstr(name, ==, "threads");
+    g_clear_pointer(&name, g_free);
+    g_assert_cmpint(loop_make(VIO_ENGINE_AIO, true, &name), ==, 0);
+    g_assert_cmpstr(name, ==, "aio");
 }
 
 static void
@@ -166,6 +215,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/io/engine/forbidden-falls-back",
                     test_forbidden_falls_back);
+    g_test_add_func("/io/engine/forbidden-takes-aio", test_forbidden_takes_aio);
     g_test_add_func("/io/engine/forbidden-by-name-fails",
                     test_forbidden_by_name_fails);
     g_test_add_func("/io/engine/environment-chooses", test_environment_chooses);

@@ -29,7 +29,7 @@ static const CmdOption io_options[] = {
     {'n', "nocache", NULL, "past the page cache, as -t none"},
     {'m', "misalign", NULL, "misaligned buffers"},
     {'k', "native-aio", NULL, "as -i native"},
-    {'i', "aio", "threads|io_uring|native", "native, with -n: what works"},
+    {'i', "aio", "threads|io_uring|native", "native: Linux AIO, with -n"},
     {'t', "cache", "CACHE", "none, writeback, writethrough, ..."},
     {'d', "discard", "unmap|ignore", "what discards do; default unmap"},
     {'T', "trace", "PATTERNS", "trace points to stderr"},
@@ -86,13 +86,10 @@ static bool
 aio_take(MainWords *words, const char *mode)
 {
     words->native = !strcmp(mode, "native");
-    if (!strcmp(mode, "threads"))
-        words->engine = "threads";
-    else if (!strcmp(mode, "io_uring"))
-        words->engine = "uring";
-    else if (!words->native)
-        out_error("Invalid aio option: %s", mode);
-    return words->native || words->engine;
+    if (opts_match_engine(mode, &words->engine))
+        return true;
+    out_error("Invalid aio option: %s", mode);
+    return false;
 }
 
 static bool

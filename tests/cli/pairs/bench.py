@@ -9,7 +9,7 @@ RUNS = (
     "-c 10", "-c 0", "-c 10 -d 1", "-c 3 -d 99", "-c 10 -s 1k",
     "-c 10 -s 1k -S 4k", "-c 10 -S 0", "-c 10 -o 64k", "-c 10 -t none",
     "-c 10 -t directsync", "-c 10 -t writethrough", "-c 10 -t unsafe",
-    "-c 10 -n -t none", "-c 10 -i native -t none", "-c 10 -i threads",
+    "-c 10 -n -t none", "-c 10 -n", "-c 10 -i native", "-c 10 -i native -t none", "-c 10 -i threads",
     "-c 10 -U", "-c 10 --pattern 7", "-c 10 --no-drain", "-w -c 10",
     "-w -c 10 --pattern 0x5a", "-w -c 100 --flush-interval 64",
     "-w -c 100 --flush-interval 64 --no-drain",

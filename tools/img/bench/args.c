@@ -57,8 +57,7 @@ const CmdOption bench_options[] = {
      true},
     {OPT_NO_DRAIN, "no-drain", NULL, "do not wait for the others to flush",
      true},
-    {'n', "native", NULL, "the best engine there is, which is the default",
-     true},
+    {'n', "native", NULL, "as -i native", true},
     {'f', "format", "FMT", "format of the image; default: probed", true},
     CMD_ROW_IMAGE_OPTS,
     {'q', "quiet", NULL, "only the lines that qemu-img prints, too", true},
@@ -238,6 +237,8 @@ bench_take_ours(BenchJob *job, int code, const char *arg)
     case 'F':
         job->compare_format = arg;
         return true;
+    case 'n':
+        return job->native = true;
     case OPT_ROUNDS:
         return take_limited(arg, "rounds", BENCH_MAX_ROUNDS, &job->rounds);
     case OPT_REPORT:
@@ -247,7 +248,7 @@ bench_take_ours(BenchJob *job, int code, const char *arg)
         return take_list(arg, "sizes", take_list_size, &job->grid.sizes);
     case OPT_DEPTHS:
         return take_list(arg, "depths", take_list_depth, &job->grid.depths);
-    default: /* -n: nothing to do */
+    default:
         return true;
     }
 }

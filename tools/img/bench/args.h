@@ -9,7 +9,7 @@
 typedef struct BenchJob {
     BenchTarget target;
     BenchPlan plan;
-    bool write, mix, count_given, depth_given, shape_given;
+    bool write, mix, native, count_given, depth_given, shape_given;
     const char *compare, *compare_format;
     unsigned rounds;
     const char *report;

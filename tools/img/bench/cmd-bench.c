@@ -218,6 +218,8 @@ cmd_bench_run(const Command *command, int argc, char **argv)
     if (problem)
         return opts_fail(parser, "%s", problem);
     job.target.common = *opts_common(parser);
+    if (job.native)
+        job.target.common.engine = "aio";
     job.target.name = opts_operands(parser)[0];
     if (bench_plan_writes(&job.plan) && job.target.common.force_share)
         return opts_fail(parser,

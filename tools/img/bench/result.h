@@ -8,7 +8,7 @@
 #include "tools/latency.h"
 
 typedef struct BenchResult {
-    const char *engine; /* "uring" or "threads" */
+    const char *engine; /* "uring", "threads", "aio" */
     char *format;
     uint64_t size;            /* of the disk */
     uint64_t requests, bytes; /* answered, without those of the warm-up */

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-io-direct.c - files opened with O_DIRECT, on each engine.
+ *
+ * On a disk's file system most requests are the kernel's to do asynchronously,
+ * and those that have to allocate are not; on tmpfs none is.
+ */
+#include "tests/unit/io-test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "io/sync.h"
+
+#define BLOCK 4096u
+
+typedef struct Direct {
+    IoFixture *f;
+    VioFile *file;
+    unsigned n;
+    bool writing;
+} Direct;
+
+typedef struct Request {
+    Direct *d;
+    unsigned index;
+} Request;
+
+/* A file of @blocks blocks of the pattern; NULL if O_DIRECT is not for it. */
+static VioFile *
+direct_file(IoFixture *f, unsigned blocks)
+{
+    VioFile *plain = io_test_file(f, "a", (size_t) blocks * BLOCK);
+    g_autofree char *path = g_build_filename(f->dir, "a", NULL);
+    int fd;
+
+    g_assert_cmpint(fsync(vio_file_fd(plain)), ==, 0);
+    vio_file_free(plain);
+    fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+    if (fd < 0) {
+        g_assert_cmpint(errno, ==, EINVAL);
+        g_test_skip("no O_DIRECT on the file system of TMPDIR");
+        return NULL;
+    }
+    return vio_file_new(f->loop, fd, VIO_FILE_DIRECT);
+}
+
+static void *
+blocks_new(unsigned n)
+{
+    void *memory = NULL;
+
+    g_assert_cmpint(posix_memalign(&memory, BLOCK, (size_t) n * BLOCK), ==, 0);
+    memset(memory, 0, (size_t) n * BLOCK);
+    return memory;
+}
+
+static void
+block_fill(uint8_t *buf, uint64_t off)
+{
+    for (unsigned i = 0; i < BLOCK; i++)
+        buf[i] = io_test_byte(off + i);
+}
+
+/* -- many at once --------------------------------------------------------- */
+
+static bool
+request_co_main(void *arg, GError **error)
+{
+    Request *r = arg;
+    uint64_t off = (uint64_t) r->index * BLOCK;
+    uint8_t *buf = blocks_new(1);
+
+    if (r->d->writing) {
+        block_fill(buf, off);
+        g_assert_cmpint(io_test_co_write(r->d->file, off, buf, BLOCK, 0), ==,
+                        BLOCK);
+    } else {
+        g_assert_cmpint(io_test_co_read(r->d->file, off, buf, BLOCK), ==,
+                        BLOCK);
+        io_test_assert_pattern(buf, off, BLOCK);
+    }
+    free(buf);
+    return true;
+}
+
+static void
+many_main(void *opaque)
+{
+    Direct *d = opaque;
+    g_autofree Request *requests = g_new(Request, d->n);
+    VioCoGroup *group = vio_co_group_new(d->n);
+
+    for (unsigned i = 0; i < d->n; i++) {
+        requests[i] = (Request){.d = d, .index = i};
+        vio_co_group_spawn(group, request_co_main, &requests[i], NULL);
+    }
+    g_assert_true(vio_co_group_join(group, NULL));
+    vio_co_group_free(group);
+}
+
+/* More than Linux AIO lets be in flight. */
+static void
+test_many(IoFixture *f, gconstpointer engine)
+{
+    bool threads = *(const VioEngineKind *) engine == VIO_ENGINE_THREADS;
+    Direct d = {.f = f, .n = 500, .file = direct_file(f, 500)};
+    VioLoopStats stats;
+
+    if (!d.file)
+        return;
+    io_test_run(f, many_main, &d);
+    vio_loop_get_stats(f->loop, &stats);
+    /* The file system may refuse each once. */
+    g_assert_cmpuint(stats.submits, >=, threads ? 0 : 500);
+    g_assert_cmpuint(stats.submits, <=, threads ? 0 : 1000);
+    vio_file_free(d.file);
+}
+
+/* Blocks are allocated, the file gets longer, from all ends at once. */
+static void
+test_growing(IoFixture *f, gconstpointer engine)
+{
+    Direct d = {.f = f, .n = 200, .file = direct_file(f, 1), .writing = true};
+
+    if (!d.file)
+        return;
+    io_test_run(f, many_main, &d);
+    d.writing = false;
+    io_test_run(f, many_main, &d);
+    vio_file_free(d.file);
+}
+
+/* -- one at a time -------------------------------------------------------- */
+
+static void
+pieces_main(void *opaque)
+{
+    Direct *d = opaque;
+    uint8_t *a = blocks_new(1), *b = blocks_new(2);
+    struct iovec iov[] = {{a, BLOCK}, {b, 2 * (size_t) BLOCK}};
+    VioVec vec = vio_vec_from_iov(iov, 2);
+
+    g_assert_cmpint(vio_co_preadv(d->file, BLOCK, &vec), ==, 3 * BLOCK);
+    io_test_assert_pattern(a, BLOCK, BLOCK);
+    io_test_assert_pattern(b, 2 * BLOCK, 2 * BLOCK);
+    g_assert_cmpint(vio_co_pwritev(d->file, 0, &vec, VIO_WRITE_DSYNC), ==,
+                    3 * BLOCK);
+    memset(a, 0, BLOCK);
+    memset(b, 0, 2 * BLOCK);
+    g_assert_cmpint(vio_co_preadv(d->file, 0, &vec), ==, 3 * BLOCK);
+    io_test_assert_pattern(a, BLOCK, BLOCK);
+    io_test_assert_pattern(b, 2 * BLOCK, 2 * BLOCK);
+    /* Behind the end there is nothing. */
+    g_assert_cmpint(vio_co_preadv(d->file, 100 * BLOCK, &vec), ==, 0);
+    free(a);
+    free(b);
+}
+
+static void
+test_pieces(IoFixture *f, gconstpointer engine)
+{
+    Direct d = {.f = f, .file = direct_file(f, 8)};
+
+    if (!d.file)
+        return;
+    io_test_run_busy(f, pieces_main, &d);
+    vio_file_free(d.file);
+}
+
+/* What is refused, at once or later, is an error of that request alone. */
+static void
+refused_main(void *opaque)
+{
+    Direct *d = opaque;
+    g_autofree char *path = g_build_filename(d->f->dir, "a", NULL);
+    int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    VioFile *file = vio_file_new(d->f->loop, fd, VIO_FILE_DIRECT);
+    uint8_t *buf = blocks_new(1);
+
+    g_assert_cmpint(io_test_co_write(file, 0, buf, BLOCK, 0), ==, -EBADF);
+    g_assert_cmpint(io_test_co_read(file, BLOCK, buf, BLOCK), ==, BLOCK);
+    io_test_assert_pattern(buf, BLOCK, BLOCK);
+    vio_file_free(file);
+    free(buf);
+}
+
+static void
+test_refused(IoFixture *f, gconstpointer engine)
+{
+    Direct d = {.f = f, .file = direct_file(f, 2)};
+
+    if (!d.file)
+        return;
+    io_test_run_busy(f, refused_main, &d);
+    vio_file_free(d.file);
+}
+
+/* -- a loop inside another ------------------------------------------------ */
+
+typedef struct Foreign {
+    Direct d;
+    bool over;
+} Foreign;
+
+static void
+foreign_main(void *opaque)
+{
+    Foreign *foreign = opaque;
+
+    many_main(&foreign->d);
+    foreign->over = true;
+}
+
+static void
+test_foreign_loop(IoFixture *f, gconstpointer engine)
+{
+    Foreign foreign = {.d = {.f = f, .n = 300}};
+    GSource *source = vio_loop_source_new(f->loop);
+
+    foreign.d.file = direct_file(f, 300);
+    if (foreign.d.file) {
+        (void) g_source_attach(source, NULL);
+        vio_loop_post_co(f->loop, foreign_main, &foreign);
+        while (!foreign.over)
+            (void) g_main_context_iteration(NULL, TRUE);
+        vio_file_free(foreign.d.file);
+    }
+    g_source_destroy(source);
+    g_source_unref(source);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    io_test_add("direct/many", test_many);
+    io_test_add("direct/growing", test_growing);
+    io_test_add("direct/pieces", test_pieces);
+    io_test_add("direct/refused", test_refused);
+    io_test_add("direct/foreign-loop", test_foreign_loop);
+    return g_test_run();
+}
