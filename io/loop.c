@@ -302,8 +302,10 @@ vio_loop_fd(VioLoop *loop)
     VioRunFrame frame;
     int fd;
 
-    if (vio_loop_is_runner(loop))
+    if (vio_loop_is_runner(loop)) {
+        loop->runner.embedded = true;
         return loop->engine->fd(loop);
+    }
     (void) vio_runner_enter(loop, &frame, -1); /* waits, so it cannot fail */
     loop->runner.embedded = true;
     fd = loop->engine->fd(loop);

@@ -60,7 +60,8 @@ int vio_loop_fd(VioLoop *loop);
 /* Milliseconds until dispatch has timer work; 0 = now, -1 = no timer. */
 int vio_loop_timeout_ms(VioLoop *loop);
 
-/* Run everything that is ready; never blocks.  True if it did anything. */
+/* Run everything that is ready; never blocks (but for small buffered writes of
+ * a loop whose fd nobody has asked for).  True if it did anything. */
 bool vio_loop_dispatch(VioLoop *loop);
 
 /* Like dispatch, but waits up to @timeout_ms (-1: for ever) for work. */
@@ -103,7 +104,8 @@ void vio_loop_defer(VioLoop *loop, VioFunc fn, void *opaque);
 uint64_t vio_now_ns(void);
 
 typedef struct VioLoopStats {
-    uint64_t turns, submits, completions, inline_reads, inline_misses;
+    uint64_t turns, submits, completions;
+    uint64_t inline_reads, inline_misses, inline_writes;
     uint64_t syscalls; /* of operations and of waiting, by any thread; not of
                           locks, memory and signalling */
     uint64_t offloads, coroutines_started, wakeups;

@@ -6,6 +6,12 @@
  * through the ring would run at once or be punted to a kernel thread, which
  * costs more than a thread of ours.  File system names are not consulted.
  *
+ * A write into the page cache that is not large takes less time than handing it
+ * to a thread would.  Most file systems cannot promise that it will not sleep
+ * (for blocks to be allocated, for dirty pages to be written back), so it is
+ * done and timed: see io/pace.h.  Not on a loop that a foreign one dispatches,
+ * which was promised that this never blocks.
+ *
  * Concurrency: a VioFile belongs to a loop; requests may overlap.
  */
 #include "io/op.h"
@@ -16,6 +22,7 @@
 #include <unistd.h>
 
 #include "io/loop-internal.h"
+#include "io/pace.h"
 
 #define TRANSFER_MAX (1u << 30) /* below the kernel's limit per call */
 #define IOVS_LOCAL 16
@@ -25,6 +32,13 @@
 #define INLINE_HISTORY 16
 #define INLINE_HITS_MIN 12
 #define INLINE_PROBE_EVERY 64
+
+/* Measured, an NBD server on ext4, processor time of a request of 256 KiB: 52
+ * us inline, 93 us with a worker.  Writes to one file are serial inside the
+ * kernel in any case. */
+#define INLINE_WRITE_MAX (256u << 10)
+/* So many in a row, then the others have their turn. */
+#define INLINE_WRITES_ROW 64
 
 typedef enum FileWrites {
     FILE_WRITES_UNKNOWN,
@@ -42,6 +56,8 @@ struct VioFile {
     bool no_nowait;          /* ... no direct I/O with RWF_NOWAIT */
     uint16_t inline_history; /* one bit a try, 1 = hit */
     unsigned inline_skipped;
+    VioPace write_pace;
+    unsigned inline_writes; /* in a row */
 };
 
 VioFile *
@@ -218,6 +234,45 @@ file_probe_write(VioFile *file, const VioOp *op)
     return n > 0 ? n : -EAGAIN;
 }
 
+/* What is durable on return waits for the device. */
+static bool
+inline_write_wanted(const VioFile *file, const VioOp *op)
+{
+    return op->len <= INLINE_WRITE_MAX && op->flags == 0 &&
+           !file->loop->runner.embedded;
+}
+
+/* -EAGAIN: better not now. */
+static int64_t
+file_co_write_inline(VioFile *file, const VioOp *op)
+{
+    uint64_t begin = vio_now_ns();
+    int64_t n;
+
+    if (!vio_pace_allows(&file->write_pace, begin))
+        return -EAGAIN;
+    n = vio_op_execute(op);
+    vio_pace_took(&file->write_pace, begin, vio_now_ns());
+    file->loop->stats.syscalls++;
+    file->loop->stats.inline_writes++;
+    if (++file->inline_writes >= INLINE_WRITES_ROW) {
+        file->inline_writes = 0;
+        vio_co_reschedule();
+    }
+    return n;
+}
+
+/* Not through the ring. */
+static int64_t
+file_co_write_buffered(VioFile *file, VioOp *op)
+{
+    int64_t n = -EAGAIN;
+
+    if (inline_write_wanted(file, op))
+        n = file_co_write_inline(file, op);
+    return n == -EAGAIN ? vio_op_co_work_buffered(file->loop, op) : n;
+}
+
 static int64_t
 file_co_write_some(VioFile *file, VioOp *op)
 {
@@ -236,7 +291,7 @@ file_co_write_some(VioFile *file, VioOp *op)
         }
     }
     return file->writes == FILE_WRITES_RING ? vio_op_co_run(loop, op)
-                                            : vio_op_co_work_buffered(loop, op);
+                                            : file_co_write_buffered(file, op);
 }
 
 /* -EOPNOTSUPP with RWF_DSYNC: remember, and let the caller sync afterwards. */

@@ -4,7 +4,7 @@
  * Every vio_co_* here may yield and returns what the kernel returns: a count,
  * 0 or a descriptor, or -errno.  EINTR and EAGAIN are retried inside.  The
  * engine decides what goes through the ring, what runs on a worker thread and
- * what is tried inline (cached buffered reads).
+ * what is done inline (cached buffered reads, writes that are not large).
  */
 #pragma once
 

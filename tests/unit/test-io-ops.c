@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#include "io/pace.h"
 #include "io/sync.h"
 
 typedef struct Ops {
@@ -172,6 +173,68 @@ static void
 test_write_back(IoFixture *f, gconstpointer engine)
 {
     ops_run(f, 60000, write_main);
+}
+
+/* -- writing at once ------------------------------------------------------- */
+
+static void
+test_pace(IoFixture *f, gconstpointer engine)
+{
+    const uint64_t slow = VIO_PACE_SLOW_NS, max = VIO_PACE_REST_MAX_NS;
+    VioPace pace = {0};
+
+    g_assert_true(vio_pace_allows(&pace, 0));
+    vio_pace_took(&pace, 1000, 1000 + slow - 1);
+    g_assert_true(vio_pace_allows(&pace, 1000 + slow));
+    vio_pace_took(&pace, 1000, 1000 + slow);
+    g_assert_false(vio_pace_allows(&pace, 1000 + slow));
+    g_assert_false(vio_pace_allows(&pace, 999 + slow * (VIO_PACE_REST + 1)));
+    g_assert_true(vio_pace_allows(&pace, 1000 + slow * (VIO_PACE_REST + 1)));
+    /* A process that was stopped for a day. */
+    vio_pace_took(&pace, 0, max * 8640);
+    g_assert_false(vio_pace_allows(&pace, max * 8641 - 1));
+    g_assert_true(vio_pace_allows(&pace, max * 8641));
+}
+
+static void
+write_inline_main(void *opaque)
+{
+    Ops *o = opaque;
+    VioLoopStats before, small, large, durable;
+    const size_t more = 1 << 20;
+    g_autofree uint8_t *data = g_malloc0(more);
+
+    vio_loop_get_stats(o->f->loop, &before);
+    g_assert_cmpint(io_test_co_write(o->file, 0, data, 4096, 0), ==, 4096);
+    vio_loop_get_stats(o->f->loop, &small);
+    g_assert_cmpint(io_test_co_write(o->file, 0, data, more, 0), ==,
+                    (ssize_t) more);
+    vio_loop_get_stats(o->f->loop, &large);
+    g_assert_cmpint(io_test_co_write(o->file, 0, data, 4096, VIO_WRITE_DSYNC),
+                    ==, 4096);
+    vio_loop_get_stats(o->f->loop, &durable);
+    g_assert_cmpuint(large.inline_writes, ==, small.inline_writes);
+    g_assert_cmpuint(durable.inline_writes, ==, small.inline_writes);
+    o->done = (unsigned) (small.inline_writes - before.inline_writes);
+}
+
+/* The first small write is made on the spot, unless the ring (XFS) or the
+ * file's only coroutine does it anyway; long ones and durable ones never, nor
+ * those of a loop that another one dispatches. */
+static void
+test_write_inline(IoFixture *f, gconstpointer engine)
+{
+    Ops o = {.f = f, .file = io_test_file(f, "inline", 4096)};
+
+    io_test_run_busy(f, write_inline_main, &o);
+    if (strcmp(vio_loop_engine_name(f->loop), "threads") == 0)
+        g_assert_cmpuint(o.done, ==, 1);
+    vio_file_free(o.file);
+    o.file = io_test_file(f, "embedded", 4096);
+    g_assert_cmpint(vio_loop_fd(f->loop), >=, 0);
+    io_test_run_busy(f, write_inline_main, &o);
+    g_assert_cmpuint(o.done, ==, 0);
+    vio_file_free(o.file);
 }
 
 static void
@@ -456,6 +519,8 @@ main(int argc, char **argv)
     io_test_add("read/not-cached", test_read_not_cached);
     io_test_add("read/error", test_read_error);
     io_test_add("write/back", test_write_back);
+    io_test_add("write/pace", test_pace);
+    io_test_add("write/inline", test_write_inline);
     io_test_add("write/many-pieces", test_write_many_pieces);
     io_test_add("write/no-space", test_write_no_space);
     io_test_add("many-at-once", test_many_at_once);
