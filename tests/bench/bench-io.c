@@ -6,7 +6,10 @@
  * random offsets instead.  Opening and closing are outside of the time.
  *
  *   bench-io [-w] [-f FORMAT] [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP]
- *            [-F FLUSH_INTERVAL] [-R SEED] IMAGE
+ *            [-F FLUSH_INTERVAL] [-R SEED] [-1] IMAGE
+ *
+ * -1: all requests use one buffer, as qemu-img's do: it stays in the
+ * processor's cache, which no program's would that looks at what it reads.
  *
  * Prints seconds, requests a second, and requests to the files per request.
  *
@@ -28,7 +31,7 @@ typedef struct {
     const char *image, *format;
     uint64_t count, size, step, flush_interval;
     unsigned depth;
-    bool write, random;
+    bool write, random, one_buffer;
     /* where we are */
     VdDisk *disk;
     uint64_t disk_size, offset, random_state;
@@ -36,6 +39,7 @@ typedef struct {
     unsigned in_flight;
     bool flushing, failed;
     Slot *free_slots;
+    char *memory; /* of all buffers */
 } Bench;
 
 struct Slot {
@@ -140,13 +144,18 @@ run(Bench *b, VdContext *ctx)
 static void
 slots_init(Bench *b, Slot *slots)
 {
+    size_t stride = b->one_buffer ? 0 : (b->size + 4095) / 4096 * 4096;
+    size_t bytes = stride * (b->depth - 1) + b->size;
+    void *memory;
+
+    if (posix_memalign(&memory, 4096, bytes) != 0)
+        abort();
+    memset(memory, 0xa5, bytes);
+    b->memory = memory;
     for (unsigned i = 0; i < b->depth; i++) {
         Slot *slot = &slots[i];
-        void *buf;
+        char *buf = b->memory + stride * i;
 
-        if (posix_memalign(&buf, 4096, b->size) != 0)
-            abort();
-        memset(buf, 0xa5, b->size);
         *slot = (Slot){.bench = b,
                        .next = b->free_slots,
                        .iov = {.iov_base = buf, .iov_len = b->size}};
@@ -200,8 +209,7 @@ bench(Bench *b, GError **error)
     }
     if (b->disk)
         ok = vd_disk_close(b->disk, ok ? error : NULL) && ok;
-    for (unsigned i = 0; i < b->depth; i++)
-        free(slots[i].iov.iov_base);
+    free(b->memory);
     return ok && !b->failed;
 }
 
@@ -210,10 +218,13 @@ parse(Bench *b, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "wf:c:d:s:S:F:R:")) != -1) {
+    while ((option = getopt(argc, argv, "wf:c:d:s:S:F:R:1")) != -1) {
         switch (option) {
         case 'w':
             b->write = true;
+            break;
+        case '1':
+            b->one_buffer = true;
             break;
         case 'f':
             b->format = optarg;
