@@ -27,6 +27,7 @@ from tools import BUILD_ROOT, CRASH_MARKS, Failed, need, scratch
 START_SECONDS = 60
 STOP_SECONDS = 60
 GREETING = b"NBDMAGIC"
+UNIX_CONNECTED = "03"  # in /proc/net/unix
 ADDRESS = "127.0.0.1"
 
 VDISK_NBD = os.environ.get(
@@ -146,6 +147,21 @@ class Peer:
             if time.monotonic() > end:
                 raise Failed("%s does not come up" % self.name)
             time.sleep(0.005)
+
+    def clients(self):
+        """Connections of its Unix socket that it has not closed; what a client
+        sent that is gone may still be done on them."""
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+            rows = [line.split() for line in file]
+        return sum(row[-1] == self.socket and row[5] == UNIX_CONNECTED
+                   for row in rows)
+
+    def wait_until_left(self):
+        end = time.monotonic() + START_SECONDS
+        while self.clients() > 0:
+            if time.monotonic() > end:
+                raise Failed("%s does not close its connections" % self.name)
+            time.sleep(0.001)
 
     def stop(self):
         if self.process.poll() is not None:
