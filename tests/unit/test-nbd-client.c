@@ -143,6 +143,29 @@ test_zeroes_ask_for_no_more_than_offered(TestCo *t)
     nbd_script_end(script);
 }
 
+/* A long one goes in pieces that do not wait for each other. */
+static void
+test_pieces_of_a_trim_go_side_by_side(TestCo *t)
+{
+    NbdScript *script;
+    g_autoptr(GError) error = NULL;
+    VdNode *node = start(
+        t,
+        GREETING NO_EXT STRUCTURED CONTEXT GO_OF(
+            "0000000140000000",
+            "05ed") "< 25609513 0000 0004 " COOKIE "0000000000000000 80000000\n"
+                    "< 25609513 0000 0004 0000000000010001 0000000080000000 80000000\n"
+                    "< 25609513 0000 0004 0000000000010002 0000000100000000 40000000\n"
+                    "> 67446698 00000000 0000000000010002\n"
+                    "> 67446698 00000000 0000000000010000\n"
+                    "> 67446698 00000000 0000000000010001\n",
+        "export=a", &script);
+
+    g_assert_true(vd_node_co_discard(node, 0, 5ull << 30, &error));
+    test_co_close(node);
+    nbd_script_end(script);
+}
+
 static void
 test_one_question_tells_all_extents(TestCo *t)
 {
@@ -655,6 +678,7 @@ main(int argc, char **argv)
     test_co_add("/read/chunks", test_reads_chunks_in_any_order);
     test_co_add("/extended", test_speaks_extended_headers);
     test_co_add("/zeroes", test_zeroes_ask_for_no_more_than_offered);
+    test_co_add("/pieces", test_pieces_of_a_trim_go_side_by_side);
     test_co_add("/status", test_one_question_tells_all_extents);
     test_co_add("/bitmap", test_bitmap_tells_what_is_dirty);
     test_co_add("/error-text", test_error_text_is_escaped);

@@ -10,6 +10,8 @@
  */
 #include "block/proto/nbd/client.h"
 
+#include "io/sync.h"
+
 #include <errno.h>
 #include <inttypes.h>
 
@@ -20,6 +22,8 @@
 /* nbd-server zeroes only the first 64 MiB of what it is asked for, and says
  * nothing.  It offers none of these. */
 #define LONGEST_ZEROES_UNTRUSTED (UINT64_C(32) << 20)
+/* Of one long request of that kind. */
+#define PIECES_IN_FLIGHT 4u
 
 /* -- results --------------------------------------------------------------- */
 
@@ -154,10 +158,10 @@ can_be_shorter(NbdClient *client, const NbdJob *job, uint64_t *longest)
     return true;
 }
 
-/* In pieces of at most *@longest. */
+/* In pieces of at most *@longest, one after another. */
 static bool
-change_co_range(NbdClient *client, const NbdJob *how, uint64_t *longest,
-                GError **error)
+change_co_in_turn(NbdClient *client, const NbdJob *how, uint64_t *longest,
+                  GError **error)
 {
     uint64_t done = 0;
 
@@ -181,6 +185,44 @@ change_co_range(NbdClient *client, const NbdJob *how, uint64_t *longest,
             return false;
     }
     return true;
+}
+
+typedef struct Piece {
+    NbdClient *client;
+    NbdJob how;
+    uint64_t *longest;
+} Piece;
+
+static bool
+piece_co_main(void *opaque, GError **error)
+{
+    Piece *piece = opaque;
+
+    return change_co_in_turn(piece->client, &piece->how, piece->longest, error);
+}
+
+/* In pieces of at most *@longest, several at a time: a server that takes only
+ * short ones, or zeroes by writing, has something to do all the time. */
+static bool
+change_co_range(NbdClient *client, const NbdJob *how, uint64_t *longest,
+                GError **error)
+{
+    g_autoptr(VioCoGroup) group = NULL;
+    uint64_t done = 0;
+
+    if (how->len <= *longest)
+        return change_co_in_turn(client, how, longest, error);
+    group = vio_co_group_new(PIECES_IN_FLIGHT);
+    while (done < how->len && !vio_co_group_failed(group)) {
+        Piece *piece = g_new(Piece, 1);
+
+        *piece = (Piece){client, *how, longest};
+        piece->how.off += done;
+        piece->how.len = MIN(how->len - done, *longest);
+        done += piece->how.len;
+        vio_co_group_spawn(group, piece_co_main, piece, g_free);
+    }
+    return vio_co_group_join(group, error);
 }
 
 bool
