@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-nbd-client.c - the client, byte for byte, and against servers
  * that mean harm. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "block/rw.h"
@@ -202,6 +203,38 @@ test_one_question_tells_all_extents(TestCo *t)
     "< " OPT "0000000a 00000034 00000001 61 00000002 0000000f "                \
     "626173653a616c6c6f636174696f6e 00000014 "                                 \
     "71656d753a64697274792d6269746d61703a6262\n"
+
+/* Each answer is used up, so the next question is twice as long: beyond 2 GiB,
+ * since there are extended headers. */
+static void
+test_questions_grow(TestCo *t)
+{
+    g_autoptr(GString) text = g_string_new(
+        GREETING EXTENDED CONTEXT GO_OF("0000010000000000", "05ed"));
+    uint64_t at = 0, len = 64 << 20;
+    NbdScript *script;
+    VdNode *node;
+
+    for (unsigned i = 0; i < 7; i++, at += len, len *= 2)
+        g_string_append_printf(
+            text,
+            "< 21e41c71 0000 0007 %016x %016" PRIx64 " %016" PRIx64 "\n"
+            "> 6e8a278c 0001 0006 %016x %016" PRIx64 " 0000000000000018 "
+            "00000001 00000001 %016" PRIx64 " 0000000000000003\n",
+            (i + 1) << 16, at, len, (i + 1) << 16, at, len);
+    node = start(t, text->str, "export=a", &script);
+    for (uint64_t off = 0; off < at;) {
+        g_autoptr(GError) error = NULL;
+        VdRun run;
+
+        g_assert_true(
+            vd_node_co_map(node, off, at - off, VD_WANT_ZERO, &run, &error));
+        g_assert_cmpint(run.kind, ==, VD_RUN_ZERO);
+        off += run.len;
+    }
+    test_co_close(node);
+    nbd_script_end(script);
+}
 
 static void
 test_bitmap_tells_what_is_dirty(TestCo *t)
@@ -680,6 +713,7 @@ main(int argc, char **argv)
     test_co_add("/zeroes", test_zeroes_ask_for_no_more_than_offered);
     test_co_add("/pieces", test_pieces_of_a_trim_go_side_by_side);
     test_co_add("/status", test_one_question_tells_all_extents);
+    test_co_add("/status/grows", test_questions_grow);
     test_co_add("/bitmap", test_bitmap_tells_what_is_dirty);
     test_co_add("/error-text", test_error_text_is_escaped);
     test_co_add("/old/kills", test_option_that_kills_is_left_out);

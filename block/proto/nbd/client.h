@@ -17,7 +17,8 @@
 typedef struct NbdStatusCache {
     uint64_t off, end;
     GArray *extents; /* of NbdStretch, ascending and seamless */
-    uint64_t ask;    /* bytes that the next question is about */
+    uint64_t asked;  /* bytes that the question was about */
+    uint64_t used;   /* bytes from @off on that somebody has looked up */
     uint64_t changes;
     uint64_t until_ns; /* then it is too old */
 } NbdStatusCache;
@@ -46,7 +47,7 @@ typedef struct NbdClient {
     bool no_flush_told;
 
     VioRangeLock *changes; /* overlapping ones wait for each other */
-    uint64_t longest_zeroes, longest_trim;
+    uint64_t longest_zeroes, longest_trim, longest_status; /* 0: not known */
     bool no_status;
     NbdStatusCache status;
 } NbdClient;

@@ -2,8 +2,9 @@
 /* block/proto/nbd/status.c - where the export has holes.
  *
  * Questions are long and all of the answer is kept, what lies behind the range
- * asked for included: a round trip for thousands of extents, not for one.
- * What is in the way of an own change is forgotten.
+ * asked for included: a round trip for thousands of extents, not for one.  They
+ * get longer as long as the answers are used up, and shorter again if these get
+ * old before that.  What is in the way of an own change is forgotten.
  *
  * Concurrency: an answer that a change overtook is used for the request that
  * asked, and not kept.
@@ -13,8 +14,9 @@
 #include <string.h>
 
 #define FIRST_ASK (UINT64_C(64) << 20)
-/* More makes nbdkit before 1.44 stumble. */
+/* More makes nbdkit before 1.44 stumble, which has no extended headers. */
 #define LONGEST_ASK (UINT64_C(1) << 31)
+#define LONGEST_EXTENDED_ASK (UINT64_C(1) << 36)
 /* Others may write to the export, too. */
 #define GOOD_FOR_NS UINT64_C(1000000000)
 
@@ -40,7 +42,7 @@ nbd_status_changed(NbdClient *client, uint64_t off, uint64_t len)
     if (off >= cache->end || off + len <= cache->off)
         return;
     cache->end = MAX(off, cache->off);
-    cache->ask = FIRST_ASK;
+    cache->asked = 0;
 }
 
 /* -- keeping answers ------------------------------------------------------- */
@@ -105,6 +107,18 @@ status_co_ask(NbdClient *client, uint64_t off, uint64_t len, GArray *extents,
     return ok;
 }
 
+/* How much to ask about from @off on. */
+static uint64_t
+next_ask(const NbdClient *client, uint64_t off)
+{
+    const NbdStatusCache *cache = &client->status;
+    uint64_t ask = 2 * cache->asked;
+
+    if (off != cache->end)
+        ask = 2 * cache->used / NBD_MAX_MIN_BLOCK * NBD_MAX_MIN_BLOCK;
+    return MIN(MAX(ask, FIRST_ASK), client->longest_status);
+}
+
 /* A server may find a question too long.  One that does not answer at all
  * is not asked again: all is data then. */
 static bool
@@ -119,6 +133,7 @@ status_co_ask_shorter(NbdClient *client, uint64_t off, uint64_t len,
         if (*known || len <= shortest)
             break;
         len = MAX(len / 2 / NBD_MAX_MIN_BLOCK * NBD_MAX_MIN_BLOCK, shortest);
+        client->longest_status = len;
     }
     client->no_status = !*known;
     return true;
@@ -129,11 +144,15 @@ status_co_fill(NbdClient *client, uint64_t off, NbdStatusCache *fresh,
                bool *known, GError **error)
 {
     g_autoptr(GArray) extents = g_array_new(FALSE, FALSE, sizeof(NbdExtent));
-    NbdStatusCache *cache = &client->status;
-    uint64_t len = MIN(MAX(cache->ask, FIRST_ASK), client->export.size - off);
 
-    cache->ask = MIN(MAX(cache->ask, FIRST_ASK) * 2, LONGEST_ASK);
-    if (!status_co_ask_shorter(client, off, len, extents, known, error))
+    if (client->longest_status == 0)
+        client->longest_status = client->export.headers == NBD_HEADERS_EXTENDED
+                                     ? LONGEST_EXTENDED_ASK
+                                     : LONGEST_ASK;
+    fresh->asked = next_ask(client, off);
+    if (!status_co_ask_shorter(client, off,
+                               MIN(fresh->asked, client->export.size - off),
+                               extents, known, error))
         return false;
     if (*known)
         keep(fresh, off, extents);
@@ -205,6 +224,7 @@ nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
         return true;
     if (holds(cache, off)) {
         set_run(client, off, off + len, look_up(cache, off), run);
+        cache->used = MAX(cache->used, off + run->len - cache->off);
         return true;
     }
     if (!status_co_fill(client, off, &fresh, &known, error))
@@ -212,7 +232,7 @@ nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
     if (known)
         set_run(client, off, off + len, look_up(&fresh, off), run);
     if (known && changes == cache->changes) {
-        fresh.ask = cache->ask;
+        fresh.used = run->len;
         fresh.changes = cache->changes;
         nbd_status_clear(cache);
         *cache = fresh;
