@@ -50,7 +50,7 @@ bool
 qcow2_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error)
 {
     Qcow2State *s = vd_node_state(node);
-    Qcow2First first = qcow2_first_of(s);
+    Qcow2First first;
     const char *format = ref->format;
 
     if (!ref->name)
@@ -63,6 +63,7 @@ qcow2_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error)
         return qcow2_refuse_writing(s, error);
     if (!ref->only_check && !qcow2_co_sync(s, error))
         return false;
+    first = qcow2_first_of(s); /* the refcount table may have moved until now */
     /* Bitmaps are of what the image itself holds, and that stays. */
     first.hdr.autoclear &=
         QCOW2_AUTOCLEAR_BITMAPS | QCOW2_AUTOCLEAR_DATA_FILE_RAW;

@@ -10,8 +10,9 @@
 
 #include <inttypes.h>
 
-/* Is the bit of @word, at byte @at, not as it must be?  What is noted is that
- * it contradicts the count; what is mended follows the users. */
+/* Is the bit of @word, at byte @at, not as it must be?  It goes by the count,
+ * which may stay above the users that are known; after counts were made anew it
+ * is these that were counted. */
 static bool
 is_co_wrong(Qcow2Survey *survey, uint64_t word, uint64_t at, const char *what,
             bool mend, bool *wrong, GError **error)
@@ -24,7 +25,8 @@ is_co_wrong(Qcow2Survey *survey, uint64_t word, uint64_t at, const char *what,
     if (cluster >= survey->n)
         return true;
     count = survey->users[cluster];
-    if (!mend && !qcow2_refcount_co_get(survey->rc, cluster, &count, error))
+    if (!(mend && survey->rebuild) &&
+        !qcow2_refcount_co_get(survey->rc, cluster, &count, error))
         return false;
     *wrong = copied != (count == 1);
     if (mend || !*wrong)

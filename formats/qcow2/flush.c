@@ -33,17 +33,34 @@ qcow2_co_store_header(Qcow2State *s, GError **error)
     return vd_node_co_pwrite(s->file, 0, raw, len, error);
 }
 
+/* The header in memory is as it is in the file: it does not name what nobody
+ * has written yet. */
+static bool
+qcow2_co_name_reftable(Qcow2State *s, const Qcow2Batch *counts, GError **error)
+{
+    uint64_t old_off = s->hdr.reftable_off;
+    uint32_t old_clusters = s->hdr.reftable_clusters;
+
+    s->hdr.reftable_off = counts->off;
+    s->hdr.reftable_clusters = counts->n >> (s->hdr.cluster_bits - 3);
+    if (qcow2_co_store_header(s, error))
+        return true;
+    s->hdr.reftable_off = old_off;
+    s->hdr.reftable_clusters = old_clusters;
+    return false;
+}
+
 /* A table that moved is named by the header once it is there. */
 static bool
-qcow2_co_store_reftable(Qcow2State *s, const Qcow2Batch *counts, bool moved,
-                        GError **error)
+qcow2_co_store_reftable(Qcow2State *s, const Qcow2Batch *counts, GError **error)
 {
     if (counts->from == counts->to)
         return true;
     return qcow2_co_barrier(s, error) &&
            qcow2_batch_co_write_upper(counts, error) &&
-           (!moved ||
-            (qcow2_co_barrier(s, error) && qcow2_co_store_header(s, error)));
+           (counts->off == s->hdr.reftable_off ||
+            (qcow2_co_barrier(s, error) &&
+             qcow2_co_name_reftable(s, counts, error)));
 }
 
 static bool
@@ -59,22 +76,17 @@ static bool
 qcow2_co_write_round(Qcow2State *s, GError **error)
 {
     Qcow2Refcounts *rc = s->refcounts;
-    bool moved = rc->old_len != 0;
     Qcow2Batch counts, tables;
     bool ok;
 
     qcow2_batch_take(&tables, s->tables->sliced);
     qcow2_batch_take(&counts, rc->sliced);
     ok = qcow2_batch_co_write_lower(&counts, error) &&
-         qcow2_co_store_reftable(s, &counts, moved, error) &&
+         qcow2_co_store_reftable(s, &counts, error) &&
          qcow2_co_barrier(s, error) && qcow2_co_store_tables(s, &tables, error);
     counts.written = tables.written = ok;
     qcow2_batch_release(&tables);
     qcow2_batch_release(&counts);
-    if (ok && moved) {
-        qcow2_give_up(rc, rc->old_off, rc->old_len);
-        rc->old_len = 0;
-    }
     return ok;
 }
 
@@ -83,8 +95,11 @@ static bool
 qcow2_co_flush_locked(Qcow2State *s, GError **error)
 {
     Qcow2Refcounts *rc = s->refcounts;
-    g_autoptr(GArray) freed = rc->freed;
+    g_autoptr(GArray) freed = NULL;
 
+    if (!qcow2_refcounts_co_settle(rc, error))
+        return false;
+    freed = rc->freed;
     rc->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
     if (((qcow2_sliced_is_dirty(s->tables->sliced) ||
           qcow2_sliced_is_dirty(rc->sliced)) &&
@@ -152,13 +167,19 @@ qcow2_co_finish(VdNode *node, GError **error)
 static bool
 qcow2_co_clear_features(Qcow2State *s, uint64_t kept, GError **error)
 {
-    kept &= s->hdr.autoclear;
-    if (s->hdr.autoclear == kept)
+    uint64_t before = s->hdr.autoclear;
+
+    kept &= before;
+    if (before == kept)
         return true;
+    s->hdr.autoclear = kept;
+    if (!qcow2_co_store_header(s, error) || !vd_node_co_flush(s->file, error)) {
+        s->hdr.autoclear = before; /* the next change has to do it */
+        return false;
+    }
     if (!(kept & QCOW2_AUTOCLEAR_BITMAPS))
         g_clear_pointer(&s->bitmaps, g_ptr_array_unref);
-    s->hdr.autoclear = kept;
-    return qcow2_co_store_header(s, error) && vd_node_co_flush(s->file, error);
+    return true;
 }
 
 static bool

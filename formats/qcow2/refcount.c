@@ -23,6 +23,7 @@ refcounts_co_open_table(Qcow2State *s, uint32_t n, GError **error)
     rc = g_new0(Qcow2Refcounts, 1);
     rc->s = s;
     rc->sliced = sliced;
+    rc->clusters = n >> (hdr->cluster_bits - 3);
     rc->order = hdr->refcount_order;
     rc->block_shift = hdr->cluster_bits + 3 - rc->order;
     rc->freed = g_array_new(FALSE, FALSE, sizeof(Qcow2Range));
@@ -166,37 +167,81 @@ refuse_count(const Qcow2Refcounts *rc, uint64_t cluster, uint64_t count,
 
 /* -- blocks ---------------------------------------------------------------- */
 
-/* A table twice as large, at a place of its own; the header names it with the
- * next flush. */
-static bool
-refcounts_co_grow_table(Qcow2Refcounts *rc, uint32_t block, GError **error)
+static uint64_t
+entries_of_cluster(const Qcow2Refcounts *rc)
 {
-    Qcow2Header *hdr = &rc->s->hdr;
-    uint64_t per_cluster = UINT64_C(1) << (hdr->cluster_bits - 3);
-    uint64_t n = MAX((uint64_t) block + 1, rc->sliced->n + rc->sliced->n / 2);
-    uint64_t clusters = (n + per_cluster - 1) / per_cluster, off;
+    return UINT64_C(1) << (rc->s->hdr.cluster_bits - 3);
+}
 
-    if (clusters << hdr->cluster_bits > QCOW2_MAX_REFTABLE_BYTES)
+/* Room for block @block and half as many more, in memory. */
+static bool
+refcounts_grow_table(Qcow2Refcounts *rc, uint32_t block, GError **error)
+{
+    uint64_t unit = entries_of_cluster(rc);
+    uint64_t n = MAX((uint64_t) block + 1, rc->sliced->n + rc->sliced->n / 2);
+
+    n = (n + unit - 1) / unit * unit;
+    if (n * 8 > QCOW2_MAX_REFTABLE_BYTES)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: the refcount table would exceed 8 MiB; the file "
                         "cannot grow",
                         vd_node_name(rc->s->file));
-    if (!qcow2_sliced_grow(rc->sliced, (uint32_t) (clusters * per_cluster),
-                           error) ||
-        !qcow2_co_allocate_all(rc, clusters, &off, error))
-        return false;
-    if (rc->old_len == 0) {
-        rc->old_off = hdr->reftable_off;
-        rc->old_len = (uint64_t) hdr->reftable_clusters << hdr->cluster_bits;
-    } else {
-        qcow2_give_up(rc, hdr->reftable_off,
-                      (uint64_t) hdr->reftable_clusters << hdr->cluster_bits);
+    return qcow2_sliced_grow(rc->sliced, (uint32_t) n, error);
+}
+
+static bool
+is_short(const Qcow2Refcounts *rc)
+{
+    return rc->clusters * entries_of_cluster(rc) < rc->sliced->n;
+}
+
+/* The place that the table has now is given up with the tables that the next
+ * flush writes, and that flush lets the header name the new one before. */
+static void
+take_place(Qcow2Refcounts *rc, uint64_t off, uint64_t clusters)
+{
+    Qcow2Sliced *sl = rc->sliced;
+    unsigned bits = rc->s->hdr.cluster_bits;
+
+    qcow2_give_up(rc, sl->off, (uint64_t) rc->clusters << bits);
+    sl->off = off;
+    sl->dirty_from = 0;
+    sl->dirty_to = sl->n;
+    rc->clusters = (uint32_t) clusters;
+}
+
+/* A place for a table that has become longer, which may become longer by that.
+ */
+static bool
+refcounts_co_place_table(Qcow2Refcounts *rc, GError **error)
+{
+    bool ok = true;
+
+    if (rc->placing)
+        return true;
+    rc->placing = true;
+    while (ok && is_short(rc)) {
+        uint64_t clusters = rc->sliced->n / entries_of_cluster(rc), off;
+
+        ok = qcow2_co_allocate_all(rc, clusters, &off, error);
+        if (ok)
+            take_place(rc, off, clusters);
     }
-    hdr->reftable_off = rc->sliced->off = off;
-    hdr->reftable_clusters = (uint32_t) clusters;
-    rc->sliced->dirty_from = 0;
-    rc->sliced->dirty_to = rc->sliced->n;
-    return true;
+    rc->placing = false;
+    return ok;
+}
+
+bool
+qcow2_refcounts_co_settle(Qcow2Refcounts *rc, GError **error)
+{
+    bool ok;
+
+    if (G_LIKELY(!is_short(rc)))
+        return true;
+    vio_co_mutex_lock(&rc->lock);
+    ok = refcounts_co_place_table(rc, error);
+    vio_co_mutex_unlock(&rc->lock);
+    return ok;
 }
 
 /* Nothing that the block counts is in use, so it goes to the first of these
@@ -207,7 +252,8 @@ refcounts_co_add_block(Qcow2Refcounts *rc, uint32_t block, GError **error)
     uint64_t cluster = (uint64_t) block << rc->block_shift;
     uint8_t *p = NULL;
 
-    if (block >= rc->sliced->n && !refcounts_co_grow_table(rc, block, error))
+    if ((block >= rc->sliced->n && !refcounts_grow_table(rc, block, error)) ||
+        !refcounts_co_place_table(rc, error))
         return false;
     if (qcow2_sliced_table(rc->sliced, block))
         return true; /* growing has made it */

@@ -24,12 +24,14 @@ typedef struct Qcow2Range {
 typedef struct Qcow2Refcounts {
     Qcow2State *s;
     Qcow2Sliced *sliced;
-    unsigned order;            /* bits of a count, as a power of two */
-    unsigned block_shift;      /* clusters that a block counts, likewise */
-    uint64_t cursor;           /* nothing is free in front of this cluster */
-    GArray *freed, *resting;   /* of Qcow2Range */
-    VioCoMutex lock;           /* who looks for free clusters */
-    uint64_t old_off, old_len; /* table that is to be given up; 0 = none */
+    unsigned order;          /* bits of a count, as a power of two */
+    unsigned block_shift;    /* clusters that a block counts, likewise */
+    uint64_t cursor;         /* nothing is free in front of this cluster */
+    GArray *freed, *resting; /* of Qcow2Range */
+    VioCoMutex lock;         /* who looks for free clusters */
+    uint32_t clusters;       /* that the table has in the file; where these are
+                                (sliced->off) the header says after a flush */
+    bool placing;            /* a longer one is getting its place */
 } Qcow2Refcounts;
 
 Qcow2Refcounts *qcow2_refcounts_co_open(Qcow2State *s, GError **error);
@@ -56,6 +58,9 @@ void qcow2_refcount_put(uint8_t *block, unsigned order, uint64_t i,
  * behind the end of the file. */
 bool qcow2_co_allocate(Qcow2Refcounts *rc, uint64_t want, uint64_t *off,
                        uint64_t *got, GError **error);
+/* The table has a place for all of its entries, as it has but after a failure.
+ */
+bool qcow2_refcounts_co_settle(Qcow2Refcounts *rc, GError **error);
 /* Exactly @n of them. */
 bool qcow2_co_allocate_all(Qcow2Refcounts *rc, uint64_t n, uint64_t *off,
                            GError **error);

@@ -67,6 +67,8 @@ take_upper(Qcow2Batch *batch)
 {
     Qcow2Sliced *sl = batch->sl;
 
+    batch->off = sl->off;
+    batch->n = sl->n;
     batch->from = sl->dirty_from;
     batch->to = sl->dirty_to;
     sl->dirty_from = sl->dirty_to = 0;
@@ -130,10 +132,9 @@ qcow2_batch_co_write_upper(const Qcow2Batch *batch, GError **error)
 {
     uint32_t n = batch->to - batch->from;
 
-    return !n ||
-           vd_node_co_pwrite(batch->sl->file,
-                             batch->sl->off + batch->from * sizeof(uint64_t),
-                             batch->upper, n * sizeof(uint64_t), error);
+    return !n || vd_node_co_pwrite(batch->sl->file,
+                                   batch->off + batch->from * sizeof(uint64_t),
+                                   batch->upper, n * sizeof(uint64_t), error);
 }
 
 void

@@ -238,21 +238,41 @@ qcow2_sliced_add(Qcow2Sliced *sl, uint32_t i, uint64_t word)
     qcow2_sliced_set_upper(sl, i, word);
 }
 
-bool
-qcow2_sliced_co_move(Qcow2Sliced *sl, uint32_t i, uint64_t word, GError **error)
+/* Slices of table @i are loaded and stay; *n: so many do. */
+static bool
+sliced_co_pin(Qcow2Sliced *sl, uint32_t i, uint32_t *n, GError **error)
 {
     uint8_t *p;
 
-    for (uint32_t k = 0; k < slices_of_table(sl); k++) {
+    for (*n = 0; *n < slices_of_table(sl); ++*n) {
         VdTable *slice =
-            qcow2_sliced_co_get(sl, i, k << sl->slice_bits, &p, error);
+            qcow2_sliced_co_get(sl, i, *n << sl->slice_bits, &p, error);
 
         if (!slice)
             return false;
-        qcow2_sliced_mark(sl, slice); /* and so it stays */
+        slice->pins++;
     }
-    qcow2_sliced_set_upper(sl, i, word);
     return true;
+}
+
+/* All of them change at once: a flush that came in between would write some to
+ * the old place, and then nobody to the new one. */
+bool
+qcow2_sliced_co_move(Qcow2Sliced *sl, uint32_t i, uint64_t word, GError **error)
+{
+    uint32_t n;
+    bool ok = sliced_co_pin(sl, i, &n, error);
+
+    for (uint32_t k = 0; k < n; k++) {
+        VdTable *slice = sl->slices[i][k];
+
+        slice->pins--;
+        if (ok)
+            qcow2_sliced_mark(sl, slice);
+    }
+    if (ok)
+        qcow2_sliced_set_upper(sl, i, word);
+    return ok;
 }
 
 bool

@@ -95,7 +95,9 @@ typedef struct Qcow2Batch {
     GPtrArray *slices; /* of VdTable, pinned */
     uint64_t *places;  /* in the file */
     uint8_t *bytes;
-    uint32_t from, to; /* upper entries */
+    uint64_t off;      /* of the upper table, which may move meanwhile */
+    uint32_t n;        /* its entries */
+    uint32_t from, to; /* those that changed */
     uint64_t *upper;   /* as on disk; of [from, to) */
     bool written;
 } Qcow2Batch;

@@ -97,13 +97,30 @@ cluster_co_blank_part(const Blanking *b, uint64_t off, uint64_t end,
            qcow2_co_replace(s, cluster, &entry, error);
 }
 
+/* A data file that stays valid as a raw image holds what the disk shows. */
+static bool
+has_raw_data(const Qcow2State *s)
+{
+    return s->hdr.autoclear & QCOW2_AUTOCLEAR_DATA_FILE_RAW;
+}
+
+static bool
+raw_co_blank(const Blanking *b, uint64_t off, uint64_t end, GError **error)
+{
+    const Qcow2State *s = b->s;
+
+    return !has_raw_data(s) ||
+           vd_node_co_write_zeroes(s->data, off, end - off,
+                                   b->flags & VD_REQ_MAY_UNMAP, error);
+}
+
 /* -- ranges ---------------------------------------------------------------- */
 
 /* Where no table is and nothing shows through there is nothing to do. */
 static uint64_t
 skip(const Qcow2State *s, uint64_t off, uint64_t end)
 {
-    while (off < end && !qcow2_shows_parent(s) &&
+    while (off < end && !qcow2_shows_parent(s) && !has_raw_data(s) &&
            !qcow2_sliced_table(s->tables->sliced, qcow2_l1_of(s->tables, off)))
         off = (off | (qcow2_l2_bytes(s->tables) - 1)) + 1;
     return off;
@@ -144,7 +161,8 @@ qcow2_co_blank(const Blanking *b, uint64_t off, uint64_t len, GError **error)
             s->allocating, from, ((stop + cluster - 1) & ~(cluster - 1)) - from,
             true);
 
-        ok = range_co_blank(b, off, stop, error);
+        ok = raw_co_blank(b, off, stop, error) &&
+             range_co_blank(b, off, stop, error);
         vio_range_unlock(s->allocating, range);
         ok = ok && qcow2_co_relieve(s, error);
         off = stop;
