@@ -55,6 +55,14 @@ vd_path_combine(const char *base, const char *child)
     return g_strdup(child);
 }
 
+/* "json:{...}" and "file:x" mean the same from everywhere. */
+char *
+vd_parent_combine(const char *base, const char *stored)
+{
+    return stored[strcspn(stored, ":/")] == ':' ? g_strdup(stored)
+                                                : vd_path_combine(base, stored);
+}
+
 /* The same for a file that is not there (yet). */
 static char *
 resolve_new_place(const char *path, char **name)

@@ -66,6 +66,8 @@ bool vd_node_co_close(VdNode *node, GError **error);
 /* @child as named in the image @base (path of the naming file): absolute stays,
  * else relative to the directory of @base.  Free with g_free. */
 char *vd_path_combine(const char *base, const char *child);
+/* The same for formats that store names of parents, not paths alone. */
+char *vd_parent_combine(const char *base, const char *stored);
 /* The other way round: @path as the image @base is to name it.  Relative to the
  * directory of @base if both have one below the root in common, else absolute;
  * symbolic links are resolved.  NULL if either is no path or its directory does

@@ -96,9 +96,13 @@ qcow_co_read_l1(QcowState *s, GError **error)
 static bool
 qcow_co_open_parent(QcowState *s, GError **error)
 {
-    return !s->backing_name ||
-           (vd_node_flags(s->node) & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)) ||
-           vd_node_co_open_parent(s->node, s->backing_name, NULL, error);
+    g_autofree char *name = NULL;
+
+    if (!s->backing_name ||
+        (vd_node_flags(s->node) & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)))
+        return true;
+    name = vd_parent_combine(vd_node_name(s->file), s->backing_name);
+    return vd_node_co_open_parent(s->node, name, NULL, error) != NULL;
 }
 
 bool

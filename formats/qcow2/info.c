@@ -27,6 +27,15 @@ add_string(GVariantBuilder *dict, const char *key, const char *value)
     g_variant_builder_add(dict, "{sv}", key, g_variant_new_string(value));
 }
 
+/* Names of files may be of any encoding. */
+static void
+add_name(GVariantBuilder *dict, const char *key, const char *name)
+{
+    g_autofree char *text = g_utf8_make_valid(name, -1);
+
+    add_string(dict, key, text);
+}
+
 static void
 add_bool(GVariantBuilder *dict, const char *key, bool value)
 {
@@ -86,7 +95,7 @@ qcow2_describe(VdNode *node)
         &dict, "{sv}", "refcount-bits",
         g_variant_new_uint64(UINT64_C(1) << hdr->refcount_order));
     if (s->ext.data_file)
-        add_string(&dict, "data-file", s->ext.data_file);
+        add_name(&dict, "data-file", s->ext.data_file);
     if (hdr->version >= 3) {
         if (hdr->incompatible & QCOW2_INCOMPAT_DATA_FILE)
             add_bool(&dict, "data-file-raw",

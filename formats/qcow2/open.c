@@ -47,6 +47,27 @@ check_encryption(const Qcow2State *s, GError **error)
                     vd_node_name(s->file), methods[method]);
 }
 
+/* @first: the first cluster, as far as it is in the file.  Without its name the
+ * image would show zeroes where its parent has data. */
+static bool
+take_backing_name(Qcow2State *s, const uint8_t *first, size_t len,
+                  GError **error)
+{
+    const Qcow2Header *hdr = &s->hdr;
+
+    if (!hdr->backing_off || !hdr->backing_len)
+        return true;
+    if (hdr->backing_off + hdr->backing_len > len)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: the backing file's name of %u bytes at byte "
+                        "%" PRIu64 " ends behind the file, which has %zu bytes",
+                        vd_node_name(s->file), hdr->backing_len,
+                        hdr->backing_off, len);
+    s->backing_name =
+        g_strndup((const char *) first + hdr->backing_off, hdr->backing_len);
+    return true;
+}
+
 static bool
 qcow2_co_read_header(Qcow2State *s, GError **error)
 {
@@ -65,11 +86,7 @@ qcow2_co_read_header(Qcow2State *s, GError **error)
         !qcow2_extensions_decode(&s->ext, &s->hdr, first, len,
                                  vd_node_name(s->file), error))
         return false;
-    if (s->hdr.backing_off && s->hdr.backing_len &&
-        s->hdr.backing_off + s->hdr.backing_len <= len)
-        s->backing_name = g_strndup((const char *) first + s->hdr.backing_off,
-                                    s->hdr.backing_len);
-    return true;
+    return take_backing_name(s, first, len, error);
 }
 
 /* A name of the user's ("data-file.*") counts more than the stored one. */
@@ -90,18 +107,6 @@ qcow2_co_open_data_file(Qcow2State *s, VdOptions *opts, GError **error)
     return s->data != NULL;
 }
 
-/* "json:{...}" and "file:x" are no paths: they mean the same from everywhere.
- */
-static char *
-parent_name(const Qcow2State *s)
-{
-    size_t n = strcspn(s->backing_name, ":/");
-
-    return s->backing_name[n] == ':'
-               ? g_strdup(s->backing_name)
-               : vd_path_combine(vd_node_name(s->file), s->backing_name);
-}
-
 static bool
 qcow2_co_open_parent(Qcow2State *s, GError **error)
 {
@@ -110,7 +115,7 @@ qcow2_co_open_parent(Qcow2State *s, GError **error)
 
     if (!s->backing_name || (flags & (VD_OPEN_NO_PARENT | VD_OPEN_NO_IO)))
         return true;
-    name = parent_name(s);
+    name = vd_parent_combine(vd_node_name(s->file), s->backing_name);
     return vd_node_co_open_parent(s->node, name, s->ext.backing_format,
                                   error) != NULL;
 }

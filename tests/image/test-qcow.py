@@ -70,6 +70,17 @@ def _():
             raise Failed(str(got))
 
 
+@suite.case("a parent beside the image, seen from elsewhere")
+def _():
+    with scratch() as tmp:
+        base, image = os.path.join(tmp, "base.raw"), os.path.join(tmp, "d.qcow")
+        qemu_img("create", "-q", "-f", "raw", base, MIB)
+        qemu_io(base, "write -P 5 0 1M", fmt="raw")
+        qemu_img("create", "-q", "-u", "-f", "qcow", "-b", "base.raw", "-F",
+                 "raw", image, MIB)
+        vdisk_img("compare", "-q", "-F", "raw", image, base)
+
+
 class Image:
     """One of clusters of 4 KiB, the first 16 compressed, others not."""
 

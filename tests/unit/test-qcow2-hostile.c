@@ -409,6 +409,41 @@ test_backing_missing(TestCo *t)
     test_co_close(qcow2_test_open(t, VD_OPEN_NO_PARENT));
 }
 
+/* A parent that is not looked for would leave zeroes in its place. */
+static void
+test_backing_name_cut_off(TestCo *t)
+{
+    g_autofree char *path = test_co_path(t, QCOW2_TEST_NAME);
+    uint8_t where[12] = {0};
+
+    vio_put_be64(where, 4096);
+    vio_put_be32(where + 8, 9);
+    qcow2_test_create(t, 0, "cluster_size=16k");
+    poke(t, 8, where, sizeof(where));
+    poke(t, 4096, "base.raw", 8);
+    poke(t, 36, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
+    poke(t, 48, "\0\0\0\0\0\0\0\0\0\0\0\0", 12);
+    g_assert_cmpint(truncate(path, 4096 + 8), ==, 0);
+    assert_refused(t, 0, VD_ERROR_CORRUPT, "ends behind the file");
+}
+
+/* Of any encoding. */
+static void
+test_name_of_data_file(TestCo *t)
+{
+    g_autoptr(GVariant) all = NULL;
+    const char *name = NULL;
+    VdNode *node;
+
+    qcow2_test_create(t, MIB, "data_file=d.data");
+    vmdk_test_replace(t, QCOW2_TEST_NAME, "d.data", "\xff.data");
+    node = qcow2_test_open(t, VD_OPEN_NO_IO);
+    all = g_variant_ref_sink(vd_qcow2_driver.describe(node));
+    g_assert_true(g_variant_lookup(all, "data-file", "&s", &name));
+    g_assert_true(g_str_has_suffix(name, ".data"));
+    test_co_close(node);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -430,5 +465,8 @@ main(int argc, char **argv)
     test_co_add("/qcow2/hostile/refcount-table", test_bad_refcount_table);
     test_co_add("/qcow2/hostile/backing-loop", test_backing_loops);
     test_co_add("/qcow2/hostile/backing-missing", test_backing_missing);
+    test_co_add("/qcow2/hostile/backing-name-cut-off",
+                test_backing_name_cut_off);
+    test_co_add("/qcow2/hostile/data-file-name", test_name_of_data_file);
     return g_test_run();
 }
