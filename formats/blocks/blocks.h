@@ -121,8 +121,9 @@ bool vd_blocks_node_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
                                     VdReqFlags flags, GError **error);
 bool vd_blocks_node_co_discard(VdNode *node, uint64_t off, uint64_t len,
                                GError **error);
-/* co_flush_to_os, and co_finish where nothing else is to be done. */
-bool vd_blocks_node_co_flush(VdNode *node, GError **error);
+bool vd_blocks_node_co_flush(VdNode *node, GError **error); /* co_flush_to_os */
+/* co_finish, where nothing else is to be done. */
+bool vd_blocks_node_co_finish(VdNode *node, GError **error);
 
 /* -- the same, inside ------------------------------------------------------ */
 

@@ -103,6 +103,29 @@ vd_blocks_co_flush(VdBlocks *blocks, GError **error)
     return ok;
 }
 
+/* What was placed counts even if no entry names it, since writing it has
+ * failed: it may have been written over what marks the end. */
+static bool
+blocks_co_finish(VdBlocks *blocks, GError **error)
+{
+    bool ok;
+
+    if (!vd_blocks_co_flush(blocks, error))
+        return false;
+    vio_co_mutex_lock(&blocks->flush_lock);
+    ok = blocks_co_note_end(blocks, error);
+    vio_co_mutex_unlock(&blocks->flush_lock);
+    return ok;
+}
+
+bool
+vd_blocks_node_co_finish(VdNode *node, GError **error)
+{
+    const VdBlocksState *s = vd_node_state(node);
+
+    return blocks_co_finish(s->blocks, error);
+}
+
 bool
 vd_blocks_node_co_flush(VdNode *node, GError **error)
 {

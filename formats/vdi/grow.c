@@ -140,7 +140,7 @@ grow_co_switch(Growth *g, GError **error)
     count_places(g);
     memcpy(raw, s->raw, sizeof(raw));
     vdi_header_set_layout(&g->hdr, raw);
-    if (!vd_node_co_pwrite(s->file, 0, raw, sizeof(raw), error) ||
+    if (!vdi_co_put_header(s, raw, error) ||
         !vd_node_co_flush(s->file, error)) {
         vd_blocks_free(blocks);
         return false;

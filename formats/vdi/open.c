@@ -36,10 +36,18 @@ vdi_encode(const VdBlocks *blocks, uint64_t off)
     return (off - spec->front - spec->first) / spec->unit;
 }
 
+bool
+vdi_co_put_header(VdiState *s, const uint8_t raw[VDI_HEADER_BYTES],
+                  GError **error)
+{
+    return vd_node_co_pwrite(s->file, 0, raw,
+                             MIN(VDI_HEADER_BYTES, s->hdr.table_off), error);
+}
+
 static bool
 vdi_co_store_header(VdiState *s, GError **error)
 {
-    return vd_node_co_pwrite(s->file, 0, s->raw, sizeof(s->raw), error);
+    return vdi_co_put_header(s, s->raw, error);
 }
 
 /* Who has this image as a parent has to see that it changes. */

@@ -31,6 +31,10 @@ bool vdi_co_compact(VdNode *node, const VdCompactParams *params,
 void vdi_get_info(VdNode *node, VdNodeInfo *info);
 GVariant *vdi_describe(VdNode *node);
 
+/* @raw is the header from now on.  That of version 0 ends within the sector,
+ * and what follows there is the table. */
+bool vdi_co_put_header(VdiState *s, const uint8_t raw[VDI_HEADER_BYTES],
+                       GError **error);
 /* The count of places in the header. */
 bool vdi_co_store_count(VdiState *s, uint32_t n, GError **error);
 /* Blocks as @hdr tells of them. */

@@ -112,6 +112,12 @@ vhd_co_flush_to_os(VdNode *node, GError **error)
     return is_fixed(node) || vd_blocks_node_co_flush(node, error);
 }
 
+static bool
+vhd_co_finish(VdNode *node, GError **error)
+{
+    return is_fixed(node) || vd_blocks_node_co_finish(node, error);
+}
+
 const VdDriver vd_vhd_driver = {
     VD_DRIVER_HEADER,
     .name = "vpc",
@@ -123,7 +129,7 @@ const VdDriver vd_vhd_driver = {
     .tail_names = vhd_tail_names,
     .probe_tail = vhd_probe_tail,
     .co_open = vhd_co_open,
-    .co_finish = vhd_co_flush_to_os,
+    .co_finish = vhd_co_finish,
     .co_close = vhd_co_close,
     .co_create = vhd_co_create,
     .co_map = vhd_co_map,

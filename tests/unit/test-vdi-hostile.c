@@ -180,17 +180,22 @@ test_unusual_but_sound(TestCo *t)
 
 /* The table is at byte 420, the data right behind it. */
 static void
-make_old(TestCo *t, uint32_t size_sectors)
+put_old_header(uint8_t *raw, uint32_t size_sectors, uint32_t n)
 {
-    uint8_t raw[4096] = {0};
-    unsigned n = 3;
-
     vio_put_le32(raw + MAGIC_AT, 0xbeda107f);
     vio_put_le32(raw + VERSION_AT, 1);
     vio_put_le32(raw + 72, VDI_DYNAMIC);
     vio_put_le64(raw + 352, size_sectors * 512);
     vio_put_le32(raw + 360, 512);
     vio_put_le32(raw + 364, n);
+}
+
+static void
+make_old(TestCo *t, uint32_t size_sectors)
+{
+    uint8_t raw[4096] = {0};
+
+    put_old_header(raw, size_sectors, 3);
     vio_put_le32(raw + 368, 2);
     vio_put_le32(raw + 420, 1);
     vio_put_le32(raw + 424, VDI_ABSENT);
@@ -227,6 +232,34 @@ test_version_0(TestCo *t)
     test_co_close(node);
     make_old(t, 4);
     blocks_test_assert_refused(t, &vdi, 0, VD_ERROR_CORRUPT, "disk size");
+}
+
+#define OLD_BLOCKS 1100u /* more than a page of the table tells of */
+
+/* The table begins in the sector of the header, which is written again and
+ * again. */
+static void
+test_version_0_keeps_its_table(TestCo *t)
+{
+    uint32_t table_end = 420 + OLD_BLOCKS * 4;
+    g_autofree uint8_t *raw = g_malloc0(table_end);
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    memset(raw + 420, 0xff, OLD_BLOCKS * 4);
+    put_old_header(raw, OLD_BLOCKS, OLD_BLOCKS);
+    vmdk_test_write_file(t, vdi.name, raw, table_end);
+    node = blocks_test_open(t, &vdi, VD_OPEN_RDWR);
+    test_co_write_pattern(node, 0, 8 * 512, 3);
+    vd_node_co_flush(node, &error);
+    g_assert_no_error(error);
+    test_co_write_pattern(node, 1050 * 512, 512, 3);
+    test_co_close(node);
+    node = blocks_test_open(t, &vdi, 0);
+    test_co_assert_pattern(node, 0, 8 * 512, 3);
+    test_co_assert_pattern(node, 1050 * 512, 512, 3);
+    blocks_test_assert_sound(node);
+    test_co_close(node);
 }
 
 /* -- tables ---------------------------------------------------------------- */
@@ -383,6 +416,7 @@ main(int argc, char **argv)
     ADD("short-last-block", test_short_last_block);
     ADD("unusual-but-sound", test_unusual_but_sound);
     ADD("version-0", test_version_0);
+    test_co_add("/vdi/hostile/version-0-table", test_version_0_keeps_its_table);
     ADD("entries-out-of-the-file", test_entries_out_of_the_file);
     ADD("shared-place", test_shared_place);
     ADD("many-faults-at-once", test_many_faults_at_once);

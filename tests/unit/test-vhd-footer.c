@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-vhd-footer.c - where a VHD image is recognised, which of its
  * footers counts, and which size it tells. */
+#include "tests/support/leaf.h"
 #include "tests/unit/vhd-test.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -268,6 +270,33 @@ test_creator_says_which_size(TestCo *t)
         check_size(t, &rows[i]);
 }
 
+/* The place of a new block begins where the footer was: that of a block whose
+ * data could not be written, too. */
+static void
+test_footer_survives_a_failed_write(TestCo *t)
+{
+    bool fired = true;
+
+    test_leaf_install();
+    for (uint64_t nth = 0; fired; nth++) {
+        g_autoptr(GError) error = NULL;
+        VdNode *node;
+
+        test_dir_empty(t->dir);
+        blocks_test_create(t, &vhd_test_image, SIZE, "");
+        node = blocks_test_open(t, &vhd_test_image, VD_OPEN_RDWR);
+        test_leaf_fail_nth(TEST_OP_WRITE, nth, EIO);
+        (void) vd_node_co_pwrite(node, 0, "x", 1, &error);
+        fired = test_leaf_fault_fired();
+        test_leaf_clear_fault();
+        test_co_close(node);
+        node = blocks_test_open(t, &vhd_test_image, 0);
+        blocks_test_assert_sound(node);
+        test_co_close(node);
+    }
+    test_leaf_remove();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -284,5 +313,6 @@ main(int argc, char **argv)
     ADD("either-footer-is-enough", test_either_footer_is_enough);
     ADD("without-footers-it-can-be-read", test_without_footers_it_can_be_read);
     ADD("creator-says-which-size", test_creator_says_which_size);
+    ADD("footer-survives-a-failed-write", test_footer_survives_a_failed_write);
     return g_test_run();
 }
