@@ -6,11 +6,11 @@
  * random offsets instead.  Opening and closing are outside of the time.
  *
  *   bench-io [-w] [-f FORMAT] [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP]
- *            [-F FLUSH_INTERVAL] [-R SEED] [-1] IMAGE
+ *            [-F FLUSH_INTERVAL] [-R SEED] [-1] IMAGE...
  *
  * -1: all requests use one buffer, as qemu-img's do: it stays in the
  * processor's cache, which no program's would that looks at what it reads.
- *
+ * Of several images (of one size, only read) each request takes the next.
  * Prints seconds, requests a second, and requests to the files per request.
  *
  * Concurrency: one thread; callbacks run inside vd_context_iterate().
@@ -28,12 +28,14 @@ typedef struct Slot Slot;
 
 typedef struct {
     /* what to do */
-    const char *image, *format;
+    char **images;
+    const char *format;
     uint64_t count, size, step, flush_interval;
     unsigned depth;
     bool write, random, one_buffer;
     /* where we are */
-    VdDisk *disk;
+    VdDisk **disks;
+    unsigned n_disks;
     uint64_t disk_size, offset, random_state;
     uint64_t started, finished, since_flush;
     unsigned in_flight;
@@ -99,6 +101,7 @@ static void
 submit_request(Bench *b)
 {
     Slot *slot = b->free_slots;
+    VdDisk *disk = b->disks[b->started % b->n_disks];
     uint64_t off = next_offset(b);
 
     b->free_slots = slot->next;
@@ -106,10 +109,9 @@ submit_request(Bench *b)
     b->started++;
     b->since_flush++;
     if (b->write)
-        vd_disk_pwritev_async(b->disk, &slot->iov, 1, off, 0, request_done,
-                              slot);
+        vd_disk_pwritev_async(disk, &slot->iov, 1, off, 0, request_done, slot);
     else
-        vd_disk_preadv_async(b->disk, &slot->iov, 1, off, request_done, slot);
+        vd_disk_preadv_async(disk, &slot->iov, 1, off, request_done, slot);
 }
 
 static bool
@@ -126,7 +128,7 @@ submit_all(Bench *b)
         submit_request(b);
     if (flush_is_due(b) && !b->flushing && !b->in_flight) {
         b->flushing = true;
-        vd_disk_flush_async(b->disk, flush_done, b);
+        vd_disk_flush_async(b->disks[0], flush_done, b);
     }
 }
 
@@ -166,30 +168,60 @@ slots_init(Bench *b, Slot *slots)
 static void
 report(const Bench *b, double seconds, const char *engine)
 {
-    VdStats stats;
+    uint64_t reads = 0, writes = 0;
 
-    vd_disk_get_stats(b->disk, &stats);
+    for (unsigned i = 0; i < b->n_disks; i++) {
+        VdStats stats;
+
+        vd_disk_get_stats(b->disks[i], &stats);
+        reads += stats.leaf_reads;
+        writes += stats.leaf_writes;
+    }
     printf("{\"seconds\": %.6f, \"iops\": %.0f, \"leaf-reads\": %.3f, "
            "\"leaf-writes\": %.3f, \"engine\": \"%s\"}\n",
            seconds, (double) b->finished / seconds,
-           (double) stats.leaf_reads / (double) b->finished,
-           (double) stats.leaf_writes / (double) b->finished, engine);
+           (double) reads / (double) b->finished,
+           (double) writes / (double) b->finished, engine);
+}
+
+static bool
+bench_open_one(Bench *b, VdContext *ctx, const char *image, GError **error)
+{
+    VdDisk *disk = vd_disk_open(ctx, image, b->format, NULL,
+                                b->write ? VD_OPEN_RDWR : 0, error);
+
+    if (!disk)
+        return false;
+    b->disks[b->n_disks++] = disk;
+    if (b->n_disks == 1)
+        b->disk_size = vd_disk_size(disk);
+    if (b->disk_size <= b->size || vd_disk_size(disk) != b->disk_size) {
+        g_set_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT,
+                    "%s: smaller than a request, or not as large as the first",
+                    image);
+        return false;
+    }
+    return true;
 }
 
 static bool
 bench_open(Bench *b, VdContext *ctx, GError **error)
 {
-    b->disk = vd_disk_open(ctx, b->image, b->format, NULL,
-                           b->write ? VD_OPEN_RDWR : 0, error);
-    if (!b->disk)
-        return false;
-    b->disk_size = vd_disk_size(b->disk);
-    if (b->disk_size <= b->size) {
-        g_set_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT,
-                    "%s: smaller than a request", b->image);
-        return false;
-    }
-    return true;
+    bool ok = true;
+
+    b->disks = g_new0(VdDisk *, g_strv_length(b->images));
+    for (char **image = b->images; ok && *image; image++)
+        ok = bench_open_one(b, ctx, *image, error);
+    return ok;
+}
+
+static bool
+bench_close(Bench *b, bool ok, GError **error)
+{
+    for (unsigned i = 0; i < b->n_disks; i++)
+        ok = vd_disk_close(b->disks[i], ok ? error : NULL) && ok;
+    g_free(b->disks);
+    return ok;
 }
 
 static bool
@@ -207,8 +239,7 @@ bench(Bench *b, GError **error)
         report(b, (double) (g_get_monotonic_time() - start) / 1e6,
                vd_context_engine(ctx));
     }
-    if (b->disk)
-        ok = vd_disk_close(b->disk, ok ? error : NULL) && ok;
+    ok = bench_close(b, ok, error);
     free(b->memory);
     return ok && !b->failed;
 }
@@ -252,9 +283,10 @@ parse(Bench *b, int argc, char **argv)
             exit(2);
         }
     }
-    if (optind != argc - 1 || !b->count || !b->depth || !b->size)
+    b->images = argv + optind;
+    if (!*b->images || (b->write && b->images[1]) || !b->count || !b->depth ||
+        !b->size)
         exit(2);
-    b->image = argv[optind];
 }
 
 int

@@ -11,6 +11,9 @@
  *       and are used again by the main thread, as programs for this interface
  *       do it; -t: the callback submits the next request itself.  Prints
  *       seconds and requests a second; opening and closing are outside.
+ *   bench-vix -l LIBRARY blocks IMAGE
+ *       QueryAllocatedBlocks over the whole disk in pieces of a grain.  Prints
+ *       seconds and the number of blocks.
  *
  * Offsets are those of bench-io -R with the same seed.
  *
@@ -18,12 +21,15 @@
  * "lock" guards what both use.
  */
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/arguments.h"
 #include "tests/support/vix-library.h"
+
+#define GRAIN_SECTORS 128
 
 typedef struct Slot Slot;
 
@@ -238,6 +244,42 @@ requests(Bench *b)
         free(slots[i].buf);
 }
 
+/* -- blocks --------------------------------------------------------------- */
+
+static uint64_t
+query(Bench *b, uint64_t sector, uint64_t sectors)
+{
+    VixDiskLibBlockList *list;
+    uint64_t blocks;
+
+    check(vix(QueryAllocatedBlocks)(b->disk, sector, sectors, GRAIN_SECTORS,
+                                    &list),
+          "QueryAllocatedBlocks");
+    blocks = list->numBlocks;
+    check(vix(FreeBlockList)(list), "FreeBlockList");
+    return blocks;
+}
+
+static void
+blocks(Bench *b)
+{
+    const uint64_t step = GRAIN_SECTORS * VIXDISKLIB_MAX_CHUNK_NUMBER;
+    uint64_t found = 0, capacity;
+    VixDiskLibInfo *info;
+    int64_t begin;
+
+    bench_open(b);
+    check(vix(GetInfo)(b->disk, &info), "GetInfo");
+    capacity = info->capacity;
+    vix(FreeInfo)(info);
+    begin = g_get_monotonic_time();
+    for (uint64_t at = 0; at < capacity; at += step)
+        found += query(b, at, MIN(step, capacity - at));
+    printf("{\"seconds\": %.6f, \"blocks\": %" PRIu64 "}\n",
+           (double) (g_get_monotonic_time() - begin) / 1e6, found);
+    bench_close(b);
+}
+
 /* -- command line --------------------------------------------------------- */
 
 static void
@@ -286,6 +328,8 @@ main(int argc, char **argv)
     b.write = !strcmp(what, "write");
     if (!strcmp(what, "start"))
         start(&b);
+    else if (!strcmp(what, "blocks"))
+        blocks(&b);
     else if (b.write || !strcmp(what, "read"))
         requests(&b);
     else
