@@ -6,6 +6,7 @@
 #include "io/stream.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "io/stream-internal.h"
@@ -31,6 +32,17 @@ vio_stream_abort(VioStream *stream)
     vio_port_stop(&stream->in);
     vio_port_stop(&stream->out);
     vio_stream_tx_fail(stream, -ESHUTDOWN);
+}
+
+void
+vio_stream_reset(VioStream *stream)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    if (stream->out.socket)
+        (void) setsockopt(stream->out.fd, SOL_SOCKET, SO_LINGER, &at_once,
+                          sizeof(at_once)); /* or else as any other */
+    vio_stream_abort(stream);
 }
 
 /* Everything but what a pump still uses has been left. */

@@ -51,6 +51,12 @@ void vio_stream_co_close(VioStream *stream);
 /* Whoever reads or writes, now or later, gets -ESHUTDOWN at once. */
 void vio_stream_abort(VioStream *stream);
 
+/* The same; and what the other end has not got it shall not get any more, as
+ * far as that is in our hands (TCP, once the stream is closed).  For a
+ * connection that is given up while requests are under way: one that is sent
+ * again on another connection must not be done here long after. */
+void vio_stream_reset(VioStream *stream);
+
 VioLoop *vio_stream_loop(const VioStream *stream);
 
 typedef struct VioStreamStats {

@@ -4,6 +4,11 @@
 #include "tests/unit/io-ends.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io/fd.h"
 
 #define STREAM_TEST_PIECES 128u /* more than go down in one call */
 
@@ -111,6 +116,65 @@ static void
 test_abort_wakes_everybody(IoFixture *f, gconstpointer engine)
 {
     io_ends_run_both(f, abort_main);
+}
+
+#define RESET_BYTES (100u << 10)
+
+/* A connection over TCP whose receiving end @fd takes little at a time. */
+static void
+reset_connect(Ends *e, int *fd)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr *address = (struct sockaddr *) &in;
+    socklen_t len = sizeof(in);
+    const int little = 4096, much = 2 * RESET_BYTES;
+    VIO_AUTO_FD listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int out = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    g_assert_cmpint(
+        setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)),
+        ==, 0);
+    g_assert_cmpint(setsockopt(out, SOL_SOCKET, SO_SNDBUF, &much, sizeof(much)),
+                    ==, 0);
+    g_assert_cmpint(bind(listener, address, len), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    g_assert_cmpint(getsockname(listener, address, &len), ==, 0);
+    g_assert_cmpint(connect(out, address, len), ==, 0);
+    *fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    g_assert_cmpint(*fd, >=, 0);
+    e->a = vio_stream_new(e->loop, out, out);
+}
+
+/* The kernel has the message, and not all of it leaves. */
+static void
+reset_main(void *opaque)
+{
+    Ends *e = opaque;
+    g_autofree uint8_t *data = g_malloc0(RESET_BYTES);
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, data, RESET_BYTES);
+    VIO_AUTO_FD fd = -1;
+    size_t got = 0;
+    ssize_t n;
+
+    reset_connect(e, &fd);
+    g_assert_cmpint(vio_stream_co_send(e->a, NULL, 0, &vec, NULL), ==, 0);
+    vio_stream_reset(e->a);
+    vio_stream_co_close(g_steal_pointer(&e->a));
+    while ((n = recv(fd, data, RESET_BYTES, 0)) > 0)
+        got += (size_t) n;
+    g_assert_cmpint(n, <, 0);
+    g_assert_cmpint(errno, ==, ECONNRESET);
+    g_assert_cmpuint(got, <, RESET_BYTES);
+}
+
+static void
+test_reset_takes_back_what_has_not_left(IoFixture *f, gconstpointer engine)
+{
+    Ends e = {.f = f, .loop = f->loop};
+
+    io_test_run(f, reset_main, &e);
 }
 
 /* Freed while the kernel is still at it: the pump cleans up. */
@@ -295,6 +359,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     io_test_add("stream/back-pressure", test_back_pressure);
     io_test_add("stream/abort-wakes-everybody", test_abort_wakes_everybody);
+    io_test_add("stream/reset-takes-back-what-has-not-left",
+                test_reset_takes_back_what_has_not_left);
     io_test_add("stream/free-with-bytes-waiting", test_free_with_bytes_waiting);
     io_test_add("stream/free-outside-of-the-loop",
                 test_free_outside_of_the_loop);

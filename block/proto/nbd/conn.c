@@ -134,7 +134,7 @@ nbd_conn_break(NbdConn *conn, GError *error)
     }
     conn->broken = true;
     conn->error = error;
-    vio_stream_abort(conn->stream);
+    vio_stream_reset(conn->stream);
     for (unsigned i = 0; i < NBD_SLOTS; i++) {
         NbdJob *job = conn->slots[i].job;
 
