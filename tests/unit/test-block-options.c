@@ -144,11 +144,71 @@ test_json_takes_dotted_keys(void)
     assert_holds(opts, "file.filename=x;");
 }
 
+/* Byte by byte what RFC 8259 says, and QEMU's single quotes. */
+static void
+test_reads_json_text(void)
+{
+    g_autoptr(VdOptions) opts = parse_json(
+        "\t{ \"a\" : \"\\\"\\\\\\/\\b\\f\\n\\r\\t\" ,\r\n'b':'\"x\\'',"
+        "\"c\":\"\\u00e9\\uD83D\\uDE00\xc3\xa9\",\"d\":-9223372036854775808,"
+        "\"e\":18446744073709551615,\"f\":0,\"\":[[],{},[1,[2]]]} ");
+
+    assert_holds(opts, "2.0=1;2.1.0=2;a=\"\\/\b\f\n\r\t;b=\"x';"
+                       "c=\xc3\xa9\xf0\x9f\x98\x80\xc3\xa9;"
+                       "d=-9223372036854775808;e=18446744073709551615;f=0;");
+}
+
+/* Where it went wrong is told. */
+static void
+test_bad_json_has_a_place(void)
+{
+    g_autoptr(VdOptions) opts = vd_options_new();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vd_options_parse_json(opts, "{\"a\": [1, oops]}", &error));
+    assert_invalid(error, "Could not parse the JSON options: value expected at "
+                          "byte 10");
+}
+
 static void
 test_refuses_bad_json(void)
 {
     static const char *const texts[] = {
-        "", "{", "[]", "1", "\"x\"", "{\"a\":1.5}", "{\"a\":}",
+        "",
+        "{",
+        "[]",
+        "1",
+        "\"x\"",
+        "{\"a\":1.5}",
+        "{\"a\":1e3}",
+        "{\"a\":}",
+        "{\"a\"}",
+        "{\"a\":1,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":[1}",
+        "{\"a\":[1,]}",
+        "{a:1}",
+        "{\"a\":1}x",
+        "{\"a\":01}",
+        "{\"a\":-}",
+        "{\"a\":+1}",
+        "{\"a\":18446744073709551616}",
+        "{\"a\":-9223372036854775809}",
+        "{\"a\":truely}",
+        "{\"a\":nul}",
+        "{\"a\":\"b}",
+        "{\"a\":\"b'}",
+        "{\"a\":\"\\",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\u0000\"}",
+        "{\"a\":\"\\ud800\"}",
+        "{\"a\":\"\\ud800\\u0041\"}",
+        "{\"a\":\"\\udc00\"}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":1,\"a\":2}",
+        "{\"a.b\":1,\"a\":{\"b\":2}}",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -365,6 +425,8 @@ main(int argc, char **argv)
     TEST(refuses_empty_keys);
     TEST(flattens_json);
     TEST(json_takes_dotted_keys);
+    TEST(reads_json_text);
+    TEST(bad_json_has_a_place);
     TEST(refuses_bad_json);
     TEST(bounds_json_nesting);
     TEST(bounds_nesting_behind_odd_quotes);
