@@ -39,7 +39,7 @@ typedef struct Fleet {
     char *buffers;
 } Fleet;
 
-static void fleet_fill(Fleet *fleet);
+static void fleet_fill(Fleet *fleet, uint64_t now);
 
 static void
 slot_done(void *opaque, const GError *error)
@@ -47,14 +47,15 @@ slot_done(void *opaque, const GError *error)
     Slot *slot = opaque;
     Fleet *fleet = slot->fleet;
     BenchLane *lane = fleet->work.lane;
+    uint64_t now;
 
     if (error)
         lane_fail(lane, slot->req.write ? "write" : "read", &slot->req, error);
-    lane_time_note(lane, slot->req.write ? &lane->write : &lane->read,
-                   slot->start_ns, slot->measured && !error);
+    now = lane_time_note(lane, slot->req.write ? &lane->write : &lane->read,
+                         slot->start_ns, slot->measured && !error);
     fleet->in_flight--;
     g_ptr_array_add(fleet->free_slots, slot);
-    fleet_fill(fleet);
+    fleet_fill(fleet, now);
 }
 
 static void
@@ -84,15 +85,16 @@ flush_done(void *opaque, const GError *error)
     Slot *slot = opaque;
     Fleet *fleet = slot->fleet;
     BenchLane *lane = fleet->work.lane;
+    uint64_t now;
 
     if (error)
         lane_fail(lane, "flush", NULL, error);
-    lane_time_note(lane, &lane->flush, slot->start_ns,
-                   slot->measured && !error);
+    now = lane_time_note(lane, &lane->flush, slot->start_ns,
+                         slot->measured && !error);
     fleet->in_flight--;
     fleet->flush_busy = false;
     fleet->draining = false;
-    fleet_fill(fleet);
+    fleet_fill(fleet, now);
 }
 
 /* One at a time: a second one would only wait for the first. */
@@ -127,11 +129,11 @@ flush_take_turn(Fleet *fleet)
 
 /* -- as many as may be ---------------------------------------------------- */
 
+/* @now: the caller has just looked, which costs more than it seems. */
 static void
-fleet_fill(Fleet *fleet)
+fleet_fill(Fleet *fleet, uint64_t now)
 {
     LaneWork *work = &fleet->work;
-    uint64_t now = lane_now_ns();
 
     while (fleet->free_slots->len > 0) {
         if (lane_work_stopped(work) || !flush_take_turn(fleet))
@@ -229,7 +231,7 @@ bench_lane_run(BenchLane *lane)
     if (slots_new(fleet)) {
         /* Memory is there now: the clock begins anew. */
         lane_work_begin(&fleet->work, lane);
-        fleet_fill(fleet);
+        fleet_fill(fleet, lane_now_ns());
         fleet_wait(fleet);
     } else {
         lane_no_memory(lane);

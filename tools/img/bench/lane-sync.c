@@ -23,8 +23,8 @@ sync_request(LaneWork *work, char *buffer, uint64_t start)
 
     if (!ok)
         lane_fail(lane, req.write ? "write" : "read", &req, error);
-    lane_time_note(lane, req.write ? &lane->write : &lane->read, start,
-                   measured && ok);
+    (void) lane_time_note(lane, req.write ? &lane->write : &lane->read, start,
+                          measured && ok);
 }
 
 static void
@@ -37,8 +37,8 @@ sync_flush(LaneWork *work)
     work->since_flush = 0;
     if (!ok)
         lane_fail(work->lane, "flush", NULL, error);
-    lane_time_note(work->lane, &work->lane->flush, start,
-                   work->measuring && ok);
+    (void) lane_time_note(work->lane, &work->lane->flush, start,
+                          work->measuring && ok);
 }
 
 void

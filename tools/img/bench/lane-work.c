@@ -126,15 +126,16 @@ lane_flush_due(const LaneWork *work)
     return interval && work->since_flush >= interval;
 }
 
-void
+uint64_t
 lane_time_note(BenchLane *lane, Latency *kind, uint64_t start, bool measured)
 {
     uint64_t now = lane_now_ns();
 
-    if (!measured)
-        return;
-    latency_add(kind, now - start);
-    lane->end_ns = now;
+    if (measured) {
+        latency_add(kind, now - start);
+        lane->end_ns = now;
+    }
+    return now;
 }
 
 /* -- buffers -------------------------------------------------------------- */

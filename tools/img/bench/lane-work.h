@@ -26,9 +26,9 @@ bool lane_work_goes_on(LaneWork *work, uint64_t now);
 BenchRequest lane_work_next(LaneWork *work);
 bool lane_flush_due(const LaneWork *work);
 
-/* What began at @start has ended. */
-void lane_time_note(BenchLane *lane, Latency *kind, uint64_t start,
-                    bool measured);
+/* What began at @start has ended: now, which is returned. */
+uint64_t lane_time_note(BenchLane *lane, Latency *kind, uint64_t start,
+                        bool measured);
 /* The first failure of the lane is kept, and all lanes stop.  NULL @req: it was
  * no request of the plan. */
 void lane_fail(BenchLane *lane, const char *what, const BenchRequest *req,
