@@ -31,6 +31,8 @@ vd_node_co_close_child(VdNode *node, VdNode *child, GError **error)
 
         if (edge->node == child) {
             g_ptr_array_remove_index(node->edges, i);
+            if (node->file == child)
+                node->file = NULL;
             break;
         }
     }

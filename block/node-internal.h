@@ -60,6 +60,7 @@ struct VdNode {
     char *name;
     VdNode *owner;    /* above: by an edge or as its parent; NULL = top */
     GPtrArray *edges; /* of VdEdge */
+    VdNode *file;     /* behind edge "file", or NULL */
     unsigned link;    /* number in the chain, 0 = top */
     unsigned nesting; /* edges between here and the link's top node */
     VdFileId file_id; /* of the file behind edge "file", or of the leaf's */
@@ -75,8 +76,6 @@ void vd_node_free(VdNode *node);
 VdEdge *vd_node_find_edge(const VdNode *node, const char *name);
 void vd_node_add_edge(VdNode *node, const char *name, VdNode *child,
                       bool offered);
-/* The one child of formats and filters; NULL if there is none. */
-VdNode *vd_node_file(const VdNode *node);
 
 /* close.c: for an open that failed half way; @opened tells whether co_open of
  * the driver succeeded. */

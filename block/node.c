@@ -82,12 +82,14 @@ vd_node_add_edge(VdNode *node, const char *name, VdNode *child, bool offered)
     edge->node = child;
     edge->offered = offered;
     g_ptr_array_add(node->edges, edge);
+    if (!node->file && strcmp(name, "file") == 0)
+        node->file = child;
 }
 
 VdNode *
 vd_node_file(const VdNode *node)
 {
-    return vd_node_child(node, "file");
+    return node->file;
 }
 
 /* -- what drivers see ------------------------------------------------------ */

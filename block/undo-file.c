@@ -50,7 +50,7 @@ static bool
 undo_co_work(VdNode *file, VioFunc fn, FileWork *work, GError **error)
 {
     work->image = vd_node_name(leaf_of(file));
-    vio_co_offload(vd_node_loop(file), fn, work);
+    vio_co_offload_brief(vd_node_loop(file), fn, work);
     if (!work->error)
         return true;
     g_propagate_error(error, work->error);

@@ -36,7 +36,7 @@ raw_round_up(uint64_t size)
 static VdNode *
 raw_child(const VdNode *node)
 {
-    return vd_node_child(node, "file");
+    return vd_node_file(node);
 }
 
 /* Bytes of the disk that the child really has. */

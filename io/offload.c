@@ -13,3 +13,9 @@ vio_co_offload(VioLoop *loop, VioFunc fn, void *opaque)
     loop->stats.offloads++;
     vio_pool_co_run(&loop->pools[VIO_POOL_CPU], fn, opaque);
 }
+
+void
+vio_co_offload_brief(VioLoop *loop, VioFunc fn, void *opaque)
+{
+    vio_op_co_call(loop, fn, opaque);
+}

@@ -12,5 +12,9 @@
  * in the order of the calls.  @fn must not touch nodes or the loop. */
 void vio_co_offload(VioLoop *loop, VioFunc fn, void *opaque);
 
+/* The same for what takes less than a hand-over, with little stack: right here
+ * if nobody else could use the time, even if it blocks. */
+void vio_co_offload_brief(VioLoop *loop, VioFunc fn, void *opaque);
+
 /* Worker threads this loop may use. */
 unsigned vio_loop_workers(const VioLoop *loop);

@@ -14,7 +14,7 @@ bool filter_co_open_child(VdNode *node, VdOptions *opts, VdOpenFlags flags,
 static inline VdNode *
 filter_child(const VdNode *node)
 {
-    return vd_node_child(node, "file");
+    return vd_node_file(node);
 }
 
 /* Vtable entries that pass everything on.  There is none for the map: that of

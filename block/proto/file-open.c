@@ -119,7 +119,7 @@ typedef struct {
     GError *error;
 } FileLock;
 
-/* On a worker: the lock directory is read with blocking calls. */
+/* Blocking calls, to read the lock directory, too. */
 static void
 file_lock_work(void *opaque)
 {
@@ -199,7 +199,7 @@ file_co_lock(VdNode *node, int fd, const FileOpen *how, GError **error)
         return true;
     work.check_vmware = work.mode == VD_LOCK_WRITE && !s->vmware_lock &&
                         !file_is_held_by_creation(node, how);
-    vio_co_offload(vd_node_loop(node), file_lock_work, &work);
+    vio_co_offload_brief(vd_node_loop(node), file_lock_work, &work);
     if (!work.ok) {
         g_propagate_error(error, work.error);
         return false;

@@ -30,7 +30,8 @@ typedef struct {
     GError *error;
 } Parse;
 
-/* On a worker: iconv needs more stack than a coroutine has. */
+/* On a worker unless it is light: iconv needs more stack than a coroutine has.
+ */
 static void
 parse_main(void *opaque)
 {
@@ -57,7 +58,10 @@ open_co_load_descriptor(VmdkState *s, uint64_t off, uint64_t len,
         return vd_prefix(error, "reading the descriptor: ");
     if (!*text && s->has_header)
         return true; /* reserved but unused: QEMU's split extents */
-    vio_co_offload(vd_node_loop(s->node), parse_main, &job);
+    if (vmdk_descriptor_is_light(text, (size_t) len))
+        parse_main(&job);
+    else
+        vio_co_offload(vd_node_loop(s->node), parse_main, &job);
     if (!job.desc) {
         g_propagate_error(error, job.error);
         return false;

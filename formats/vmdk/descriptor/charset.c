@@ -55,11 +55,34 @@ convert_bytes(const char *text, size_t len)
     return g_string_free(out, FALSE);
 }
 
+/* Of those that we know by name all are supersets of ASCII. */
+static bool
+agrees_with_ascii(const char *encoding)
+{
+    if (!encoding || !g_ascii_strcasecmp(encoding, "UTF-8"))
+        return true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(charset_names); i++)
+        if (!g_ascii_strcasecmp(encoding, charset_names[i].vmware))
+            return true;
+    return false;
+}
+
+bool
+vmdk_charset_is_plain(const char *text, size_t len, const char *encoding)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] & 0x80)
+            return false;
+    return agrees_with_ascii(encoding);
+}
+
 char *
 vmdk_charset_to_utf8(const char *text, size_t len, const char *encoding)
 {
     char *utf8 = NULL;
 
+    if (vmdk_charset_is_plain(text, len, encoding))
+        return g_strndup(text, len);
     if (encoding && g_ascii_strcasecmp(encoding, "UTF-8"))
         utf8 = convert_from(text, len, iconv_name(encoding));
     if (!utf8 && g_utf8_validate(text, (gssize) len, NULL))

@@ -31,6 +31,7 @@ struct VmdkDescriptor {
     GPtrArray *extents; /* of DescLine with LINE_EXTENT, borrowed */
 };
 
+#define LIGHT_BYTES 4096
 #define TITLE_EXTENTS "# Extent description"
 
 static void
@@ -251,6 +252,19 @@ looks_like_descriptor(const VmdkDescriptor *desc)
 {
     return vmdk_descriptor_get(desc, "version") ||
            vmdk_descriptor_get(desc, "createType") || desc->extents->len;
+}
+
+bool
+vmdk_descriptor_is_light(const char *text, size_t len)
+{
+    g_autofree char *raw = NULL, *encoding = NULL;
+
+    len = strnlen(text, len);
+    if (len > LIGHT_BYTES)
+        return false;
+    raw = g_strndup(text, len);
+    encoding = find_encoding(raw);
+    return vmdk_charset_is_plain(raw, len, encoding);
 }
 
 VmdkDescriptor *

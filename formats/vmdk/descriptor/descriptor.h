@@ -59,6 +59,9 @@ typedef struct VmdkDescriptor VmdkDescriptor;
 /* A text with the section titles, "version" and "encoding", no more. */
 VmdkDescriptor *vmdk_descriptor_new(void);
 
+/* Whether parsing @text takes little time and stack: it is short and ASCII. */
+bool vmdk_descriptor_is_light(const char *text, size_t len);
+
 /* Up to @len bytes, to the first NUL.  @name goes into messages.  LIMIT above
  * the maxima, CORRUPT for text that is no descriptor. */
 VmdkDescriptor *vmdk_descriptor_parse(const char *text, size_t len,
@@ -117,3 +120,6 @@ bool vmdk_descriptor_can_hold(const char *text);
 /* @text as UTF-8.  @encoding: what the descriptor says, NULL = nothing.  Never
  * fails: what is not valid in it is taken as windows-1252, byte by byte. */
 char *vmdk_charset_to_utf8(const char *text, size_t len, const char *encoding);
+
+/* That is @text itself, and takes no iconv to know. */
+bool vmdk_charset_is_plain(const char *text, size_t len, const char *encoding);
