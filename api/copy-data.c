@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* api/copy-data.c - items of a copy to a target that takes writes anywhere.
  *
- * Cached reads and the search for zeroes happen on the loop, buffered writes on
- * worker threads below: with several items in flight they overlap.
+ * Between files in the page cache an item is one job of a worker.  Else cached
+ * reads and the search for zeroes happen on the loop, buffered writes on worker
+ * threads below: with several items in flight they overlap.
  *
  * Concurrency: items share nothing but the counters of the copy, and whether it
  * can be done below the disks.
@@ -112,6 +113,7 @@ vd_copy_co_read(VdCopy *c, const VdSpan *span, uint8_t *buf)
 
 /* Then it is not for these files. */
 #define DATA_MAX_MISSES 16
+#define DATA_FEW_MISSES 2
 /* A shorter stretch is written faster than it is shared. */
 #define DATA_LEAST_SHARED (UINT64_C(256) << 10)
 
@@ -136,6 +138,52 @@ data_co_offload(VdCopy *c, uint64_t off, uint64_t len)
     c->result.bytes_offloaded += len;
     c->result.bytes_written += len;
     return vd_copy_co_pace(c, len);
+}
+
+/* Reading, looking and writing at once, where both ends are files in the page
+ * cache and zeroes need no writing.  False: not this way, as above. */
+static bool
+data_co_window(VdCopy *c, const VdSpan *span, uint8_t *buf)
+{
+    const VdCopySource *src = data_source_at(c, span->off);
+    uint64_t pos = span->off - src->start;
+    VioWindow w = {
+        .buf = buf,
+        .len = span->len,
+        .zero_block = c->keep_zeroes ? 0 : c->zero_block,
+        .least_zero = c->params.sparse_size,
+    };
+    size_t zero;
+
+    if (c->window_misses >= DATA_MAX_MISSES || pos > src->size ||
+        span->len > src->size - pos)
+        return false;
+    if (c->params.sparse_size == 0)
+        w.zero_block = 0;
+    if (!vd_node_co_copy_window(src->disk->node, src->skip + pos,
+                                c->target->node, span->off, &w)) {
+        c->window_misses++;
+        return false;
+    }
+    c->window_misses = 0;
+    zero = span->len - w.written;
+    c->meter.now.zero += zero;
+    c->result.bytes_zero += zero;
+    c->result.bytes_read += span->len;
+    c->result.bytes_written += w.written;
+    return true;
+}
+
+/* Is there nothing to be done to the bytes on their way?  Blocks are not shared
+ * either, once that has failed at a few places. */
+static bool
+data_may_use_windows(const VdCopy *c, const VdSpan *span)
+{
+    return span->kind == VD_SPAN_DATA && !c->choice.fill_holes &&
+           c->params.sums == NULL && c->params.rate_limit == 0 &&
+           (c->params.target_is_zero || c->params.sparse_size == 0) &&
+           (c->params.offload == VD_OFFLOAD_NONE ||
+            c->offload_misses >= DATA_FEW_MISSES);
 }
 
 /* -- writing -----------------------------------------------------------------
@@ -201,28 +249,6 @@ data_co_found_zero(VdCopy *c, uint64_t off, const uint8_t *buf, size_t len)
     return c->params.target_is_zero || vd_copy_co_zero(c, off, len);
 }
 
-/* How many bytes at @buf are to be treated alike.  Zero runs that are too short
- * count as data, unless they are all there is. */
-static size_t
-data_stretch(const VdCopy *c, const uint8_t *buf, size_t len, size_t min,
-             bool *zero)
-{
-    size_t n = vio_zero_run(buf, len, c->zero_block, zero);
-
-    if (*zero && n >= min)
-        return n;
-    *zero = false;
-    while (n < len) {
-        bool next_zero;
-        size_t next = vio_zero_run(buf + n, len - n, c->zero_block, &next_zero);
-
-        if (next_zero && next >= min)
-            break;
-        n += next;
-    }
-    return n;
-}
-
 static bool
 data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
 {
@@ -230,7 +256,8 @@ data_co_write_sparse(VdCopy *c, const VdSpan *span, const uint8_t *buf)
 
     for (size_t pos = 0; pos < span->len;) {
         bool zero;
-        size_t n = data_stretch(c, buf + pos, span->len - pos, min, &zero);
+        size_t n = vio_zero_stretch(buf + pos, span->len - pos, c->zero_block,
+                                    min, &zero);
         bool ok =
             zero ? data_co_found_zero(c, span->off + pos, buf + pos, n)
                  : data_co_share_or_write(c, span->off + pos, buf + pos, n);
@@ -371,7 +398,8 @@ data_co_copy_span(VdCopy *c, const VdSpan *span)
 {
     uint8_t *buf = vio_co_buffer_get(c->loop, span->len);
     bool ok =
-        vd_copy_co_read(c, span, buf) && vd_copy_co_write_read(c, span, buf);
+        (data_may_use_windows(c, span) && data_co_window(c, span, buf)) ||
+        (vd_copy_co_read(c, span, buf) && vd_copy_co_write_read(c, span, buf));
 
     vio_buffer_put(c->loop, buf, span->len);
     return ok;

@@ -98,6 +98,7 @@ typedef struct VdCopy {
     bool thin_clusters; /* the target need not be written cluster by cluster */
     bool keep_zeroes;   /* zeroes found among data are data */
     unsigned offload_misses; /* how often in a row it has been in vain */
+    unsigned window_misses;  /* the same */
     size_t out_room;         /* for the records of an item */
     unsigned depth;
 

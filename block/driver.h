@@ -25,6 +25,7 @@
 #include "block/node.h"
 #include "block/options.h"
 #include "io/vec.h"
+#include "io/window.h"
 
 #define VD_DRIVER_ABI 1
 #define VD_PROBE_TAIL_BYTES 512u
@@ -299,6 +300,10 @@ struct VdDriver {
     bool (*co_copy_range)(VdNode *src, uint64_t src_off, VdNode *dst,
                           uint64_t dst_off, uint64_t len, bool share,
                           GError **error);
+    /* The same through memory, without zeroes (@w), in one job; both nodes are
+     * files in the page cache.  False: for the caller to do in the ordinary
+     * way, which finds out what is wrong. */
+    bool (*co_copy_window)(VdNode *src, VdNode *dst, VioWindow *w);
 
     /* Records of append-only targets and of compressed writes: NULL = this
      * node has none and takes none. */

@@ -103,6 +103,73 @@ copy_co_leaves(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
     return vd_change_co_end(dst, &change, ok, error);
 }
 
+/* -- windows ---------------------------------------------------------------
+ */
+
+/* For those who watch it is a read and, zeroes left out, a write. */
+static void
+window_tell(VdNode *src, VdNode *dst, const VioWindow *w, uint64_t start)
+{
+    (void) vd_observe_done(src, VD_REQUEST_READ, w->in_off, w->len, start,
+                           true);
+    if (w->written > 0)
+        (void) vd_observe_done(dst, VD_REQUEST_WRITE, w->out_off, w->end, start,
+                               true);
+}
+
+static void
+window_count(VdNode *src, VdNode *dst, const VioWindow *w)
+{
+    src->stats.reads++;
+    src->stats.read_bytes += w->len;
+    src->leaf_stats->leaf_reads++;
+    src->leaf_stats->leaf_read_bytes += w->len;
+    dst->stats.writes += w->writes;
+    dst->stats.written_bytes += w->written;
+    dst->leaf_stats->leaf_writes += w->writes;
+    dst->leaf_stats->leaf_written_bytes += w->written;
+}
+
+static bool
+window_co_leaves(VdNode *src, VdNode *dst, VioWindow *w)
+{
+    VdChange change = {.flags = 0};
+    uint64_t start;
+    bool ok;
+
+    if (src->driver != dst->driver || !src->driver->co_copy_window ||
+        !vd_is_aligned(src, w->in_off, w->len) ||
+        !vd_is_aligned(dst, w->out_off, w->len))
+        return false;
+    vd_change_co_begin(dst, &change, VD_CHANGE_CONTENT, w->out_off, w->len);
+    start = vd_observe_start(dst);
+    ok = vd_check_range(src, "copy", w->in_off, w->len, NULL) &&
+         vd_check_write(dst, "copy", w->out_off, w->len, NULL) &&
+         src->driver->co_copy_window(src, dst, w);
+    if (ok) {
+        window_tell(src, dst, w, start);
+        window_count(src, dst, w);
+    }
+    if (ok && dst->growable)
+        dst->size = MAX(dst->size, w->out_off + w->end);
+    return vd_change_co_end(dst, &change, ok, NULL);
+}
+
+bool
+vd_node_co_copy_window(VdNode *src, uint64_t src_off, VdNode *dst,
+                       uint64_t dst_off, VioWindow *w)
+{
+    if ((dst->flags & VD_OPEN_WRITETHROUGH) || w->len > vd_max_transfer(dst) ||
+        !vd_check_range(src, "copy", src_off, w->len, NULL) ||
+        !vd_check_write(dst, "copy", dst_off, w->len, NULL) ||
+        !source_co_descend(&src, &src_off, w->len, NULL) ||
+        !target_co_descend(&dst, &dst_off, w->len, NULL))
+        return false;
+    w->in_off = src_off;
+    w->out_off = dst_off;
+    return window_co_leaves(src, dst, w);
+}
+
 bool
 vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
                       uint64_t dst_off, uint64_t len, bool share,

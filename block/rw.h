@@ -77,5 +77,11 @@ bool vd_node_co_append(VdNode *node, const VdAppend *append, GError **error);
 bool vd_node_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
                            uint64_t dst_off, uint64_t len, bool share,
                            GError **error);
+/* Bytes [src_off, src_off + w->len) go from file to file in one job, where that
+ * can be done below both disks.  @w: all but its offsets; the target shows
+ * zeroes where none are written.  False: not this way; parts may have been
+ * written, and what went wrong is for reading and writing to tell. */
+bool vd_node_co_copy_window(VdNode *src, uint64_t src_off, VdNode *dst,
+                            uint64_t dst_off, VioWindow *w);
 /* Allocated bytes of all files below; -1 unknown. */
 int64_t vd_node_co_allocated_size(VdNode *node);

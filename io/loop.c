@@ -18,6 +18,7 @@
 #define LOOP_BUFFER_LIMIT (64u << 20)
 #define LOOP_MAX_CPU_WORKERS 16u
 #define LOOP_BUFFERED_WORKERS 4u
+#define LOOP_WINDOW_WORKERS 2u /* one reads while one writes */
 #define LOOP_BLOCKING_WORKERS 32u
 
 /* -- life ----------------------------------------------------------------- */
@@ -65,6 +66,7 @@ vio_loop_new(const VioLoopParams *params, VioLoop **out)
     vio_pool_open(&loop->pools[VIO_POOL_CPU], loop, loop_cpu_workers(params));
     vio_pool_open(&loop->pools[VIO_POOL_BUFFERED], loop, LOOP_BUFFERED_WORKERS);
     vio_pool_open(&loop->pools[VIO_POOL_BLOCKING], loop, LOOP_BLOCKING_WORKERS);
+    vio_pool_open(&loop->pools[VIO_POOL_WINDOW], loop, LOOP_WINDOW_WORKERS);
     vio_buffer_pool_open(&loop->buffers, limit ? limit : LOOP_BUFFER_LIMIT);
     *out = loop;
     return 0;

@@ -146,3 +146,24 @@ vio_zero_run(const void *buf, size_t len, size_t block, bool *zero)
     }
     return done;
 }
+
+size_t
+vio_zero_stretch(const void *buf, size_t len, size_t block, size_t least,
+                 bool *zero)
+{
+    const uint8_t *at = buf;
+    size_t n = vio_zero_run(at, len, block, zero);
+
+    if (*zero && n >= least)
+        return n;
+    *zero = false;
+    while (n < len) {
+        bool next_zero;
+        size_t next = vio_zero_run(at + n, len - n, block, &next_zero);
+
+        if (next_zero && next >= least)
+            break;
+        n += next;
+    }
+    return n;
+}

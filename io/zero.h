@@ -13,3 +13,7 @@ bool vio_is_zero(const void *buf, size_t len);
  * not, judged in blocks of @block bytes (the last may be short).  *@zero tells
  * which.  @len > 0. */
 size_t vio_zero_run(const void *buf, size_t len, size_t block, bool *zero);
+
+/* The same where runs of zeroes shorter than @least count as the others. */
+size_t vio_zero_stretch(const void *buf, size_t len, size_t block, size_t least,
+                        bool *zero);

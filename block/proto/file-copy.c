@@ -109,3 +109,21 @@ file_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
         error, -r, "%s: copying %" PRIu64 " bytes at offset %" PRIu64 " of %s",
         vd_node_name(dst), len, src_off, vd_node_name(src));
 }
+
+bool
+file_co_copy_window(VdNode *src, VdNode *dst, VioWindow *w)
+{
+    const FileState *in = vd_node_state(src);
+    FileState *out = vd_node_state(dst);
+    int r;
+
+    if (in->direct || out->direct)
+        return false;
+    w->push_out = out->push_out;
+    file_layout_changed(out);
+    r = vio_co_copy_window(in->file, out->file, w);
+    file_layout_changed(out);
+    if (r == 0 && w->end > 0)
+        file_grown_to(dst, w->out_off + w->end);
+    return r == 0;
+}

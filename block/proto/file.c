@@ -159,5 +159,6 @@ const VdDriver vd_file_driver = {
     .co_flush_to_disk = file_co_flush_to_disk,
     .co_truncate = file_co_truncate,
     .co_copy_range = file_co_copy_range,
+    .co_copy_window = file_co_copy_window,
     .co_allocated_size = file_co_allocated_size,
 };

@@ -74,5 +74,7 @@ bool file_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
                         uint64_t dst_off, uint64_t len, bool share,
                         GError **error);
 
+bool file_co_copy_window(VdNode *src, VdNode *dst, VioWindow *w);
+
 /* An ioctl on a worker; 0 or -errno. */
 int file_co_ioctl(VdNode *node, unsigned long request, void *arg);

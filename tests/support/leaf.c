@@ -226,7 +226,8 @@ test_leaf_install(void)
     leaf.driver.co_discard = leaf_co_discard;
     leaf.driver.co_flush_to_disk = leaf_co_flush_to_disk;
     leaf.driver.co_truncate = leaf_co_truncate;
-    leaf.driver.co_copy_range = NULL; /* it would bypass the record */
+    leaf.driver.co_copy_range = NULL; /* they would bypass the record */
+    leaf.driver.co_copy_window = NULL;
     leaf.saved = vd_registry_table();
     while (leaf.saved[n])
         n++;

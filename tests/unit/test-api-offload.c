@@ -24,6 +24,8 @@ static struct {
     bool wants_share; /* what it must be asked for */
     unsigned calls;
     uint64_t bytes, zero_blocks;
+    bool fails_windows;
+    unsigned windows;
 } below; /* one a test */
 
 static void
@@ -55,6 +57,21 @@ below_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst,
     return true;
 }
 
+/* A window that fails half way. */
+static bool
+below_co_copy_window(VdNode *src, VdNode *dst, VioWindow *w)
+{
+    bool ok;
+
+    below.windows++;
+    if (!below.fails_windows)
+        return vd_file_driver.co_copy_window(src, dst, w);
+    w->len /= 2;
+    ok = vd_file_driver.co_copy_window(src, dst, w);
+    w->len *= 2;
+    return ok && false;
+}
+
 static VdDriver sharing_driver;
 
 static const VdDriver *const drivers[] = {
@@ -67,6 +84,7 @@ offload_set_up(ApiTest *t, gconstpointer params)
     api_test_set_up(t, NULL);
     sharing_driver = vd_file_driver;
     sharing_driver.co_copy_range = below_co_copy_range;
+    sharing_driver.co_copy_window = below_co_copy_window;
     vd_registry_set(drivers);
     memset(&below, 0, sizeof(below));
     below.wants_share = true;
@@ -319,6 +337,76 @@ test_whole_ranges_are_not_read(ApiTest *t, gconstpointer unused)
     g_assert_cmpuint(below.zero_blocks, >, 0);
 }
 
+/* -- windows -----------------------------------------------------------------
+ */
+
+static void
+test_files_are_copied_by_windows(ApiTest *t, gconstpointer unused)
+{
+    static const Pattern pattern = {MIB, 64 * KIB};
+    const char *src = api_test_path(t, "src");
+    VdCopyResult result;
+
+    make_pattern(src, 20 * MIB, &pattern);
+    api_test_assert_same_files(src,
+                               copy_new(t, src, "a", VD_OFFLOAD_NONE, &result));
+    g_assert_cmpuint(below.windows, ==, 20);
+    g_assert_cmpuint(result.bytes_read, ==, 20 * MIB);
+    g_assert_cmpuint(result.bytes_zero, ==, 18 * 64 * KIB);
+    g_assert_cmpuint(result.bytes_written, ==, 20 * MIB - 18 * 64 * KIB);
+}
+
+static void
+test_failing_windows_are_copied_otherwise(ApiTest *t, gconstpointer unused)
+{
+    const char *src = api_test_path(t, "src");
+    const char *dst;
+    VdCopyResult good, bad;
+
+    api_test_make_sparse(src, 60 * MIB + 777, 3);
+    dst = copy_new(t, src, "a", VD_OFFLOAD_NONE, &good);
+    g_assert_cmpuint(below.windows, >, MOST_MISSES);
+    below.windows = 0;
+    below.fails_windows = true;
+    api_test_assert_same_files(dst,
+                               copy_new(t, src, "b", VD_OFFLOAD_NONE, &bad));
+    g_assert_cmpuint(below.windows, >, 0);
+    g_assert_cmpuint(below.windows, <=, MOST_MISSES);
+    g_assert_cmpmem(&good, sizeof(good), &bad, sizeof(bad));
+}
+
+/* What the target has is not zero, or the bytes are to be seen. */
+static void
+test_no_windows_if_there_is_more_to_do(ApiTest *t, gconstpointer unused)
+{
+    static const Pattern pattern = {MIB, 64 * KIB};
+    const char *src = api_test_path(t, "src");
+    const char *dst = api_test_path(t, "dst");
+
+    make_pattern(src, 20 * MIB, &pattern);
+    for (unsigned i = 0; i < 3; i++) {
+        VdCopySums *sums = vd_copy_sums_new();
+        VdCopyParams params = {.sparse_size = 4096};
+        VdDisk *source = api_test_open(t, src, "raw", 0), *target;
+        GError *error = NULL;
+
+        params.target_is_zero = i > 0;
+        params.sums = i == 1 ? sums : NULL;
+        params.rate_limit = i == 2 ? 1000 * MIB : 0;
+        api_test_make_full(dst, 20 * MIB, 1);
+        if (i > 0)
+            g_assert_cmpint(truncate(dst, 0) | truncate(dst, 20 * MIB), ==, 0);
+        target = api_test_open(t, dst, "raw", VD_OPEN_RDWR);
+        vd_copy(&source, 1, target, &params, NULL, &error);
+        g_assert_no_error(error);
+        api_test_close(target);
+        api_test_close(source);
+        vd_copy_sums_free(sums);
+        api_test_assert_same_files(src, dst);
+        g_assert_cmpuint(below.windows, ==, 0);
+    }
+}
+
 static void
 add(const char *path, void (*func)(ApiTest *, gconstpointer))
 {
@@ -337,5 +425,8 @@ main(int argc, char **argv)
     add("/api/offload/any-link", test_grains_of_any_link_are_shared);
     add("/api/offload/verified", test_what_is_shared_can_be_verified);
     add("/api/offload/whole", test_whole_ranges_are_not_read);
+    add("/api/window/files", test_files_are_copied_by_windows);
+    add("/api/window/failing-ones", test_failing_windows_are_copied_otherwise);
+    add("/api/window/more-to-do", test_no_windows_if_there_is_more_to_do);
     return g_test_run();
 }
