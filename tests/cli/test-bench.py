@@ -26,6 +26,7 @@ ROOT = tempfile.TemporaryDirectory(prefix="vdisk-test-bench-")
 LINK = link_vdisk_img(ROOT.name)
 make_images(ROOT.name)
 SIZE_VMDK = 10 * MIB
+CPU = "processor time: N U, N U a request\n"
 
 
 def path(name):
@@ -229,6 +230,29 @@ def check_compare(engine):
             raise Failed("%s: %r" % (key, report))
 
 
+def check_disks(write):
+    """Each gets its share, in a thread of its own, with all of the depth."""
+    names = ["disk%d.raw" % n for n in range(3)]
+    for name in names:
+        with open(path(name), "wb") as f:
+            f.truncate(MIB)
+    more = [word for name in names[1:] for word in ("--disk", name)]
+    log = path("disks.log")
+    report = bench_json("--log", log, "-f", "raw", "-c", 90, "-d", 4,
+                        "--random=1", *(["-w"] if write else []), *more,
+                        names[0])
+    with open(log, encoding="utf-8") as f:
+        kind = "write" if write else "read"
+        counts = collections.Counter(
+            line.split()[5] for line in f if line.startswith(kind + " "))
+    os.unlink(log)
+    for name in names:
+        if counts[name] < 30:  # some are read to look at what they are
+            raise Failed("%s: %r" % (name, counts))
+    assert_equal((90, 3, names[0], names[1:]), tuple(report[key] for key in (
+        "requests", "threads", "filename", "further-disks")), "report")
+
+
 def page_of(*args, **kwargs):
     """The report as a tree (it is XML, too) and what it says as JSON."""
     target = path("report.html")
@@ -290,7 +314,7 @@ def main():
             "Run completed in N seconds.\n"
             "engine: E\n"
             "requests: 300 (300 reads, 0 writes, 0 flushes)\n"
-            "IOPS: N\nthroughput: N\nread " + LATENCY,
+            "IOPS: N\nthroughput: N\n" + CPU + "read " + LATENCY,
             normal(bench("-c", 300, "-s", 512, "-S", "1k", "-o", "1k", "-d", 4,
                          "--threads", 2, "--random=5", "a.vmdk")), "lines")
 
@@ -309,7 +333,7 @@ def main():
             "Random order, seed 1\n"
             "Reads and writes as 1 to 1\n"
             "Run completed in N seconds.\nengine: E\n" + match.group(0) +
-            "IOPS: N\nthroughput: N\nread " + LATENCY + "write " + LATENCY +
+            "IOPS: N\nthroughput: N\n" + CPU + "read " + LATENCY + "write " + LATENCY +
             "flush " + LATENCY, text, "lines")
 
     @suite.case("the JSON form has all of it")
@@ -322,8 +346,8 @@ def main():
              "read-share", "write-share", "order", "seed", "offset", "threads",
              "flush-interval", "drain", "count", "buffer-size", "step-size",
              "depth", "requests", "reads", "writes", "flushes", "bytes",
-             "elapsed", "iops", "throughput", "latency-ns"], list(report),
-            "keys")
+             "elapsed", "cpu-seconds", "iops", "throughput", "latency-ns"],
+            list(report), "keys")
         assert_equal(("b.raw", "raw", 2 * MIB, "none", "mixed", "random", 3),
                      tuple(report[k] for k in (
                          "filename", "format", "virtual-size", "cache", "kind",
@@ -360,6 +384,24 @@ def main():
             "median A: %s, p50 N U, p99 N U\n"
             "median B: %s, p50 N U, p99 N U\n"
             "ratio B/A: N IOPS, N p50, N p99\n" % ((one,) * 6), text, "lines")
+
+    @suite.case("processor time is told")
+    def _():
+        report = bench_json("-c", 20000, "--random=1", "a.vmdk")
+        most = report["elapsed"] * os.cpu_count() + 0.1
+        if not 0 < report["cpu-seconds"] <= most:
+            raise Failed(str(report))
+
+    for write in (False, True):
+        suite.add("several disks at once, " + ("write" if write else "read"),
+                  check_disks, write)
+
+    @suite.case("a failure names the disk that failed")
+    def _():
+        text = vdisk_img_fails("bench", "-c", 10, "--disk", "nowhere.vmdk",
+                               "a.vmdk", cwd=ROOT.name)
+        if "nowhere.vmdk" not in text:
+            raise Failed(text)
 
     @suite.case("an engine against the other")
     def _():

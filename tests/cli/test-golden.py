@@ -40,7 +40,7 @@ UNSTABLE = (
     (r'(actual-size(-before)?": )\d+', r"\1<size>"),
     (r"(disk size: ).*", r"\1<size>"),
     (r"[\d.]+ [KM]?i?B on disk", "<size> on disk"),
-    (r'("elapsed": )[\d.e-]+', r"\1<time>"),
+    (r'("(elapsed|cpu-seconds)": )[\d.e-]+', r"\1<time>"),
     (r"completed in [\d.]+ seconds", "completed in <time> seconds"),
     (r'("rate": )\d+', r"\1<rate>"),
     (r'("engine": ")\w+', r"\1<engine>"),

@@ -57,7 +57,8 @@ def ours_bench(words, text):
     """What ours measures beyond the time (img-cli.md 8.6 [+])."""
     if words[:1] != ["bench"]:
         return text
-    return re.sub(r"^(engine|requests|IOPS|throughput|((read|write|flush) )?"
+    return re.sub(r"^(engine|requests|IOPS|throughput|processor time|"
+                  r"((read|write|flush) )?"
                   r"latency): .*\n", "", text, flags=re.M)
 
 

@@ -28,6 +28,7 @@ enum {
     OPT_REPORT,
     OPT_SIZES,
     OPT_DEPTHS,
+    OPT_DISK,
 };
 
 const CmdOption bench_options[] = {
@@ -40,6 +41,7 @@ const CmdOption bench_options[] = {
     {OPT_RANDOM, "random", "[SEED]",
      "in random order, not one after the other"},
     {OPT_THREADS, "threads", "N", "threads, each with requests of its own"},
+    {OPT_DISK, "disk", "FILE", "work on this one, too; may be repeated", true},
     {'t', "cache", "CACHE", "none (direct), writeback (default) ..."},
     {OPT_COMPARE, "compare", "OTHER",
      "in turn with this image, or engine=, cache="},
@@ -176,6 +178,16 @@ take_limited(const char *text, const char *what, unsigned max, unsigned *number)
 }
 
 static bool
+take_disk(BenchJob *job, const char *name)
+{
+    g_ptr_array_add(job->further, (char *) name);
+    if (job->further->len < BENCH_MAX_THREADS)
+        return true;
+    out_error("Too many disks (up to %d)", BENCH_MAX_THREADS);
+    return false;
+}
+
+static bool
 take_list_size(const char *text, uint32_t *value)
 {
     return take_size(text, "buffer size", 1, value);
@@ -226,6 +238,7 @@ bench_take_ours(BenchJob *job, int code, const char *arg)
     case OPT_MIX:
         return take_mix(job, arg);
     case OPT_THREADS:
+        job->threads_given = true;
         return take_limited(arg, "threads", BENCH_MAX_THREADS, &plan->threads);
     case OPT_TIME:
         return take_seconds(arg, "time", &plan->seconds);
@@ -241,6 +254,8 @@ bench_take_ours(BenchJob *job, int code, const char *arg)
         return job->native = true;
     case OPT_ROUNDS:
         return take_limited(arg, "rounds", BENCH_MAX_ROUNDS, &job->rounds);
+    case OPT_DISK:
+        return take_disk(job, arg);
     case OPT_REPORT:
         job->report = arg;
         return true;

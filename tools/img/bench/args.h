@@ -9,7 +9,9 @@
 typedef struct BenchJob {
     BenchTarget target;
     BenchPlan plan;
-    bool write, mix, native, count_given, depth_given, shape_given;
+    GPtrArray *further; /* names of more disks */
+    bool write, mix, native, count_given, depth_given, shape_given,
+        threads_given;
     const char *compare, *compare_format;
     unsigned rounds;
     const char *report;

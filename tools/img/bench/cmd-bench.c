@@ -35,7 +35,12 @@ plan_complete(BenchJob *job)
         plan->seconds = BENCH_CELL_SECONDS;
     if (plan->seconds > 0 && !job->count_given)
         plan->count = 0;
-    if (plan->threads > 1 && bench_plan_writes(plan))
+    if (job->further->len > 0) {
+        plan->disks = true;
+        plan->threads = job->further->len + 1;
+        job->target.further = job->further;
+    }
+    if (bench_plan_shares(plan))
         plan->depth = 1;
 }
 
@@ -50,8 +55,21 @@ report_contradiction(const BenchJob *job)
         return "--report excludes -s, -S and -d: use --sizes and --depths";
     if (job->plan.flush_interval)
         return "--report excludes --flush-interval";
-    if (job->plan.threads > 1 && bench_plan_writes(&job->plan))
+    if (bench_plan_shares(&job->plan))
         return "--report excludes several threads that write";
+    return NULL;
+}
+
+static const char *
+disks_contradiction(const BenchJob *job)
+{
+    if (job->threads_given)
+        return "--disk and --threads are mutually exclusive: each disk has a "
+               "thread";
+    if (job->compare)
+        return "--disk and --compare are mutually exclusive";
+    if (job->report)
+        return "--disk and --report are mutually exclusive";
     return NULL;
 }
 
@@ -66,9 +84,11 @@ plan_contradiction(const BenchJob *job)
         return "--flush-interval is only available in write tests";
     if (plan->flush_interval && plan->flush_interval < plan->depth)
         return "Flush interval can't be smaller than depth";
-    if (plan->threads > 1 && bench_plan_writes(plan) && job->depth_given)
+    if (bench_plan_shares(plan) && job->depth_given)
         return "-d cannot be used with several threads that write: each has "
                "one request at a time";
+    if (plan->disks)
+        return disks_contradiction(job);
     return report_contradiction(job);
 }
 
@@ -194,7 +214,9 @@ static int
 cmd_bench_run(const Command *command, int argc, char **argv)
 {
     g_autoptr(OptParser) parser = opts_begin(command, argc, argv);
+    g_autoptr(GPtrArray) further = g_ptr_array_new();
     BenchJob job = {
+        .further = further,
         .target.cache_name = "writeback",
         .plan = {.count = BENCH_COUNT,
                  .depth = BENCH_DEPTH,

@@ -18,13 +18,25 @@
 #define NS_PER_SEC 1000000000.0
 #define LANE_ALIGN 4096 /* enough for any direct I/O */
 
-uint64_t
-lane_now_ns(void)
+static uint64_t
+clock_ns(clockid_t clock)
 {
     struct timespec t;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
+    (void) clock_gettime(clock, &t); /* cannot fail */
     return (uint64_t) t.tv_sec * (uint64_t) NS_PER_SEC + (uint64_t) t.tv_nsec;
+}
+
+uint64_t
+lane_now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t
+lane_cpu_ns(void)
+{
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void
@@ -52,6 +64,7 @@ measuring_begin(LaneWork *work, uint64_t now)
 
     work->measuring = true;
     work->lane->begin_ns = now;
+    work->lane->begin_cpu_ns = lane_cpu_ns();
     work->lane->end_ns = now;
     work->deadline_ns = UINT64_MAX;
     if (plan->seconds > 0)

@@ -16,6 +16,8 @@ typedef struct LaneWork {
 } LaneWork;
 
 uint64_t lane_now_ns(void);
+/* Processor time of the whole process. */
+uint64_t lane_cpu_ns(void);
 
 /* The clock begins; again, if it is called again. */
 void lane_work_begin(LaneWork *work, BenchLane *lane);

@@ -19,9 +19,10 @@ typedef struct BenchLane {
 
     /* found out */
     Latency read, write, flush;
-    uint64_t begin_ns, end_ns; /* of the measurement */
-    uint64_t requests;         /* measured */
-    GError *error;             /* the first */
+    uint64_t begin_ns, end_ns;         /* of the measurement */
+    uint64_t begin_cpu_ns, end_cpu_ns; /* of the process */
+    uint64_t requests;                 /* measured */
+    GError *error;                     /* the first */
     bool abandoned; /* requests are still in flight: nothing may be freed */
 } BenchLane;
 

@@ -53,7 +53,9 @@ plan_print_more(const BenchPlan *plan)
         printf("Random order, seed %" PRIu64 "\n", plan->seed);
     if (plan->reads && plan->writes)
         printf("Reads and writes as %u to %u\n", plan->reads, plan->writes);
-    if (plan->threads > 1)
+    if (plan->disks)
+        printf("%u disks, a thread each\n", plan->threads);
+    else if (plan->threads > 1)
         printf("%u threads, %s\n", plan->threads,
                bench_plan_writes(plan) ? "one handle" : "a handle each");
     if (plan->warmup > 0)
@@ -93,6 +95,17 @@ latency_print(const char *kind, const Latency *latency)
 }
 
 static void
+cpu_print(const BenchResult *result)
+{
+    double ns = result->cpu_seconds * NS_PER_SEC;
+    g_autofree char *all = human_time(ns);
+    g_autofree char *each =
+        human_time(ns / (double) MAX(result->requests, UINT64_C(1)));
+
+    printf("processor time: %s, %s a request\n", all, each);
+}
+
+static void
 figures_print(const BenchResult *result)
 {
     g_autofree char *iops = bench_iops_text(bench_result_iops(result));
@@ -106,6 +119,7 @@ figures_print(const BenchResult *result)
            result->flush.count);
     printf("IOPS: %s\n", iops);
     printf("throughput: %s\n", rate);
+    cpu_print(result);
     latency_print("read", &result->read);
     latency_print("write", &result->write);
     latency_print("flush", &result->flush);
@@ -135,6 +149,10 @@ bench_json_add_target(GVariantBuilder *object, const BenchTarget *target,
                       const BenchResult *result)
 {
     json_add_string(object, "filename", target->name);
+    if (target->further)
+        json_add(object, "further-disks",
+                 json_strings((const char *const *) target->further->pdata,
+                              (int) target->further->len));
     json_add_string(object, "format", result->format);
     json_add_uint(object, "virtual-size", result->size);
     json_add_string(object, "cache", target->cache_name);
@@ -203,6 +221,7 @@ bench_json_add_figures(GVariantBuilder *object, const BenchResult *result)
     json_add_uint(object, "flushes", result->flush.count);
     json_add_uint(object, "bytes", result->bytes);
     add_double(object, "elapsed", result->seconds);
+    add_double(object, "cpu-seconds", result->cpu_seconds);
     add_double(object, "iops", bench_result_iops(result));
     json_add_uint(object, "throughput",
                   (uint64_t) bench_result_throughput(result));

@@ -15,6 +15,7 @@ typedef struct BenchPlan {
     double warmup;           /* seconds before that */
     unsigned depth;          /* in parallel, in each thread */
     unsigned threads;        /* at least 1 */
+    bool disks;              /* each thread has a disk of its own */
     uint32_t buf_size;       /* bytes of a request, > 0 */
     uint32_t step;           /* bytes from one request to the next, > 0 */
     uint64_t offset;         /* of the first request */
@@ -41,6 +42,13 @@ static inline bool
 bench_plan_writes(const BenchPlan *plan)
 {
     return plan->writes > 0;
+}
+
+/* An image can be open for writing only once: threads that write share it. */
+static inline bool
+bench_plan_shares(const BenchPlan *plan)
+{
+    return plan->threads > 1 && bench_plan_writes(plan) && !plan->disks;
 }
 
 /* "read", "write" or "mixed". */

@@ -13,6 +13,7 @@ typedef struct BenchResult {
     uint64_t size;            /* of the disk */
     uint64_t requests, bytes; /* answered, without those of the warm-up */
     double seconds;
+    double cpu_seconds; /* of all threads together */
     Latency read, write, flush;
     bool interrupted; /* by a signal */
     bool abandoned;   /* and requests are still in flight: end the process */

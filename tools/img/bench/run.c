@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/img/bench/run.c - the threads of a benchmark, and their sum.
  *
+ * Of several disks each has a thread, with a context and a handle.
  * A test that only reads gives each thread a context and a handle of its own.
  * An image can be open for writing once only, so a test that writes has one
  * handle; several threads then use it with synchronous calls.  Threads meet at
@@ -11,7 +12,7 @@
  */
 #include "tools/img/bench/run.h"
 
-#include "tools/img/bench/lane.h"
+#include "tools/img/bench/lane-work.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/requests.h"
@@ -31,7 +32,9 @@ typedef struct Crew {
     bool failed, abandoned;
     gint stop;
     uint64_t begin_ns, end_ns;
+    uint64_t begin_cpu_ns, end_cpu_ns;
     GError *error;
+    const char *error_name; /* of the disk */
     BenchResult *result;
 } Crew;
 
@@ -43,27 +46,38 @@ typedef struct Member {
 
 /* -- opening and closing -------------------------------------------------- */
 
+static const char *
+member_disk(const Member *member)
+{
+    const BenchTarget *target = member->crew->target;
+
+    return target->further && member->lane.index > 0
+               ? target->further->pdata[member->lane.index - 1]
+               : target->name;
+}
+
 static VdDisk *
-target_open(const Crew *crew, VdContext *ctx, const CommonOptions *common)
+target_open(const Crew *crew, VdContext *ctx, const CommonOptions *common,
+            const char *name)
 {
     unsigned flags = crew->target->cache;
 
     if (bench_plan_writes(crew->plan))
         flags |= VD_OPEN_RDWR;
-    ImageSpec spec = image_spec(common, crew->target->name, flags);
+    ImageSpec spec = image_spec(common, name, flags);
     return image_open(ctx, &spec);
 }
 
 static bool
-target_close(const Crew *crew, VdDisk *disk)
+target_close(const Crew *crew, VdDisk *disk, const char *name)
 {
     VdContext *ctx = vd_disk_context(disk);
     bool ok = true;
 
     if (crew->target->common.stats)
-        requests_add_disk(disk, crew->target->name);
+        requests_add_disk(disk, name);
     if (bench_plan_writes(crew->plan))
-        ok = image_close(disk, crew->target->name);
+        ok = image_close(disk, name);
     else
         image_close_quietly(disk);
     vd_context_free(ctx);
@@ -84,7 +98,7 @@ member_open(Member *member)
     ctx = image_context_new(&member->common);
     if (!ctx)
         return NULL;
-    disk = target_open(crew, ctx, &member->common);
+    disk = target_open(crew, ctx, &member->common, member_disk(member));
     if (!disk)
         vd_context_free(ctx);
     return disk;
@@ -111,15 +125,19 @@ static void
 crew_add_times(Crew *crew, const BenchLane *lane)
 {
     if (lane->begin_ns &&
-        (crew->begin_ns == 0 || lane->begin_ns < crew->begin_ns))
+        (crew->begin_ns == 0 || lane->begin_ns < crew->begin_ns)) {
         crew->begin_ns = lane->begin_ns;
+        crew->begin_cpu_ns = lane->begin_cpu_ns;
+    }
     crew->end_ns = MAX(crew->end_ns, lane->end_ns);
+    crew->end_cpu_ns = MAX(crew->end_cpu_ns, lane->end_cpu_ns);
 }
 
 static void
-crew_add_lane(Crew *crew, BenchLane *lane)
+crew_add_lane(Crew *crew, Member *member)
 {
     BenchResult *result = crew->result;
+    BenchLane *lane = &member->lane;
 
     if (!result->engine) {
         result->engine = vd_context_engine(vd_disk_context(lane->disk));
@@ -131,8 +149,10 @@ crew_add_lane(Crew *crew, BenchLane *lane)
     latency_merge(&result->flush, &lane->flush);
     crew_add_times(crew, lane);
     crew->abandoned |= lane->abandoned;
-    if (lane->error && !crew->error)
+    if (lane->error && !crew->error) {
         crew->error = g_steal_pointer(&lane->error);
+        crew->error_name = member_disk(member);
+    }
     g_clear_error(&lane->error);
 }
 
@@ -153,11 +173,12 @@ member_main(void *opaque)
         bench_lane_run_sync(lane);
     else if (go)
         bench_lane_run(lane);
+    lane->end_cpu_ns = lane_cpu_ns();
     g_mutex_lock(&crew->lock);
     if (go)
-        crew_add_lane(crew, lane);
+        crew_add_lane(crew, member);
     if (lane->disk && !crew->shared && !lane->abandoned &&
-        !target_close(crew, lane->disk))
+        !target_close(crew, lane->disk, member_disk(member)))
         crew->failed = true;
     g_mutex_unlock(&crew->lock);
     return NULL;
@@ -199,12 +220,12 @@ crew_open_shared(Crew *crew)
 {
     const CommonOptions *common = &crew->target->common;
 
-    if (crew->plan->threads == 1 || !bench_plan_writes(crew->plan))
+    if (!bench_plan_shares(crew->plan))
         return true;
     VdContext *ctx = image_context_new_shared(common);
     if (!ctx)
         return false;
-    crew->shared = target_open(crew, ctx, common);
+    crew->shared = target_open(crew, ctx, common, crew->target->name);
     if (!crew->shared)
         vd_context_free(ctx);
     return crew->shared != NULL;
@@ -219,7 +240,7 @@ crew_run(Crew *crew)
         return false;
     members = members_new(crew);
     members_run(crew, members);
-    if (crew->shared && !target_close(crew, crew->shared))
+    if (crew->shared && !target_close(crew, crew->shared, crew->target->name))
         crew->failed = true;
     /* Requests that were left behind may still come back to them. */
     if (!crew->abandoned)
@@ -235,6 +256,9 @@ crew_sum_up(Crew *crew)
     result->requests = result->read.count + result->write.count;
     result->bytes = result->requests * crew->plan->buf_size;
     result->seconds = (double) (crew->end_ns - crew->begin_ns) / NS_PER_SEC;
+    if (crew->begin_ns)
+        result->cpu_seconds =
+            (double) (crew->end_cpu_ns - crew->begin_cpu_ns) / NS_PER_SEC;
     result->interrupted = signals_stopped();
     result->abandoned = crew->abandoned;
 }
@@ -273,7 +297,7 @@ bench_run(const BenchTarget *target, const BenchPlan *plan,
     ok = crew_run(crew);
     crew_sum_up(crew);
     if (crew->error) {
-        out_failure(target->name, crew->error, "Failed request: %s",
+        out_failure(crew->error_name, crew->error, "Failed request: %s",
                     crew->error->message);
         g_clear_error(&crew->error);
         ok = false;

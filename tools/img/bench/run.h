@@ -9,6 +9,7 @@
 typedef struct BenchTarget {
     CommonOptions common; /* a copy: engine and format may be its own */
     const char *name;
+    GPtrArray *further; /* names of disks to work on at the same time; NULL */
     const char *cache_name; /* "writeback" ... */
     VdOpenFlags cache;
 } BenchTarget;
