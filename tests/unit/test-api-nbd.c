@@ -225,6 +225,112 @@ test_addresses(Fixture *f, gconstpointer params)
     g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
+/* -- system calls -----------------------------------------------------------
+ */
+
+#define BATCH 32u
+#define BLOCK 4096u
+/* For greeting, waiting, and for taking and answering all of a batch. */
+#define FEW 64u
+
+static void
+keep_syscalls(const VdContextStats *stats, void *opaque)
+{
+    *(uint64_t *) opaque = stats->syscalls;
+}
+
+static void
+put_be(uint8_t *to, uint64_t value, unsigned len)
+{
+    while (len-- > 0) {
+        to[len] = (uint8_t) value;
+        value >>= 8;
+    }
+}
+
+/* Requests of one kind, one behind the other, each with its payload. */
+static GByteArray *
+batch_new(unsigned command)
+{
+    static const uint8_t payload[BLOCK] = "payload";
+    GByteArray *batch = g_byte_array_new();
+
+    for (unsigned i = 0; i < BATCH; i++) {
+        uint8_t head[28];
+
+        put_be(head, 0x25609513, 4);
+        put_be(head + 4, command, 4);
+        put_be(head + 8, i, 8);
+        put_be(head + 16, i * BLOCK, 8);
+        put_be(head + 24, BLOCK, 4);
+        g_byte_array_append(batch, head, sizeof(head));
+        if (command == 1)
+            g_byte_array_append(batch, payload, BLOCK);
+    }
+    return batch;
+}
+
+/* All at once; the answers are read. */
+static void
+batch_run(Fixture *f, int fd, unsigned command)
+{
+    g_autoptr(GByteArray) batch = batch_new(command);
+    size_t size = BATCH * (16 + (command == 0 ? BLOCK : 0));
+    g_autofree uint8_t *answers = g_malloc(size);
+
+    say(fd, (char *) batch->data, batch->len);
+    hear(f, fd, answers, size);
+    g_assert_cmpmem(answers, 8, "\x67\x44\x66\x98\0\0\0\0", 8);
+}
+
+static void
+batches_run(const char *engine, const char *path)
+{
+    uint64_t syscalls = 0;
+    VdObserver observer = {.end = keep_syscalls, .opaque = &syscalls};
+    VdContextParams params = {
+        .engine = engine,
+        .observer = &observer,
+    };
+    Fixture f = {.ctx = vd_context_new(&params, NULL)};
+    VdNbdExport export = {.name = ""};
+    const int room = 256 << 10;
+    int fd;
+
+    if (f.ctx == NULL)
+        return; /* an engine that this machine does not have */
+    f.disk = vd_disk_open(f.ctx, path, "raw", NULL, VD_OPEN_RDWR, NULL);
+    f.server = vd_nbd_server_new(f.ctx, NULL, NULL);
+    export.disk = f.disk;
+    g_assert_true(vd_nbd_server_add_export(f.server, &export, NULL));
+    fd = client_open(&f);
+    (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+    batch_run(&f, fd, 1);
+    batch_run(&f, fd, 0);
+    close(fd);
+    tear_down(&f, NULL);
+    g_test_message("%s: %" G_GUINT64_FORMAT " system calls", engine, syscalls);
+    g_assert_cmpuint(syscalls, >=, BATCH);
+    g_assert_cmpuint(syscalls, <=, 2 * BATCH + FEW);
+}
+
+/* One system call for each block of the disk; hearing of requests and answering
+ * them is for all together. */
+static void
+test_few_system_calls(void)
+{
+    static const char *const engines[] = {"uring", "threads"};
+    g_autofree char *dir = g_dir_make_tmp("vdisk-test-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "disk.raw", NULL);
+    g_autofree char *zeroes = g_malloc0(SIZE);
+
+    g_assert_true(g_file_set_contents(path, zeroes, SIZE, NULL));
+    for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++)
+        batches_run(engines[i], path);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
 #define ADD(name, params, func)                                                \
     g_test_add("/api/nbd/" name, Fixture, params, set_up, func, tear_down)
 
@@ -243,5 +349,6 @@ main(int argc, char **argv)
     ADD("run-ends-with-the-last", &unused, test_run_ends_with_the_last);
     ADD("exports", NULL, test_exports);
     ADD("addresses", NULL, test_addresses);
+    g_test_add_func("/api/nbd/few-system-calls", test_few_system_calls);
     return g_test_run();
 }
