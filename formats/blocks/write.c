@@ -85,6 +85,40 @@ vd_blocks_co_reserve(VdBlocks *blocks, uint64_t *off, GError **error)
     return true;
 }
 
+/* The end of the last block may not be in the file yet. */
+static bool
+place_co_discard(VdNode *file, uint64_t off, uint64_t len, VdReqFlags flags,
+                 GError **error)
+{
+    uint64_t size = vd_node_size(file);
+
+    return off >= size ||
+           vd_node_co_discard(file, off, MIN(len, size - off), error);
+}
+
+/* The place at @off could not be filled, and no entry names it: its space goes,
+ * and if it is the last one it can be had again.  Blocks ended at @end before.
+ */
+static void
+blocks_co_take_back(VdBlocks *blocks, uint64_t off, uint64_t end)
+{
+    const VdBlocksSpec *spec = &blocks->spec;
+    uint64_t behind = off + spec->block_bytes, size = end + spec->tail;
+
+    (void) place_co_discard(blocks->file, off - spec->front,
+                            spec->front + (uint64_t) spec->block_bytes, 0,
+                            NULL);
+    if (blocks->end != behind ||
+        (vd_node_size(blocks->file) > size &&
+         !vd_node_co_truncate(blocks->file, size, VD_PREALLOC_OFF, NULL)))
+        return;           /* a leak */
+    blocks->grown = true; /* what marked the end may be cut off */
+    if (blocks->end != behind)
+        return;
+    blocks->end = end;
+    blocks->next = vd_blocks_place_behind(blocks, end);
+}
+
 /* -- allocating ------------------------------------------------------------ */
 
 /* The blocks of @run, which has places, count as a whole from now on. */
@@ -104,21 +138,37 @@ blocks_co_complete(VdBlocks *blocks, uint64_t off, const VdRun *run,
     return true;
 }
 
+/* @src to its block, whose bytes begin at @place from now on. */
+static bool
+blocks_co_fill_place(VdBlocks *blocks, uint64_t off, const VioVec *src,
+                     uint64_t place, GError **error)
+{
+    const VdBlocksOps *ops = blocks->spec.ops;
+    uint64_t index = off >> blocks->shift;
+    uint64_t within = off & (blocks->spec.block_bytes - 1);
+
+    return (!ops->co_front || ops->co_front(blocks, index, place, error)) &&
+           vd_node_co_pwritev(blocks->file, place + within, src, 0, error) &&
+           vd_pages_co_set(blocks->pages, vd_blocks_entry_of(blocks, index),
+                           ops->encode(blocks, place), error);
+}
+
 /* @src lies in one block, which is locked and has no place. */
 static bool
 blocks_co_allocate(VdBlocks *blocks, uint64_t off, const VioVec *src,
                    GError **error)
 {
-    const VdBlocksOps *ops = blocks->spec.ops;
-    uint64_t index = off >> blocks->shift, place = 0;
-    uint64_t within = off & (blocks->spec.block_bytes - 1);
+    uint64_t place = 0, end;
 
+    if (!vd_blocks_co_find_end(blocks, error))
+        return false;
+    end = blocks->end;
     if (!vd_blocks_co_reserve(blocks, &place, error))
         return false;
-    return (!ops->co_front || ops->co_front(blocks, index, place, error)) &&
-           vd_node_co_pwritev(blocks->file, place + within, src, 0, error) &&
-           vd_pages_co_set(blocks->pages, vd_blocks_entry_of(blocks, index),
-                           ops->encode(blocks, place), error);
+    if (blocks_co_fill_place(blocks, off, src, place, error))
+        return true;
+    blocks_co_take_back(blocks, place, end);
+    return false;
 }
 
 /* Unless another request has just given the block a place. */
@@ -267,17 +317,6 @@ vd_blocks_node_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
     return vd_blocks_co_begin(s->blocks, error) &&
            blocks_co_each_place(s->blocks, off, len, vd_node_co_write_zeroes,
                                 flags, error);
-}
-
-/* The end of the last block may not be in the file yet. */
-static bool
-place_co_discard(VdNode *file, uint64_t off, uint64_t len, VdReqFlags flags,
-                 GError **error)
-{
-    uint64_t size = vd_node_size(file);
-
-    return off >= size ||
-           vd_node_co_discard(file, off, MIN(len, size - off), error);
 }
 
 /* The place stays the block's own, as a hole of the file. */

@@ -126,17 +126,19 @@ qcow2_co_flush_to_os(VdNode *node, GError **error)
     return ok;
 }
 
-/* The last cluster of the file becomes whole: there are readers that make up
- * what a file lacks.  Only once nobody else makes it longer. */
+/* The last cluster of a file that we made longer becomes whole: there are
+ * readers that make up what a file lacks.  Only once nobody else makes it
+ * longer.  What has a fixed size never became longer. */
 static bool
 qcow2_co_complete_cluster(Qcow2State *s, GError **error)
 {
     uint64_t size = vd_node_size(s->file);
     uint64_t part = size & (qcow2_cluster_bytes(&s->hdr) - 1);
 
-    return !part || vd_node_co_truncate(
-                        s->file, size - part + qcow2_cluster_bytes(&s->hdr),
-                        VD_PREALLOC_OFF, error);
+    return !part || size == s->file_bytes ||
+           vd_node_co_truncate(s->file,
+                               size - part + qcow2_cluster_bytes(&s->hdr),
+                               VD_PREALLOC_OFF, error);
 }
 
 bool

@@ -284,6 +284,7 @@ qcow2_co_open(VdNode *node, VdOptions *opts, GError **error)
                                     vd_node_flags(node), error);
     if (!s->file)
         return false;
+    s->file_bytes = vd_node_size(s->file);
     vd_node_set_name(node, vd_node_name(s->file));
     if (!vd_undo_co_recover(s->file, error) ||
         !qcow2_co_read_header(s, error) ||

@@ -23,6 +23,7 @@ struct Qcow2State {
     Qcow2Refcounts *refcounts;
     bool stores_zeroes;       /* though no parent shows through, yet */
     bool begun;               /* something has been changed */
+    uint64_t file_bytes;      /* that the file had when it was opened */
     VioRangeLock *allocating; /* guest bytes whose entries change */
     VioCoMutex table_lock;    /* who places L2 tables */
     VioCoMutex flush_lock;

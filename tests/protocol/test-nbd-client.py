@@ -196,7 +196,7 @@ def over_garbage(form):
         source = with_hole(tmp, "source", content())
         target = os.path.join(tmp, "target")
         with open(target, "wb") as file:
-            file.write(b"\xa5" * (2 * SIZE))
+            file.write(b"\xa5" * (2 * SIZE + 512))  # no whole cluster
         with nbd_peers.qemu_nbd(target, clients=CLIENTS) as peer:
             vdisk_img("convert", "-f", "raw", "-O", form, source, peer.uri())
             if form == "raw":

@@ -292,6 +292,7 @@ test_footer_survives_a_failed_write(TestCo *t)
         test_co_close(node);
         node = blocks_test_open(t, &vhd_test_image, 0);
         blocks_test_assert_sound(node);
+        g_assert_cmpuint(blocks_test_check(node, 0).leaks, ==, 0);
         test_co_close(node);
     }
     test_leaf_remove();
