@@ -128,7 +128,8 @@ typedef struct VdContextParams {
                                        allowed otherwise, whatever directory
                                        they are in); NULL-terminated or NULL */
     bool allow_any_path;            /* extents may lie anywhere */
-    bool contain_parents;           /* parents too must stay inside */
+    bool contain_parents;           /* parents (and data files of qcow2 images)
+                                       must stay inside, too */
     unsigned lock_wait_ms;          /* VD_OPEN_VMWARE_LOCK: how long to wait for
                                        others, a file; 0 = try once */
     const VdObserver *observer;     /* is copied; NULL = nobody watches */

@@ -184,9 +184,9 @@ give_co_place(VdBlocks *blocks, uint64_t index, GError **error)
                            error);
 }
 
-bool
-vd_blocks_co_fill(VdBlocks *blocks, uint64_t first, VdPrealloc prealloc,
-                  GError **error)
+static bool
+fill_co_places(VdBlocks *blocks, uint64_t first, VdPrealloc prealloc,
+               GError **error)
 {
     for (uint64_t i = first; i < blocks->n; i++)
         if (!give_co_place(blocks, i, error))
@@ -198,4 +198,13 @@ vd_blocks_co_fill(VdBlocks *blocks, uint64_t first, VdPrealloc prealloc,
     return (vd_node_size(blocks->file) >= blocks->end ||
             vd_node_co_truncate(blocks->file, blocks->end, prealloc, error)) &&
            vd_blocks_co_flush(blocks, error);
+}
+
+bool
+vd_blocks_co_fill(VdBlocks *blocks, uint64_t first, VdPrealloc prealloc,
+                  GError **error)
+{
+    return fill_co_places(blocks, first, prealloc, error) ||
+           vd_prefix(error, "the disk has its new size, but there is not space "
+                            "for all of it: ");
 }

@@ -157,6 +157,23 @@ vhd_shows_geometry(const VhdFooter *footer)
     return !strcmp(footer->creator, "vpc ") || !strcmp(footer->creator, "qemu");
 }
 
+/* Where geometry cannot be exact it is less than a cylinder too small. */
+static void
+warn_of_geometry(const VhdState *s, uint64_t chs)
+{
+    const VhdGeometry *g = &s->footer.geometry;
+    uint64_t cylinder = (uint64_t) g->heads * g->sectors * VHD_SECTOR;
+    uint64_t size = s->footer.current_size;
+
+    if (chs <= size && size - chs < MAX(cylinder, 1))
+        return;
+    vd_node_warn(s->node,
+                 "%s: the VHD footer tells a size of %" PRIu64 " bytes and a "
+                 "geometry of %" PRIu64 ", which counts, since the creator is "
+                 "'%s'; the option force_size_calc=current_size takes the size",
+                 vd_node_name(s->file), size, chs, s->footer.creator);
+}
+
 static bool
 take_size(VhdState *s, VdOptions *opts, GError **error)
 {
@@ -168,6 +185,8 @@ take_size(VhdState *s, VdOptions *opts, GError **error)
     if (!vd_options_take_enum(opts, "force_size_calc", size_rules, &rule,
                               error))
         return false;
+    if (rule == SIZE_AUTO && vhd_shows_geometry(footer))
+        warn_of_geometry(s, chs);
     if (rule == SIZE_AUTO ? vhd_shows_geometry(footer) : rule == SIZE_CHS)
         size = chs;
     if (size % VHD_SECTOR || size > (uint64_t) VD_MAX_SIZE)

@@ -444,6 +444,19 @@ test_name_of_data_file(TestCo *t)
     test_co_close(node);
 }
 
+/* Where parents have to be beside the image. */
+static void
+test_data_file_is_contained(TestCo *t)
+{
+    qcow2_test_create(t, MIB, "data_file=d.data");
+    t->env.contain_parents = true;
+    test_co_close(qcow2_test_open(t, 0));
+    vmdk_test_replace(t, QCOW2_TEST_NAME, "d.data", "/d.raw");
+    assert_refused(t, 0, VD_ERROR_REFUSED, "/d.raw");
+    t->env.contain_parents = false;
+    assert_refused(t, 0, VD_ERROR_NOT_FOUND, "/d.raw");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -468,5 +481,7 @@ main(int argc, char **argv)
     test_co_add("/qcow2/hostile/backing-name-cut-off",
                 test_backing_name_cut_off);
     test_co_add("/qcow2/hostile/data-file-name", test_name_of_data_file);
+    test_co_add("/qcow2/hostile/data-file-contained",
+                test_data_file_is_contained);
     return g_test_run();
 }

@@ -240,8 +240,12 @@ check_size(TestCo *t, const SizeRow *row)
     blocks_test_create(t, &vhd_test_image, SIZE, "");
     vhd_test_poke_footers(t, VHD_TEST_CREATOR_AT, row->creator, 4);
     vhd_test_poke_footers(t, VHD_TEST_GEOMETRY_AT, row->geometry, 4);
+    g_ptr_array_set_size(t->warnings, 0);
     node = test_co_open(t, options, 0);
     g_assert_cmpuint(vd_node_size(node), ==, row->size);
+    /* Not where the user insists. */
+    g_assert_cmpuint(t->warnings->len, ==,
+                     row->size != SIZE && !strstr(row->option, "=chs"));
     test_co_close(node);
 }
 
