@@ -122,6 +122,7 @@ plan_co_data(VdCopy *c, uint64_t off, uint64_t end)
         pending->len = off > pending->off ? off - pending->off : 0;
     plan->data_end = end;
     plan->data += end - off;
+    vd_copy_cache_note(c);
     plan_co_add(c, off, end - off, VD_SPAN_DATA);
 }
 

@@ -135,9 +135,11 @@ copy_co_run(VdCopy *c, GError **error)
     for (unsigned i = 0; i < c->n_sources; i++)
         vd_disk_enter(c->sources[i].disk);
     vd_disk_enter(c->target);
+    vd_copy_cache_begin(c);
     copy_co_dispatch(c);
     if (c->records != NULL && c->error == NULL)
         vd_copy_co_stream_end(c);
+    vd_copy_cache_end(c);
     vd_meter_co_finish(&c->meter);
     vd_disk_leave(c->target);
     for (unsigned i = 0; i < c->n_sources; i++)

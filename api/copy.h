@@ -10,6 +10,7 @@
  *   verification (copy-verify.c)  holds the target against them, later
  *   endless (copy-endless.c) instead of planner and dispatcher, for pipes
  *   marks (copy-resume.c)    up to where everything is done
+ *   cache (copy-cache.c)     what of it stays in memory
  *
  * All of them are coroutines of one loop.  The first thing that goes wrong
  * stops planner and dispatcher; what is in flight ends, and of all failures the
@@ -102,6 +103,9 @@ typedef struct VdCopy {
     size_t out_room;         /* for the records of an item */
     unsigned depth;
 
+    uint64_t cache_limit; /* more data than this are not to stay in memory */
+    bool uncached;        /* they are more */
+
     VdPlan plan;
     VdCopyMarks marks;
     VdMeter meter;
@@ -151,6 +155,14 @@ void vd_plan_start(VdCopy *c);
 bool vd_plan_co_next(VdCopy *c, VdSpan *span);
 /* Have the planner stop and wait until it has. */
 void vd_plan_co_stop(VdCopy *c);
+
+/* -- copy-cache.c ------------------------------------------------------------
+ */
+
+void vd_copy_cache_begin(VdCopy *c);
+/* There are more data to copy. */
+void vd_copy_cache_note(VdCopy *c);
+void vd_copy_cache_end(VdCopy *c);
 
 /* -- copy-endless.c ----------------------------------------------------------
  */

@@ -22,11 +22,17 @@
 #include <unistd.h>
 
 #include "io/loop-internal.h"
+#include "io/uncached.h"
 #include "io/pace.h"
 
 #define TRANSFER_MAX (1u << 30) /* below the kernel's limit per call */
 #define IOVS_LOCAL 16
 #define DIRECT_ALIGN_MIN 512
+
+#ifndef RWF_DONTCACHE
+#    define RWF_DONTCACHE 0x80
+#endif
+#define UNCACHED_LEAST (256u << 10)
 
 /* Inline reads go on while at least 12 of the last 16 found their data. */
 #define INLINE_HISTORY 16
@@ -50,6 +56,7 @@ struct VioFile {
     VioLoop *loop;
     int fd;
     bool direct;
+    bool uncached, no_uncached; /* RWF_DONTCACHE: wanted, refused */
     FileWrites writes;
     bool no_inline;          /* the file system has no RWF_NOWAIT */
     bool no_dsync;           /* ... no RWF_DSYNC */
@@ -91,6 +98,28 @@ VioLoop *
 vio_file_loop(const VioFile *file)
 {
     return file->loop;
+}
+
+/* -- uncached ------------------------------------------------------------- */
+
+void
+vio_file_set_uncached(VioFile *file, bool on)
+{
+    file->uncached = on;
+}
+
+unsigned
+vio_file_cache_flag(const VioFile *file, size_t len)
+{
+    bool wanted = file->uncached && !file->no_uncached && !file->direct;
+
+    return wanted && len >= UNCACHED_LEAST ? RWF_DONTCACHE : 0;
+}
+
+void
+vio_file_cache_refused(VioFile *file)
+{
+    file->no_uncached = true;
 }
 
 /* -- iovec arrays --------------------------------------------------------- */
@@ -188,7 +217,8 @@ file_co_read_some(VioFile *file, VioOp *op)
 {
     ssize_t n;
 
-    if (inline_wanted(file) && !vio_op_may_block(file->loop)) {
+    if (op->flags == 0 && inline_wanted(file) &&
+        !vio_op_may_block(file->loop)) {
         n = inline_read(file, op);
         if (n != -EAGAIN)
             return n;
@@ -207,7 +237,12 @@ vio_co_preadv(VioFile *file, uint64_t off, const VioVec *dst)
     while (done < dst->len) {
         op.off = off + done;
         file_iov_fill(&iov, dst, done, &op);
+        op.flags = vio_file_cache_flag(file, op.len);
         n = file_co_read_some(file, &op);
+        if (n == -EOPNOTSUPP && op.flags) {
+            vio_file_cache_refused(file);
+            continue;
+        }
         if (n <= 0)
             break;
         done += (size_t) n;
@@ -294,14 +329,20 @@ file_co_write_some(VioFile *file, VioOp *op)
                                             : file_co_write_buffered(file, op);
 }
 
-/* -EOPNOTSUPP with RWF_DSYNC: remember, and let the caller sync afterwards. */
+/* -EOPNOTSUPP: remember, and do without; the caller syncs afterwards. */
 static int64_t
 file_co_write_flags(VioFile *file, VioOp *op, bool dsync)
 {
+    unsigned uncached = vio_file_cache_flag(file, op->len);
     int64_t n;
 
-    op->flags = dsync && !file->no_dsync ? RWF_DSYNC : 0;
+    op->flags = (dsync && !file->no_dsync ? RWF_DSYNC : 0) | uncached;
     n = file_co_write_some(file, op);
+    if (n == -EOPNOTSUPP && uncached) {
+        vio_file_cache_refused(file);
+        op->flags &= ~uncached;
+        n = file_co_write_some(file, op);
+    }
     if (n != -EOPNOTSUPP || !op->flags)
         return n;
     file->no_dsync = true;

@@ -17,24 +17,30 @@
 
 #include "io/loop-internal.h"
 #include "io/op.h"
+#include "io/uncached.h"
 #include "io/zero.h"
 
 typedef struct {
     int in, out;
-    unsigned calls; /* of the system */
+    unsigned in_flags, out_flags; /* 0 once they were refused */
+    unsigned calls;               /* of the system */
     VioWindow *w;
     int result;
 } WindowJob;
 
 /* All of it or -EIO: the ordinary way finds out what is the matter. */
 static int
-window_transfer(WindowJob *job, VioOpCode code, int fd, size_t pos, size_t len,
+window_transfer(WindowJob *job, VioOpCode code, size_t pos, size_t len,
                 uint64_t off)
 {
+    bool read = code == VIO_OP_READV;
+    unsigned *flags = read ? &job->in_flags : &job->out_flags;
+
     while (len > 0) {
         struct iovec iov = {job->w->buf + pos, len};
         VioOp op = {.code = code,
-                    .fd = fd,
+                    .fd = read ? job->in : job->out,
+                    .flags = *flags,
                     .data = &iov,
                     .arg = 1,
                     .off = off,
@@ -42,6 +48,10 @@ window_transfer(WindowJob *job, VioOpCode code, int fd, size_t pos, size_t len,
         int64_t n = vio_op_execute(&op);
 
         job->calls++;
+        if (n == -EOPNOTSUPP && *flags) {
+            *flags = 0;
+            continue;
+        }
         if (n <= 0)
             return n < 0 ? (int) n : -EIO;
         pos += (size_t) n;
@@ -66,8 +76,7 @@ window_write(WindowJob *job)
                                                   w->zero_block, least, &zero);
         if (zero)
             continue;
-        ret = window_transfer(job, VIO_OP_WRITEV, job->out, pos, n,
-                              w->out_off + pos);
+        ret = window_transfer(job, VIO_OP_WRITEV, pos, n, w->out_off + pos);
         w->written += n;
         w->writes++;
         w->end = pos + n;
@@ -82,11 +91,10 @@ window_work(void *opaque)
     VioWindow *w = job->w;
 
     w->written = w->writes = w->end = 0;
-    job->result =
-        window_transfer(job, VIO_OP_READV, job->in, 0, w->len, w->in_off);
+    job->result = window_transfer(job, VIO_OP_READV, 0, w->len, w->in_off);
     if (job->result == 0)
         job->result = window_write(job);
-    if (job->result != 0 || w->written == 0 || !w->push_out)
+    if (job->result != 0 || w->written == 0 || !w->push_out || job->out_flags)
         return;
     job->calls++;
     (void) sync_file_range(job->out, (off_t) w->out_off, (off_t) w->end,
@@ -97,10 +105,19 @@ int
 vio_co_copy_window(VioFile *in, VioFile *out, VioWindow *window)
 {
     VioLoop *loop = vio_file_loop(in);
-    WindowJob job = {
-        .in = vio_file_fd(in), .out = vio_file_fd(out), .w = window};
+    unsigned in_flags = vio_file_cache_flag(in, window->len);
+    unsigned out_flags = vio_file_cache_flag(out, window->len);
+    WindowJob job = {.in = vio_file_fd(in),
+                     .out = vio_file_fd(out),
+                     .in_flags = in_flags,
+                     .out_flags = out_flags,
+                     .w = window};
 
     vio_pool_co_run(&loop->pools[VIO_POOL_WINDOW], window_work, &job);
     loop->stats.syscalls += job.calls;
+    if (in_flags && !job.in_flags)
+        vio_file_cache_refused(in);
+    if (out_flags && !job.out_flags)
+        vio_file_cache_refused(out);
     return job.result;
 }

@@ -223,6 +223,50 @@ def check_few_enters(place, image):
     at_most(int(0.2 * requests), calls["io_uring_enter"], "entries")
 
 
+# -- the page cache -----------------------------------------------------------
+
+UNCACHED = 0x80  # RWF_DONTCACHE
+
+
+def knows_uncached(place):
+    fd = os.open(place.path("probe"), os.O_RDWR | os.O_CREAT)
+    try:
+        os.pwritev(fd, [b"x"], 0, UNCACHED)
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def uncached_calls(place, limit):
+    """How many calls of a copy ask not to be kept in memory."""
+    log = place.path("strace.out")
+    env = {"VDISK_ENGINE": "threads", "VDISK_COPY_CACHED": str(limit)}
+    if UNDER_SANITIZER:
+        env["ASAN_OPTIONS"] = "detect_leaks=0:" + os.environ.get(
+            "ASAN_OPTIONS", "")
+    words = place.convert(Job("", "raw", RAW))
+    done = run([need("strace"), "-f", "-e", "trace=preadv2,pwritev2", "-o", log,
+                VDISK_IMG, *words], cwd=place.dir, env=env)
+    if b"ptrace" in done.stderr or b"PTRACE" in done.stderr:
+        raise Skip("processes cannot be traced here")
+    must_succeed(done)
+    with open(log, encoding="ascii", errors="replace") as f:
+        return sum(bool(re.search(r", (0x80\b|RWF_DONTCACHE)", line))
+                   for line in f)
+
+
+def check_uncached(place):
+    at_most(0, uncached_calls(place, 1 << 40), "calls of a small copy")
+    got = uncached_calls(place, 32 * MIB)
+    if not knows_uncached(place):
+        # Both ends of all that is in flight, before the first answer.
+        at_most(4 * FEW, got, "calls, which are refused")
+    elif got < 2 * DATA_MIB - 2 * 64:
+        raise Failed("%d calls of a large copy keep nothing in memory" % got)
+
+
 # -- all of them --------------------------------------------------------------
 
 JOBS = (Job("raw to sparse VMDK", "raw", VMDK),
@@ -259,6 +303,7 @@ def main():
             if not SHORT:
                 suite.add("a request is a call, " + job.name, check_calls,
                           place, job)
+        suite.add("a large copy keeps nothing in memory", check_uncached, place)
         for image in ("raw", "sparse") if "uring" in engines else ():
             suite.add("random reads of %s seldom enter the ring" % image,
                       check_few_enters, place, image)

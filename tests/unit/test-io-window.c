@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "io/uncached.h"
 #include "io/window.h"
 
 #define BLOCK 4096u
@@ -164,6 +165,63 @@ test_target_without_room(IoFixture *f, gconstpointer engine)
     copy_clear(&c);
 }
 
+/* -- uncached --------------------------------------------------------------
+ */
+
+static void
+read_and_write_main(void *opaque)
+{
+    Copy *c = opaque;
+
+    g_assert_cmpint(io_test_co_read(c->in, 0, c->w.buf, WINDOW), ==, WINDOW);
+    g_assert_cmpint(io_test_co_write(c->out, 0, c->w.buf, WINDOW, 0), ==,
+                    WINDOW);
+}
+
+static bool
+knows_uncached(VioFile *file)
+{
+    struct iovec iov = {(char[]){"x"}, 1};
+
+    return pwritev2(vio_file_fd(file), &iov, 1, 0, 0x80) == 1;
+}
+
+static void
+assert_uncached(IoFixture *f, VioFile *out, VioCoFunc fn)
+{
+    Copy c = copy_new(f);
+    bool knows = knows_uncached(out);
+
+    vio_file_free(c.out);
+    c.out = out;
+    g_assert_cmpuint(vio_file_cache_flag(out, WINDOW), ==, 0);
+    vio_file_set_uncached(c.in, true);
+    vio_file_set_uncached(out, true);
+    g_assert_cmpuint(vio_file_cache_flag(out, BLOCK), ==, 0);
+    g_assert_cmpuint(vio_file_cache_flag(out, WINDOW), ==, 0x80);
+    for (unsigned i = 0; i < 3; i++) {
+        io_test_run_busy(f, fn, &c);
+        g_assert_cmpint(c.result, ==, 0);
+        assert_same(&c);
+    }
+    g_assert_cmpuint(vio_file_cache_flag(out, WINDOW), ==, knows ? 0x80 : 0);
+    copy_clear(&c);
+}
+
+static void
+test_uncached(IoFixture *f, gconstpointer engine)
+{
+    static const VioCoFunc ways[] = {copy_main, read_and_write_main};
+
+    for (unsigned i = 0; i < 2; i++) {
+        /* Where tests lie, and in memory, which has no such thing. */
+        VioFile *shm = open_file(f, "/dev/shm", O_RDWR | O_TMPFILE);
+
+        assert_uncached(f, hole_new(f, WINDOW), ways[i]);
+        assert_uncached(f, shm, ways[i]);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -175,5 +233,6 @@ main(int argc, char **argv)
     io_test_add("window/source-that-is-too-short",
                 test_source_that_is_too_short);
     io_test_add("window/target-without-room", test_target_without_room);
+    io_test_add("window/uncached", test_uncached);
     return g_test_run();
 }
