@@ -10,7 +10,10 @@
  */
 #include "io/buffer.h"
 
+#include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "io/fiber.h"
 #include "io/loop-internal.h"
@@ -29,6 +32,7 @@ struct VioBufferChunk {
     size_t size;
     unsigned class;
     unsigned out; /* buffers in use */
+    int pin;      /* by the engine; 0 = not (yet), negative = tried in vain */
 };
 
 static unsigned
@@ -140,12 +144,22 @@ free_drop_chunk(VioBufferPool *pool, const VioBufferChunk *chunk)
             link = &(*link)->next;
 }
 
+static VioLoop *
+pool_loop(VioBufferPool *pool)
+{
+    return (VioLoop *) ((char *) pool - offsetof(VioLoop, buffers));
+}
+
 static void
 chunk_free(VioBufferPool *pool, VioBufferChunk **link)
 {
     VioBufferChunk *chunk = *link;
 
     g_assert(chunk->out == 0);
+    if (chunk->pin > 0) {
+        pool_loop(pool)->engine->unpin(pool_loop(pool), chunk->pin);
+        pool->pinned -= chunk->size;
+    }
     *link = chunk->next;
     if (chunk->class < BUFFER_LARGE)
         free_drop_chunk(pool, chunk);
@@ -287,6 +301,59 @@ vio_buffer_put(VioLoop *loop, void *buf, size_t len)
     pool_serve(pool);
 }
 
+/* -- memory that the kernel holds on to ----------------------------------- */
+
+/* Rings count as locked memory, too, on the same account of the user: whoever
+ * is bound by the limit leaves half of it to others. */
+static bool
+chunk_may_be_pinned(const VioBufferPool *pool, const VioBufferChunk *chunk)
+{
+    struct rlimit limit;
+
+    return geteuid() == 0 || getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
+           limit.rlim_cur == RLIM_INFINITY ||
+           pool->pinned + chunk->size <= limit.rlim_cur / 2;
+}
+
+/* Once it was refused it is not asked for again: the limit will not move. */
+static void
+chunk_pin(VioBufferPool *pool, VioBufferChunk *chunk)
+{
+    VioLoop *loop = pool_loop(pool);
+
+    chunk->pin = -1;
+    if (pool->pin_refused || !loop->engine->pin ||
+        !chunk_may_be_pinned(pool, chunk))
+        return;
+    chunk->pin = loop->engine->pin(loop, chunk->base, chunk->size);
+    if (chunk->pin > 0)
+        pool->pinned += chunk->size;
+    else
+        pool->pin_refused = chunk->pin != -ENOSPC;
+}
+
+uint16_t
+vio_buffer_pin(VioLoop *loop, const void *buf, size_t len)
+{
+    VioBufferChunk *chunk = loop->buffers.chunks;
+
+    while (chunk && !chunk_holds(chunk, buf))
+        chunk = chunk->next;
+    if (!chunk || (const char *) buf + len > chunk->base + chunk->size)
+        return 0;
+    if (chunk->pin == 0)
+        chunk_pin(&loop->buffers, chunk);
+    return (uint16_t) MAX(chunk->pin, 0);
+}
+
+void
+vio_buffer_pool_unpinned(VioBufferPool *pool)
+{
+    for (VioBufferChunk *chunk = pool->chunks; chunk; chunk = chunk->next)
+        chunk->pin = 0;
+    pool->pinned = 0;
+}
+
 void
 vio_buffer_pool_open(VioBufferPool *pool, size_t limit)
 {
@@ -306,4 +373,5 @@ vio_buffer_pool_stats(const VioBufferPool *pool, VioLoopStats *stats)
 {
     stats->buffer_bytes = pool->used;
     stats->buffer_bytes_peak = pool->peak;
+    stats->buffer_bytes_pinned = pool->pinned;
 }

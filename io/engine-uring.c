@@ -34,6 +34,7 @@
 #define URING_CQ_FACTOR 4u
 #define URING_UNBOUNDED_WORKERS 16u
 #define URING_TRIES 16u
+#define URING_PINS 64u
 
 typedef struct Uring {
     struct io_uring ring;
@@ -46,6 +47,8 @@ typedef struct Uring {
     bool wake_armed;
     bool by_poll;       /* valgrind is about: see uring_wait() */
     unsigned in_flight; /* seen by the kernel or not; without the waker */
+    bool pin_table;     /* the ring has one */
+    uint64_t pins;      /* bit per entry that is in use */
 } Uring;
 
 /* -- set-up --------------------------------------------------------------- */
@@ -149,6 +152,9 @@ uring_fd(VioLoop *loop)
     if (uring_make_ring(loop, u, true, &why) == 0) {
         io_uring_queue_exit(&old);
         u->wake_armed = false;
+        u->pin_table = false;
+        u->pins = 0;
+        vio_buffer_pool_unpinned(&loop->buffers);
         uring_start(loop);
     } else {
         u->ring = old;
@@ -299,6 +305,45 @@ uring_reap(VioLoop *loop, Uring *u)
     return n > 0;
 }
 
+/* -- memory that the kernel holds on to ----------------------------------- */
+
+/* -ENOMEM is usual: it counts as locked memory. */
+static int
+uring_pin(VioLoop *loop, void *base, size_t len)
+{
+    Uring *u = loop->engine_state;
+    struct iovec iov = {base, len};
+    __u64 tag = 0;
+    int ret, slot = ffsll((long long) ~u->pins) - 1;
+
+    if (slot < 0)
+        return -ENOSPC;
+    if (!u->pin_table) {
+        ret = io_uring_register_buffers_sparse(&u->ring, URING_PINS); /* 5.19 */
+        if (ret < 0)
+            return ret;
+        u->pin_table = true;
+    }
+    ret = io_uring_register_buffers_update_tag(&u->ring, (unsigned) slot, &iov,
+                                               &tag, 1);
+    if (ret < 0)
+        return ret;
+    u->pins |= UINT64_C(1) << slot;
+    return slot + 1;
+}
+
+static void
+uring_unpin(VioLoop *loop, int number)
+{
+    Uring *u = loop->engine_state;
+    struct iovec none = {NULL, 0};
+    __u64 tag = 0;
+    unsigned slot = (unsigned) number - 1;
+
+    (void) io_uring_register_buffers_update_tag(&u->ring, slot, &none, &tag, 1);
+    u->pins &= ~(UINT64_C(1) << slot);
+}
+
 /* -- cancelling and turning ----------------------------------------------- */
 
 static bool
@@ -388,4 +433,6 @@ const VioEngine vio_engine_uring = {
     .cancel = uring_cancel,
     .pending = uring_pending,
     .turn = uring_turn,
+    .pin = uring_pin,
+    .unpin = uring_unpin,
 };

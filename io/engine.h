@@ -32,8 +32,10 @@ typedef struct VioOp {
     struct VioOp *next; /* in a queue of the engine */
     VioCo *co;          /* who waits; NULL once completed */
     VioOpCode code;
-    bool direct; /* of a file that was opened with O_DIRECT */
-    bool nowait; /* -EAGAIN is welcome where submitting would block */
+    bool direct;  /* of a file that was opened with O_DIRECT */
+    bool nowait;  /* -EAGAIN is welcome where submitting would block */
+    uint16_t pin; /* the one iovec is in memory that the kernel holds on to: its
+                     number there, from 1 on; 0 = it is not */
     int fd;
     unsigned flags; /* RWF_*, MSG_*, O_*, AT_*, poll events, sync mode */
     unsigned arg;   /* number of iovecs, mode, statx mask */
@@ -66,6 +68,11 @@ typedef struct VioEngine {
     /* Submit what is queued, wait up to @wait_ns (-1: for ever), hand over
      * what has completed.  True if that was anything. */
     bool (*turn)(VioLoop *loop, int64_t wait_ns);
+    /* Have the kernel hold on to @len bytes at @base, so that it need not look
+     * up their pages for each request: a number from 1 on, or -errno.  NULL:
+     * there is no such thing. */
+    int (*pin)(VioLoop *loop, void *base, size_t len);
+    void (*unpin)(VioLoop *loop, int number);
 } VioEngine;
 
 extern const VioEngine vio_engine_threads, vio_engine_aio;

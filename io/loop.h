@@ -110,7 +110,7 @@ typedef struct VioLoopStats {
                           locks, memory and signalling */
     uint64_t offloads, coroutines_started, wakeups;
     unsigned coroutines_alive, coroutines_peak;
-    uint64_t buffer_bytes, buffer_bytes_peak;
+    uint64_t buffer_bytes, buffer_bytes_peak, buffer_bytes_pinned;
 } VioLoopStats;
 
 void vio_loop_get_stats(const VioLoop *loop, VioLoopStats *stats);

@@ -28,6 +28,8 @@
 #define TRANSFER_MAX (1u << 30) /* below the kernel's limit per call */
 #define IOVS_LOCAL 16
 #define DIRECT_ALIGN_MIN 512
+/* Below that looking up the pages takes less time than it is worth. */
+#define PIN_MIN (256u << 10)
 
 #ifndef RWF_DONTCACHE
 #    define RWF_DONTCACHE 0x80
@@ -158,6 +160,18 @@ file_iov_fill(FileIov *iov, const VioVec *vec, size_t done, VioOp *op)
     op->len = got;
 }
 
+/* Copies read and write the same buffers over and over. */
+static uint16_t
+file_pin(const VioFile *file, const VioOp *op)
+{
+    const struct iovec *iov = op->data;
+
+    if (!file->direct || op->arg != 1 || op->len < PIN_MIN ||
+        vio_op_may_block(file->loop))
+        return 0;
+    return vio_buffer_pin(file->loop, iov->iov_base, iov->iov_len);
+}
+
 /* Where submitting a direct request may block a worker shall have it, if the
  * file system can tell. */
 static int64_t
@@ -167,6 +181,7 @@ file_co_run(VioFile *file, VioOp *op)
 
     op->direct = file->direct;
     op->nowait = file->direct && !file->no_nowait;
+    op->pin = file_pin(file, op);
     n = vio_op_co_run(file->loop, op);
     if (n != -EOPNOTSUPP || !op->nowait)
         return n;

@@ -9,8 +9,8 @@
  */
 #include "io/engine-uring.h"
 
-#include <sys/stat.h>
 #include <linux/stat.h>
+#include <sys/stat.h>
 
 #ifdef VIO_HAVE_VALGRIND
 #    include <valgrind/memcheck.h>
@@ -21,7 +21,10 @@ prep_readv(struct io_uring_sqe *sqe, const VioOp *op)
 {
     const struct iovec *iov = op->data;
 
-    if (op->arg == 1)
+    if (op->pin)
+        io_uring_prep_read_fixed(sqe, op->fd, iov->iov_base,
+                                 (unsigned) iov->iov_len, op->off, op->pin - 1);
+    else if (op->arg == 1)
         io_uring_prep_read(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
                            op->off);
     else
@@ -34,7 +37,11 @@ prep_writev(struct io_uring_sqe *sqe, const VioOp *op)
 {
     const struct iovec *iov = op->data;
 
-    if (op->arg == 1)
+    if (op->pin)
+        io_uring_prep_write_fixed(sqe, op->fd, iov->iov_base,
+                                  (unsigned) iov->iov_len, op->off,
+                                  op->pin - 1);
+    else if (op->arg == 1)
         io_uring_prep_write(sqe, op->fd, iov->iov_base, (unsigned) iov->iov_len,
                             op->off);
     else

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "io/buffer.h"
 #include "io/sync.h"
 
 #define BLOCK 4096u
@@ -196,6 +197,73 @@ test_refused(IoFixture *f, gconstpointer engine)
     vio_file_free(d.file);
 }
 
+/* -- buffers of the pool -------------------------------------------------- */
+
+#define COPY_BLOCKS 256u /* 1 MiB */
+
+static void
+buffers_once(Direct *d, unsigned round)
+{
+    size_t len = COPY_BLOCKS * (size_t) BLOCK << round % 3;
+    uint8_t *buf = vio_co_buffer_get(d->f->loop, len);
+
+    memset(buf, 0xee, len);
+    g_assert_cmpint(io_test_co_read(d->file, 0, buf, len), ==, (ssize_t) len);
+    io_test_assert_pattern(buf, 0, len);
+    g_assert_cmpint(io_test_co_write(d->file, 0, buf, len, VIO_WRITE_DSYNC), ==,
+                    (ssize_t) len);
+    vio_buffer_put(d->f->loop, buf, len);
+}
+
+static void
+buffers_main(void *opaque)
+{
+    Direct *d = opaque;
+
+    for (unsigned i = 0; i < 9; i++)
+        buffers_once(d, i);
+}
+
+/* Sizes that change, with room for one at a time: memory comes and goes, and
+ * nothing may be read into what was there before. */
+static void
+test_buffers(IoFixture *f, gconstpointer engine)
+{
+    VioLoopParams params = {.engine = *(const VioEngineKind *) engine,
+                            .buffer_limit = 4u << 20};
+    Direct d = {.f = f};
+    VioLoopStats stats;
+
+    vio_loop_free(f->loop);
+    g_assert_cmpint(vio_loop_new(&params, &f->loop), ==, 0);
+    d.file = direct_file(f, 4 * COPY_BLOCKS);
+    if (!d.file)
+        return;
+    io_test_run_busy(f, buffers_main, &d);
+    vio_loop_get_stats(f->loop, &stats);
+    g_assert_cmpuint(stats.buffer_bytes, ==, 0);
+    /* It may be refused; that there is none is all that can be sure. */
+    if (*(const VioEngineKind *) engine != VIO_ENGINE_URING)
+        g_assert_cmpuint(stats.buffer_bytes_pinned, ==, 0);
+    g_test_message("%" G_GUINT64_FORMAT " bytes held by the kernel",
+                   stats.buffer_bytes_pinned);
+    vio_file_free(d.file);
+}
+
+/* A foreign loop's ring is another one, made when some memory was held. */
+static void
+test_buffers_then_foreign(IoFixture *f, gconstpointer engine)
+{
+    Direct d = {.f = f, .file = direct_file(f, 4 * COPY_BLOCKS)};
+
+    if (!d.file)
+        return;
+    io_test_run_busy(f, buffers_main, &d);
+    g_assert_cmpint(vio_loop_fd(f->loop), >=, 0);
+    io_test_run_busy(f, buffers_main, &d);
+    vio_file_free(d.file);
+}
+
 /* -- a loop inside another ------------------------------------------------ */
 
 typedef struct Foreign {
@@ -238,6 +306,8 @@ main(int argc, char **argv)
     io_test_add("direct/growing", test_growing);
     io_test_add("direct/pieces", test_pieces);
     io_test_add("direct/refused", test_refused);
+    io_test_add("direct/buffers", test_buffers);
+    io_test_add("direct/buffers-then-foreign", test_buffers_then_foreign);
     io_test_add("direct/foreign-loop", test_foreign_loop);
     return g_test_run();
 }
