@@ -157,7 +157,8 @@ tables_co_walk(Qcow2Survey *survey, Qcow2Tables *tables, bool active,
         if (!place)
             continue;
         qcow2_survey_use(survey, place, cluster, "an L2 table");
-        if (!table_co_walk(survey, tables, i, active, error))
+        if (!qcow2_survey_go_on(survey, error) ||
+            !table_co_walk(survey, tables, i, active, error))
             return false;
     }
     return true;

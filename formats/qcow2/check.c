@@ -8,6 +8,9 @@
  */
 #include "formats/qcow2/check.h"
 
+#include "block/open.h"
+#include "io/cancel.h"
+
 #include <inttypes.h>
 
 #define QCOW2_MAX_SURVEY (UINT64_C(1) << 33) /* clusters */
@@ -96,6 +99,15 @@ survey_co_run(Qcow2Survey *survey, GError **error)
            qcow2_survey_co_walk(survey, error) &&
            counts_co_compare(survey, error) &&
            qcow2_survey_co_copied(survey, false, error);
+}
+
+bool
+qcow2_survey_go_on(const Qcow2Survey *survey, GError **error)
+{
+    int r = vio_cancel_check(vd_node_env(survey->s->node)->cancel);
+
+    return r == 0 ||
+           vd_throw_errno(error, -r, "%s", vd_node_name(survey->s->file));
 }
 
 void

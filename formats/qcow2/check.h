@@ -30,6 +30,9 @@ void qcow2_survey_use(Qcow2Survey *survey, uint64_t off, uint64_t len,
 bool qcow2_survey_names_table(const Qcow2Survey *survey, uint64_t word);
 /* The blocks of @survey->rc and their table have @delta more users each. */
 void qcow2_survey_count_refcounts(Qcow2Survey *survey, int delta);
+/* False between two tables if nobody wants to know any more: a small file may
+ * name the same table millions of times. */
+bool qcow2_survey_go_on(const Qcow2Survey *survey, GError **error);
 /* Clusters of bitmaps (bitmap-walk.c). */
 bool qcow2_survey_co_bitmaps(Qcow2Survey *survey, GError **error);
 

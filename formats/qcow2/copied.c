@@ -92,7 +92,8 @@ qcow2_survey_co_copied(Qcow2Survey *survey, bool mend, GError **error)
             return false;
         if (wrong && mend)
             qcow2_sliced_set_upper(sl, i, sl->upper[i] ^ QCOW2_COPIED);
-        if (!table_co_copied(survey, i, mend, error))
+        if (!qcow2_survey_go_on(survey, error) ||
+            !table_co_copied(survey, i, mend, error))
             return false;
     }
     return true;

@@ -242,7 +242,48 @@ def check_refused(args, words, hard_link=None):
         assert_unchanged(d, before)
 
 
+def write_endless_qcow2(path):
+    """33 MiB that name one table four million times: hours for a check."""
+    cluster, n = 65536, 4 << 20
+    table = 3 * cluster + 8 * n
+    with open(path, "wb") as f:
+        f.truncate(table + cluster)
+        f.write(struct.pack(">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 0, 0, 16,
+                            1 << 51, 0, n, 3 * cluster, cluster, 1, 0, 0, 0, 0,
+                            0, 4, 104))
+        f.seek(cluster)
+        f.write(struct.pack(">Q", 2 * cluster))
+        f.seek(3 * cluster)
+        f.write(struct.pack(">Q", table | 1 << 63) * n)
+
+
+def wait_for_work(pid):
+    """Until it has had half a second of the processor."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+            ticks = int(f.read().rsplit(")", 1)[1].split()[11])
+        if ticks * 2 >= os.sysconf("SC_CLK_TCK"):
+            return
+        if time.monotonic() > deadline:
+            raise Failed("it does nothing")
+        time.sleep(0.02)
+
+
 def add_signals(suite):
+    @suite.case("SIGINT stops the check of a table that has no end")
+    def _():
+        with scratch() as d:
+            write_endless_qcow2(os.path.join(d, "image"))
+            job = Running(["check", "-q", "-f", "qcow2", "image"], d)
+            wait_for_work(job.process.pid)
+            job.process.send_signal(signal.SIGINT)
+            try:
+                status, _, err = job.end()
+            finally:
+                job.process.kill()
+            assert_equal(130, status, err.decode())
+
     for kind in KINDS:
         suite.add("SIGINT removes a new %s target, exit 130" % kind,
                   check_signal, signal.SIGINT, 130, kind, False)
