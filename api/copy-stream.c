@@ -238,12 +238,14 @@ stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
 static bool
 stream_co_take(StreamBatch *batch)
 {
-    size_t unit = batch->item->copy->records->unit;
-    size_t len = batch->item->span.len;
+    VdCopy *c = batch->item->copy;
+    const VdSpan *span = &batch->item->span;
+    size_t unit = c->records->unit;
     bool ok = true;
 
-    for (size_t pos = 0; ok && pos < len; pos += unit)
-        ok = stream_co_take_unit(batch, pos, MIN(unit, len - pos));
+    for (size_t pos = 0; ok && pos < span->len; pos += unit)
+        ok = !vd_copy_stopped(c, span->off) && vd_copy_check_cancel(c) &&
+             stream_co_take_unit(batch, pos, MIN(unit, span->len - pos));
     return ok;
 }
 
