@@ -10,7 +10,8 @@
  * to a thread would.  Most file systems cannot promise that it will not sleep
  * (for blocks to be allocated, for dirty pages to be written back), so it is
  * done and timed: see io/pace.h.  Not on a loop that a foreign one dispatches,
- * which was promised that this never blocks.
+ * which was promised that this never blocks, and not where a server that is
+ * away would stop every disk of the loop.
  *
  * Concurrency: a VioFile belongs to a loop; requests may overlap.
  */
@@ -21,6 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "io/fs-remote.h"
 #include "io/loop-internal.h"
 #include "io/uncached.h"
 #include "io/pace.h"
@@ -59,6 +61,7 @@ struct VioFile {
     int fd;
     bool direct;
     bool uncached, no_uncached; /* RWF_DONTCACHE: wanted, refused */
+    bool remote;                /* known once it has been written to */
     FileWrites writes;
     bool no_inline;          /* the file system has no RWF_NOWAIT */
     bool no_dsync;           /* ... no RWF_DSYNC */
@@ -288,7 +291,7 @@ file_probe_write(VioFile *file, const VioOp *op)
 static bool
 inline_write_wanted(const VioFile *file, const VioOp *op)
 {
-    return op->len <= INLINE_WRITE_MAX && op->flags == 0 &&
+    return op->len <= INLINE_WRITE_MAX && op->flags == 0 && !file->remote &&
            !file->loop->runner.embedded;
 }
 
@@ -331,6 +334,7 @@ file_co_write_some(VioFile *file, VioOp *op)
     if (file->direct || vio_op_may_block(loop))
         return file_co_run(file, op);
     if (file->writes == FILE_WRITES_UNKNOWN) {
+        file->remote = vio_fs_is_remote(file->fd);
         if (!vio_op_in(loop->engine_ops, VIO_OP_WRITEV)) {
             file->writes = FILE_WRITES_WORKER;
         } else {

@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
+#include "io/fs-remote.h"
 #include "io/pace.h"
 #include "io/sync.h"
 
@@ -194,6 +196,16 @@ test_pace(IoFixture *f, gconstpointer engine)
     vio_pace_took(&pace, 0, max * 8640);
     g_assert_false(vio_pace_allows(&pace, max * 8641 - 1));
     g_assert_true(vio_pace_allows(&pace, max * 8641));
+}
+
+static void
+test_remote(IoFixture *f, gconstpointer engine)
+{
+    g_assert_true(vio_fs_magic_is_remote(NFS_SUPER_MAGIC));
+    g_assert_true(vio_fs_magic_is_remote(CIFS_SUPER_MAGIC));
+    g_assert_false(vio_fs_magic_is_remote(EXT4_SUPER_MAGIC));
+    g_assert_false(vio_fs_magic_is_remote(TMPFS_MAGIC));
+    g_assert_true(vio_fs_is_remote(-1)); /* nothing is known of it */
 }
 
 static void
@@ -520,6 +532,7 @@ main(int argc, char **argv)
     io_test_add("read/error", test_read_error);
     io_test_add("write/back", test_write_back);
     io_test_add("write/pace", test_pace);
+    io_test_add("write/remote", test_remote);
     io_test_add("write/inline", test_write_inline);
     io_test_add("write/many-pieces", test_write_many_pieces);
     io_test_add("write/no-space", test_write_no_space);
