@@ -87,8 +87,8 @@ qcow2_co_first_span(Qcow2State *s, uint64_t off, const VioVec *src, Span *span,
                     GError **error)
 {
     uint64_t unit = qcow2_unit_bytes(s->tables), end = off + src->len;
-    uint64_t at = (off & ~(unit - 1)) + unit, place;
-    Way way;
+    uint64_t at = (off & ~(unit - 1)) + unit, place = 0;
+    Way way = WAY_NEW;
 
     *span = (Span){.s = s, .off = off};
     if (!qcow2_co_way(s, off, &span->way, &span->place, error))
