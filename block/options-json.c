@@ -19,14 +19,15 @@
 #include <string.h>
 
 #define MAX_JSON_BYTES (1u << 20)
-#define MAX_JSON_BRACKETS 1024
+#define MAX_JSON_DEPTH 64 /* drivers nest less than this, too */
+#define MAX_JSON_KEY 1024 /* bytes, with all that it is inside of */
 #define MAX_JSON_VALUES 65536
 
 typedef struct {
     const char *start, *at;
     VdOptions *opts;
     GString *key; /* of the value looked at */
-    unsigned values;
+    unsigned values, depth;
 } Json;
 
 static bool json_value(Json *json, GError **error);
@@ -145,6 +146,11 @@ json_string(Json *json, GString *text, GError **error)
 static bool
 json_set(Json *json, const char *value, GError **error)
 {
+    if (json->key->len > MAX_JSON_KEY)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "the name of a value in a JSON name is longer than %d "
+                        "bytes",
+                        MAX_JSON_KEY);
     if (vd_options_peek(json->opts, json->key->str))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Parameter '%s' is given twice", json->key->str);
@@ -265,6 +271,23 @@ json_array(Json *json, GError **error)
 }
 
 static bool
+json_nested(Json *json, GError **error)
+{
+    bool ok;
+
+    if (json->depth == MAX_JSON_DEPTH)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "objects and arrays in a JSON name are nested more "
+                        "than %d deep",
+                        MAX_JSON_DEPTH);
+    json->depth++;
+    ok =
+        *json->at++ == '{' ? json_object(json, error) : json_array(json, error);
+    json->depth--;
+    return ok;
+}
+
+static bool
 json_value(Json *json, GError **error)
 {
     if (++json->values > MAX_JSON_VALUES)
@@ -272,10 +295,9 @@ json_value(Json *json, GError **error)
                         "more than %d values in a JSON "
                         "name",
                         MAX_JSON_VALUES);
-    if (json_take(json, '{'))
-        return json_object(json, error);
-    if (json_take(json, '['))
-        return json_array(json, error);
+    json_skip_space(json);
+    if (*json->at == '{' || *json->at == '[')
+        return json_nested(json, error);
     if (*json->at == '"' || *json->at == '\'')
         return json_string_value(json, error);
     if (*json->at == '-' || g_ascii_isdigit(*json->at))
@@ -285,17 +307,6 @@ json_value(Json *json, GError **error)
 
 /* -- the whole ------------------------------------------------------------ */
 
-/* An upper bound of the nesting: those in strings count, too. */
-static unsigned
-count_brackets(const char *text)
-{
-    unsigned n = 0;
-
-    for (const char *p = text; *p; p++)
-        n += *p == '{' || *p == '[';
-    return n;
-}
-
 static bool
 check_bounds(const char *text, GError **error)
 {
@@ -304,26 +315,27 @@ check_bounds(const char *text, GError **error)
     if (len > MAX_JSON_BYTES)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "JSON name is longer than %u bytes", MAX_JSON_BYTES);
-    if (count_brackets(text) > MAX_JSON_BRACKETS)
-        return vd_throw(error, VD_ERROR_LIMIT,
-                        "JSON name has more than %d objects and arrays",
-                        MAX_JSON_BRACKETS);
     if (!g_utf8_validate(text, -1, NULL))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Could not parse the JSON options: not UTF-8");
     return true;
 }
 
+/* What is no JSON at all is told apart from JSON that is no object. */
 static bool
 json_root(Json *json, GError **error)
 {
-    if (!json_take(json, '{'))
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "Invalid JSON object given");
-    if (!json_object(json, error))
+    bool is_object;
+
+    json_skip_space(json);
+    is_object = *json->at == '{';
+    if (!json_value(json, error))
         return false;
     json_skip_space(json);
-    return !*json->at || json_fail(json, "end of the text", error);
+    if (*json->at)
+        return json_fail(json, "end of the text", error);
+    return is_object || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                                 "Invalid JSON object given");
 }
 
 bool
