@@ -2,8 +2,8 @@
 /* io/aio.c - Linux AIO by its system calls.
  *
  * Requests gather while coroutines run; one io_submit() takes them at the end
- * of a turn.  An eventfd tells of completions.  It is never read: epoll watches
- * it for edges, and each completion is one.
+ * of a turn.  An eventfd tells of completions.  Epoll watches it for edges,
+ * each completion is one, so a loop that waits by itself never reads it.
  *
  * io_submit() blocks where the file system has to allocate or to wait for
  * another writer, and so would the loop.  With RWF_NOWAIT it does not: such a
@@ -35,6 +35,7 @@ struct VioAio {
     aio_context_t context;
     int eventfd;
     unsigned in_flight;
+    uint64_t untaken; /* completions reaped whose tokens were not read */
     VioOp *queue, **tail;
     struct iocb blocks[AIO_BATCH]; /* of the call that is being made */
     struct iocb *list[AIO_BATCH];
@@ -51,7 +52,7 @@ vio_aio_new(int *err)
         *err = -errno;
         return NULL;
     }
-    fd = eventfd(0, EFD_CLOEXEC);
+    fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (fd < 0) {
         *err = -errno;
         (void) syscall(SYS_io_destroy, context);
@@ -189,6 +190,21 @@ aio_get_events(const VioAio *aio, struct io_event *events)
     return n;
 }
 
+/* The kernel shows a completion first and writes its token then: where there
+ * are neither there is nothing to read, and what comes later makes the
+ * descriptor readable anew. */
+void
+vio_aio_take_tokens(VioAio *aio, VioLoopStats *stats)
+{
+    uint64_t tokens;
+
+    if (aio->untaken == 0 && aio_has_none(aio))
+        return;
+    stats->syscalls++;
+    if (read(aio->eventfd, &tokens, sizeof(tokens)) == sizeof(tokens))
+        aio->untaken -= tokens; /* may be ahead of what was reaped */
+}
+
 bool
 vio_aio_reap(VioAio *aio, VioLoopStats *stats)
 {
@@ -203,6 +219,7 @@ vio_aio_reap(VioAio *aio, VioLoopStats *stats)
             break;
         did = true;
         aio->in_flight -= (unsigned) n;
+        aio->untaken += (uint64_t) n;
         for (long i = 0; i < n; i++)
             vio_op_complete((VioOp *) (uintptr_t) events[i].data,
                             events[i].res);

@@ -18,9 +18,12 @@ VioAio *vio_aio_new(int *err);
 /* Nothing may be in flight. */
 void vio_aio_free(VioAio *aio);
 
-/* Readable when something may have completed; an eventfd that nobody reads, so
- * to be watched for edges. */
+/* Has an edge when something may have completed.  It stays readable until
+ * vio_aio_take_tokens(). */
 int vio_aio_fd(const VioAio *aio);
+/* So that a foreign loop, which looks at levels, comes to rest.  Before
+ * reaping: what completes in between would be told of no more. */
+void vio_aio_take_tokens(VioAio *aio, VioLoopStats *stats);
 
 /* Queue a READV or WRITEV. */
 void vio_aio_submit(VioAio *aio, VioOp *op);

@@ -325,9 +325,12 @@ threads_turn(VioLoop *loop, int64_t wait_ns)
         wait_ns = 0;
     if (wait_ns != 0 || loop->tokens_due != 0 || g_hash_table_size(t->fds) != 0)
         did = threads_take_events(loop, t, wait_ns);
-    if (t->aio)
-        did |= vio_aio_reap(t->aio, &loop->stats);
-    return did;
+    if (!t->aio)
+        return did;
+    /* After waiting, which goes by tokens, too. */
+    if (loop->runner.embedded)
+        vio_aio_take_tokens(t->aio, &loop->stats);
+    return vio_aio_reap(t->aio, &loop->stats) || did;
 }
 
 const VioEngine vio_engine_threads = {

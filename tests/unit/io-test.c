@@ -3,6 +3,7 @@
 #include "tests/unit/io-test.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #include "io/fiber.h"
 
@@ -129,6 +130,19 @@ io_test_run_busy(IoFixture *f, VioCoFunc fn, void *opaque)
     BusyRun run = {.loop = f->loop, .fn = fn, .opaque = opaque};
 
     vio_loop_run_sync(f->loop, busy_main, &run);
+}
+
+void
+io_test_comes_to_rest(VioLoop *loop)
+{
+    struct pollfd fd = {.fd = vio_loop_fd(loop), .events = POLLIN};
+    int spins = 0;
+
+    while (poll(&fd, 1, 0) != 0) {
+        (void) vio_loop_dispatch(loop);
+        g_assert_cmpint(spins++, <, 100);
+    }
+    g_assert_cmpint(vio_loop_timeout_ms(loop), !=, 0);
 }
 
 ssize_t

@@ -272,6 +272,19 @@ typedef struct Foreign {
 } Foreign;
 
 static void
+foreign_run(Foreign *foreign, unsigned n, VioCoFunc fn)
+{
+    VioLoop *loop = foreign->d.f->loop;
+
+    foreign->over = false;
+    foreign->d.n = n;
+    vio_loop_post_co(loop, fn, foreign);
+    while (!foreign->over)
+        (void) g_main_context_iteration(NULL, TRUE);
+    io_test_comes_to_rest(loop);
+}
+
+static void
 foreign_main(void *opaque)
 {
     Foreign *foreign = opaque;
@@ -283,15 +296,14 @@ foreign_main(void *opaque)
 static void
 test_foreign_loop(IoFixture *f, gconstpointer engine)
 {
-    Foreign foreign = {.d = {.f = f, .n = 300}};
+    Foreign foreign = {.d = {.f = f}};
     GSource *source = vio_loop_source_new(f->loop);
 
     foreign.d.file = direct_file(f, 300);
     if (foreign.d.file) {
         (void) g_source_attach(source, NULL);
-        vio_loop_post_co(f->loop, foreign_main, &foreign);
-        while (!foreign.over)
-            (void) g_main_context_iteration(NULL, TRUE);
+        foreign_run(&foreign, 300, foreign_main);
+        foreign_run(&foreign, 1, foreign_main);
         vio_file_free(foreign.d.file);
     }
     g_source_destroy(source);

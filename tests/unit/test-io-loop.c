@@ -472,20 +472,6 @@ embed_by_epoll(Loop *l)
     (void) close(fd);
 }
 
-/* Nothing may be left for ever that makes a foreign loop spin. */
-static void
-embed_comes_to_rest(Loop *l)
-{
-    struct pollfd fd = {.fd = vio_loop_fd(l->loop), .events = POLLIN};
-    int spins = 0;
-
-    while (poll(&fd, 1, 0) != 0) {
-        (void) vio_loop_dispatch(l->loop);
-        g_assert_cmpint(spins++, <, 100);
-    }
-    g_assert_cmpint(vio_loop_timeout_ms(l->loop), !=, 0);
-}
-
 static void
 embed_run(IoFixture *f, gconstpointer engine, bool fixed)
 {
@@ -505,7 +491,7 @@ embed_run(IoFixture *f, gconstpointer engine, bool fixed)
     vio_loop_post_co(f->loop, embed_main, &l);
     g_assert_cmpint(vio_loop_timeout_ms(f->loop), ==, 0);
     embed_by_epoll(&l);
-    embed_comes_to_rest(&l);
+    io_test_comes_to_rest(l.loop);
     g_assert_cmpuint(l.count, ==, 22);
     vio_file_free(l.file);
 }
@@ -544,7 +530,7 @@ test_embed_wakes_for_posts(IoFixture *f, gconstpointer engine)
     g_assert_cmpint(pthread_create(&thread, NULL, late_post_thread, &l), ==, 0);
     embed_by_epoll(&l);
     pthread_join(thread, NULL);
-    embed_comes_to_rest(&l);
+    io_test_comes_to_rest(l.loop);
     g_assert_cmpuint(l.count, ==, 50);
 }
 
@@ -596,7 +582,7 @@ test_run_sync_beside_embedding(IoFixture *f, gconstpointer engine)
     g_assert_cmpint(pthread_create(&thread, NULL, sync_thread, &l), ==, 0);
     embed_by_epoll(&embedded);
     pthread_join(thread, NULL);
-    embed_comes_to_rest(&embedded);
+    io_test_comes_to_rest(embedded.loop);
     g_assert_cmpuint(l.count, ==, 100);
     vio_file_free(l.file);
 }
