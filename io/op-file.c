@@ -175,21 +175,20 @@ file_pin(const VioFile *file, const VioOp *op)
     return vio_buffer_pin(file->loop, iov->iov_base, iov->iov_len);
 }
 
-/* Where submitting a direct request may block a worker shall have it, if the
- * file system can tell. */
+/* Where submitting a direct request may block a worker shall have it: the one
+ * request if the file system can tell, else all. */
 static int64_t
 file_co_run(VioFile *file, VioOp *op)
 {
     int64_t n;
 
-    op->direct = file->direct;
-    op->nowait = file->direct && !file->no_nowait;
+    op->direct = op->nowait = file->direct && !file->no_nowait;
     op->pin = file_pin(file, op);
     n = vio_op_co_run(file->loop, op);
     if (n != -EOPNOTSUPP || !op->nowait)
         return n;
     file->no_nowait = true;
-    op->nowait = false;
+    op->direct = op->nowait = false;
     return vio_op_co_run(file->loop, op);
 }
 

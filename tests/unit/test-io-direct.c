@@ -197,6 +197,46 @@ test_refused(IoFixture *f, gconstpointer engine)
     vio_file_free(d.file);
 }
 
+/* Where the kernel cannot tell if submitting would block a request is refused
+ * once, then Linux AIO is not for that file. */
+static void
+no_nowait_main(void *opaque)
+{
+    Direct *d = opaque;
+    g_autofree uint8_t *buf = g_malloc(BLOCK);
+
+    for (unsigned i = 0; i < d->n; i++)
+        g_assert_cmpint(io_test_co_read(d->file, 0, buf, BLOCK), ==, BLOCK);
+}
+
+static bool
+can_tell(int fd)
+{
+    char byte;
+    struct iovec iov = {&byte, 1};
+
+    return preadv2(fd, &iov, 1, 0, RWF_NOWAIT) == 1;
+}
+
+static void
+test_no_nowait(IoFixture *f, gconstpointer engine)
+{
+    const VioEngineKind kind = *(const VioEngineKind *) engine;
+    int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+    unsigned aio = can_tell(fd) ? 10 : 1;
+    Direct d = {
+        .f = f, .n = 10, .file = vio_file_new(f->loop, fd, VIO_FILE_DIRECT)};
+    VioLoopStats before, after;
+
+    vio_loop_get_stats(f->loop, &before);
+    io_test_run_busy(f, no_nowait_main, &d);
+    vio_loop_get_stats(f->loop, &after);
+    if (kind != VIO_ENGINE_URING)
+        g_assert_cmpuint(after.submits - before.submits, ==,
+                         kind == VIO_ENGINE_AIO ? aio : 0);
+    vio_file_free(d.file);
+}
+
 /* -- buffers of the pool -------------------------------------------------- */
 
 #define COPY_BLOCKS 256u /* 1 MiB */
@@ -318,6 +358,7 @@ main(int argc, char **argv)
     io_test_add("direct/growing", test_growing);
     io_test_add("direct/pieces", test_pieces);
     io_test_add("direct/refused", test_refused);
+    io_test_add("direct/no-nowait", test_no_nowait);
     io_test_add("direct/buffers", test_buffers);
     io_test_add("direct/buffers-then-foreign", test_buffers_then_foreign);
     io_test_add("direct/foreign-loop", test_foreign_loop);
