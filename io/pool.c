@@ -93,7 +93,8 @@ idle_remove_locked(VioPool *pool, VioWorker *worker)
 static bool
 worker_sleep(VioWorker *worker, const struct timespec *until)
 {
-    return sem_timedwait(&worker->wake, until) == 0 || errno != ETIMEDOUT;
+    return sem_clockwait(&worker->wake, CLOCK_MONOTONIC, until) == 0 ||
+           errno != ETIMEDOUT;
 }
 
 /* Sleep until called.  False if nobody did for a long time. */
@@ -106,7 +107,7 @@ worker_idle_locked(VioPool *pool, VioWorker *worker)
     worker->called = false;
     worker->next = pool->idle;
     pool->idle = worker;
-    (void) clock_gettime(CLOCK_REALTIME, &until);
+    (void) clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += POOL_IDLE_SECONDS;
     while (!worker->called && !pool->quit && in_time) {
         pthread_mutex_unlock(&pool->lock);
