@@ -124,7 +124,9 @@ void vio_op_co_call(VioLoop *loop, VioFunc fn, void *opaque);
 /* Make the system call of a file operation, right here. */
 int64_t vio_op_execute(const VioOp *op);
 
-/* Run a buffered write on a worker. */
+/* Run @op on a worker that may be kept by it for long. */
+int64_t vio_op_co_work(VioLoop *loop, VioOp *op);
+/* ... a write into the page cache of a local file system. */
 int64_t vio_op_co_work_buffered(VioLoop *loop, VioOp *op);
 
 /* True if a blocking call would hold up nobody: the caller is the only

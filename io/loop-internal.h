@@ -38,7 +38,7 @@ typedef struct VioCoList {
 
 typedef enum VioPoolKind {
     VIO_POOL_CPU,      /* offload */
-    VIO_POOL_BUFFERED, /* buffered writes: serial inside the kernel anyway */
+    VIO_POOL_BUFFERED, /* local buffered writes: serial in the kernel anyway */
     VIO_POOL_BLOCKING, /* all other blocking calls */
     VIO_POOL_WINDOW,   /* windows of copies */
     VIO_POOL_COUNT,

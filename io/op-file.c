@@ -4,14 +4,16 @@
  * What is worth knowing about a file is learned from its first requests: if
  * cached data can be had without sleeping (RWF_NOWAIT), and if a buffered write
  * through the ring would run at once or be punted to a kernel thread, which
- * costs more than a thread of ours.  File system names are not consulted.
+ * costs more than a thread of ours.  Of the file system's name only one thing
+ * is asked, by whoever opens: is it a remote one?
  *
  * A write into the page cache that is not large takes less time than handing it
  * to a thread would.  Most file systems cannot promise that it will not sleep
  * (for blocks to be allocated, for dirty pages to be written back), so it is
  * done and timed: see io/pace.h.  Not on a loop that a foreign one dispatches,
  * which was promised that this never blocks, and not where a server that is
- * away would stop every disk of the loop.
+ * away would stop every disk of the loop.  Such a write, and one that waits for
+ * the device, has a worker for itself, out of many.
  *
  * Concurrency: a VioFile belongs to a loop; requests may overlap.
  */
@@ -22,10 +24,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "io/fs-remote.h"
 #include "io/loop-internal.h"
-#include "io/uncached.h"
 #include "io/pace.h"
+#include "io/uncached.h"
+#include "io/window.h"
 
 #define TRANSFER_MAX (1u << 30) /* below the kernel's limit per call */
 #define IOVS_LOCAL 16
@@ -59,9 +61,8 @@ typedef enum FileWrites {
 struct VioFile {
     VioLoop *loop;
     int fd;
-    bool direct;
+    bool direct, remote;
     bool uncached, no_uncached; /* RWF_DONTCACHE: wanted, refused */
-    bool remote;                /* known once it has been written to */
     FileWrites writes;
     bool no_inline;          /* the file system has no RWF_NOWAIT */
     bool no_dsync;           /* ... no RWF_DSYNC */
@@ -80,6 +81,9 @@ vio_file_new(VioLoop *loop, int fd, VioFileFlags flags)
     file->loop = loop;
     file->fd = fd;
     file->direct = flags & VIO_FILE_DIRECT;
+    file->remote = flags & VIO_FILE_REMOTE;
+    if (file->remote)
+        file->writes = FILE_WRITES_WORKER;
     file->inline_history = UINT16_MAX;
     if (file->direct)
         vio_engine_expect_direct(loop);
@@ -103,6 +107,12 @@ VioLoop *
 vio_file_loop(const VioFile *file)
 {
     return file->loop;
+}
+
+bool
+vio_file_has_windows(const VioFile *file)
+{
+    return !file->direct && !file->remote;
 }
 
 /* -- uncached ------------------------------------------------------------- */
@@ -322,7 +332,11 @@ file_co_write_buffered(VioFile *file, VioOp *op)
 
     if (inline_write_wanted(file, op))
         n = file_co_write_inline(file, op);
-    return n == -EAGAIN ? vio_op_co_work_buffered(file->loop, op) : n;
+    if (n != -EAGAIN)
+        return n;
+    return file->remote || op->flags & RWF_DSYNC
+               ? vio_op_co_work(file->loop, op)
+               : vio_op_co_work_buffered(file->loop, op);
 }
 
 static int64_t
@@ -333,7 +347,6 @@ file_co_write_some(VioFile *file, VioOp *op)
     if (file->direct || vio_op_may_block(loop))
         return file_co_run(file, op);
     if (file->writes == FILE_WRITES_UNKNOWN) {
-        file->remote = vio_fs_is_remote(file->fd);
         if (!vio_op_in(loop->engine_ops, VIO_OP_WRITEV)) {
             file->writes = FILE_WRITES_WORKER;
         } else {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "io/fs-remote.h"
 #include "io/loop-internal.h"
 
 int
@@ -69,6 +70,28 @@ vio_co_statx(VioLoop *loop, int dirfd, const char *path, int flags,
 }
 
 /* -- calls without an operation code -------------------------------------- */
+
+typedef struct FsKind {
+    int fd;
+    bool remote;
+} FsKind;
+
+static void
+fs_kind(void *opaque)
+{
+    FsKind *kind = opaque;
+
+    kind->remote = vio_fs_is_remote(kind->fd);
+}
+
+VioFile *
+vio_co_file_new(VioLoop *loop, int fd, VioFileFlags flags)
+{
+    FsKind kind = {.fd = fd};
+
+    vio_op_co_call(loop, fs_kind, &kind);
+    return vio_file_new(loop, fd, flags | (kind.remote ? VIO_FILE_REMOTE : 0));
+}
 
 typedef struct FsCall {
     int fd, out_fd;

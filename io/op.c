@@ -92,12 +92,20 @@ op_work(void *opaque)
 }
 
 int64_t
+vio_op_co_work(VioLoop *loop, VioOp *op)
+{
+    loop->stats.syscalls++;
+    vio_pool_co_run(&loop->pools[VIO_POOL_BLOCKING], op_work, op);
+    return op->result;
+}
+
+int64_t
 vio_op_co_work_buffered(VioLoop *loop, VioOp *op)
 {
     VioPool *pool = &loop->pools[VIO_POOL_BUFFERED];
 
     loop->stats.syscalls++;
-    if (op->len <= QUICK_WRITE)
+    if (op->len <= QUICK_WRITE && op->flags == 0)
         vio_pool_co_run_quick(pool, op_work, op);
     else
         vio_pool_co_run(pool, op_work, op);
@@ -145,11 +153,7 @@ vio_op_co_run(VioLoop *loop, VioOp *op)
                          op->code))
         for (unsigned i = 0; i < loop->engine->tries && op_again(ret); i++)
             ret = vio_op_co_submit(loop, op);
-    if (!op_again(ret))
-        return ret;
-    loop->stats.syscalls++;
-    vio_pool_co_run(&loop->pools[VIO_POOL_BLOCKING], op_work, op);
-    return op->result;
+    return op_again(ret) ? vio_op_co_work(loop, op) : ret;
 }
 
 void

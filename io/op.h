@@ -23,10 +23,14 @@ typedef struct VioFile VioFile;
 
 typedef enum VioFileFlags {
     VIO_FILE_DIRECT = 1 << 0, /* opened with O_DIRECT */
+    VIO_FILE_REMOTE = 1 << 1, /* a server, or a program, is behind it: buffered
+                                 writes may hang, so each has a worker */
 } VioFileFlags;
 
 /* Takes over @fd.  Freeing closes it; nothing may be in flight. */
 VioFile *vio_file_new(VioLoop *loop, int fd, VioFileFlags flags);
+/* The same; finds out by itself, on a worker, if the file is remote. */
+VioFile *vio_co_file_new(VioLoop *loop, int fd, VioFileFlags flags);
 void vio_file_free(VioFile *file);
 int vio_file_fd(const VioFile *file);
 VioLoop *vio_file_loop(const VioFile *file);

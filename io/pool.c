@@ -2,7 +2,9 @@
 /* io/pool.c - worker threads of a loop.
  *
  * The queue is first in, first out; the idle threads are a stack, so that the
- * warmest one works and the coldest one ages until it leaves.
+ * warmest one works and the coldest one ages until it leaves.  Quick jobs go to
+ * a worker several at a time; if one is not quick after all, those that are
+ * done are told of before the others.
  *
  * Concurrency: submission by the runner; everything under pool->lock.  A
  * finished job goes back through the loop's inbox and belongs to the loop from
@@ -20,6 +22,8 @@
 #define POOL_IDLE_SECONDS 10
 /* Quick jobs that a worker takes at a time. */
 #define POOL_QUICK 8
+/* A job that takes that long was not quick. */
+#define POOL_SLOW_NS UINT64_C(1000000)
 /* Workers that one submission wakes with the lock free. */
 #define POOL_CALLS 8
 
@@ -62,17 +66,22 @@ pool_pop_locked(VioPool *pool)
 }
 
 /* The loop looks for results by itself while it is awake; if it sleeps it is
- * woken for all of them. */
+ * woken for all of them; that saves system calls.  Not if it would be late. */
 static void
 pool_run(VioPool *pool, VioJob *job)
 {
     VioLoop *loop = pool->loop;
+    uint64_t begin = job && job->next ? vio_now_ns() : 0;
 
     while (job) {
         VioJob *next = job->next;
 
         job->fn(job->opaque);
         vio_inbox_push(&loop->inbox, &job->item); /* the job is gone now */
+        if (next && vio_now_ns() - begin >= POOL_SLOW_NS) {
+            vio_waker_wake(loop->waker);
+            begin = vio_now_ns();
+        }
         job = next;
     }
     vio_waker_wake(loop->waker);

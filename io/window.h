@@ -8,6 +8,10 @@
 
 struct VioFile;
 
+/* Windows are for files in the page cache, and not for those whose server could
+ * keep the few workers there are. */
+bool vio_file_has_windows(const struct VioFile *file);
+
 typedef struct VioWindow {
     uint64_t in_off, out_off;
     uint8_t *buf; /* to go through */
@@ -24,7 +28,7 @@ typedef struct VioWindow {
 } VioWindow;
 
 /* Read, look for zeroes and write on a worker, through the page cache: both
- * files belong to this loop and were not opened as VIO_FILE_DIRECT.  0 or
- * -errno of either end; then some of it may have been written.  Yields. */
+ * files belong to this loop and have windows.  0 or -errno of either end; then
+ * some of it may have been written.  Yields. */
 int vio_co_copy_window(struct VioFile *in, struct VioFile *out,
                        VioWindow *window);

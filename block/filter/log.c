@@ -50,7 +50,7 @@ log_co_open_file(VdNode *node, VdOptions *opts, const char *key, VioFile **file,
                        0644);
     if (fd < 0)
         return vd_throw_errno(error, -fd, "Could not open '%s'", path);
-    *file = vio_file_new(vd_node_loop(node), fd, 0);
+    *file = vio_co_file_new(vd_node_loop(node), fd, 0);
     return true;
 }
 

@@ -117,7 +117,7 @@ file_co_copy_window(VdNode *src, VdNode *dst, VioWindow *w)
     FileState *out = vd_node_state(dst);
     int r;
 
-    if (in->direct || out->direct)
+    if (!vio_file_has_windows(in->file) || !vio_file_has_windows(out->file))
         return false;
     w->push_out = out->push_out;
     file_layout_changed(out);

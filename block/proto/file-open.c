@@ -291,8 +291,8 @@ file_co_open_locked(VdNode *node, const FileOpen *how, GError **error)
         !file_set_blocking(fd, how->filename, error) ||
         !file_co_lock(node, fd, how, error))
         return false;
-    s->file = vio_file_new(vd_node_loop(node), vio_fd_steal(&fd),
-                           s->direct ? VIO_FILE_DIRECT : 0);
+    s->file = vio_co_file_new(vd_node_loop(node), vio_fd_steal(&fd),
+                              s->direct ? VIO_FILE_DIRECT : 0);
     vd_node_limits(node)->opt_transfer = FILE_OPT_TRANSFER;
     vd_node_set_write_flags(node, VD_REQ_FUA,
                             VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
