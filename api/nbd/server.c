@@ -10,6 +10,7 @@
 #include "api/nbd/server.h"
 
 #include "io/fd.h"
+#include "io/net.h"
 #include "io/op.h"
 
 #include <poll.h>
@@ -186,6 +187,9 @@ vd_nbd_server_admit(VdNbdServer *server, int in_fd, int out_fd)
 {
     if (!server->stopping &&
         server->stats.clients < server->params.max_clients) {
+        vio_net_tune(in_fd);
+        if (out_fd != in_fd)
+            vio_net_tune(out_fd);
         vd_nbd_client_start(server, in_fd, out_fd);
         return true;
     }

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -120,6 +122,51 @@ test_writes_reach_the_disk(Fixture *f, gconstpointer params)
     g_assert_cmpuint(stats.payload_bytes, ==, 0);
     g_assert_cmpuint(stats.payload_bytes_peak, >=, 4);
     close(fd);
+}
+
+/* Two ends of a connection over TCP. */
+static void
+tcp_pair(int fds[2])
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    g_assert_cmpint(bind(listener, (struct sockaddr *) &addr, len), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    g_assert_cmpint(getsockname(listener, (struct sockaddr *) &addr, &len), ==,
+                    0);
+    fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+    g_assert_cmpint(connect(fds[0], (struct sockaddr *) &addr, len), ==, 0);
+    fds[1] = accept(listener, NULL, NULL);
+    g_assert_cmpint(fds[1], >=, 0);
+    close(listener);
+}
+
+static int
+socket_option(int fd, int level, int option)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    g_assert_cmpint(getsockopt(fd, level, option, &value, &len), ==, 0);
+    return value;
+}
+
+/* Small answers leave at once, and clients whose machine is gone are noticed.
+ */
+static void
+test_connections_are_tuned(Fixture *f, gconstpointer params)
+{
+    int fds[2];
+
+    tcp_pair(fds);
+    g_assert_true(vd_nbd_server_add_client(f->server, fds[1], fds[1], NULL));
+    g_assert_cmpint(socket_option(fds[1], IPPROTO_TCP, TCP_NODELAY), ==, 1);
+    g_assert_cmpint(socket_option(fds[1], SOL_SOCKET, SO_KEEPALIVE), ==, 1);
+    g_assert_cmpint(socket_option(fds[1], IPPROTO_TCP, TCP_USER_TIMEOUT), >, 0);
+    close(fds[0]);
 }
 
 static void
@@ -343,6 +390,7 @@ main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     ADD("writes-reach-the-disk", NULL, test_writes_reach_the_disk);
+    ADD("connections-are-tuned", NULL, test_connections_are_tuned);
     ADD("stop-twice", NULL, test_stop_twice);
     ADD("too-many", &one, test_too_many);
     ADD("handshake-deadline", &hurry, test_handshake_deadline);
