@@ -47,10 +47,9 @@ client_co_end(NbdClient *client)
 }
 
 static void
-client_free(NbdClient *client)
+client_free(NbdClient *client, bool chosen)
 {
     VdNbdServer *server = client->server;
-    bool chosen = client->export != NULL;
 
     g_queue_unlink(&server->clients, &client->link);
     g_array_unref(client->contexts);
@@ -69,14 +68,17 @@ client_co_run(void *opaque)
     NbdClient *client = opaque;
     VdNbdServer *server = client->server;
     uint64_t patience = server->params.handshake_ms * CLIENT_MS;
+    bool chosen;
 
     vio_cancel_set_deadline(client->cancel, vio_now_ns() + patience);
-    if (vd_nbd_handshake_co_run(client)) {
+    chosen = vd_nbd_handshake_co_run(client);
+    if (chosen) {
+        server->chosen++;
         vio_cancel_set_deadline(client->cancel, 0);
         client->gone = !vd_nbd_requests_co_run(client);
     }
     client_co_end(client);
-    client_free(client);
+    client_free(client, chosen);
 }
 
 void

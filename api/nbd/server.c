@@ -209,8 +209,10 @@ server_wake_runner(VdNbdServer *server)
 void
 vd_nbd_server_client_left(VdNbdServer *server, bool chosen)
 {
-    if (server->stats.clients == 0 && (server->listeners->len == 0 ||
-                                       (chosen && server->params.until_unused)))
+    if (chosen)
+        server->chosen--;
+    if ((chosen && server->chosen == 0 && server->params.until_unused) ||
+        (server->stats.clients == 0 && server->listeners->len == 0))
         server_wake_runner(server);
 }
 

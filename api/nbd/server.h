@@ -76,6 +76,7 @@ struct VdNbdServer {
     GPtrArray *exports;       /* of NbdExport */
     GPtrArray *listeners;     /* of NbdListener */
     GQueue clients;           /* of NbdClient */
+    unsigned chosen;          /* clients that have chosen an export */
     unsigned helpers;         /* coroutines besides those of the clients */
     VioCoQueue changed;       /* a client or helper is gone */
     VioCancel *cancel;        /* no more clients */
@@ -129,7 +130,7 @@ NbdExport *vd_nbd_server_find(const VdNbdServer *server, const char *name,
                               size_t len);
 /* Takes over both descriptors; false: the server has no room, it is closed. */
 bool vd_nbd_server_admit(VdNbdServer *server, int in_fd, int out_fd);
-/* One is gone; @chosen: it had come as far as an export. */
+/* One is gone; @chosen: it was counted in server->chosen. */
 void vd_nbd_server_client_left(VdNbdServer *server, bool chosen);
 
 /* -- listen.c ---------------------------------------------------------------

@@ -55,6 +55,15 @@ tear_down(Fixture *f, gconstpointer params)
     vd_context_free(f->ctx);
 }
 
+static VdNbdStats
+stats_of(Fixture *f)
+{
+    VdNbdStats stats;
+
+    vd_nbd_server_get_stats(f->server, &stats);
+    return stats;
+}
+
 static int
 client_new(Fixture *f)
 {
@@ -222,6 +231,37 @@ test_run_ends_with_the_last(Fixture *f, gconstpointer params)
 
     close(fd);
     g_assert_true(vd_nbd_server_run(f->server, NULL));
+}
+
+/* One that only looks: @leaves before the end, when the other has gone. */
+static void
+run_with_looker(Fixture *f, bool leaves)
+{
+    int fd = client_open(f), looker = client_new(f);
+    uint8_t greeting[18];
+
+    hear(f, looker, greeting, sizeof(greeting));
+    close(fd);
+    while (leaves && stats_of(f).clients > 1)
+        (void) vd_context_iterate(f->ctx, 100);
+    if (leaves)
+        close(looker);
+    g_assert_true(vd_nbd_server_run(f->server, NULL));
+    g_assert_cmpuint(stats_of(f).clients, ==, 0);
+    if (!leaves)
+        close(looker);
+}
+
+static void
+test_looker_stays(Fixture *f, gconstpointer params)
+{
+    run_with_looker(f, false);
+}
+
+static void
+test_looker_leaves(Fixture *f, gconstpointer params)
+{
+    run_with_looker(f, true);
 }
 
 /* -- exports and addresses ------------------------------------------------- */
@@ -395,6 +435,8 @@ main(int argc, char **argv)
     ADD("too-many", &one, test_too_many);
     ADD("handshake-deadline", &hurry, test_handshake_deadline);
     ADD("run-ends-with-the-last", &unused, test_run_ends_with_the_last);
+    ADD("run-ends-with-the-last/looker-stays", &unused, test_looker_stays);
+    ADD("run-ends-with-the-last/looker-leaves", &unused, test_looker_leaves);
     ADD("exports", NULL, test_exports);
     ADD("addresses", NULL, test_addresses);
     g_test_add_func("/api/nbd/few-system-calls", test_few_system_calls);
