@@ -8,7 +8,7 @@
  *
  * What clients send and have not been answered is kept in the context's
  * buffers, of which the server takes at most half: one payload is at most 3/8
- * of them, and never more than 64 MiB.
+ * of them, rounded down to a multiple of 2 MiB, and never more than 64 MiB.
  *
  * Not part of vdisk.h.
  */

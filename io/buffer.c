@@ -45,9 +45,8 @@ buffer_class(size_t len)
     return class;
 }
 
-/* Bytes that a buffer of @len really takes. */
-static size_t
-buffer_size(size_t len)
+size_t
+vio_buffer_size(size_t len)
 {
     unsigned class = buffer_class(len);
 
@@ -55,6 +54,18 @@ buffer_size(size_t len)
         return (size_t) BUFFER_MIN << class;
     g_assert(len <= SIZE_MAX - BUFFER_CHUNK);
     return (len + BUFFER_CHUNK - 1) & ~(size_t) (BUFFER_CHUNK - 1);
+}
+
+size_t
+vio_buffer_longest(size_t room)
+{
+    unsigned class = VIO_BUFFER_CLASSES - 1;
+
+    if (room >= BUFFER_CHUNK)
+        return room & ~(size_t) (BUFFER_CHUNK - 1);
+    while (class > 0 && (size_t) BUFFER_MIN << class > room)
+        class --;
+    return room < BUFFER_MIN ? 0 : (size_t) BUFFER_MIN << class;
 }
 
 /* -- chunks --------------------------------------------------------------- */
@@ -264,7 +275,7 @@ void *
 vio_buffer_try_get(VioLoop *loop, size_t len)
 {
     VioBufferPool *pool = &loop->buffers;
-    size_t size = buffer_size(len);
+    size_t size = vio_buffer_size(len);
 
     if (!vio_co_queue_is_empty(&pool->waiters) || !pool_fits(pool, size))
         return NULL;
@@ -276,7 +287,7 @@ void *
 vio_co_buffer_get(VioLoop *loop, size_t len)
 {
     VioBufferPool *pool = &loop->buffers;
-    size_t size = buffer_size(len);
+    size_t size = vio_buffer_size(len);
     void *buf = vio_buffer_try_get(loop, len);
 
     if (buf)
@@ -290,7 +301,7 @@ void
 vio_buffer_put(VioLoop *loop, void *buf, size_t len)
 {
     VioBufferPool *pool = &loop->buffers;
-    size_t size = buffer_size(len);
+    size_t size = vio_buffer_size(len);
     VioBufferChunk *chunk = chunk_of(pool, buf);
 
     g_assert(chunk->out > 0 && pool->used >= size);

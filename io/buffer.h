@@ -20,3 +20,8 @@ void *vio_buffer_try_get(VioLoop *loop, size_t len);
 
 /* @len as it was asked for. */
 void vio_buffer_put(VioLoop *loop, void *buf, size_t len);
+
+/* Bytes that a buffer of @len really takes. */
+size_t vio_buffer_size(size_t len);
+/* The longest buffer that takes no more than @room; 0 = none does. */
+size_t vio_buffer_longest(size_t room);

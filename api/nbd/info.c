@@ -5,6 +5,7 @@
  */
 #include "api/nbd/server.h"
 
+#include "io/buffer.h"
 #include "io/bytes.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@
 uint64_t
 vd_nbd_max_payload(const VdNbdServer *server)
 {
-    return MIN(INFO_MAX_TAKEN, server->memory.shared);
+    return MIN(INFO_MAX_TAKEN, vio_buffer_longest(server->memory.shared));
 }
 
 uint16_t
@@ -83,6 +84,7 @@ info_co_sizes(NbdClient *client, uint32_t option, const NbdExport *export)
     uint64_t max = MIN(NBD_MAX_PAYLOAD, vd_nbd_max_payload(client->server));
     uint8_t raw[12];
 
+    /* The preferred one has to be a power of two: below 2 MiB @max is. */
     vio_put_be32(raw, 1);
     vio_put_be32(raw + 4, MIN(info_preferred(export), (uint32_t) max));
     vio_put_be32(raw + 8, (uint32_t) max);

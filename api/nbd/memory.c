@@ -11,13 +11,12 @@
  */
 #include "api/nbd/server.h"
 
+#include "io/buffer.h"
 #include "io/op.h"
 #include "io/sync.h"
 
 #define MEMORY_PATIENCE_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define MEMORY_CHECK_NS (UINT64_C(1) * 1000 * 1000 * 1000)
-#define MEMORY_PAGE 4096u
-#define MEMORY_CHUNK (UINT64_C(2) << 20)
 
 typedef struct {
     NbdClient *client;
@@ -35,21 +34,6 @@ vd_nbd_memory_init(VdNbdServer *server)
 
     memory->shared = all / 4 * 3;
     memory->share = (all - memory->shared) / server->params.max_clients;
-}
-
-/* What the pool takes for a buffer of @len. */
-static uint64_t
-memory_bytes(uint64_t len)
-{
-    uint64_t bytes = MEMORY_PAGE;
-
-    if (len == 0)
-        return 0;
-    if (len > MEMORY_CHUNK)
-        return (len + MEMORY_CHUNK - 1) / MEMORY_CHUNK * MEMORY_CHUNK;
-    while (bytes < len)
-        bytes *= 2;
-    return bytes;
 }
 
 /* -- taking ---------------------------------------------------------------- */
@@ -157,7 +141,7 @@ vd_nbd_memory_co_take(NbdClient *client, uint64_t len)
     VdNbdServer *server = client->server;
     NbdMemory *memory = &server->memory;
     MemoryWaiter waiter = {
-        .client = client, .bytes = memory_bytes(len), .co = vio_co_self()};
+        .client = client, .bytes = vio_buffer_size(len), .co = vio_co_self()};
 
     while (client->held > 0 &&
            client->held + waiter.bytes > server->params.max_payload)
@@ -179,7 +163,7 @@ void
 vd_nbd_memory_give(NbdClient *client, uint64_t len)
 {
     NbdMemory *memory = &client->server->memory;
-    uint64_t bytes = memory_bytes(len);
+    uint64_t bytes = vio_buffer_size(len);
     uint64_t common = MIN(bytes, client->held_shared);
 
     g_assert(bytes <= client->held);

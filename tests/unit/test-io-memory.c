@@ -56,6 +56,24 @@ sizes_main(void *opaque)
 }
 
 static void
+test_buffer_longest(void)
+{
+    static const size_t rooms[] = {
+        4096,          4097,    8191,    8192,          (1 << 20) + 1,
+        (2 << 20) - 1, 2 << 20, 3 << 20, (4 << 20) - 1, (6 << 20) + 1};
+
+    g_assert_cmpuint(vio_buffer_longest(0), ==, 0);
+    g_assert_cmpuint(vio_buffer_longest(4095), ==, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(rooms); i++) {
+        size_t len = vio_buffer_longest(rooms[i]);
+
+        g_assert_cmpuint(vio_buffer_size(len), ==, len);
+        g_assert_cmpuint(len, <=, rooms[i]);
+        g_assert_cmpuint(vio_buffer_size(len + 1), >, rooms[i]);
+    }
+}
+
+static void
 test_buffer_sizes(IoFixture *f, gconstpointer engine)
 {
     Pool p = {.loop = f->loop};
@@ -438,6 +456,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     io_test_add("buffer/sizes", test_buffer_sizes);
+    g_test_add_func("/io/buffer/longest", test_buffer_longest);
     io_test_add("buffer/last-in-first-out", test_buffer_last_in_first_out);
     io_test_add("buffer/limit", test_buffer_limit);
     g_test_add_func("/io/vec/slices", test_vec_slices);
