@@ -211,12 +211,37 @@ port_co_poll(VioPort *port, short events, VioCancel *cancel)
     return ret;
 }
 
+/* Whoever wants to know whether the other end moves looks at what has been
+ * transferred: the kernel is not given more than a piece of it at a time. */
+#define PORT_PIECE (512u << 10)
+
+/* The first PORT_PIECE bytes of @iov: how many elements, of which the last is
+ * cut; *@cut: by so much. */
+static int
+port_cut(struct iovec *iov, int niov, size_t *cut)
+{
+    size_t bytes = 0;
+
+    *cut = 0;
+    for (int i = 0; i < niov; i++) {
+        bytes += iov[i].iov_len;
+        if (bytes < PORT_PIECE)
+            continue;
+        *cut = bytes - PORT_PIECE;
+        iov[i].iov_len -= *cut;
+        return i + 1;
+    }
+    return niov;
+}
+
 /* Through the engine: the kernel waits and transfers in one. */
 static int64_t
 port_co_engine(VioPort *port, VioOpCode code, struct iovec *iov, int niov,
                bool all, VioCancel *cancel)
 {
-    struct msghdr msg = port_msg(iov, niov);
+    size_t cut;
+    int used = port_cut(iov, niov, &cut);
+    struct msghdr msg = port_msg(iov, used);
     VioOp op = {
         .code = code,
         .fd = port->fd,
@@ -229,6 +254,8 @@ port_co_engine(VioPort *port, VioOpCode code, struct iovec *iov, int niov,
     do
         n = port_co_submit(port, &op, cancel);
     while (n == -EINTR);
+    if (used > 0)
+        iov[used - 1].iov_len += cut;
     return n;
 }
 

@@ -29,7 +29,7 @@ ssize_t vio_port_read_now(VioPort *port, struct iovec *iov, int niov);
 ssize_t vio_port_write_now(VioPort *port, struct iovec *iov, int niov);
 
 /* Waiting for it.  Counts may be short; with @all the kernel is asked to fill
- * everything before it comes back, where it can. */
+ * everything, or half a MiB of it, before it comes back, where it can. */
 ssize_t vio_port_co_read(VioPort *port, struct iovec *iov, int niov, bool all,
                          VioCancel *cancel);
 ssize_t vio_port_co_write(VioPort *port, struct iovec *iov, int niov,

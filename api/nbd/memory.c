@@ -15,8 +15,9 @@
 #include "io/op.h"
 #include "io/sync.h"
 
-#define MEMORY_PATIENCE_NS (UINT64_C(10) * 1000 * 1000 * 1000)
-#define MEMORY_CHECK_NS (UINT64_C(1) * 1000 * 1000 * 1000)
+/* Ten seconds. */
+#define MEMORY_WATCH_NS (UINT64_C(1) * 1000 * 1000 * 1000)
+#define MEMORY_PATIENCE 10u
 
 typedef struct {
     NbdClient *client;
@@ -34,6 +35,8 @@ vd_nbd_memory_init(VdNbdServer *server)
 
     memory->shared = all / 4 * 3;
     memory->share = (all - memory->shared) / server->params.max_clients;
+    memory->watch_ns = MEMORY_WATCH_NS;
+    memory->patience = MEMORY_PATIENCE;
 }
 
 /* -- taking ---------------------------------------------------------------- */
@@ -88,19 +91,35 @@ memory_grant(NbdMemory *memory)
     }
 }
 
+/* Looks are counted, not time: if it is us who were held up nobody is to blame.
+ */
+static bool
+memory_stands_still(NbdClient *client)
+{
+    VioStreamStats stats;
+    uint64_t moved;
+
+    vio_stream_get_stats(client->stream, &stats);
+    moved = stats.bytes_in + stats.bytes_out;
+    if (client->held_shared == 0 || client->transfers == 0 ||
+        moved != client->moved_bytes)
+        client->still = 0;
+    else
+        client->still++;
+    client->moved_bytes = moved;
+    return client->still >= client->server->memory.patience;
+}
+
 /* Who keeps others waiting and has not moved for long? */
 static void
 memory_cut_off(VdNbdServer *server)
 {
-    uint64_t now = vio_now_ns();
-
     for (GList *l = server->clients.head; l != NULL; l = l->next) {
         NbdClient *other = l->data;
 
-        if (other->held_shared == 0 || other->transfers == 0 ||
-            now - other->moved_ns < MEMORY_PATIENCE_NS)
+        if (!memory_stands_still(other))
             continue;
-        other->moved_ns = now;
+        other->still = 0;
         server->stats.cut_off++;
         vd_context_warn(server->ctx, "NBD: a client that does not move keeps "
                                      "others waiting: disconnected");
@@ -115,7 +134,8 @@ memory_co_watch(void *opaque)
     VdNbdServer *server = opaque;
 
     while (!g_queue_is_empty(&server->memory.waiters)) {
-        (void) vio_co_sleep(server->loop, MEMORY_CHECK_NS, server->cancel);
+        (void) vio_co_sleep(server->loop, server->memory.watch_ns,
+                            server->cancel);
         if (server->stopping)
             break;
         memory_cut_off(server);
@@ -190,12 +210,12 @@ void
 vd_nbd_transfer_begin(NbdClient *client)
 {
     if (client->transfers++ == 0)
-        client->moved_ns = vio_now_ns();
+        client->still = 0;
 }
 
 void
 vd_nbd_transfer_end(NbdClient *client)
 {
     client->transfers--;
-    client->moved_ns = vio_now_ns();
+    client->still = 0;
 }

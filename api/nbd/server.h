@@ -56,7 +56,9 @@ typedef struct NbdMemory {
     uint64_t share;               /* that each client has for itself */
     uint64_t used, peak;
     GQueue waiters;
-    bool watched; /* by a coroutine */
+    bool watched;      /* by a coroutine, */
+    uint64_t watch_ns; /* that looks so often who moves, */
+    unsigned patience; /* and so many times before somebody is cut off */
 } NbdMemory;
 
 typedef struct NbdListener {
@@ -110,7 +112,8 @@ typedef struct NbdClient {
     uint64_t held;        /* bytes of payload, of which */
     uint64_t held_shared; /* these are of the common part */
     unsigned transfers;   /* payloads that are being sent or received */
-    uint64_t moved_ns;    /* when the last one was done, or began alone */
+    uint64_t moved_bytes; /* of the connection, when it was last looked at, */
+    unsigned still;       /* and the same at so many looks since */
 } NbdClient;
 
 typedef struct NbdJob {

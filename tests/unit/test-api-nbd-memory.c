@@ -69,7 +69,7 @@ hear(Fixture *f, int fd, uint8_t *buf, size_t len)
 
         g_assert_cmpint(n, !=, 0);
         if (n < 0) {
-            (void) vd_context_iterate(f->ctx, 100);
+            (void) vd_context_iterate(f->ctx, 1);
             continue;
         }
         buf += n;
@@ -86,7 +86,7 @@ say(Fixture *f, int fd, const void *bytes, size_t len)
 
         if (n < 0) {
             g_assert_cmpint(errno, ==, EAGAIN);
-            (void) vd_context_iterate(f->ctx, 100);
+            (void) vd_context_iterate(f->ctx, 1);
             continue;
         }
         bytes = (const char *) bytes + n;
@@ -160,6 +160,80 @@ test_largest(Fixture *f, gconstpointer setting)
     close(fd);
 }
 
+/* -- who moves ------------------------------------------------------------- */
+
+#define SLOW (16 * MIB)
+#define STEP (512u << 10) /* what shows as movement, at least */
+#define LOOKS 30u
+
+/* Looks come quickly, and at most one each time that the context is run. */
+static void
+hurry(Fixture *f)
+{
+    f->server->memory.watch_ns = 2 * 1000 * 1000;
+    f->server->memory.patience = LOOKS;
+}
+
+static void
+run(Fixture *f, unsigned times)
+{
+    while (times-- > 0)
+        (void) vd_context_iterate(f->ctx, 2);
+}
+
+/* A payload that takes long, but comes, may take its time although somebody
+ * waits for the memory. */
+static void
+test_slow(Fixture *f, gconstpointer setting)
+{
+    g_autofree uint8_t *zeroes = g_malloc0(STEP);
+    int slow, other;
+
+    if (f->ctx == NULL)
+        return;
+    hurry(f);
+    slow = client_open(f);
+    other = client_open(f);
+    ask(f, slow, NBD_CMD_WRITE, SLOW);
+    while (f->server->memory.used == 0)
+        run(f, 1);
+    ask(f, other, NBD_CMD_READ, f->max);
+    while (f->server->memory.waiters.length == 0)
+        run(f, 1);
+    for (uint64_t done = 0; done < SLOW; done += STEP) {
+        say(f, slow, zeroes, STEP);
+        run(f, LOOKS / 5);
+        g_assert_cmpuint(f->server->stats.cut_off, ==, 0);
+    }
+    expect(f, slow, GOOD_REPLY, 0);
+    expect(f, other, GOOD_REPLY, f->max);
+    close(slow);
+    close(other);
+}
+
+/* One that begins and never goes on has to go. */
+static void
+test_still(Fixture *f, gconstpointer setting)
+{
+    g_autofree uint8_t *zeroes = g_malloc0(STEP);
+    int still, other;
+
+    if (f->ctx == NULL)
+        return;
+    hurry(f);
+    still = client_open(f);
+    other = client_open(f);
+    ask(f, still, NBD_CMD_WRITE, SLOW);
+    say(f, still, zeroes, STEP);
+    while (f->server->memory.used == 0)
+        run(f, 1);
+    ask(f, other, NBD_CMD_READ, f->max);
+    expect(f, other, GOOD_REPLY, f->max);
+    g_assert_cmpuint(f->server->stats.cut_off, ==, 1);
+    close(still);
+    close(other);
+}
+
 static void
 add(const char *name, const Setting *setting,
     void (*func)(Fixture *f, gconstpointer setting))
@@ -179,8 +253,14 @@ main(int argc, char **argv)
         {"uring", 16 * MIB}, {"threads", 40 * MIB},
     };
 
+    static const Setting wide[] = {{"uring", 64 * MIB}, {"threads", 64 * MIB}};
+
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(settings); i++)
         add("largest", &settings[i], test_largest);
+    for (size_t i = 0; i < G_N_ELEMENTS(wide); i++) {
+        add("slow", &wide[i], test_slow);
+        add("still", &wide[i], test_still);
+    }
     return g_test_run();
 }
