@@ -598,6 +598,12 @@ def _():
         with open(pid_file, encoding="ascii") as file:
             pid = int(file.read())
         try:
+            result = run([VDISK_NBD, "--pid-file", pid_file, "-k", name,
+                          "--image-opts", "driver=null,size=1M"])
+            if result.code != 1 or b"Could not listen" not in result.stderr:
+                raise Failed(str(result))
+            with open(pid_file, encoding="ascii") as file:
+                equal("the first one's pid file", int(file.read()), pid)
             with Client((socket.AF_UNIX, name)).open() as client:
                 client.write(0, b"data")
         finally:

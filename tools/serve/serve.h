@@ -89,6 +89,7 @@ typedef struct ServeJob {
     /* While it runs. */
     unsigned inherited; /* descriptors from 3 on: whoever started us listens */
     char *run_folder;   /* of a socket that nobody asked for */
+    bool pid_written;   /* the file is ours to remove */
     int ready_fd;       /* of a parent that waits; -1 = none does */
 } ServeJob;
 

@@ -128,13 +128,14 @@ serve_tell_ready(ServeJob *job)
 {
     if (job->pid_file && !write_pid(job->pid_file))
         return false;
+    job->pid_written = job->pid_file != NULL;
     return job->ready_fd < 0 || leave_terminal(job);
 }
 
 void
 serve_forget(const ServeJob *job)
 {
-    if (job->pid_file)
+    if (job->pid_written)
         (void) unlink(job->pid_file); /* may be gone already */
     if (job->run_folder)
         (void) rmdir(job->run_folder);
