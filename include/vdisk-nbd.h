@@ -90,9 +90,13 @@ VD_PUBLIC bool vd_nbd_server_add_client(VdNbdServer *server, int in_fd,
 VD_PUBLIC char *vd_nbd_server_get_uri(const VdNbdServer *server,
                                       const char *name);
 
-/* Serve until vd_context_cancel(), until_unused, or, if it does not listen
- * anywhere, until the last client is gone; then stop. */
+/* Serve until vd_nbd_server_quit(), until_unused, or, if it does not listen
+ * anywhere, until the last client is gone; then stop.  vd_context_cancel() ends
+ * it, too, but also what the disks have under way over a network, so that
+ * requests fail that would have been answered. */
 VD_PUBLIC bool vd_nbd_server_run(VdNbdServer *server, GError **error);
+/* Any thread, and signal handlers: the server is to stop running.  Sticky. */
+VD_PUBLIC void vd_nbd_server_quit(VdNbdServer *server);
 /* No further clients; what is in flight is answered, further requests are
  * refused (ESHUTDOWN), disks that were written to are flushed.  False if a
  * flush failed.  The second time nothing happens. */

@@ -2,38 +2,72 @@
 /* tools/signals.c - from signals to cancellation.
  *
  * The handler only notes the number and calls vd_context_cancel(), which may be
- * called from there.  Twice the same signal is not more urgent: timeout(1)
- * sends it to the process and to its group.  The third one kills.
+ * called from there, or, for the first one, what a server gave.  Twice the same
+ * signal is not more urgent: timeout(1) sends it to the process and to its
+ * group.  The third one kills.
  *
  * Concurrency: handlers run on any thread; what they touch is atomic.
  */
 #include "tools/signals.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define SIGNALS_PATIENCE 3
+/* Sooner than that it is the same wish. */
+#define SIGNALS_SAME_NS UINT64_C(1000000000)
 
 static _Atomic(VdContext *) watched;
+static void (*_Atomic gently)(void);
+static _Atomic(uint64_t) gentle_ns; /* when that was called; 0 = not yet */
 static atomic_bool noting;
 static atomic_int stopped_by;
 static atomic_int stop_count;
 static atomic_bool usr1_pending;
+
+static uint64_t
+now_ns(void)
+{
+    struct timespec now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+    return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+}
+
+/* Was this signal, the @nth, taken care of without cancelling? */
+static bool
+stop_gently(int nth)
+{
+    void (*gentle)(void) = atomic_load(&gently);
+
+    if (nth == 1 && gentle) {
+        atomic_store(&gentle_ns, now_ns());
+        gentle();
+        return true;
+    }
+    return atomic_load(&gentle_ns) > 0 &&
+           now_ns() - atomic_load(&gentle_ns) < SIGNALS_SAME_NS;
+}
 
 static void
 stop_handler(int sig)
 {
     VdContext *ctx = atomic_load(&watched);
     bool caught = ctx || atomic_load(&noting);
+    int nth = atomic_fetch_add(&stop_count, 1) + 1;
+    int saved = errno;
 
-    if (!caught || atomic_fetch_add(&stop_count, 1) + 1 >= SIGNALS_PATIENCE) {
+    if (!caught || nth >= SIGNALS_PATIENCE) {
         signal(sig, SIG_DFL);
         raise(sig);
         return;
     }
     atomic_store(&stopped_by, sig);
-    if (ctx)
+    if (ctx && !stop_gently(nth))
         vd_context_cancel(ctx);
+    errno = saved;
 }
 
 static void
@@ -79,6 +113,12 @@ signals_watch(VdContext *ctx)
     atomic_store(&watched, ctx);
     if (ctx)
         handlers_set();
+}
+
+void
+signals_end_gently(void (*end)(void))
+{
+    atomic_store(&gently, end);
 }
 
 void

@@ -9,6 +9,11 @@
  */
 void signals_watch(VdContext *ctx);
 
+/* The first of them calls @end instead, which may be called from a handler, and
+ * a second one that comes later than at once cancels; NULL = the default again.
+ */
+void signals_end_gently(void (*end)(void));
+
 /* From now on they are noted only, and whoever works looks at
  * signals_stopped() now and then; false = the default again. */
 void signals_note(bool on);

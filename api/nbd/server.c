@@ -198,8 +198,8 @@ vd_nbd_server_admit(VdNbdServer *server, int in_fd, int out_fd)
     return false;
 }
 
-static void
-server_wake_runner(VdNbdServer *server)
+void
+vd_nbd_server_quit(VdNbdServer *server)
 {
     uint64_t one = 1;
 
@@ -213,7 +213,7 @@ vd_nbd_server_client_left(VdNbdServer *server, bool chosen)
         server->chosen--;
     if ((chosen && server->chosen == 0 && server->params.until_unused) ||
         (server->stats.clients == 0 && server->listeners->len == 0))
-        server_wake_runner(server);
+        vd_nbd_server_quit(server);
 }
 
 typedef struct {
@@ -327,15 +327,16 @@ vd_nbd_server_stop(VdNbdServer *server, GError **error)
     return vd_context_run(server->ctx, server_co_stop, server, error);
 }
 
-/* The token is spent before the rest is done: that is not to be cancelled. */
+/* A token that ends the run is spent before the rest is done: that is not to be
+ * cancelled.  Later ones are for the rest. */
 static bool
 server_co_run(void *arg, GError **error)
 {
     VdNbdServer *server = arg;
 
-    (void) vio_co_poll(server->loop, server->event_fd, POLLIN,
-                       server->ctx->cancel);
-    vd_context_cancel_reset(server->ctx);
+    if (vio_co_poll(server->loop, server->event_fd, POLLIN,
+                    server->ctx->cancel) < 0)
+        vd_context_cancel_reset(server->ctx);
     return server_co_stop(server, error);
 }
 

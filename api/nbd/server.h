@@ -82,7 +82,7 @@ struct VdNbdServer {
     unsigned helpers;         /* coroutines besides those of the clients */
     VioCoQueue changed;       /* a client or helper is gone */
     VioCancel *cancel;        /* no more clients */
-    int event_fd;             /* wakes vd_nbd_server_run() */
+    int event_fd;             /* ends vd_nbd_server_run() */
     bool stopping, stopped;
     NbdMemory memory;
     VdNbdStats stats;

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import select
 import signal
 import socket
 import ssl
@@ -515,6 +516,67 @@ def _():
         with open(raw, "rb") as file:
             file.seek(MIB)
             equal("data", file.read(len(PATTERN)), PATTERN)
+
+
+def write_in_flight(client, offset):
+    """Its cookie.  What is behind it is refused without asking the image: the
+    answer shows that the write has begun."""
+    cookie = client.send(wire.WRITE, offset, len(PATTERN), payload=PATTERN)
+    refused(EINVAL, client.call, wire.READ, 8 * MIB, 1)
+    return cookie
+
+
+@suite.case("a signal while the image's own server is slow: all is answered")
+def _():
+    with scratch() as tmp:
+        path = make(tmp)
+        with vdisk_nbd("-f", "raw", path) as back, \
+                vdisk_nbd("-f", "raw", back.uri()) as front, \
+                Client(front).open() as client:
+            client.write(0, PATTERN)
+            back.process.send_signal(signal.SIGSTOP)
+            try:
+                cookie = write_in_flight(client, MIB)
+                front.expect_exit = True
+                front.process.send_signal(signal.SIGTERM)
+                # A failure would come at once.
+                early = select.select([client.sock], [], [], 0.3)[0]
+            finally:
+                back.process.send_signal(signal.SIGCONT)
+            equal("answered early", early, [])
+            client.finish(cookie)
+            equal("end", client.sock.recv(1), b"")
+            client.sock.close()
+            equal("exit", front.process.wait(60), 0)
+        with open(path, "rb") as file:
+            for offset in 0, MIB:
+                file.seek(offset)
+                equal("data", file.read(len(PATTERN)), PATTERN)
+
+
+def has_pending(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as file:
+        return int(re.search(r"ShdPnd:\s+(\w+)", file.read())[1], 16) != 0
+
+
+@suite.case("a second signal breaks off what a dead server keeps waiting")
+def _():
+    with scratch() as tmp, vdisk_nbd("-f", "raw", make(tmp)) as back, \
+            vdisk_nbd("-f", "raw", back.uri()) as front, \
+            Client(front).open() as client:
+        front.expect_exit = True
+        back.process.send_signal(signal.SIGSTOP)
+        try:
+            write_in_flight(client, MIB)
+            front.process.send_signal(signal.SIGTERM)
+            wait_for("the signal", lambda: not has_pending(front.process.pid))
+            try:  # a second one at once would be the same wish
+                raise Failed("exit %d" % front.process.wait(1.5))
+            except subprocess.TimeoutExpired:
+                front.process.send_signal(signal.SIGTERM)
+            equal("exit", front.process.wait(60), 128 + signal.SIGTERM)
+        finally:
+            back.process.send_signal(signal.SIGCONT)
 
 
 @suite.case("it ends with its last client, not with one that only looked")

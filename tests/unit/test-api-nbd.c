@@ -233,6 +233,33 @@ test_run_ends_with_the_last(Fixture *f, gconstpointer params)
     g_assert_true(vd_nbd_server_run(f->server, NULL));
 }
 
+static gpointer
+quit_thread(gpointer server)
+{
+    vd_nbd_server_quit(server);
+    return NULL;
+}
+
+/* From another thread; disks are not cancelled by it. */
+static void
+test_quit(Fixture *f, gconstpointer params)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = client_open(f);
+    char byte;
+    GThread *thread;
+
+    /* Else it ended with its only client. */
+    g_assert_true(vd_nbd_server_listen_tcp(f->server, "127.0.0.1", "0", NULL));
+    shutdown(fd, SHUT_WR); /* as one that leaves */
+    thread = g_thread_new("quit", quit_thread, f->server);
+    g_assert_true(vd_nbd_server_run(f->server, &error));
+    g_assert_no_error(error);
+    (void) g_thread_join(thread);
+    g_assert_true(vd_disk_pread(f->disk, &byte, 1, 0, NULL));
+    close(fd);
+}
+
 /* One that only looks: @leaves before the end, when the other has gone. */
 static void
 run_with_looker(Fixture *f, bool leaves)
@@ -437,6 +464,7 @@ main(int argc, char **argv)
     ADD("run-ends-with-the-last", &unused, test_run_ends_with_the_last);
     ADD("run-ends-with-the-last/looker-stays", &unused, test_looker_stays);
     ADD("run-ends-with-the-last/looker-leaves", &unused, test_looker_leaves);
+    ADD("quit", NULL, test_quit);
     ADD("exports", NULL, test_exports);
     ADD("addresses", NULL, test_addresses);
     g_test_add_func("/api/nbd/few-system-calls", test_few_system_calls);

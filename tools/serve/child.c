@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/serve/child.c - the command of --run.
  *
- * Concurrency: a thread waits for the command and then cancels the context.
+ * Concurrency: a thread waits for the command and then ends the server.
  */
 #include "tools/serve/serve.h"
 
@@ -12,7 +12,7 @@
 #include "tools/output.h"
 
 struct ServeChild {
-    VdContext *ctx;
+    VdNbdServer *server;
     GPid pid;
     GThread *thread;
 };
@@ -27,12 +27,12 @@ child_wait(gpointer data)
     while (waitid(P_PID, (id_t) child->pid, &info, WEXITED | WNOWAIT) < 0 &&
            errno == EINTR)
         ;
-    vd_context_cancel(child->ctx);
+    vd_nbd_server_quit(child->server);
     return NULL;
 }
 
 ServeChild *
-serve_child_start(VdContext *ctx, const char *command, const char *uri,
+serve_child_start(VdNbdServer *server, const char *command, const char *uri,
                   const char *socket)
 {
     g_autoptr(GError) error = NULL;
@@ -42,7 +42,7 @@ serve_child_start(VdContext *ctx, const char *command, const char *uri,
 
     env = g_environ_setenv(env, "uri", uri, TRUE);
     env = g_environ_setenv(env, "unixsocket", socket ? socket : "", TRUE);
-    child->ctx = ctx;
+    child->server = server;
     if (!g_spawn_async(NULL, (char **) argv, env,
                        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN,
                        NULL, NULL, &child->pid, &error)) {

@@ -186,29 +186,41 @@ tell_uris(const VdNbdServer *server, const ServeJob *job)
     fflush(stdout);
 }
 
+static VdNbdServer *running;
+
+static void
+quit_running(void)
+{
+    vd_nbd_server_quit(running);
+}
+
+/* A signal is no reason to break off what the images do. */
 static bool
 serve_until_end(VdNbdServer *server)
 {
     g_autoptr(GError) error = NULL;
+    bool ok;
 
-    if (vd_nbd_server_run(server, &error))
+    running = server;
+    signals_end_gently(quit_running);
+    ok = vd_nbd_server_run(server, &error);
+    signals_end_gently(NULL);
+    if (ok)
         return true;
     out_failure(NULL, error, "Could not finish: %s", error->message);
     return false;
 }
 
 static int
-serve_with_child(VdContext *ctx, VdNbdServer *server, const ServeJob *job,
-                 const char *socket)
+serve_with_child(VdNbdServer *server, const ServeJob *job, const char *socket)
 {
     const ServeImage *image = job->images->pdata[job->images->len - 1];
     g_autofree char *uri = vd_nbd_server_get_uri(server, image->export_name);
     ServeChild *child =
-        serve_child_start(ctx, job->run, uri ? uri : "", socket);
+        serve_child_start(server, job->run, uri ? uri : "", socket);
     bool ok = child && serve_until_end(server);
     int status = serve_child_finish(child);
 
-    vd_context_cancel_reset(ctx); /* the child's end may have come late */
     return ok ? status : 1;
 }
 
@@ -228,7 +240,7 @@ serve_in_server(VdContext *ctx, VdNbdServer *server, ServeJob *job)
     if (!serve_tell_ready(job))
         return 1;
     if (job->run)
-        return serve_with_child(ctx, server, job, socket);
+        return serve_with_child(server, job, socket);
     return serve_until_end(server) ? 0 : 1;
 }
 

@@ -112,9 +112,9 @@ bool serve_fork(ServeJob *job, int *status);
 bool serve_tell_ready(ServeJob *job);
 void serve_forget(const ServeJob *job);
 
-/* child.c: the command of --run, which cancels @ctx when it ends. */
+/* child.c: the command of --run, which ends @server when it ends. */
 typedef struct ServeChild ServeChild;
-ServeChild *serve_child_start(VdContext *ctx, const char *command,
+ServeChild *serve_child_start(VdNbdServer *server, const char *command,
                               const char *uri, const char *socket);
 /* Ends it if it still runs; its exit code. */
 int serve_child_finish(ServeChild *child);
