@@ -131,9 +131,9 @@ cancel_add_target(VioCancel *cancel, VioWaker *waker)
                                         __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
 }
 
-/* The earliest of its own and those above it; 0 = never. */
-static uint64_t
-cancel_deadline(const VioCancel *cancel)
+/* The earliest of its own and those above it. */
+uint64_t
+vio_cancel_deadline(const VioCancel *cancel)
 {
     uint64_t first = 0;
 
@@ -149,7 +149,7 @@ cancel_deadline(const VioCancel *cancel)
 static void
 watch_arm_deadline(VioWatch *watch)
 {
-    uint64_t at = cancel_deadline(watch->cancel);
+    uint64_t at = vio_cancel_deadline(watch->cancel);
 
     vio_timer_stop(&watch->loop->timers, &watch->timer);
     if (at)

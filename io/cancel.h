@@ -27,6 +27,10 @@ void vio_cancel_fire(VioCancel *cancel);
 /* 0, -ECANCELED after fire, -ETIMEDOUT after the deadline.  NULL is 0. */
 int vio_cancel_check(const VioCancel *cancel);
 
+/* When it fires by itself, whatever is above it included; 0 = never, or NULL.
+ */
+uint64_t vio_cancel_deadline(const VioCancel *cancel);
+
 /* Fires by itself at this monotonic time (vio_now_ns); 0 = never. */
 void vio_cancel_set_deadline(VioCancel *cancel, uint64_t at_ns);
 

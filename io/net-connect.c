@@ -173,17 +173,34 @@ connect_co_one(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
     return ret;
 }
 
-/* The error of the last address counts, the reasons of all are told. */
+/* The rest of the time is divided among the @left addresses: one behind which
+ * nobody is must not use up what others need. */
 static int
-connect_co_all(VioLoop *loop, const struct addrinfo *ai, VioCancel *cancel,
-               int *fd, char **why)
+connect_co_part(VioLoop *loop, const struct addrinfo *ai, unsigned left,
+                VioCancel *cancel, int *fd)
+{
+    g_autoptr(VioCancel) part = vio_cancel_new_child(cancel);
+    uint64_t deadline = vio_cancel_deadline(cancel);
+    uint64_t now = vio_now_ns();
+
+    if (deadline > now)
+        vio_cancel_set_deadline(part, now + (deadline - now) / left);
+    return connect_co_sockaddr(loop, ai->ai_addr, ai->ai_addrlen, part, fd);
+}
+
+/* The error of the last address counts, the reasons of all are told. */
+int
+vio_net_co_connect_all(VioLoop *loop, const struct addrinfo *ai,
+                       VioCancel *cancel, int *fd, char **why)
 {
     g_autoptr(GString) reasons = g_string_new(NULL);
     int ret = -EHOSTUNREACH;
+    unsigned left = 0;
 
+    for (const struct addrinfo *each = ai; each; each = each->ai_next)
+        left++;
     for (; ai; ai = ai->ai_next) {
-        ret =
-            connect_co_sockaddr(loop, ai->ai_addr, ai->ai_addrlen, cancel, fd);
+        ret = connect_co_part(loop, ai, left--, cancel, fd);
         if (ret == 0)
             return 0;
         why_add(reasons, ai->ai_addr, ai->ai_addrlen, ret);
@@ -217,7 +234,7 @@ vio_net_co_connect(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
         *why = vio_net_lookup_why(addr, lookup->code);
         ret = -EHOSTUNREACH;
     } else {
-        ret = connect_co_all(loop, lookup->found, cancel, fd, why);
+        ret = vio_net_co_connect_all(loop, lookup->found, cancel, fd, why);
     }
     lookup_unref(lookup);
     return ret;

@@ -15,6 +15,11 @@ int vio_net_sockaddr(const VioNetAddress *addr, struct sockaddr_storage *sa,
  */
 int vio_net_check_port(const char *port, char **why);
 
+/* To the first of @ai that answers; none may take more than its part of the
+ * time. */
+int vio_net_co_connect_all(VioLoop *loop, const struct addrinfo *ai,
+                           VioCancel *cancel, int *fd, char **why);
+
 /* For messages, to be freed. */
 char *vio_net_sockaddr_name(const struct sockaddr *sa, socklen_t len);
 

@@ -32,7 +32,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VioNetAddress, vio_net_address_clear)
 /* For messages, to be freed: host:port, [v6]:port, path, vsock:CID:PORT. */
 char *vio_net_name(const VioNetAddress *addr);
 
-/* Tries all addresses behind the name, one after another.  The name is looked
+/* Tries all addresses behind the name, one after another, each for its part of
+ * the time.  The name is looked
  * up on a thread of its own, so that @cancel (whose deadline is for all of it)
  * is heeded there, too.  0 and *@fd, tuned, or -errno (-EHOSTUNREACH: no such
  * name). */

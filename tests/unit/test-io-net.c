@@ -330,6 +330,76 @@ test_deadline(IoFixture *f, gconstpointer engine)
     meeting_over(&m);
 }
 
+/* -- many addresses -------------------------------------------------------- */
+
+#define LIVE 150u
+
+typedef struct Addresses {
+    VioLoop *loop;
+    struct sockaddr_in sa[2]; /* one behind which nobody answers, and one that
+                                 does */
+    struct addrinfo ai[1 + LIVE];
+} Addresses;
+
+static int
+listen_on_loopback(struct sockaddr_in *sa, int backlog)
+{
+    socklen_t len = sizeof(*sa);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    *sa = (struct sockaddr_in){.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    g_assert_cmpint(bind(fd, (struct sockaddr *) sa, len), ==, 0);
+    g_assert_cmpint(listen(fd, backlog), ==, 0);
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *) sa, &len), ==, 0);
+    return fd;
+}
+
+static void
+addresses_main(void *opaque)
+{
+    Addresses *a = opaque;
+    g_autoptr(VioCancel) cancel = vio_cancel_new();
+    g_autofree char *why = NULL;
+    g_auto(VioNetAddress) peer = {0};
+    g_autofree char *port = g_strdup_printf("%u", ntohs(a->sa[1].sin_port));
+    VIO_AUTO_FD fd = -1;
+
+    vio_cancel_set_deadline(cancel, vio_now_ns() + LIVE * 200 * MS);
+    g_assert_cmpint(vio_net_co_connect_all(a->loop, a->ai, cancel, &fd, &why),
+                    ==, 0);
+    g_assert_cmpint(vio_net_peer(fd, &peer), ==, 0);
+    g_assert_cmpstr(peer.port, ==, port);
+}
+
+/* A dead address has its part of the time: a listener with a full backlog does
+ * not answer, either. */
+static void
+test_dead_address(IoFixture *f, gconstpointer engine)
+{
+    g_autofree Addresses *a = g_new0(Addresses, 1);
+    VIO_AUTO_FD dead = listen_on_loopback(&a->sa[0], 0);
+    VIO_AUTO_FD live = listen_on_loopback(&a->sa[1], 5);
+    int waiting[4];
+
+    g_assert_true(dead >= 0 && live >= 0);
+    a->loop = f->loop;
+    for (size_t i = 0; i < G_N_ELEMENTS(waiting); i++) {
+        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void) connect(waiting[i], (struct sockaddr *) &a->sa[0],
+                       sizeof(a->sa[0])); /* the first succeeds */
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(a->ai); i++)
+        a->ai[i] = (struct addrinfo){
+            .ai_addr = (struct sockaddr *) &a->sa[i > 0],
+            .ai_addrlen = sizeof(a->sa[0]),
+            .ai_next = i + 1 < G_N_ELEMENTS(a->ai) ? &a->ai[i + 1] : NULL,
+        };
+    io_test_run(f, addresses_main, a);
+    for (size_t i = 0; i < G_N_ELEMENTS(waiting); i++)
+        (void) close(waiting[i]);
+}
+
 /* What stops the whole stops a part with a deadline of its own; what comes
  * first counts. */
 static void
@@ -383,6 +453,7 @@ main(int argc, char **argv)
     io_test_add("net/refused", test_refused);
     io_test_add("net/bad-ports", test_bad_ports);
     io_test_add("net/deadline", test_deadline);
+    io_test_add("net/dead-address", test_dead_address);
     io_test_add("net/fired-before", test_fired_before);
     return g_test_run();
 }
