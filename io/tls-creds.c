@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
+#include <sys/stat.h>
 
 const char *
 vio_tls_reason(void)
@@ -31,13 +32,15 @@ creds_fail(char **why, const char *path, const char *what)
     return false;
 }
 
-/* NULL if there is no such file. */
+/* NULL if there is no such file.  One that is there and cannot be had, a link
+ * to nowhere, too, is not to be done without: it may tell whom not to trust. */
 static char *
 creds_path(const char *dir, const char *name)
 {
     char *path = g_build_filename(dir, name, NULL);
+    struct stat st;
 
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+    if (lstat(path, &st) < 0 && errno == ENOENT)
         g_clear_pointer(&path, g_free);
     return path;
 }

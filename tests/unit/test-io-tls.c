@@ -334,6 +334,9 @@ test_bad_certificate_files(IoFixture *f, gconstpointer engine)
     g_assert_true(g_file_set_contents(crl, "no CRL", -1, NULL));
     assert_bad_params(&client, "ca-crl.pem: no usable list");
     g_assert_cmpint(unlink(crl), ==, 0);
+    g_assert_cmpint(symlink("nowhere", crl), ==, 0);
+    assert_bad_params(&client, "ca-crl.pem: no usable list");
+    g_assert_cmpint(unlink(crl), ==, 0);
     g_assert_true(g_file_set_contents(key, "no key", -1, NULL));
     assert_bad_params(&server, "server-key.pem: no usable private key");
     g_assert_cmpint(unlink(key), ==, 0);
