@@ -181,8 +181,6 @@ find_problem(const ServeJob *job)
 
     if (job->images->len == 0)
         return "Expecting an image file";
-    if ((job->export_name || job->description) && !job->images->len)
-        return "-x and -D are for the image that is an operand";
     if (job->single && (listens || job->fork || job->run))
         return "--single has its client already: no address, --fork or --run";
     if (job->run && job->fork)
