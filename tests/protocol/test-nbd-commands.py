@@ -179,4 +179,13 @@ def _():
         expect_disk(path, disk)
 
 
+@suite.case("a handshake may be given no limit")
+def _():
+    with scratch() as tmp, extended(put(tmp, "disk", bytes(SIZE))) as peer:
+        options = ("driver=nbd,handshake-timeout=0,server.type=unix,"
+                   "server.path=" + peer.socket)
+        text = vdisk_img("info", "--image-opts", options)
+        expect("1 MiB" in text, text)
+
+
 suite.run()

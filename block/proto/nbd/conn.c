@@ -114,7 +114,8 @@ nbd_conn_co_open(const VdEnv *env, const NbdTarget *target, VioCancel *cancel,
 
     h->target = target;
     h->cancel = deadline;
-    vio_cancel_set_deadline(deadline, vio_now_ns() + timeout_ns);
+    if (timeout_ns > 0)
+        vio_cancel_set_deadline(deadline, vio_now_ns() + timeout_ns);
     while (!(conn = conn_co_try(env, h, &cause)) && can_do_without(h))
         g_clear_error(&cause);
     *final = h->final;

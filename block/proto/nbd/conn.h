@@ -57,8 +57,8 @@ typedef struct NbdConn {
     VioCoQueue idle;
 } NbdConn;
 
-/* Connect and agree, all within @timeout_ns.  *@final: trying again would not
- * help. */
+/* Connect and agree, all within @timeout_ns (0 = no limit).  *@final: trying
+ * again would not help. */
 NbdConn *nbd_conn_co_open(const VdEnv *env, const NbdTarget *target,
                           VioCancel *cancel, uint64_t timeout_ns, bool *final,
                           GError **error);

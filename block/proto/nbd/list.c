@@ -110,8 +110,9 @@ list_co_dial(const VdEnv *env, const NbdTarget *target, GPtrArray *listed,
     g_autoptr(VioCancel) deadline = vio_cancel_new_child(env->cancel);
     bool ok;
 
-    vio_cancel_set_deadline(deadline, vio_now_ns() + target->handshake_timeout *
-                                                         1000000000);
+    if (target->handshake_timeout > 0)
+        vio_cancel_set_deadline(
+            deadline, vio_now_ns() + target->handshake_timeout * 1000000000);
     h->target = target;
     h->cancel = deadline;
     h->stream = nbd_conn_co_dial(env, target, deadline, error);

@@ -21,10 +21,10 @@ typedef struct NbdTarget {
     char *context;            /* one more to be selected; NULL = none */
     uint64_t reconnect_delay; /* seconds that requests wait for a connection */
     uint64_t open_timeout;    /* seconds that opening does */
-    uint64_t handshake_timeout;
-    uint64_t request_timeout; /* until some reply comes; 0 = no limit */
-    uint64_t connections;     /* at most */
-    char *name;               /* canonical, for messages */
+    uint64_t handshake_timeout; /* 0 = no limit */
+    uint64_t request_timeout;   /* until some reply comes; 0 = no limit */
+    uint64_t connections;       /* at most */
+    char *name;                 /* canonical, for messages */
 } NbdTarget;
 
 /* uri.c: turn a name into options.  What is unknown is refused. */
