@@ -5,6 +5,7 @@
  */
 #include "block/proto/file-cache.h"
 
+#include "block/drivers.h"
 #include "block/proto/file.h"
 #include "io/uncached.h"
 
@@ -13,7 +14,7 @@ vd_file_set_uncached(VdNode *leaf, bool on)
 {
     const FileState *s;
 
-    if (vd_node_driver(leaf)->co_map != file_co_map)
+    if (vd_node_driver(leaf) != &vd_file_driver)
         return;
     s = vd_node_state(leaf);
     vio_file_set_uncached(s->file, on);
