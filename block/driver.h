@@ -295,8 +295,8 @@ struct VdDriver {
      * move what they store: no change of the node is in flight meanwhile, and
      * for reads there is vd_node_co_settle(). */
     bool (*co_resize)(VdNode *node, const VdResize *how, GError **error);
-    /* Leaf to leaf of the same driver; @share: only by sharing storage.
-     * NOT_SUPPORTED = copy by buffers. */
+    /* Leaf to leaf of the same driver, inside of both; @share: only by sharing
+     * storage.  NOT_SUPPORTED = copy by buffers. */
     bool (*co_copy_range)(VdNode *src, uint64_t src_off, VdNode *dst,
                           uint64_t dst_off, uint64_t len, bool share,
                           GError **error);

@@ -97,10 +97,8 @@ file_co_copy_range(VdNode *src, uint64_t src_off, VdNode *dst, uint64_t dst_off,
         r = file_co_copy(&copy);
         file_layout_changed(out);
     }
-    if (r == 0) {
-        file_grown_to(dst, dst_off + len);
+    if (r == 0)
         return true;
-    }
     if (file_copy_unfit(r))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: cannot be copied to %s inside the kernel",
@@ -123,7 +121,5 @@ file_co_copy_window(VdNode *src, VdNode *dst, VioWindow *w)
     file_layout_changed(out);
     r = vio_co_copy_window(in->file, out->file, w);
     file_layout_changed(out);
-    if (r == 0 && w->end > 0)
-        file_grown_to(dst, w->out_off + w->end);
     return r == 0;
 }
