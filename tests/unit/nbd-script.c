@@ -8,11 +8,13 @@
 
 #include "io/fd.h"
 
+#define MAX_CONNS 4u
+
 struct NbdScript {
     char *path;
     char **lines;
     GThread *thread;
-    int listener, conn;
+    int listener, conns[MAX_CONNS], *conn; /* -1 = none yet */
     char *trouble; /* the first step that went another way */
 };
 
@@ -50,7 +52,7 @@ step_send(NbdScript *s, const char *text, unsigned pause_s)
     size_t step = pause_s ? 1 : bytes->len;
 
     for (size_t at = 0; at < bytes->len; at += step) {
-        if (send(s->conn, bytes->data + at, step, MSG_NOSIGNAL) < 0)
+        if (send(*s->conn, bytes->data + at, step, MSG_NOSIGNAL) < 0)
             break; /* the client has had enough, which it may */
         if (pause_s)
             g_usleep(pause_s * G_USEC_PER_SEC);
@@ -63,7 +65,7 @@ step_expect(NbdScript *s, const char *text)
     g_autoptr(GByteArray) any = g_byte_array_new();
     g_autoptr(GByteArray) bytes = parse_hex(text, any);
     g_autofree uint8_t *got = g_malloc0(bytes->len);
-    ssize_t n = recv(s->conn, got, bytes->len, MSG_WAITALL);
+    ssize_t n = recv(*s->conn, got, bytes->len, MSG_WAITALL);
 
     if (n != (ssize_t) bytes->len)
         return false;
@@ -82,20 +84,42 @@ drain(NbdScript *s)
 {
     char waste[4096];
 
-    if (s->conn < 0)
+    if (*s->conn < 0)
         return;
-    while (recv(s->conn, waste, sizeof(waste), 0) > 0)
+    while (recv(*s->conn, waste, sizeof(waste), 0) > 0)
         ;
-    (void) close(s->conn);
-    s->conn = -1;
+    (void) close(*s->conn);
+    *s->conn = -1;
+}
+
+static void
+drain_all(NbdScript *s)
+{
+    for (unsigned i = 0; i < MAX_CONNS; i++) {
+        s->conn = &s->conns[i];
+        drain(s);
+    }
+}
+
+static void
+step_turn_to(NbdScript *s, const char *text)
+{
+    unsigned i = (unsigned) g_ascii_digit_value(*text);
+
+    g_assert_cmpuint(i, <, MAX_CONNS);
+    s->conn = &s->conns[i];
 }
 
 static bool
 do_step(NbdScript *s, const char *line)
 {
-    if (s->conn < 0)
-        s->conn = accept(s->listener, NULL, NULL);
-    if (s->conn < 0)
+    if (g_str_has_prefix(line, "conn ")) {
+        step_turn_to(s, line + 5);
+        return true;
+    }
+    if (*s->conn < 0)
+        *s->conn = accept(s->listener, NULL, NULL);
+    if (*s->conn < 0)
         return false;
     if (g_str_has_prefix(line, "< "))
         return step_expect(s, line + 2);
@@ -107,8 +131,8 @@ do_step(NbdScript *s, const char *line)
         drain(s);
     } else {
         g_assert_cmpstr(line, ==, "close");
-        (void) close(s->conn);
-        s->conn = -1;
+        (void) close(*s->conn);
+        *s->conn = -1;
     }
     return true;
 }
@@ -124,7 +148,7 @@ serve(gpointer data)
         s->trouble = g_strdup(*line);
         break;
     }
-    drain(s);
+    drain_all(s);
     return NULL;
 }
 
@@ -138,7 +162,9 @@ nbd_script_new(TestCo *t, const char *text)
 
     s->path = test_co_path(t, "script.sock");
     s->lines = g_strsplit(text, "\n", -1);
-    s->conn = -1;
+    for (unsigned i = 0; i < MAX_CONNS; i++)
+        s->conns[i] = -1;
+    s->conn = s->conns;
     s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     g_assert_cmpint(s->listener, >=, 0);
     g_assert_cmpuint(strlen(s->path), <, sizeof(addr.sun_path));

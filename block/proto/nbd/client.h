@@ -65,7 +65,9 @@ void nbd_client_co_end_growth(NbdClient *client);
 bool nbd_client_co_connect_first(NbdClient *client, GError **error);
 /* There is a connection: at once, or as soon as there is one again. */
 bool nbd_client_co_need_connection(NbdClient *client, GError **error);
-/* @conn, which is broken, is not used any more; closes it. */
+/* @conn, which is broken, is not used any more; waits until it is closed, so
+ * that what is sent again does not meet what was sent before, as far as that is
+ * in our hands.  Takes a reference. */
 void nbd_client_co_drop(NbdClient *client, NbdConn *conn);
 /* Would another connection show the same disk? */
 bool nbd_export_is_same(const NbdExport *old, const NbdExport *fresh,

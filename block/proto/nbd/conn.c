@@ -67,6 +67,7 @@ nbd_conn_new(const VdEnv *env, NbdHandshake *h)
 {
     NbdConn *conn = g_new0(NbdConn, 1);
 
+    conn->refs = 1;
     conn->env = env;
     conn->target = h->target;
     conn->export = h->export;
@@ -126,6 +127,20 @@ nbd_conn_co_open(const VdEnv *env, const NbdTarget *target, VioCancel *cancel,
 
 /* -- breaking -------------------------------------------------------------- */
 
+/* Those who wait, up to so many. */
+static void
+conn_wake(NbdConn *conn, unsigned n)
+{
+    for (unsigned i = 0; i < NBD_SLOTS && n > 0; i++) {
+        NbdJob *job = conn->slots[i].job;
+
+        if (!job || !job->waiter)
+            continue;
+        vio_co_wake(g_steal_pointer(&job->waiter));
+        n--;
+    }
+}
+
 void
 nbd_conn_break(NbdConn *conn, GError *error)
 {
@@ -139,17 +154,15 @@ nbd_conn_break(NbdConn *conn, GError *error)
     for (unsigned i = 0; i < NBD_SLOTS; i++) {
         NbdJob *job = conn->slots[i].job;
 
-        if (!job || job->done)
-            continue;
-        job->lost = true;
-        if (job->waiter)
-            vio_co_wake(g_steal_pointer(&job->waiter));
+        if (job && !job->done)
+            job->lost = true;
     }
+    conn_wake(conn, NBD_SLOTS);
     vio_co_queue_wake_all(&conn->free_slot);
 }
 
-static void
-conn_break_errno(NbdConn *conn, int errnum, const char *doing)
+void
+nbd_conn_break_errno(NbdConn *conn, int errnum, const char *doing)
 {
     GError *error = NULL;
 
@@ -213,33 +226,7 @@ conn_co_send(NbdConn *conn, const NbdJob *job, unsigned slot)
     r = vio_stream_co_send(conn->stream, head, len, writes ? job->data : NULL,
                            conn->env->cancel);
     if (r < 0)
-        conn_break_errno(conn, -r, "sending a request");
-}
-
-/* Somebody else who waits has to read from now on. */
-static void
-conn_pass_on(NbdConn *conn)
-{
-    for (unsigned i = 0; i < NBD_SLOTS; i++) {
-        NbdJob *job = conn->slots[i].job;
-
-        if (job && job->waiter) {
-            vio_co_wake(g_steal_pointer(&job->waiter));
-            return;
-        }
-    }
-}
-
-/* All that have to wait until nobody reads into their memory. */
-static void
-conn_release_lost(NbdConn *conn)
-{
-    for (unsigned i = 0; i < NBD_SLOTS; i++) {
-        NbdJob *job = conn->slots[i].job;
-
-        if (job && job->waiter)
-            vio_co_wake(g_steal_pointer(&job->waiter));
-    }
+        nbd_conn_break_errno(conn, -r, "sending a request");
 }
 
 /* For all, until @job has its own. */
@@ -251,10 +238,9 @@ conn_co_read(NbdConn *conn, NbdJob *job)
         if (!nbd_reply_co_read(conn))
             break;
     conn->reading = false;
-    if (conn->broken)
-        conn_release_lost(conn);
-    else
-        conn_pass_on(conn);
+    /* All, who have waited until nobody reads into their memory; or else one,
+     * who has to read from now on. */
+    conn_wake(conn, conn->broken ? NBD_SLOTS : 1);
 }
 
 static void
@@ -306,15 +292,42 @@ conn_co_say_goodbye(NbdConn *conn)
         (void) vio_stream_co_end(conn->stream, deadline); /* nobody minds */
 }
 
-void
-nbd_conn_co_close(NbdConn *conn)
+static void
+conn_co_close(NbdConn *conn)
 {
+    conn->closing = true;
     while (conn->users > 0)
         vio_co_queue_wait(&conn->idle);
     if (!conn->broken)
         conn_co_say_goodbye(conn);
     conn->broken = true;
     vio_stream_co_close(conn->stream);
+    conn->stream = NULL;
+    vio_co_queue_wake_all(&conn->closed);
+}
+
+void
+nbd_conn_co_close(NbdConn *conn)
+{
+    if (!conn->closing)
+        conn_co_close(conn);
+    while (conn->stream)
+        vio_co_queue_wait(&conn->closed);
+    nbd_conn_unref(conn);
+}
+
+NbdConn *
+nbd_conn_ref(NbdConn *conn)
+{
+    conn->refs++;
+    return conn;
+}
+
+void
+nbd_conn_unref(NbdConn *conn)
+{
+    if (--conn->refs > 0)
+        return;
     g_clear_error(&conn->error);
     g_free(conn);
 }

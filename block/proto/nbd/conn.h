@@ -40,9 +40,10 @@ typedef struct NbdJob {
 void nbd_job_clear(NbdJob *job);
 
 typedef struct NbdConn {
+    unsigned refs;
     const VdEnv *env;
     const NbdTarget *target;
-    VioStream *stream;
+    VioStream *stream; /* NULL = closed */
     NbdExport export;
     struct {
         NbdJob *job; /* NULL = free */
@@ -54,8 +55,13 @@ typedef struct NbdConn {
     bool broken;      /* nothing more can be sent */
     bool is_violated; /* because the server broke the rules */
     GError *error;    /* why it is broken */
-    VioCoQueue idle;
+    bool closing;
+    VioCoQueue idle, closed;
 } NbdConn;
+
+NbdConn *nbd_conn_ref(NbdConn *conn);
+/* The last one must have been given to nbd_conn_co_close(). */
+void nbd_conn_unref(NbdConn *conn);
 
 /* Connect and agree, all within @timeout_ns (0 = no limit).  *@final: trying
  * again would not help. */
@@ -68,7 +74,10 @@ NbdConn *nbd_conn_new(const VdEnv *env, NbdHandshake *handshake);
 void nbd_conn_co_run(NbdConn *conn, NbdJob *job);
 /* No more: all jobs are lost, for this reason (taken over). */
 void nbd_conn_break(NbdConn *conn, GError *error);
-/* Wait until no job is left, take leave if that is possible, free. */
+/* The same, for -@errnum while @doing. */
+void nbd_conn_break_errno(NbdConn *conn, int errnum, const char *doing);
+/* Wait until no job is left, take leave if that is possible, close; or wait
+ * until another one has done that.  Takes a reference. */
 void nbd_conn_co_close(NbdConn *conn);
 
 /* reply.c: read what comes next.  False: conn->error is set. */

@@ -91,23 +91,32 @@ check_shutdown(NbdConn *conn, NbdJob *job)
     job->lost = true;
 }
 
-/* A read is worth another try in any case: there are servers that drop the
- * connection if they fail in the middle of an answer, and tell the error when
- * they are asked to answer in one piece. */
+/* Now that its connection is gone.  A read is worth another try in any case:
+ * there are servers that drop the connection if they fail in the middle of an
+ * answer, and tell the error when they are asked to answer in one piece. */
 static bool
-may_try_again(NbdClient *client, NbdJob *job, const NbdConn *conn,
-              unsigned tries)
+may_try_again(NbdClient *client, NbdJob *job, unsigned tries)
 {
     const NbdExport *e = &client->export;
     bool read = job->command == NBD_CMD_READ;
 
-    if (conn->is_violated || tries >= MAX_RESENDS ||
+    if (client->quit || tries >= MAX_RESENDS ||
         vio_cancel_check(vd_node_env(client->node)->cancel) < 0)
         return false;
     if (read && (e->flags & NBD_FLAG_SEND_DF))
         job->flags |= NBD_CMD_FLAG_DF;
-    return client->n_conns > 1 || client->target->reconnect_delay > 0 ||
+    return client->n_conns > 0 || client->target->reconnect_delay > 0 ||
            (read && tries == 0);
+}
+
+/* Nothing of an answer that has come in part counts. */
+static void
+forget_answer(NbdJob *job)
+{
+    nbd_job_clear(job);
+    job->fruitless = 0;
+    if (job->extents)
+        g_array_set_size(job->extents, 0);
 }
 
 bool
@@ -116,22 +125,20 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
     for (unsigned tries = 0;; tries++) {
         g_autoptr(GError) cause = NULL;
         NbdConn *conn;
-        bool again;
 
         if (!nbd_client_co_need_connection(client, error))
             return false;
-        conn = pick(client);
+        conn = nbd_conn_ref(pick(client));
         nbd_conn_co_run(conn, job);
         check_shutdown(conn, job);
-        if (!job->lost)
+        if (!job->lost) {
+            nbd_conn_unref(conn);
             return true;
+        }
         cause = g_error_copy(conn->error);
-        again = may_try_again(client, job, conn, tries);
-        nbd_job_clear(job);
-        if (job->extents)
-            g_array_set_size(job->extents, 0);
+        forget_answer(job);
         nbd_client_co_drop(client, conn);
-        if (again)
+        if (may_try_again(client, job, tries))
             continue;
         g_propagate_error(error, g_steal_pointer(&cause));
         return false;

@@ -62,16 +62,24 @@ all_lost(NbdClient *client)
         client->losses = true;
 }
 
-void
-nbd_client_co_drop(NbdClient *client, NbdConn *conn)
+/* Out of the table; false: another of its requests has done that. */
+static bool
+take_out(NbdClient *client, NbdConn *conn)
 {
     unsigned i = 0;
 
     while (i < client->n_conns && client->conns[i] != conn)
         i++;
     if (i == client->n_conns)
-        return; /* by another of its requests */
+        return false;
     client->conns[i] = client->conns[--client->n_conns];
+    nbd_conn_unref(conn);
+    return true;
+}
+
+static void
+lose(NbdClient *client, const NbdConn *conn)
+{
     /* Perhaps the server is gone, and the others have not heard of it yet: a
      * new one beside them might belong to its successor, and all_lost() would
      * never be. */
@@ -80,6 +88,13 @@ nbd_client_co_drop(NbdClient *client, NbdConn *conn)
         client_quit(client, conn->error);
     if (client->n_conns == 0)
         all_lost(client);
+}
+
+void
+nbd_client_co_drop(NbdClient *client, NbdConn *conn)
+{
+    if (take_out(client, conn))
+        lose(client, conn);
     nbd_conn_co_close(conn);
 }
 

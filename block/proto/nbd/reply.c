@@ -50,16 +50,7 @@ violation(NbdConn *conn, const char *format, ...)
 static bool
 lost(NbdConn *conn, int errnum)
 {
-    GError *error = NULL;
-
-    if (errnum == ENODATA || errnum == ECONNRESET || errnum == EPIPE)
-        (void) vd_throw(&error, VD_ERROR_IO,
-                        "%s: the server closed the connection",
-                        conn->target->name);
-    else
-        (void) vd_throw_errno(&error, errnum, "%s: waiting for a reply",
-                              conn->target->name);
-    nbd_conn_break(conn, error);
+    nbd_conn_break_errno(conn, errnum, "waiting for a reply");
     return false;
 }
 
