@@ -91,18 +91,23 @@ request_co_main(void *opaque, GError **error)
                       vd_throw(error, VD_ERROR_CORRUPT, "these are others"));
 }
 
+static void
+lost_start(Lost *l, bool writes, uint64_t off)
+{
+    Request *r = g_new(Request, 1);
+
+    *r = (Request){l->node, writes, off};
+    vio_co_group_spawn(l->pile, request_co_main, r, g_free);
+}
+
 /* Start so many that a second connection comes, and wait for it. */
 static void
 lost_pile_up(Lost *l, bool writes)
 {
     NbdClient *client = vd_node_state(l->node);
 
-    for (unsigned i = 0; i < PILE; i++) {
-        Request *r = g_new(Request, 1);
-
-        *r = (Request){l->node, writes, i * 512};
-        vio_co_group_spawn(l->pile, request_co_main, r, g_free);
-    }
+    for (unsigned i = 0; i < PILE; i++)
+        lost_start(l, writes, i * 512);
     while (client->n_conns < 2)
         g_assert_cmpint(vio_co_sleep(l->t->loop, 1000 * 1000, NULL), ==, 0);
 }
@@ -117,10 +122,29 @@ lost_expect_pile(Lost *l)
 }
 
 static void
-lost_read(Lost *l)
+lost_flush(Lost *l)
 {
     g_autoptr(GError) error = NULL;
-    Request r = {l->node, false, 4096};
+
+    (void) vd_node_co_flush(l->node, &error);
+    g_assert_no_error(error);
+}
+
+static void
+lost_flush_tells(Lost *l)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vd_node_co_flush(l->node, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_nonnull(strstr(error->message, "may have forgotten"));
+}
+
+static void
+lost_do(Lost *l, bool writes)
+{
+    g_autoptr(GError) error = NULL;
+    Request r = {l->node, writes, 4096};
 
     (void) request_co_main(&r, &error);
     g_assert_no_error(error);
@@ -138,8 +162,95 @@ test_all_go_to_the_other_connection(TestCo *t)
                         "export=a,connections=2");
 
     lost_pile_up(&l, true);
-    lost_read(&l);
+    lost_do(&l, false);
     lost_expect_pile(&l);
+    lost_end(&l);
+}
+
+/* -- what is forgotten ----------------------------------------------------- */
+
+#define ONE_WRITE WRITE(COOKIE("1", "0")) WRITE_OK(COOKIE("1", "0"))
+
+/* The host that had the change is gone, and its successor knows nothing of it,
+ * but answers a flush. */
+static void
+test_younger_connection_does_not_vouch(TestCo *t)
+{
+    Lost l = lost_begin(t,
+                        SHAKE ONE_WRITE AGAIN(READ) SECOND
+                        "conn 0\nclose\nconn 1\n" AGAIN(READ) AGAIN(READ_OK)
+                            FLUSH(COOKIE("3", "0")),
+                        "export=a,connections=2");
+
+    lost_do(&l, true);
+    lost_pile_up(&l, false);
+    lost_do(&l, false);
+    lost_expect_pile(&l);
+    lost_flush_tells(&l);
+    lost_end(&l);
+}
+
+/* One was cut, the server lives. */
+static void
+test_older_connection_vouches(TestCo *t)
+{
+    Lost l = lost_begin(t,
+                        SHAKE FIVE(READ) SECOND WRITE(COOKIE("2", "0"))
+                            WRITE_OK(COOKIE("2", "0"))
+                                READ(COOKIE("3", "0")) "close\nconn 0\n" READ(
+                                    COOKIE("1", "5")) READ_OK(COOKIE("1", "5"))
+                                    FIVE(READ_OK) FLUSH(COOKIE("2", "0")),
+                        "export=a,connections=2");
+
+    lost_pile_up(&l, false);
+    lost_do(&l, false);
+    lost_do(&l, true);
+    lost_do(&l, false);
+    lost_expect_pile(&l);
+    lost_flush(&l);
+    lost_end(&l);
+}
+
+/* Changes that were flushed since are safe with the younger one. */
+static void
+test_flushed_changes_are_not_lost(TestCo *t)
+{
+    Lost l = lost_begin(
+        t,
+        SHAKE ONE_WRITE AGAIN(READ) SECOND
+        "conn 0\n" FLUSH(COOKIE("1", "5")) "conn 1\n" WRITE(COOKIE("2", "0"))
+            WRITE_OK(COOKIE("2", "0")) "conn 0\nclose\nconn 1\n" READ(
+                COOKIE("3", "0")) FOUR(READ) READ_OK(COOKIE("3", "0"))
+                FOUR(READ_OK) FLUSH(COOKIE("4", "0")),
+        "export=a,connections=2");
+
+    lost_do(&l, true);
+    lost_pile_up(&l, false);
+    lost_do(&l, false);
+    lost_flush(&l);
+    lost_do(&l, true);
+    lost_expect_pile(&l);
+    lost_flush(&l);
+    lost_end(&l);
+}
+
+/* The last word of the server says that it goes, and the one before that it has
+ * a change: nobody has taken note of that when the connection is given up. */
+static void
+test_change_is_counted_after_the_loss(TestCo *t)
+{
+    Lost l =
+        lost_begin(t,
+                   SHAKE READ(COOKIE("1", "0")) WRITE(COOKIE("1", "1"))
+                       OK(COOKIE("1", "1")) "67446698 0000006c " COOKIE(
+                           "1", "0") "\nwait\n" SHAKE READ(COOKIE("1", "0"))
+                           READ_OK(COOKIE("1", "0")) FLUSH(COOKIE("2", "0")),
+                   "export=a,connections=1");
+
+    lost_start(&l, false, 0);
+    lost_start(&l, true, 512);
+    lost_expect_pile(&l);
+    lost_flush_tells(&l);
     lost_end(&l);
 }
 
@@ -148,5 +259,9 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     test_co_add("/again/all", test_all_go_to_the_other_connection);
+    test_co_add("/loss/younger", test_younger_connection_does_not_vouch);
+    test_co_add("/loss/older", test_older_connection_vouches);
+    test_co_add("/loss/late", test_change_is_counted_after_the_loss);
+    test_co_add("/loss/flushed", test_flushed_changes_are_not_lost);
     return g_test_run();
 }

@@ -28,7 +28,7 @@ typedef struct NbdClient {
     NbdTarget *target;
     NbdExport export; /* as it was when it was opened */
     NbdConn *conns[NBD_MAX_CONNECTIONS];
-    unsigned n_conns; /* the first of them are there */
+    unsigned n_conns; /* the first of them are there, the oldest in front */
 
     bool growing, no_growth;
     VioCancel *grow_cancel;
@@ -43,6 +43,9 @@ typedef struct NbdClient {
     bool quit;       /* there will be no other one */
 
     uint64_t acked, flushed; /* count changes */
+    uint64_t begun;          /* the last number of a change */
+    uint64_t covered;        /* up to this number none is to be flushed */
+    GQueue in_flight;        /* NbdJob: changes, by their numbers */
     bool losses; /* a server that had acknowledged changes may have lost them */
     bool no_flush_told;
 
@@ -65,6 +68,10 @@ void nbd_client_co_end_growth(NbdClient *client);
 bool nbd_client_co_connect_first(NbdClient *client, GError **error);
 /* There is a connection: at once, or as soon as there is one again. */
 bool nbd_client_co_need_connection(NbdClient *client, GError **error);
+/* From now on it is used. */
+void nbd_client_add(NbdClient *client, NbdConn *conn);
+/* A connection is gone: are changes with it that nobody has flushed? */
+void nbd_client_check_loss(NbdClient *client);
 /* @conn, which is broken, is not used any more; waits until it is closed, so
  * that what is sent again does not meet what was sent before, as far as that is
  * in our hands.  Takes a reference. */

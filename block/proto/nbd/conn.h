@@ -24,6 +24,7 @@ typedef struct NbdJob {
     unsigned flags;
     uint64_t off, len;
     const VioVec *data; /* READ: where to, WRITE: where from */
+    uint64_t number;    /* of a change, in the order of their beginning */
     GArray *extents;    /* BLOCK_STATUS: of NbdExtent, to be filled */
     bool own_context;   /* BLOCK_STATUS: of target->context, not allocation */
 
@@ -31,6 +32,7 @@ typedef struct NbdJob {
     bool done, lost;
     uint32_t error; /* as on the wire; 0 = success */
     char *text;     /* of the server, escaped; NULL = none */
+    bool outlived;  /* done, and then the connection broke */
 
     NbdCover cover;
     unsigned fruitless; /* chunks that have brought nothing new */
@@ -45,6 +47,7 @@ typedef struct NbdConn {
     const NbdTarget *target;
     VioStream *stream; /* NULL = closed */
     NbdExport export;
+    uint64_t born; /* changes that had begun when it was there */
     struct {
         NbdJob *job; /* NULL = free */
         uint64_t generation;

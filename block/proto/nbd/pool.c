@@ -33,7 +33,7 @@ grow_co_main(void *opaque)
         client->n_conns < client->target->connections &&
         vio_cancel_check(client->grow_cancel) == 0 &&
         nbd_export_is_same(&client->export, &conn->export, writable)) {
-        client->conns[client->n_conns++] = conn;
+        nbd_client_add(client, conn);
     } else {
         client->no_growth = true;
         if (conn)
@@ -65,11 +65,14 @@ nbd_client_co_end_growth(NbdClient *client)
 
 /* -- choosing -------------------------------------------------------------- */
 
+/* A flush goes to the oldest: its server has had all changes. */
 static NbdConn *
-pick(NbdClient *client)
+pick(NbdClient *client, const NbdJob *job)
 {
     NbdConn *least = client->conns[0];
 
+    if (job->command == NBD_CMD_FLUSH)
+        return least;
     for (unsigned i = 1; i < client->n_conns; i++)
         if (client->conns[i]->users < least->users)
             least = client->conns[i];
@@ -128,10 +131,11 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
 
         if (!nbd_client_co_need_connection(client, error))
             return false;
-        conn = nbd_conn_ref(pick(client));
+        conn = nbd_conn_ref(pick(client, job));
         nbd_conn_co_run(conn, job);
         check_shutdown(conn, job);
         if (!job->lost) {
+            job->outlived = conn->broken;
             nbd_conn_unref(conn);
             return true;
         }

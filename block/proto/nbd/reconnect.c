@@ -11,14 +11,18 @@
  * 16 ... seconds after one another.
  *
  * A server that comes back may be another process: what it had acknowledged
- * and not flushed may be gone.  So once everything is lost while there are such
- * changes, the next flush fails.
+ * and not flushed may be gone.  So when a connection is lost while there are
+ * such changes, the next flush fails, unless an older connection is left than
+ * the changes: as long as one lives it is the same server that has seen all of
+ * them come.  Whether it lives the flush finds out, which goes to the oldest.
  *
  * Concurrency: one loop.
  */
 #include "block/proto/nbd/client.h"
 
 #include "io/op.h"
+
+#include <string.h>
 
 #define SECOND UINT64_C(1000000000)
 #define MAX_BACKOFF_S 16u
@@ -58,7 +62,13 @@ all_lost(NbdClient *client)
         vio_now_ns() + client->target->reconnect_delay * SECOND;
     client->retry_at = 0;
     client->backoff_s = 0;
-    if (client->acked != client->flushed)
+}
+
+void
+nbd_client_check_loss(NbdClient *client)
+{
+    if (client->acked != client->flushed &&
+        (client->n_conns == 0 || client->conns[0]->born > client->covered))
         client->losses = true;
 }
 
@@ -72,7 +82,9 @@ take_out(NbdClient *client, NbdConn *conn)
         i++;
     if (i == client->n_conns)
         return false;
-    client->conns[i] = client->conns[--client->n_conns];
+    client->n_conns--;
+    memmove(&client->conns[i], &client->conns[i + 1],
+            (client->n_conns - i) * sizeof(client->conns[0]));
     nbd_conn_unref(conn);
     return true;
 }
@@ -81,13 +93,13 @@ static void
 lose(NbdClient *client, const NbdConn *conn)
 {
     /* Perhaps the server is gone, and the others have not heard of it yet: a
-     * new one beside them might belong to its successor, and all_lost() would
-     * never be. */
+     * new one beside them might belong to its successor. */
     client->no_growth = true;
     if (conn->is_violated)
         client_quit(client, conn->error);
     if (client->n_conns == 0)
         all_lost(client);
+    nbd_client_check_loss(client);
 }
 
 void
@@ -99,6 +111,13 @@ nbd_client_co_drop(NbdClient *client, NbdConn *conn)
 }
 
 /* -- connecting ------------------------------------------------------------ */
+
+void
+nbd_client_add(NbdClient *client, NbdConn *conn)
+{
+    conn->born = client->begun;
+    client->conns[client->n_conns++] = conn;
+}
 
 static bool
 is_acceptable(NbdClient *client, NbdConn *conn, bool first, GError **error)
@@ -143,7 +162,7 @@ client_co_attempt(NbdClient *client, bool first)
     if (conn) {
         if (first)
             client->export = conn->export;
-        client->conns[client->n_conns++] = conn;
+        nbd_client_add(client, conn);
         client->backoff_s = 0;
         client->retry_at = 0;
         client->no_growth = false;

@@ -96,20 +96,44 @@ nbd_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
     return again ? read_co_halves(node, off, dst, error) : ok;
 }
 
+/* The last change before the first that is still under way. */
+static uint64_t
+last_settled(NbdClient *client)
+{
+    const NbdJob *first = g_queue_peek_head(&client->in_flight);
+
+    return first ? first->number - 1 : client->begun;
+}
+
+/* The server has the change, if it lives. */
+static void
+count_change(NbdClient *client, const NbdJob *job)
+{
+    if (job->error || (job->flags & NBD_CMD_FLAG_FUA))
+        return;
+    client->acked++;
+    if (job->outlived)
+        nbd_client_check_loss(client);
+}
+
 /* A change, from before to after. */
 static bool
 change_co_run(NbdClient *client, NbdJob *job, GError **error)
 {
     VioRange *range =
         vio_range_co_lock(client->changes, job->off, job->len, true);
+    GList link = {.data = job};
     bool ok;
 
+    job->number = ++client->begun;
+    g_queue_push_tail_link(&client->in_flight, &link);
     nbd_status_changed(client, job->off, job->len);
     ok = nbd_client_co_run(client, job, error);
     nbd_status_changed(client, job->off, job->len);
+    g_queue_unlink(&client->in_flight, &link);
     vio_range_unlock(client->changes, range);
-    if (ok && !job->error && !(job->flags & NBD_CMD_FLAG_FUA))
-        client->acked++;
+    if (ok)
+        count_change(client, job);
     return ok;
 }
 
@@ -274,6 +298,7 @@ check_losses(NbdClient *client, GError **error)
         return true;
     client->losses = false;
     client->flushed = client->acked;
+    client->covered = last_settled(client);
     return vd_throw(error, VD_ERROR_IO,
                     "%s: flush: the connection was lost while changes had not "
                     "been flushed; the server may have forgotten them",
@@ -286,7 +311,7 @@ nbd_co_flush(VdNode *node, GError **error)
 {
     NbdClient *client = vd_node_state(node);
     NbdJob job = {.command = NBD_CMD_FLUSH};
-    uint64_t acked = client->acked;
+    uint64_t acked = client->acked, settled = last_settled(client);
 
     if (!(client->export.flags & NBD_FLAG_SEND_FLUSH)) {
         if (!client->no_flush_told)
@@ -300,5 +325,6 @@ nbd_co_flush(VdNode *node, GError **error)
     if (!request_co_run(client, &job, error) || !check_losses(client, error))
         return false;
     client->flushed = MAX(client->flushed, acked);
+    client->covered = MAX(client->covered, settled);
     return true;
 }
