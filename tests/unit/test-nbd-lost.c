@@ -167,6 +167,32 @@ test_all_go_to_the_other_connection(TestCo *t)
     lost_end(&l);
 }
 
+/* -- what a slow server may still do --------------------------------------- */
+
+/* It has not answered in time; it may yet do it.  So the write is not done
+ * elsewhere, and nothing is written that it could come over. */
+static void
+test_write_is_not_overtaken(TestCo *t)
+{
+    Lost l = lost_begin(t,
+                        SHAKE WRITE(COOKIE("1", "0")) "conn 1\n" SHAKE READ(
+                            COOKIE("1", "0")) READ_OK(COOKIE("1", "0")),
+                        "export=a,request-timeout=1,reconnect-delay=30");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vd_node_co_pwrite(l.node, 0, "AB", 2, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+    g_clear_error(&error);
+    g_assert_false(vd_node_co_pwrite(l.node, 0, "AB", 2, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_nonnull(strstr(error->message, "may do them yet"));
+    g_clear_error(&error);
+    lost_do(&l, false);
+    g_assert_false(vd_node_co_flush(l.node, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    lost_end(&l);
+}
+
 /* -- what is forgotten ----------------------------------------------------- */
 
 #define ONE_WRITE WRITE(COOKIE("1", "0")) WRITE_OK(COOKIE("1", "0"))
@@ -259,6 +285,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     test_co_add("/again/all", test_all_go_to_the_other_connection);
+    test_co_add("/again/doubt", test_write_is_not_overtaken);
     test_co_add("/loss/younger", test_younger_connection_does_not_vouch);
     test_co_add("/loss/older", test_older_connection_vouches);
     test_co_add("/loss/late", test_change_is_counted_after_the_loss);

@@ -41,6 +41,7 @@ typedef struct NbdClient {
     uint64_t backoff_s;
     GError *failure; /* of the last attempt */
     bool quit;       /* there will be no other one */
+    GError *doubt;   /* why nothing is changed any more; NULL = all is well */
 
     uint64_t acked, flushed; /* count changes */
     uint64_t begun;          /* the last number of a change */

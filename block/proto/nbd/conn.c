@@ -164,9 +164,12 @@ nbd_conn_break(NbdConn *conn, GError *error)
 void
 nbd_conn_break_errno(NbdConn *conn, int errnum, const char *doing)
 {
+    bool hung_up = errnum == ENODATA || errnum == ECONNRESET || errnum == EPIPE;
     GError *error = NULL;
 
-    if (errnum == ENODATA || errnum == ECONNRESET || errnum == EPIPE)
+    if (!conn->broken)
+        conn->may_live = !hung_up;
+    if (hung_up)
         (void) vd_throw(&error, VD_ERROR_IO,
                         "%s: the server closed the connection",
                         conn->target->name);
@@ -263,10 +266,11 @@ nbd_conn_co_run(NbdConn *conn, NbdJob *job)
 {
     unsigned slot;
 
-    job->done = job->lost = false;
+    job->done = job->lost = job->sent = false;
     job->error = 0;
     conn->users++;
     if (conn_co_take_slot(conn, job, &slot)) {
+        job->sent = true;
         conn_co_send(conn, job, slot);
         conn_co_wait(conn, job);
         conn_give_slot(conn, slot);

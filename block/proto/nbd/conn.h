@@ -30,6 +30,7 @@ typedef struct NbdJob {
 
     /* What came of it.  Lost: nobody knows; then conn->error tells why. */
     bool done, lost;
+    bool sent;      /* in part at least */
     uint32_t error; /* as on the wire; 0 = success */
     char *text;     /* of the server, escaped; NULL = none */
     bool outlived;  /* done, and then the connection broke */
@@ -57,6 +58,7 @@ typedef struct NbdConn {
     bool reading;     /* one of the waiting jobs reads for all */
     bool broken;      /* nothing more can be sent */
     bool is_violated; /* because the server broke the rules */
+    bool may_live;    /* it did not hang up: it may be at work on what it has */
     GError *error;    /* why it is broken */
     bool closing;
     VioCoQueue idle, closed;

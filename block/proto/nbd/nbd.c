@@ -55,6 +55,7 @@ nbd_co_close(VdNode *node)
     g_clear_pointer(&client->changes, vio_range_lock_free);
     g_clear_pointer(&client->target, nbd_target_free);
     g_clear_error(&client->failure);
+    g_clear_error(&client->doubt);
 }
 
 static bool

@@ -94,6 +94,35 @@ check_shutdown(NbdConn *conn, NbdJob *job)
     job->lost = true;
 }
 
+static bool
+is_change(const NbdJob *job)
+{
+    return job->command == NBD_CMD_WRITE || job->command == NBD_CMD_TRIM ||
+           job->command == NBD_CMD_WRITE_ZEROES;
+}
+
+/* A server that was only slow may do a change long after it was given up, over
+ * what came after it.  So it is not sent again, and nothing comes after it. */
+static void
+note_doubt(NbdClient *client, const NbdJob *job, const NbdConn *conn)
+{
+    if (!client->doubt && conn->may_live && job->sent && is_change(job))
+        (void) vd_throw(&client->doubt, VD_ERROR_IO,
+                        "%s: no more changes: the server was given up while "
+                        "it had some to do, and may do them yet (%s)",
+                        client->target->name, conn->error->message);
+}
+
+/* Reads go on. */
+static bool
+check_doubt(const NbdClient *client, const NbdJob *job, GError **error)
+{
+    if (!client->doubt || (!is_change(job) && job->command != NBD_CMD_FLUSH))
+        return true;
+    g_propagate_error(error, g_error_copy(client->doubt));
+    return false;
+}
+
 /* Now that its connection is gone.  A read is worth another try in any case:
  * there are servers that drop the connection if they fail in the middle of an
  * answer, and tell the error when they are asked to answer in one piece. */
@@ -103,7 +132,8 @@ may_try_again(NbdClient *client, NbdJob *job, unsigned tries)
     const NbdExport *e = &client->export;
     bool read = job->command == NBD_CMD_READ;
 
-    if (client->quit || tries >= MAX_RESENDS ||
+    if (client->quit || !check_doubt(client, job, NULL) ||
+        tries >= MAX_RESENDS ||
         vio_cancel_check(vd_node_env(client->node)->cancel) < 0)
         return false;
     if (read && (e->flags & NBD_FLAG_SEND_DF))
@@ -129,7 +159,9 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
         g_autoptr(GError) cause = NULL;
         NbdConn *conn;
 
-        if (!nbd_client_co_need_connection(client, error))
+        if (!check_doubt(client, job, error) ||
+            !nbd_client_co_need_connection(client, error) ||
+            !check_doubt(client, job, error))
             return false;
         conn = nbd_conn_ref(pick(client, job));
         nbd_conn_co_run(conn, job);
@@ -140,6 +172,7 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
             return true;
         }
         cause = g_error_copy(conn->error);
+        note_doubt(client, job, conn);
         forget_answer(job);
         nbd_client_co_drop(client, conn);
         if (may_try_again(client, job, tries))
