@@ -50,6 +50,7 @@ struct VioStream {
     StreamNode *first, **last;
     StreamNode *spare; /* an empty chunk, or NULL */
     size_t copied;     /* bytes in chunks that wait */
+    uint64_t patience; /* ns without any of it going; 0 = for ever */
     VioLate late;      /* sends what was gathered */
     bool pumping;      /* a coroutine sends what did not go at once */
     bool ended;

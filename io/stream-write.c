@@ -276,6 +276,20 @@ tx_account(VioStream *stream, ssize_t ret)
     return true;
 }
 
+/* Cancelling a transfer that has moved something ends it with what it has
+ * moved, so that the next one has all the time again. */
+static ssize_t
+tx_co_write(VioStream *stream, struct iovec *iov, int niov)
+{
+    g_autoptr(VioCancel) deadline = NULL;
+
+    if (stream->patience == 0)
+        return vio_port_co_write(&stream->out, iov, niov, NULL);
+    deadline = vio_cancel_new();
+    vio_cancel_set_deadline(deadline, vio_now_ns() + stream->patience);
+    return vio_port_co_write(&stream->out, iov, niov, deadline);
+}
+
 /* The coroutine entry: send until the queue is empty or all is lost. */
 static void
 tx_pump(void *opaque)
@@ -286,7 +300,7 @@ tx_pump(void *opaque)
     int niov = 0;
 
     while (!stream->tx_error && (niov = tx_gather(stream, iov, &bytes)) > 0) {
-        ssize_t ret = vio_port_co_write(&stream->out, iov, niov, NULL);
+        ssize_t ret = tx_co_write(stream, iov, niov);
 
         if (!tx_account(stream, ret) && !stream->tx_error)
             stream->tx_error = (int) ret;
@@ -409,6 +423,18 @@ vio_stream_co_send(VioStream *stream, const void *head, size_t head_len,
     tx_copy(stream, node.rest);
     vio_stream_tx_kick(stream);
     return 0;
+}
+
+void
+vio_stream_set_send_timeout(VioStream *stream, uint64_t ns)
+{
+    stream->patience = ns;
+}
+
+bool
+vio_stream_is_sending(const VioStream *stream)
+{
+    return stream->pumping;
 }
 
 int

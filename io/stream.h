@@ -119,6 +119,12 @@ size_t vio_stream_buffered(const VioStream *stream);
 int vio_stream_co_send(VioStream *stream, const void *head, size_t head_len,
                        const VioVec *payload, VioCancel *cancel);
 
+/* Writing fails with -ETIMEDOUT once the other end has taken nothing for so
+ * long (0 = never, as at first), while something waits to be sent. */
+void vio_stream_set_send_timeout(VioStream *stream, uint64_t ns);
+/* Something waits that the kernel has not taken yet. */
+bool vio_stream_is_sending(const VioStream *stream);
+
 /* Wait until all that was sent before is with the kernel. */
 int vio_stream_co_flush(VioStream *stream, VioCancel *cancel);
 

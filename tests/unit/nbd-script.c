@@ -2,6 +2,7 @@
 /* tests/unit/nbd-script.c - a server of NBD that says what a script says. */
 #include "tests/unit/nbd-script.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -101,6 +102,16 @@ drain_all(NbdScript *s)
     }
 }
 
+/* A closed Unix socket is told of even if there is something to read. */
+static void
+step_hold(NbdScript *s)
+{
+    struct pollfd pfd = {.fd = *s->conn, .events = 0};
+
+    while (poll(&pfd, 1, -1) < 0 || !(pfd.revents & POLLHUP))
+        ;
+}
+
 static void
 step_turn_to(NbdScript *s, const char *text)
 {
@@ -127,6 +138,8 @@ do_step(NbdScript *s, const char *line)
         step_send(s, line + 2, 0);
     } else if (g_str_has_prefix(line, "drip ")) {
         step_send(s, line + 5, 1);
+    } else if (strcmp(line, "hold") == 0) {
+        step_hold(s);
     } else if (strcmp(line, "wait") == 0) {
         drain(s);
     } else {

@@ -7,6 +7,7 @@
  *   drip HEX  send them, one a second
  *   close     close the connection and wait for the next one
  *   wait      until the client closes it, then wait for the next one
+ *   hold      read nothing until the client has closed it
  *   conn N    go on with this one (0 at first), which may be the next one;
  *             the others stay open
  * At its end whatever comes is thrown away until the client leaves.

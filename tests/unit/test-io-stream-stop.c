@@ -177,6 +177,64 @@ test_reset_takes_back_what_has_not_left(IoFixture *f, gconstpointer engine)
     io_test_run(f, reset_main, &e);
 }
 
+/* -- patience -------------------------------------------------------------- */
+
+#define PATIENCE (1000 * MS)
+#define SLOW_PIECES 64u
+#define SLOW_WAIT (20 * MS)
+
+typedef struct Slow {
+    Ends *e;
+    size_t piece;
+} Slow;
+
+/* Coroutine entry: takes everything, in pieces, and waits a while
+ * before each. */
+static void
+slow_reader_main(void *opaque)
+{
+    Slow *slow = opaque;
+    g_autofree uint8_t *data = g_malloc(slow->piece);
+
+    for (unsigned i = 0; i < SLOW_PIECES; i++) {
+        g_assert_cmpint(vio_co_sleep(slow->e->loop, SLOW_WAIT, NULL), ==, 0);
+        g_assert_cmpint(vio_stream_co_read(slow->e->b, data, slow->piece, NULL),
+                        ==, 0);
+    }
+    slow->e->running--;
+}
+
+/* It takes a multiple of the time, but always goes on; then it does not. */
+static void
+patience_main(void *opaque)
+{
+    Ends *e = opaque;
+    size_t len = 16 << 20;
+    Slow slow = {e, len / SLOW_PIECES};
+    g_autofree uint8_t *data = g_malloc0(len);
+    struct iovec iov;
+    VioVec vec = vio_vec_from_buf(&iov, data, len);
+
+    vio_stream_set_send_timeout(e->a, PATIENCE);
+    e->running = 1;
+    vio_co_start(e->loop, slow_reader_main, &slow);
+    g_assert_cmpint(vio_stream_co_send(e->a, NULL, 0, &vec, NULL), ==, 0);
+    while (e->running > 0)
+        g_assert_cmpint(vio_co_sleep(e->loop, MS, NULL), ==, 0);
+    g_assert_cmpint(vio_stream_co_send(e->a, "h", 1, &vec, NULL), ==,
+                    -ETIMEDOUT);
+    g_assert_false(vio_stream_is_sending(e->a));
+    g_assert_cmpint(vio_stream_co_send(e->a, "x", 1, NULL, NULL), ==,
+                    -ETIMEDOUT);
+    io_ends_co_close(e);
+}
+
+static void
+test_patience_ends(IoFixture *f, gconstpointer engine)
+{
+    io_ends_run_sockets(f, patience_main);
+}
+
 /* Freed while the kernel is still at it: the pump cleans up. */
 static void
 free_early_main(void *opaque)
@@ -361,6 +419,7 @@ main(int argc, char **argv)
     io_test_add("stream/abort-wakes-everybody", test_abort_wakes_everybody);
     io_test_add("stream/reset-takes-back-what-has-not-left",
                 test_reset_takes_back_what_has_not_left);
+    io_test_add("stream/patience-ends", test_patience_ends);
     io_test_add("stream/free-with-bytes-waiting", test_free_with_bytes_waiting);
     io_test_add("stream/free-outside-of-the-loop",
                 test_free_outside_of_the_loop);

@@ -21,7 +21,7 @@
     "< 49484156454f5054 00000008 00000000\n"                                   \
     "> 0003e889045565a9 00000008 80000001 00000000\n"                          \
     "< 49484156454f5054 00000007 0000000b 00000001 61 0002 0000 0003\n"        \
-    "> 0003e889045565a9 00000007 00000003 0000000c 0000 0000000000100000 "     \
+    "> 0003e889045565a9 00000007 00000003 0000000c 0000 0000000001000000 "     \
     "012d\n> 0003e889045565a9 00000007 00000001 00000000\n"
 
 #define PILE 5u
@@ -193,6 +193,26 @@ test_write_is_not_overtaken(TestCo *t)
     lost_end(&l);
 }
 
+#define LONG (8u << 20)
+
+/* It takes no more of a request than its socket holds. */
+static void
+test_server_that_takes_nothing_is_left(TestCo *t)
+{
+    Lost l = lost_begin(
+        t,
+        SHAKE REQUEST("1",
+                      COOKIE("1", "0")) "0000000000000000 00800000\nhold\n",
+        "export=a,request-timeout=1");
+    g_autofree char *data = g_malloc0(LONG);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vd_node_co_pwrite(l.node, 0, data, LONG, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+    g_assert_nonnull(strstr(error->message, "sending a request"));
+    lost_end(&l);
+}
+
 /* -- what is forgotten ----------------------------------------------------- */
 
 #define ONE_WRITE WRITE(COOKIE("1", "0")) WRITE_OK(COOKIE("1", "0"))
@@ -286,6 +306,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     test_co_add("/again/all", test_all_go_to_the_other_connection);
     test_co_add("/again/doubt", test_write_is_not_overtaken);
+    test_co_add("/again/sending", test_server_that_takes_nothing_is_left);
     test_co_add("/loss/younger", test_younger_connection_does_not_vouch);
     test_co_add("/loss/older", test_older_connection_vouches);
     test_co_add("/loss/late", test_change_is_counted_after_the_loss);

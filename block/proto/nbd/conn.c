@@ -18,7 +18,8 @@
 
 #include <errno.h>
 
-#define FAREWELL_NS (UINT64_C(2) * 1000 * 1000 * 1000)
+#define SECOND_NS UINT64_C(1000000000)
+#define FAREWELL_NS (2 * SECOND_NS)
 
 void
 nbd_job_clear(NbdJob *job)
@@ -72,6 +73,8 @@ nbd_conn_new(const VdEnv *env, NbdHandshake *h)
     conn->target = h->target;
     conn->export = h->export;
     conn->stream = g_steal_pointer(&h->stream);
+    vio_stream_set_send_timeout(conn->stream,
+                                h->target->request_timeout * SECOND_NS);
     return conn;
 }
 

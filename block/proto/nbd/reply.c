@@ -387,19 +387,47 @@ find_job(NbdConn *conn, uint64_t cookie)
     return NULL;
 }
 
+static uint64_t
+bytes_sent(const NbdConn *conn)
+{
+    VioStreamStats stats;
+
+    vio_stream_get_stats(conn->stream, &stats);
+    return stats.bytes_out;
+}
+
+/* So long, from when the last request had left: a server may be busy with
+ * taking a long one, for which the stream has a limit of its own. */
+static int
+header_co_await_until(NbdConn *conn, uint64_t seconds, const void **bytes,
+                      size_t *available)
+{
+    for (;;) {
+        g_autoptr(VioCancel) token = vio_cancel_new_child(conn->env->cancel);
+        uint64_t sent = bytes_sent(conn);
+        int r;
+
+        vio_cancel_set_deadline(token, vio_now_ns() + seconds * SECOND_NS);
+        r = vio_stream_co_peek(conn->stream, 4, bytes, available, token);
+        /* The kernel has a limit, too; and so may the user. */
+        if (r != -ETIMEDOUT || vio_cancel_check(token) == 0 ||
+            vio_cancel_check(conn->env->cancel) != 0)
+            return r;
+        if (!vio_stream_is_sending(conn->stream) && bytes_sent(conn) == sent)
+            return r;
+    }
+}
+
 /* Until the next reply begins: as long as the user says. */
 static int
 header_co_await(NbdConn *conn, const void **bytes, size_t *available)
 {
     uint64_t seconds = conn->target->request_timeout;
-    g_autoptr(VioCancel) token = NULL;
 
     if (!seconds || vio_stream_buffered(conn->stream) >= 4)
         return vio_stream_co_peek(conn->stream, 4, bytes, available,
                                   conn->env->cancel);
-    token = vio_cancel_new_child(conn->env->cancel);
-    vio_cancel_set_deadline(token, vio_now_ns() + seconds * SECOND_NS);
-    return vio_stream_co_peek(conn->stream, 4, bytes, available, token);
+    return header_co_await_until(conn, seconds, bytes, available);
 }
 
 /* The next header. */
