@@ -267,9 +267,15 @@ def _():
         self.reply(sock, option, wire.ERR_UNKNOWN, b"no such")
 
     def listing(self, sock, session, option, data):
-        forever(lambda: self.reply(sock, option, wire.SERVER,
-                                   wire.string("x" * 4000)))
-    refused(server(go=go, list=listing), "info", **{"handshake-timeout": 5})
+        def entry():
+            sent.append(4000)
+            self.reply(sock, option, wire.SERVER, wire.string("x" * 4000))
+        forever(entry)
+
+    sent = []
+    refused(server(go=go, list=listing), "info")
+    if sum(sent) > 24 * MIB:
+        raise Failed("%d bytes of a list were taken" % sum(sent))
 
 
 # -- TLS -----------------------------------------------------------------------------

@@ -11,6 +11,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Of names and descriptions. */
+#define MAX_LIST_BYTES (16u << 20)
+
 void
 nbd_listed_free(NbdListed *listed)
 {
@@ -45,11 +48,23 @@ list_take(NbdHandshake *h, const NbdOptionReply *reply, GPtrArray *exports,
     return true;
 }
 
+/* Many are well, and long texts are: not both. */
+static bool
+check_size(NbdHandshake *h, const NbdOptionReply *reply, uint64_t *size,
+           GError **error)
+{
+    *size += reply->len;
+    return *size <= MAX_LIST_BYTES ||
+           nbd_shake_violation(h, error, "list of more than %u bytes",
+                               MAX_LIST_BYTES);
+}
+
 bool
 nbd_list_co_exports(NbdHandshake *h, GPtrArray *exports, bool *refused,
                     GError **error)
 {
     NbdOptionReply reply;
+    uint64_t size = 0;
 
     *refused = false;
     if (!nbd_option_co_send(h, NBD_OPT_LIST, NULL, 0, error))
@@ -66,7 +81,8 @@ nbd_list_co_exports(NbdHandshake *h, GPtrArray *exports, bool *refused,
         if (reply.type != NBD_REP_SERVER)
             return nbd_shake_violation(
                 h, error, "reply of type %" PRIu32 " to LIST", reply.type);
-        if (!list_take(h, &reply, exports, error))
+        if (!check_size(h, &reply, &size, error) ||
+            !list_take(h, &reply, exports, error))
             return false;
     }
 }
