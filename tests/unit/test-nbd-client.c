@@ -704,6 +704,22 @@ test_another_disk_is_refused(TestCo *t)
     nbd_script_end(script);
 }
 
+/* An attempt lasts no longer than the requests wait. */
+static void
+test_silent_successor_is_left_in_time(TestCo *t)
+{
+    NbdScript *script;
+    g_autoptr(GError) error = NULL;
+    VdNode *node =
+        start(t, SHAKE WRITE2 "close\nconn 1\nwait\n",
+              "export=a,reconnect-delay=1,handshake-timeout=86400", &script);
+
+    g_assert_false(vd_node_co_pwrite(node, 0, "AB", 2, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+    test_co_close(node);
+    nbd_script_end(script);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -731,6 +747,7 @@ main(int argc, char **argv)
     test_co_add("/lost/flush", test_acknowledged_but_lost_fails_the_flush);
     test_co_add("/lost/at-once", test_write_fails_at_once_without_a_delay);
     test_co_add("/lost/one-piece", test_lost_read_asks_in_one_piece);
+    test_co_add("/lost/in-time", test_silent_successor_is_left_in_time);
     test_co_add("/lost/another-disk", test_another_disk_is_refused);
     return g_test_run();
 }

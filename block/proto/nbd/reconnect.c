@@ -143,6 +143,19 @@ attempt_failed(NbdClient *client, GError *why, bool final)
     client->quit |= final;
 }
 
+/* An attempt ends with the time for which requests wait, if that is to come;
+ * one second is little enough to be begun. */
+static uint64_t
+attempt_ns(const NbdClient *client)
+{
+    uint64_t all = client->target->handshake_timeout * SECOND;
+    uint64_t now = vio_now_ns();
+
+    if (now >= client->wait_until)
+        return all;
+    return MIN(all, MAX(client->wait_until - now, SECOND));
+}
+
 static void
 client_co_attempt(NbdClient *client, bool first)
 {
@@ -153,8 +166,7 @@ client_co_attempt(NbdClient *client, bool first)
 
     client->connecting = true;
     conn = nbd_conn_co_open(env, client->target, env->cancel,
-                            client->target->handshake_timeout * SECOND, &final,
-                            &why);
+                            attempt_ns(client), &final, &why);
     if (conn && !is_acceptable(client, conn, first, &why)) {
         nbd_conn_co_close(g_steal_pointer(&conn));
         final = true;
