@@ -204,13 +204,15 @@ test_one_question_tells_all_extents(TestCo *t)
     "626173653a616c6c6f636174696f6e 00000014 "                                 \
     "71656d753a64697274792d6269746d61703a6262\n"
 
+#define GO_TERABYTE GO_OF("0000010000000000", "05ed")
+
 /* Each answer is used up, so the next question is twice as long: beyond 2 GiB,
- * since there are extended headers. */
+ * since there are extended headers.  The next connection has none. */
 static void
 test_questions_grow(TestCo *t)
 {
-    g_autoptr(GString) text = g_string_new(
-        GREETING EXTENDED CONTEXT GO_OF("0000010000000000", "05ed"));
+    g_autoptr(GString) text =
+        g_string_new(GREETING EXTENDED CONTEXT GO_TERABYTE);
     uint64_t at = 0, len = 64 << 20;
     NbdScript *script;
     VdNode *node;
@@ -222,7 +224,15 @@ test_questions_grow(TestCo *t)
             "> 6e8a278c 0001 0006 %016x %016" PRIx64 " 0000000000000018 "
             "00000001 00000001 %016" PRIx64 " 0000000000000003\n",
             (i + 1) << 16, at, len, (i + 1) << 16, at, len);
-    node = start(t, text->str, "export=a", &script);
+    g_string_append_printf(
+        text,
+        "< 21e41c71 0000 0007 0000000000080000 %016" PRIx64 " %016" PRIx64
+        "\nclose\n" GREETING NO_EXT STRUCTURED CONTEXT GO_TERABYTE
+        "< 25609513 0000 0007 " COOKIE "%016" PRIx64 " 80000000\n"
+        "> " CHUNK("0001", "0005", "0000000c") "00000001 80000000 00000003\n",
+        at, len, at);
+    at += UINT64_C(1) << 31;
+    node = start(t, text->str, "export=a,reconnect-delay=30", &script);
     for (uint64_t off = 0; off < at;) {
         g_autoptr(GError) error = NULL;
         VdRun run;

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define DIRTY 1u
-#define LONGEST_ASK (UINT64_C(1) << 31)
 
 /* Its name without the name space; NULL = none was asked for. */
 static const char *
@@ -76,7 +75,7 @@ bitmap_co_ask(NbdClient *client, uint64_t off, uint64_t len, GArray *ranges,
     NbdJob job = {
         .command = NBD_CMD_BLOCK_STATUS,
         .off = off,
-        .len = MIN(len, LONGEST_ASK),
+        .len = MIN(len, NBD_LONGEST_ASK),
         .extents = extents,
         .own_context = true,
     };

@@ -264,11 +264,22 @@ conn_co_wait(NbdConn *conn, NbdJob *job)
         job->lost = true;
 }
 
+/* A connection that came later may have shorter headers; an answer may be about
+ * less than was asked. */
+static void
+shorten(const NbdConn *conn, NbdJob *job)
+{
+    if (job->command == NBD_CMD_BLOCK_STATUS &&
+        conn->export.headers != NBD_HEADERS_EXTENDED)
+        job->len = MIN(job->len, NBD_LONGEST_ASK);
+}
+
 void
 nbd_conn_co_run(NbdConn *conn, NbdJob *job)
 {
     unsigned slot;
 
+    shorten(conn, job);
     job->done = job->lost = job->sent = false;
     job->error = 0;
     conn->users++;

@@ -12,6 +12,9 @@
 
 /* Requests in flight. */
 #define NBD_SLOTS 64u
+/* Of block status, in bytes, without extended headers.  More makes nbdkit
+ * before 1.44 stumble, which has none of these. */
+#define NBD_LONGEST_ASK (UINT64_C(1) << 31)
 
 typedef struct NbdExtent {
     uint64_t len;

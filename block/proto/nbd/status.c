@@ -14,8 +14,6 @@
 #include <string.h>
 
 #define FIRST_ASK (UINT64_C(64) << 20)
-/* More makes nbdkit before 1.44 stumble, which has no extended headers. */
-#define LONGEST_ASK (UINT64_C(1) << 31)
 #define LONGEST_EXTENDED_ASK (UINT64_C(1) << 36)
 /* Others may write to the export, too. */
 #define GOOD_FOR_NS UINT64_C(1000000000)
@@ -148,7 +146,7 @@ status_co_fill(NbdClient *client, uint64_t off, NbdStatusCache *fresh,
     if (client->longest_status == 0)
         client->longest_status = client->export.headers == NBD_HEADERS_EXTENDED
                                      ? LONGEST_EXTENDED_ASK
-                                     : LONGEST_ASK;
+                                     : NBD_LONGEST_ASK;
     fresh->asked = next_ask(client, off);
     if (!status_co_ask_shorter(client, off,
                                MIN(fresh->asked, client->export.size - off),

@@ -22,6 +22,7 @@ nbd_put_request(NbdHeaders headers, const NbdRequest *req, void *out)
     bool extended = headers == NBD_HEADERS_EXTENDED;
     uint8_t *p = out;
 
+    g_assert(extended || req->len <= UINT32_MAX);
     vio_put_be32(p, extended ? NBD_EXT_REQUEST_MAGIC : NBD_REQUEST_MAGIC);
     vio_put_be16(p + 4, req->flags);
     vio_put_be16(p + 6, req->command);
