@@ -150,6 +150,7 @@ connect_co_sockaddr(VioLoop *loop, const struct sockaddr *sa, socklen_t len,
     if (ret != 0)
         return ret;
     vio_net_tune(fd);
+    vio_net_limit_silence(fd);
     *out = vio_fd_steal(&fd);
     return 0;
 }

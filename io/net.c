@@ -205,13 +205,19 @@ void
 vio_net_tune(int fd)
 {
     const int on = 1, idle = KEEP_IDLE_S;
-    const unsigned timeout = USER_TIMEOUT_MS;
 
     /* Other kinds of sockets do not know these; none is a condition. */
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
         return;
     (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+}
+
+void
+vio_net_limit_silence(int fd)
+{
+    const unsigned timeout = USER_TIMEOUT_MS;
+
     (void) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout,
-                      sizeof(timeout));
+                      sizeof(timeout)); /* nothing for others */
 }

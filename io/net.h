@@ -52,5 +52,11 @@ int vio_net_local(int fd, VioNetAddress *addr);
 int vio_net_peer(int fd, VioNetAddress *addr);
 
 /* What every TCP connection should have, accepted ones, too: no delay of small
- * packets, an end of waiting for peers that are gone.  Nothing for others. */
+ * packets, an end of being idle with peers that are gone.  Nothing for others.
+ */
 void vio_net_tune(int fd);
+
+/* Give up a server that takes nothing for a minute, although there is something
+ * to be sent.  Not for a client, which may be stopped that long and owes us
+ * nothing. */
+void vio_net_limit_silence(int fd);

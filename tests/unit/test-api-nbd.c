@@ -174,7 +174,8 @@ test_connections_are_tuned(Fixture *f, gconstpointer params)
     g_assert_true(vd_nbd_server_add_client(f->server, fds[1], fds[1], NULL));
     g_assert_cmpint(socket_option(fds[1], IPPROTO_TCP, TCP_NODELAY), ==, 1);
     g_assert_cmpint(socket_option(fds[1], SOL_SOCKET, SO_KEEPALIVE), ==, 1);
-    g_assert_cmpint(socket_option(fds[1], IPPROTO_TCP, TCP_USER_TIMEOUT), >, 0);
+    g_assert_cmpint(socket_option(fds[1], IPPROTO_TCP, TCP_USER_TIMEOUT), ==,
+                    0);
     close(fds[0]);
 }
 

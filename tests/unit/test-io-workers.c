@@ -137,7 +137,7 @@ static void
 others_main(void *opaque)
 {
     Workers *w = opaque;
-    uint8_t block[4096] = {1};
+    uint8_t block[512] = {1};
 
     for (unsigned i = 0; i < BUFFERED_WORKERS; i++)
         vio_co_start(w->f->loop, stuck_main, w);
