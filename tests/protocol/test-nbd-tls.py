@@ -11,6 +11,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import nbd_peers  # noqa: E402
+import nbd_proxy  # noqa: E402
 from nbd_certs import OTHER_HOST, Certs  # noqa: E402
 from nbd_peers import Link  # noqa: E402
 from tap import Suite  # noqa: E402
@@ -157,6 +158,23 @@ def _():
         text = result.stdout.decode()
         expect(result.code != 0 and "wrote 65536/65536" in text
                and "read 65536/65536" in text, result)
+
+
+@suite.case("TLS that is disturbed on the way back in is tried again")
+def _():
+    plan = nbd_proxy.Plan(cut=("down", MIB // 4),
+                          then=nbd_proxy.Plan(insert=("down", 60)))
+    full = os.path.join(world.tmp, "full.raw")
+    with open(full, "wb") as file:
+        file.write(b"\x55" * MIB)
+    with nbd_peers.vdisk_nbd(full, link=world.link("unix", "psk")) as peer, \
+            nbd_proxy.between(peer, plan) as proxy:
+        name = "driver=nbd,server.type=unix,server.path=%s,tls=on," \
+            "tls-username=qemu,tls-psk-file=%s,connections=1," \
+            "reconnect-delay=%d" % (proxy.socket, world.certs.psk_file, SECONDS)
+        vdisk_img("dd", "--image-opts", "-O", "raw", "bs=64k", "if=" + name,
+                  "of=" + os.path.join(world.tmp, "out.raw"), timeout=SECONDS)
+        expect(proxy.connections >= 3, proxy.connections)
 
 
 try:

@@ -34,6 +34,7 @@ class Plan:
     @cut          (direction, byte): the connection ends there
     @stall        (direction, byte): nothing more comes; @endless: and it does not
                   end, either
+    @then         the plan of the connection after the bad ones
     @refuse       connections after the bad ones that are closed at once
     @delay        longest pause before a message, in seconds
     @fragment     most bytes that are sent at once
@@ -54,6 +55,7 @@ class Plan:
         self.cut = self.stall = self.drip = self.corrupt = self.option = None
         self.flip = self.insert = self.repeat = self.swap = self.garbage = None
         self.endless = False
+        self.then = None
         self.refuse = self.delay = self.fragment = self.reorder = 0
         for key, value in what.items():
             assert hasattr(self, key), key
@@ -395,6 +397,8 @@ class Proxy:
         bad = self.plan.bad
         if not bad or number < bad:
             return self.plan
+        if self.plan.then and number == bad:
+            return self.plan.then
         return None if number < bad + self.plan.refuse else NOTHING
 
     def serve(self, listener):

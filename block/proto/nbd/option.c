@@ -32,7 +32,7 @@ tls_why(const NbdHandshake *h)
 static bool
 tls_refused(NbdHandshake *h, GError **error)
 {
-    h->final = true;
+    h->final = !h->target->agreed;
     return vd_throw(error, VD_ERROR_PERMISSION,
                     "%s: the server closed the connection after the TLS "
                     "handshake; it may require a client certificate",
@@ -62,7 +62,7 @@ shake_failed(NbdHandshake *h, int errnum, GError **error)
                         "%s: the server does not answer: handshake timed out",
                         name);
     case EPROTO:
-        h->final = true;
+        h->final = !h->target->agreed;
         return vd_throw(error, VD_ERROR_PERMISSION, "%s: TLS: %s", name,
                         tls_why(h));
     default:

@@ -175,6 +175,7 @@ client_co_attempt(NbdClient *client, bool first)
         if (first)
             client->export = conn->export;
         nbd_client_add(client, conn);
+        client->target->agreed = true;
         client->backoff_s = 0;
         client->retry_at = 0;
         client->no_growth = false;

@@ -17,8 +17,9 @@ typedef struct NbdTarget {
     char *tls_psk_user;     /* NULL = the default */
     char *tls_hostname;     /* to be verified; NULL = that of the address */
     bool tls_verify_peer;
-    VioTlsCreds *creds;       /* nbd_target_co_load_creds(); NULL = no TLS */
-    char *context;            /* one more to be selected; NULL = none */
+    VioTlsCreds *creds; /* nbd_target_co_load_creds(); NULL = no TLS */
+    bool agreed;        /* once: TLS that fails from then on is an accident */
+    char *context;      /* one more to be selected; NULL = none */
     uint64_t reconnect_delay; /* seconds that requests wait for a connection */
     uint64_t open_timeout;    /* seconds that opening does */
     uint64_t handshake_timeout; /* 0 = no limit */
