@@ -133,12 +133,12 @@ io_test_run_busy(IoFixture *f, VioCoFunc fn, void *opaque)
 }
 
 void
-io_test_comes_to_rest(VioLoop *loop)
+io_test_comes_to_rest(VioLoop *loop, int fd)
 {
-    struct pollfd fd = {.fd = vio_loop_fd(loop), .events = POLLIN};
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
     int spins = 0;
 
-    while (poll(&fd, 1, 0) != 0) {
+    while (poll(&pfd, 1, 0) != 0) {
         (void) vio_loop_dispatch(loop);
         g_assert_cmpint(spins++, <, 100);
     }

@@ -31,8 +31,9 @@ void io_test_run(IoFixture *f, VioCoFunc fn, void *opaque);
  * the engine instead of being made inline. */
 void io_test_run_busy(IoFixture *f, VioCoFunc fn, void *opaque);
 
-/* Nothing may be left for ever that makes a foreign loop spin. */
-void io_test_comes_to_rest(VioLoop *loop);
+/* Nothing may be left for ever that makes a foreign loop spin.  @fd: the
+ * loop's, which is no news to it: asking for it makes it look around. */
+void io_test_comes_to_rest(VioLoop *loop, int fd);
 
 /* One transfer of a plain buffer. */
 ssize_t io_test_co_read(VioFile *file, uint64_t off, void *buf, size_t len);

@@ -308,6 +308,7 @@ test_buffers_then_foreign(IoFixture *f, gconstpointer engine)
 
 typedef struct Foreign {
     Direct d;
+    int loop_fd;
     bool over;
 } Foreign;
 
@@ -321,7 +322,7 @@ foreign_run(Foreign *foreign, unsigned n, VioCoFunc fn)
     vio_loop_post_co(loop, fn, foreign);
     while (!foreign->over)
         (void) g_main_context_iteration(NULL, TRUE);
-    io_test_comes_to_rest(loop);
+    io_test_comes_to_rest(loop, foreign->loop_fd);
 }
 
 static void
@@ -336,7 +337,7 @@ foreign_main(void *opaque)
 static void
 test_foreign_loop(IoFixture *f, gconstpointer engine)
 {
-    Foreign foreign = {.d = {.f = f}};
+    Foreign foreign = {.d = {.f = f}, .loop_fd = vio_loop_fd(f->loop)};
     GSource *source = vio_loop_source_new(f->loop);
 
     foreign.d.file = direct_file(f, 300);

@@ -491,7 +491,7 @@ embed_run(IoFixture *f, gconstpointer engine, bool fixed)
     vio_loop_post_co(f->loop, embed_main, &l);
     g_assert_cmpint(vio_loop_timeout_ms(f->loop), ==, 0);
     embed_by_epoll(&l);
-    io_test_comes_to_rest(l.loop);
+    io_test_comes_to_rest(l.loop, vio_loop_fd(l.loop));
     g_assert_cmpuint(l.count, ==, 22);
     vio_file_free(l.file);
 }
@@ -530,7 +530,7 @@ test_embed_wakes_for_posts(IoFixture *f, gconstpointer engine)
     g_assert_cmpint(pthread_create(&thread, NULL, late_post_thread, &l), ==, 0);
     embed_by_epoll(&l);
     pthread_join(thread, NULL);
-    io_test_comes_to_rest(l.loop);
+    io_test_comes_to_rest(l.loop, vio_loop_fd(l.loop));
     g_assert_cmpuint(l.count, ==, 50);
 }
 
@@ -582,7 +582,7 @@ test_run_sync_beside_embedding(IoFixture *f, gconstpointer engine)
     g_assert_cmpint(pthread_create(&thread, NULL, sync_thread, &l), ==, 0);
     embed_by_epoll(&embedded);
     pthread_join(thread, NULL);
-    io_test_comes_to_rest(embedded.loop);
+    io_test_comes_to_rest(embedded.loop, vio_loop_fd(embedded.loop));
     g_assert_cmpuint(l.count, ==, 100);
     vio_file_free(l.file);
 }
