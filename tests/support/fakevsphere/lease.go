@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+// HttpNfcLeases: disks out, as streams, and in.
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+const exportPath = "/exp/"
+
+type leaseDisk struct {
+	path string // of the descriptor
+	done bool
+}
+
+type lease struct {
+	mo.HttpNfcLease
+	number   int
+	importVM *vmObject // nil: an export
+	percent  int32
+	calls    int // of Progress
+	disks    map[string]*leaseDisk
+}
+
+type leaseBook struct {
+	mu  sync.Mutex
+	all []*lease
+}
+
+var leases = &leaseBook{}
+
+// open makes a lease for disks, which are ready at once.
+func (b *leaseBook) open(f *front, entity moRef, disks []*types.VirtualDisk,
+	importVM *vmObject) (moRef, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := &lease{number: len(b.all) + 1, importVM: importVM,
+		disks: map[string]*leaseDisk{}}
+	l.Self = moRef{Type: "HttpNfcLease", Value: "lease-" + uuid.New().String()}
+	l.State = types.HttpNfcLeaseStateReady
+	info := &types.HttpNfcLeaseInfo{Entity: entity, LeaseTimeout: 300}
+	for i, disk := range disks {
+		path, err := world.file(backingOf(disk).FileName)
+		if err != nil {
+			return moRef{}, err
+		}
+		name := fmt.Sprintf("disk-%d.vmdk", i)
+		key := uuid.New().String() + "/" + name
+		l.disks[key] = &leaseDisk{path: path}
+		info.TotalDiskCapacityInKB += disk.CapacityInKB
+		info.DeviceUrl = append(info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{
+			Key:       fmt.Sprintf("/%s/VirtualSCSIController0:%d", entity.Value, i),
+			ImportKey: fmt.Sprintf("/%s/disk/%d", entity.Value, i),
+			// "*" is the server that was asked.
+			Url:           fmt.Sprintf("https://*:%d%s%s", f.port, exportPath, key),
+			SslThumbprint: f.cert.sha1, Disk: types.NewBool(true),
+			TargetId: name})
+	}
+	info.Lease = l.Self
+	l.Info = info
+	simulator.Map.Put(l)
+	b.all = append(b.all, l)
+	return l.Self, nil
+}
+
+func (b *leaseBook) state() []fields {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := []fields{}
+	for _, l := range b.all {
+		done := 0
+		for _, disk := range l.disks {
+			if disk.done {
+				done++
+			}
+		}
+		all = append(all, fields{"number": l.number, "state": l.State,
+			"percent": l.percent, "progress_calls": l.calls, "done": done,
+			"disks": len(l.disks), "import": l.importVM != nil})
+	}
+	return all
+}
+
+func exportDisks(f *front, call *soapCall) ([]interface{}, error) {
+	var devices []types.BaseVirtualDevice
+	switch obj := simulator.Map.Get(call.this).(type) {
+	case *vmObject:
+		if isOn(obj) {
+			return nil, fault(&types.InvalidPowerState{
+				RequestedState: types.VirtualMachinePowerStatePoweredOff,
+				ExistingState:  types.VirtualMachinePowerStatePoweredOn},
+				"the VM is running")
+		}
+		devices = obj.Config.Hardware.Device
+	case *snapshotObject:
+		devices = obj.Config.Hardware.Device
+	default:
+		return nil, fault(&types.ManagedObjectNotFound{Obj: call.this},
+			"nothing to export")
+	}
+	ref, err := leases.open(f, call.this, disksOf(devices), nil)
+	return []interface{}{ref}, err
+}
+
+// importVApp makes the VM of an import, with empty disks.
+func importVApp(f *front, call *soapCall) ([]interface{}, error) {
+	request := call.body.(*types.ImportVApp)
+	spec, ok := request.Spec.(*types.VirtualMachineImportSpec)
+	if !ok || request.Folder == nil {
+		return nil, fault(&types.InvalidArgument{InvalidProperty: "spec"},
+			"a VM and its folder are needed")
+	}
+	vm, err := world.createVM(*request.Folder, call.this, spec.ConfigSpec)
+	if err != nil {
+		return nil, err
+	}
+	if err := world.settle(vm, nil); err != nil {
+		return nil, err
+	}
+	ref, err := leases.open(f, vm.Self, disksOf(vm.Config.Hardware.Device), vm)
+	return []interface{}{ref}, err
+}
+
+// openLease finds a lease that is still good.
+func openLease(call *soapCall) (*lease, error) {
+	l, ok := simulator.Map.Get(call.this).(*lease)
+	if !ok {
+		return nil, fault(&types.ManagedObjectNotFound{Obj: call.this},
+			"no such lease")
+	}
+	if l.State != types.HttpNfcLeaseStateReady {
+		return nil, fault(&types.InvalidState{}, "the lease is %s", l.State)
+	}
+	call.note["lease"] = l.number
+	return l, nil
+}
+
+func leaseProgress(_ *front, call *soapCall) ([]interface{}, error) {
+	l, err := openLease(call)
+	if err != nil {
+		return nil, err
+	}
+	percent := call.body.(*types.HttpNfcLeaseProgress).Percent
+	call.note["percent"] = percent
+	if percent < 0 || percent > 100 {
+		return nil, badArgument("percent", "0 to 100")
+	}
+	leases.mu.Lock()
+	defer leases.mu.Unlock()
+	l.percent, l.TransferProgress = percent, percent
+	l.calls++
+	return nil, nil
+}
+
+func leaseComplete(_ *front, call *soapCall) ([]interface{}, error) {
+	l, err := openLease(call)
+	if err == nil {
+		setProperty(l, "state", types.HttpNfcLeaseStateDone)
+	}
+	return nil, err
+}
+
+// leaseAbort also takes back what an import has made.
+func leaseAbort(_ *front, call *soapCall) ([]interface{}, error) {
+	l, err := openLease(call)
+	if err != nil {
+		return nil, err
+	}
+	setProperty(l, "state", types.HttpNfcLeaseStateError)
+	if l.importVM != nil {
+		return nil, world.destroyVM(l.importVM)
+	}
+	return nil, nil
+}
+
+func (b *leaseBook) find(key string) (*lease, *leaseDisk) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.all {
+		disk := l.disks[key]
+		if disk != nil && l.State == types.HttpNfcLeaseStateReady {
+			return l, disk
+		}
+	}
+	return nil, nil
+}
+
+// serveLease moves a disk.  The URL is the secret; no session is asked for.
+func serveLease(out http.ResponseWriter, r *http.Request) {
+	w := &statusWriter{out, http.StatusOK}
+	l, disk := leases.find(strings.TrimPrefix(r.URL.Path, exportPath))
+	if l == nil {
+		http.NotFound(w, r)
+	} else if l.importVM == nil && r.Method == http.MethodGet {
+		sendDisk(w, r, disk)
+	} else if l.importVM != nil && r.Method == http.MethodPost {
+		if r.Header.Get("Content-Type") != "application/x-vnd.vmware-streamVmdk" {
+			violation("Content-Type of an import", nil)
+		}
+		receiveDisk(w, r, disk)
+	} else {
+		http.Error(w, "no such method", http.StatusMethodNotAllowed)
+	}
+	number := 0
+	if l != nil {
+		number = l.number
+	}
+	events.add("http", fields{"method": r.Method, "path": exportPath,
+		"status": w.status, "lease": number})
+}
+
+func sendDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
+	c, err := openChain(disk.path)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer c.close()
+	w.Header().Set("Content-Type", "application/x-vnd.vmware-streamVmdk")
+	if writeStream(w, c, filepath.Base(disk.path)) == nil {
+		disk.done = true
+	}
+}
+
+func receiveDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
+	d, err := readDescriptor(disk.path)
+	var file *os.File
+	if err == nil {
+		file, err = os.OpenFile(d.extent, os.O_RDWR, 0)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer file.Close()
+	capacity, err := readStream(r.Body, file)
+	if err == nil && capacity != d.capacity {
+		err = fmt.Errorf("%d bytes for a disk of %d", capacity, d.capacity)
+	}
+	if err != nil {
+		violation("imported stream", fields{"why": err.Error()})
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	disk.done = true
+	w.WriteHeader(http.StatusCreated)
+}
