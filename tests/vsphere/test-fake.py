@@ -231,6 +231,39 @@ def _():
     client.close()
 
 
+@suite.case("a session ends after as many calls as a knob says; clones live on")
+def _():
+    fake = world()
+    client, other = SoapClient(fake.port), SoapClient(fake.port)
+    client.login(fake.user, fake.password)
+    manager = client.content["sessionManager"]
+    ticket = client.call("AcquireCloneTicket", manager).findtext("returnval")
+    other.call("CloneSession", manager, element("cloneTicket", ticket))
+    instance = ("ServiceInstance", "ServiceInstance")
+    fake.knobs(session_calls=1)
+    faults("NotAuthenticated", client.call, "CurrentTime", instance)
+    other.call("CurrentTime", instance)
+    faults("NotAuthenticated", other.call, "CurrentTime", instance)
+    client.close()
+    other.close()
+
+
+@suite.case("a first class disk has files")
+def _():
+    fake = world()
+    with logged_in(fake) as client:
+        manager = client.content["vStorageObjectManager"]
+        spec = ("<spec xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'>"
+                "<name>first</name><backingSpec xsi:type="
+                "'VslmCreateSpecDiskFileBackingSpec'>%s<provisioningType>thin"
+                "</provisioningType></backingSpec><capacityInMB>2"
+                "</capacityInMB></spec>" % reference(
+                    "datastore", ("Datastore", fake.datastore["moref"])))
+        info = client.run("CreateDisk_Task", manager, spec)
+        path = info.findtext("result/config/backing/filePath")
+        assert fake.guest_read(path, 2 * MIB - 512, 512) == bytes(512)
+
+
 # -- /folder ------------------------------------------------------------------
 
 def folder_url(fake, path, twice=True):
@@ -562,6 +595,73 @@ def _():
         assert fake.guest_read(base, 0, 1024) == b"2" * 1024
 
 
+@suite.case("two snapshots, and the merge of what nobody needs")
+def _():
+    fake = world()
+    machine = fake.vms["off"]
+    ref = ("VirtualMachine", machine["moref"])
+    base = machine["disks"][0]["path"]
+
+    def leaf():
+        return fake.state()["vms"]["off"]["disks"][0]["path"]
+
+    with logged_in(fake) as client:
+        made = []
+        for data in (b"1", b"2"):
+            info = client.run("CreateSnapshot_Task", ref,
+                              element("name", "s"), element("memory", False),
+                              element("quiesce", False))
+            made.append(("VirtualMachineSnapshot", info.findtext("result")))
+            fake.guest_write(leaf(), 512 * int(data), data * 512)
+        assert leaf() == base.replace("off.vmdk", "off-000002.vmdk")
+        lease = client.start("ExportSnapshot", made[1])
+        url = urllib.parse.urlsplit(
+            client.get(lease, "info").findtext("deviceUrl/url"))
+        body = client.request("GET", url.path)[2]
+        size = struct.unpack_from("<I", body, 128 * 512 + 8)[0]
+        grain = zlib.decompress(body[128 * 512 + 12:][:size])
+        assert grain[:1536] == CONTENT[:512] + b"1" * 512 + CONTENT[1024:1536]
+        client.call("HttpNfcLeaseAbort", lease)
+
+        client.run("RemoveSnapshot_Task", made[0],
+                   element("removeChildren", False))
+        device = client.get(made[1], "config.hardware.device")
+        assert [n.text for n in device.iter("fileName")][0] == base
+        client.run("RemoveSnapshot_Task", made[1],
+                   element("removeChildren", False))
+        assert leaf() == base
+    directory = os.path.dirname(machine["disks"][0]["flat"])
+    assert not [n for n in os.listdir(directory) if "-0000" in n]
+    assert fake.guest_read(base, 0, 2048) == \
+        CONTENT[:512] + b"1" * 512 + b"2" * 512 + CONTENT[1536:2048]
+    fake.guest_write(base, 0, CONTENT[:2048])
+
+
+@suite.case("every way to spoil a read is seen")
+def _():
+    fake = world()
+    honest = (1024, 0, 512, 512)  # total, at, length, extra of the last one
+    for kind, wanted in (
+            ("too-much", (1024, 512, 1024, 1024)),
+            ("too-long", (1024, 512, 512, 0x7ffffff0)),
+            ("wrong-offset", (1024, 0x7ffff000, 512, 512)),
+            ("wrong-total", (1536, 512, 512, 512)),
+            ("zero-length", (1024, 512, 0, 0)),
+            ("short", None), ("duplicate", honest)):
+        fake.knobs(fragment=512, nfc_rules=[rule("read", kind)])
+        with nfc_of(fake, "off") as (nfc, path):
+            nfc.send_read(nfc.open(path), 0, 1024)
+            frames = [nfc.frame()[2]]
+            nfc.receive(512)
+            if kind == "duplicate":
+                nfc.frame()
+                nfc.receive(512)
+            if wanted:
+                frames.append(nfc.frame()[2])
+                assert struct.unpack_from("<IIII", frames[1], 24) == wanted, \
+                    (kind, struct.unpack_from("<IIII", frames[1], 24))
+
+
 @suite.case("accidents: error, cut inside a fragment, bad frames")
 def _():
     fake = world()
@@ -667,8 +767,8 @@ def _():
         assert status == 200 and body[:4] == b"KDMV"
         client.call("HttpNfcLeaseProgress", lease, element("percent", 50))
         client.call("HttpNfcLeaseComplete", lease)
-        assert fake.state()["leases"][0]["percent"] == 50
-        assert fake.state()["leases"][0]["state"] == "done"
+        assert fake.state()["leases"][-1]["percent"] == 50
+        assert fake.state()["leases"][-1]["state"] == "done"
         # What we write ourselves is a stream for certain.
         at = 128 * 512
         lba, size = struct.unpack_from("<QI", body, at)
@@ -786,6 +886,63 @@ def hot_add(fake, tree):
             file.seek(512)
             kept = file.read(512) == b"w" * 512
         assert kept == (mode == "persistent"), mode
+
+
+@suite.case("HotAdd: late, never, wrong, two at once; with its controller")
+def _():
+    with scratch() as directory:
+        tree = os.path.join(directory, "tree")
+        machines = [vm("proxy", [disk(capacity=MIB)], on=True,
+                       enable_uuid=True),
+                    vm("target", [disk(capacity=MIB)])]
+        with FakeVsphere(machines, proxy="proxy", hotadd=tree) as fake:
+            hot_accidents(fake, tree)
+
+
+def hot_accidents(fake, tree):
+    proxy = ("VirtualMachine", fake.vms["proxy"]["moref"])
+    target = fake.vms["target"]["disks"][0]
+    scsi = os.path.join(tree, "sys/bus/scsi/devices")
+    controller = ("<deviceChange><operation>add</operation><device xsi:type="
+                  "'ParaVirtualSCSIController'><key>-101</key><busNumber>1"
+                  "</busNumber><sharedBus>noSharing</sharedBus></device>"
+                  "</deviceChange>")
+    spec = attach_spec(target["path"], "persistent", 2, MIB)
+    with logged_in(fake) as client:
+        def attach(text, **values):
+            fake.knobs(**values)
+            client.run("ReconfigVM_Task", proxy, text)
+            devices = client.get(proxy, "config.hardware.device")
+            return [d for d in devices if d.findtext("backing/fileName") ==
+                    target["path"]][0]
+
+        def detach(device):
+            client.run("ReconfigVM_Task", proxy,
+                       detach_spec(device.findtext("key")))
+
+        device = attach(spec, hotadd="never")
+        assert os.listdir(scsi) == ["2:0:0:0"]
+        detach(device)
+        device = attach(spec, hotadd="two", hotadd_delay_ms=50)
+        fake.wait_for("hotadd", event="appeared", device="2:0:3:0")
+        assert sorted(os.listdir(scsi)) == ["2:0:0:0", "2:0:2:0", "2:0:3:0"]
+        detach(device)
+        fake.wait_for("hotadd", event="gone", device="2:0:3:0")
+        device = attach(spec, hotadd="wrong-size", hotadd_delay_ms=0)
+        node = os.listdir(os.path.join(scsi, "2:0:2:0/block"))[0]
+        with open(os.path.join(tree, "sys/class/block", node, "size"),
+                  encoding="ascii") as file:
+            assert int(file.read()) == MIB // 512 + 1
+        detach(device)
+        device = attach(
+            spec.replace("<deviceChange>", controller + "<deviceChange>")
+            .replace("<controllerKey>1000", "<controllerKey>-101"), hotadd="")
+        assert int(device.findtext("controllerKey")) > 0
+        assert os.path.exists(os.path.join(scsi, "3:0:2:0"))
+        assert os.path.exists(os.path.join(tree, "sys/bus/pci/slots/192"))
+        fake.knobs(hotadd="stays")
+        detach(device)
+        assert os.path.exists(os.path.join(scsi, "3:0:2:0"))
 
 
 # -- ESXi, and the end --------------------------------------------------------

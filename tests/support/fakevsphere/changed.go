@@ -24,14 +24,14 @@ func queryChanged(_ *front, call *soapCall) ([]interface{}, error) {
 	if vm.Config.ChangeTrackingEnabled == nil || !*vm.Config.ChangeTrackingEnabled {
 		return nil, fault(&types.FileFault{}, "changes are not tracked")
 	}
-	devices, until := vm.Config.Hardware.Device, ""
+	devices, until := devicesOf(vm), ""
 	if request.Snapshot != nil {
 		snapshot, ok := simulator.Map.Get(*request.Snapshot).(*snapshotObject)
 		if !ok {
 			return nil, fault(&types.ManagedObjectNotFound{
 				Obj: *request.Snapshot}, "no such snapshot")
 		}
-		devices = snapshot.Config.Hardware.Device
+		devices = devicesOf(snapshot)
 	}
 	disk := diskWithKey(devices, request.DeviceKey)
 	if disk.Key == 0 {

@@ -253,7 +253,7 @@ func extendDisk(r *types.ExtendVirtualDisk_Task) error {
 // resized has the VM that the disk belongs to know of its new capacity.
 func (w *worldState) resized(name string) error {
 	for _, vm := range w.allVMs() {
-		for _, disk := range disksOf(vm.Config.Hardware.Device) {
+		for _, disk := range disksOf(devicesOf(vm)) {
 			if backingOf(disk).FileName == name {
 				return w.rename(vm, disk.Key, name, name)
 			}

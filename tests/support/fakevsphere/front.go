@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -149,10 +150,15 @@ var beforeLogin = map[string]bool{"RetrieveServiceContent": true, "Login": true,
 	"LoginByToken": true, "LoginExtensionByCertificate": true,
 	"CloneSession": true}
 
+// hookLock: one change with consequences at a time.
+var hookLock sync.Mutex
+
 func (f *front) passOn(reply *httptest.ResponseRecorder, r *http.Request,
 	call *soapCall, body []byte) {
 	var after func(moRef)
 	if before := hooks[call.op]; before != nil && call.body != nil {
+		hookLock.Lock()
+		defer hookLock.Unlock()
 		after = before(call)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))

@@ -209,7 +209,7 @@ func (w *worldState) addDisks(vm *vmObject, spec vmSpec) error {
 	if err != nil {
 		return err
 	}
-	devices := vm.Config.Hardware.Device
+	devices := devicesOf(vm)
 	for i, each := range spec.Disks {
 		if each.Name == "" {
 			each.Name = spec.Name + ".vmdk"

@@ -103,9 +103,9 @@ func exportDisks(f *front, call *soapCall) ([]interface{}, error) {
 				ExistingState:  types.VirtualMachinePowerStatePoweredOn},
 				"the VM is running")
 		}
-		devices = obj.Config.Hardware.Device
+		devices = devicesOf(obj)
 	case *snapshotObject:
-		devices = obj.Config.Hardware.Device
+		devices = devicesOf(obj)
 	default:
 		return nil, fault(&types.ManagedObjectNotFound{Obj: call.this},
 			"nothing to export")
@@ -129,7 +129,7 @@ func importVApp(f *front, call *soapCall) ([]interface{}, error) {
 	if err := world.settle(vm, nil); err != nil {
 		return nil, err
 	}
-	ref, err := leases.open(f, vm.Self, disksOf(vm.Config.Hardware.Device), vm)
+	ref, err := leases.open(f, vm.Self, disksOf(devicesOf(vm)), vm)
 	return []interface{}{ref}, err
 }
 

@@ -105,15 +105,18 @@ func obey(conn net.Conn, r *rule, line func(string)) bool {
 		return false
 	}
 	switch r.Do {
-	case "delay":
-		time.Sleep(r.pause())
-		return false
 	case "refuse":
 		line(r.Message)
+	case "cut":
 	case "reset":
 		reset(conn)
 	case "stall":
 		io.Copy(io.Discard, conn)
+	case "delay":
+		time.Sleep(r.pause())
+		return false
+	default:
+		return false
 	}
 	return true
 }

@@ -47,7 +47,7 @@ func aroundReconfigure(call *soapCall) func(moRef) {
 		}
 	}
 	call.note["changes"] = noted
-	before := vm.Config.Hardware.Device
+	before := devicesOf(vm)
 	keys := map[int32]bool{}
 	for _, device := range before {
 		keys[device.GetVirtualDevice().Key] = true
@@ -82,7 +82,7 @@ func prop(name string) []string {
 func adopt(vm *vmObject, asked []types.BaseVirtualDeviceConfigSpec,
 	before map[int32]bool) {
 	var made []int32
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		key := device.GetVirtualDevice().Key
 		if _, ok := device.(types.BaseVirtualController); ok && !before[key] {
 			made = append(made, key)
@@ -98,7 +98,7 @@ func adopt(vm *vmObject, asked []types.BaseVirtualDeviceConfigSpec,
 			made = made[1:]
 		}
 	}
-	for _, disk := range disksOf(vm.Config.Hardware.Device) {
+	for _, disk := range disksOf(devicesOf(vm)) {
 		if key, ok := names[disk.ControllerKey]; ok {
 			disk.ControllerKey = key
 		}
@@ -118,7 +118,7 @@ func (w *worldState) settle(vm *vmObject, old []*types.VirtualDisk) error {
 		had[disk.Key] = disk
 	}
 	var came []*types.VirtualDisk
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		if disk, ok := device.(*types.VirtualDisk); ok {
 			fresh := had[disk.Key] == nil
 			delete(had, disk.Key)
@@ -200,7 +200,7 @@ func fillControllers(devices []types.BaseVirtualDevice) {
 // showSlots notes the PCI slots of the SCSI controllers in the VM's settings.
 func (w *worldState) showSlots(vm *vmObject) {
 	settings := map[string]string{}
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		if c, ok := device.(types.BaseVirtualSCSIController); ok {
 			bus := c.GetVirtualSCSIController().BusNumber
 			settings[fmt.Sprintf("scsi%d.pciSlotNumber", bus)] =
@@ -227,7 +227,7 @@ func setExtra(vm *vmObject, settings map[string]string) {
 // flat and stays, a copy if not.
 func (w *worldState) giveToGuest(vm *vmObject, disk *types.VirtualDisk) error {
 	bus := 0
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		c, ok := device.(types.BaseVirtualSCSIController)
 		if ok && device.GetVirtualDevice().Key == disk.ControllerKey {
 			bus = int(c.GetVirtualSCSIController().BusNumber)
@@ -335,9 +335,12 @@ func aroundFirstClass(call *soapCall) func(moRef) {
 		return nil
 	}
 	return func(task moRef) {
-		made, ok := taskResult(task).(types.VStorageObject)
-		if !ok {
-			return
+		var made types.VStorageObject
+		switch result := taskResult(task).(type) {
+		case types.VStorageObject:
+			made = result
+		case *types.VStorageObject:
+			made = *result
 		}
 		backing, ok := made.Config.Backing.(*types.BaseConfigInfoDiskFileBackingInfo)
 		if !ok {

@@ -59,7 +59,7 @@ func aroundSnapshot(call *soapCall) func(moRef) {
 // as they are.
 func (w *worldState) freeze(vm *vmObject, snapshot *snapshotObject) error {
 	var frozen, running []types.BaseVirtualDevice
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		disk, ok := device.(*types.VirtualDisk)
 		if !ok || isIndependent(disk) {
 			frozen, running = append(frozen, device), append(running, device)
@@ -123,7 +123,7 @@ func aroundRemoval(call *soapCall) func(moRef) {
 
 // consolidate merges every redo log whose parent no snapshot needs any more.
 func (w *worldState) consolidate(vm *vmObject) error {
-	for _, disk := range disksOf(vm.Config.Hardware.Device) {
+	for _, disk := range disksOf(devicesOf(vm)) {
 		for merged := true; merged; {
 			var err error
 			if merged, err = w.mergeOne(vm, disk.Key); err != nil {
@@ -136,7 +136,7 @@ func (w *worldState) consolidate(vm *vmObject) error {
 
 // mergeOne merges one link of a disk into its parent; false: none may be.
 func (w *worldState) mergeOne(vm *vmObject, key int32) (bool, error) {
-	names := namesInChain(diskWithKey(vm.Config.Hardware.Device, key))
+	names := namesInChain(diskWithKey(devicesOf(vm), key))
 	for i := 1; i < len(names); i++ {
 		if needed(vm, key, names[i], names[i-1]) {
 			continue
@@ -176,7 +176,7 @@ func diskWithKey(devices []types.BaseVirtualDevice,
 func needed(vm *vmObject, key int32, parent, child string) bool {
 	for _, snapshot := range snapshotsOf(vm) {
 		above := ""
-		disk := diskWithKey(snapshot.Config.Hardware.Device, key)
+		disk := diskWithKey(devicesOf(snapshot), key)
 		for _, name := range namesInChain(disk) {
 			if name == parent && above != child {
 				return true
@@ -249,13 +249,13 @@ func (w *worldState) rename(vm *vmObject, key int32, from, to string) error {
 		return fixed, nil
 	}
 	for _, snapshot := range snapshotsOf(vm) {
-		fixed, err := fix(snapshot.Config.Hardware.Device)
+		fixed, err := fix(devicesOf(snapshot))
 		if err != nil {
 			return err
 		}
 		withLock(snapshot, func() { snapshot.Config.Hardware.Device = fixed })
 	}
-	fixed, err := fix(vm.Config.Hardware.Device)
+	fixed, err := fix(devicesOf(vm))
 	if err == nil {
 		setProperty(vm, "config.hardware.device", fixed)
 	}
@@ -278,11 +278,11 @@ func aroundRevert(call *soapCall) func(moRef) {
 
 func (w *worldState) revert(vm *vmObject, snapshot *snapshotObject) error {
 	var running []types.BaseVirtualDevice
-	for _, device := range vm.Config.Hardware.Device {
+	for _, device := range devicesOf(vm) {
 		disk, ok := device.(*types.VirtualDisk)
 		frozen := &types.VirtualDisk{}
 		if ok {
-			frozen = diskWithKey(snapshot.Config.Hardware.Device, disk.Key)
+			frozen = diskWithKey(devicesOf(snapshot), disk.Key)
 		}
 		if frozen.Key == 0 || isIndependent(disk) {
 			running = append(running, device)

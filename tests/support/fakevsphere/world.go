@@ -68,8 +68,24 @@ func (w *worldState) vmNamed(name string) (*vmObject, error) {
 	return nil, fmt.Errorf("no VM %q", name)
 }
 
-func isOn(vm *vmObject) bool {
-	return vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn
+func isOn(vm *vmObject) (on bool) {
+	withLock(vm, func() {
+		on = vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn
+	})
+	return on
+}
+
+// devicesOf gives the devices of a VM, or of a snapshot, as they are now.
+func devicesOf(owner mo.Reference) (devices []types.BaseVirtualDevice) {
+	withLock(owner, func() {
+		switch o := owner.(type) {
+		case *vmObject:
+			devices = o.Config.Hardware.Device
+		case *snapshotObject:
+			devices = o.Config.Hardware.Device
+		}
+	})
+	return devices
 }
 
 func (w *worldState) power(name string, on bool) error {
@@ -121,7 +137,7 @@ func backingOf(disk *types.VirtualDisk) *types.VirtualDiskFlatVer2BackingInfo {
 }
 
 func (w *worldState) hasDisk(vm *vmObject, key int32) bool {
-	for _, disk := range disksOf(vm.Config.Hardware.Device) {
+	for _, disk := range disksOf(devicesOf(vm)) {
 		if disk.Key == key {
 			return true
 		}
@@ -167,14 +183,14 @@ func (w *worldState) diskForNfc(ref, name string, write bool) (string, error) {
 		return "", refuse(errNotFound, "no such disk")
 	}
 	leaf, known := false, false
-	for _, disk := range disksOf(vm.Config.Hardware.Device) {
+	for _, disk := range disksOf(devicesOf(vm)) {
 		for i, each := range namesInChain(disk) {
 			known = known || each == name
 			leaf = leaf || each == name && i == 0
 		}
 	}
 	for _, snapshot := range snapshotsOf(vm) {
-		for _, disk := range disksOf(snapshot.Config.Hardware.Device) {
+		for _, disk := range disksOf(devicesOf(snapshot)) {
 			for _, each := range namesInChain(disk) {
 				known = known || each == name
 			}
@@ -195,7 +211,7 @@ func (w *worldState) lockedFile(file string) bool {
 		if !isOn(vm) {
 			continue
 		}
-		for _, disk := range disksOf(vm.Config.Hardware.Device) {
+		for _, disk := range disksOf(devicesOf(vm)) {
 			leaf, err := w.file(backingOf(disk).FileName)
 			if err != nil {
 				continue
@@ -212,7 +228,7 @@ func (w *worldState) vms() fields {
 	all := fields{}
 	for _, vm := range w.allVMs() {
 		disks := []fields{}
-		for _, disk := range disksOf(vm.Config.Hardware.Device) {
+		for _, disk := range disksOf(devicesOf(vm)) {
 			disks = append(disks, w.describe(disk))
 		}
 		all[vm.Name] = fields{"moref": vm.Self.Value, "uuid": vm.Config.Uuid,
