@@ -56,12 +56,10 @@ typedef struct VioTlsOps {
     int (*end)(VioTlsSession *session);
 } VioTlsOps;
 
-#define VIO_TLS_MODULE "vdisk-tls.so"
 #define VIO_TLS_SYMBOL "vio_tls_openssl" /* a VioTlsOps */
 
-/* io/tls-load.c.  NULL if there is none: then why, in words. */
+/* NULL if there is no module. */
 const VioTlsOps *vio_tls_ops(void);
-const char *vio_tls_missing(void);
 
 static inline size_t
 vio_tls_buffer_used(const VioTlsBuffer *buffer)

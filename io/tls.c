@@ -5,7 +5,25 @@
  */
 #include "io/tls.h"
 
+#include "io/module.h"
 #include "io/tls-internal.h"
+
+static VioModule tls_module = {
+    .file = "vdisk-tls.so",
+    .symbol = VIO_TLS_SYMBOL,
+    .size = sizeof(VioTlsSession),
+    .what = "TLS",
+    .folder = "io",
+#ifndef VIO_HAVE_TLS
+    .absent = "built without TLS (OpenSSL)",
+#endif
+};
+
+const VioTlsOps *
+vio_tls_ops(void)
+{
+    return vio_module_table(&tls_module);
+}
 
 bool
 vio_tls_available(void)
@@ -21,7 +39,7 @@ vio_tls_creds_new(const VioTlsParams *params, char **why)
     *why = NULL;
     if (ops)
         return ops->creds_new(params, why);
-    *why = g_strdup(vio_tls_missing());
+    *why = g_strdup(vio_module_missing(&tls_module));
     return NULL;
 }
 
