@@ -46,6 +46,10 @@ typedef enum VdDriverCaps {
                                     keeps its size; images are made inside */
     VD_CAP_MADE_INSIDE = 1 << 6, /* a format: a new image may lie in what has a
                                     fixed size, whatever was there before */
+    VD_CAP_STREAM = 1 << 7,      /* a leaf: what it makes is written once, in
+                                    order, through a transaction */
+    VD_CAP_FOLDERS = 1 << 8,     /* a leaf: names are URLs of files in folders,
+                                    and images may name their neighbours */
 } VdDriverCaps;
 
 /* -- map ------------------------------------------------------------------ */

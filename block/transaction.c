@@ -40,6 +40,7 @@ struct VdTransaction {
 
 typedef struct {
     void *what;
+    VdTxEndFunc co_end; /* NULL: has been called, or is not wanted */
     GDestroyNotify free_what;
 } TxKept;
 
@@ -62,6 +63,12 @@ bool
 vd_tx_is_synced(const VdTransaction *tx)
 {
     return tx->sync;
+}
+
+bool
+vd_tx_is_careful(const VdTransaction *tx)
+{
+    return tx->old == TX_OLD_REFUSE;
 }
 
 void
@@ -105,12 +112,12 @@ tx_file(const VdTransaction *tx, guint i)
 }
 
 void
-vd_tx_keep(VdTransaction *tx, const char *key, void *what,
+vd_tx_keep(VdTransaction *tx, const char *key, void *what, VdTxEndFunc co_end,
            GDestroyNotify free_what)
 {
     TxKept *kept = g_new(TxKept, 1);
 
-    *kept = (TxKept){.what = what, .free_what = free_what};
+    *kept = (TxKept){.what = what, .co_end = co_end, .free_what = free_what};
     g_hash_table_insert(tx->kept, g_strdup(key), kept);
 }
 
@@ -334,16 +341,16 @@ tx_co_make(VdTransaction *tx, const VdEnv *env, TxFile *file, GError **error)
     return tx_co_make_file(tx, env, file, error);
 }
 
-/* Neither made nor replaced nor removed: it is there. */
+/* Neither made nor replaced nor removed. */
 static VdNode *
-tx_co_descriptor(VdTransaction *tx, const VdEnv *env, const char *name,
-                 uint64_t size, GError **error)
+tx_co_stream(VdTransaction *tx, const VdEnv *env, const char *name,
+             const VdDriver *driver, uint64_t size, GError **error)
 {
     VdEnv inner = *env;
     VdNode *node;
 
     inner.tx = tx;
-    node = vd_co_open(&inner, name, "fd", NULL, VD_OPEN_RDWR, error);
+    node = vd_co_open(&inner, name, driver->name, NULL, VD_OPEN_RDWR, error);
     if (!node)
         return NULL;
     node->env = env; /* which outlives this call */
@@ -354,9 +361,10 @@ tx_co_descriptor(VdTransaction *tx, const VdEnv *env, const char *name,
     return NULL;
 }
 
-/* Its driver, if @name is not for a file but for something of a fixed size. */
+/* Its driver, if @name is not for a file but for something with one of @caps.
+ */
 static const VdDriver *
-fixed_driver(const char *name)
+special_driver(const char *name, unsigned caps)
 {
     g_autofree char *scheme = NULL;
     const VdDriver *driver;
@@ -364,7 +372,7 @@ fixed_driver(const char *name)
     if (vd_name_kind(name, &scheme) != VD_NAME_SCHEME)
         return NULL;
     driver = vd_registry_find_scheme(scheme);
-    return driver && (driver->caps & VD_CAP_FIXED_SIZE) ? driver : NULL;
+    return driver && (driver->caps & caps) ? driver : NULL;
 }
 
 static bool
@@ -410,13 +418,14 @@ VdNode *
 vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
               uint64_t size, VdPrealloc prealloc, GError **error)
 {
-    const VdDriver *fixed = fixed_driver(path);
+    const VdDriver *fixed = special_driver(path, VD_CAP_FIXED_SIZE);
+    const VdDriver *stream = special_driver(path, VD_CAP_STREAM);
     TxFile *file;
     VdNode *node;
 
     g_assert(!tx->ended);
-    if (g_str_has_prefix(path, "fd:"))
-        return tx_co_descriptor(tx, env, path, size, error);
+    if (stream)
+        return tx_co_stream(tx, env, path, stream, size, error);
     if (fixed)
         return tx_co_fixed(tx, env, fixed, path, size, prealloc, error);
     file = vd_tx_file_new(path);
@@ -484,8 +493,9 @@ sync_co_fixed(const VdTransaction *tx, GError **error)
 {
     for (guint i = 0; i < tx->fixed->len; i++) {
         const char *name = g_ptr_array_index(tx->fixed, i);
-        VdNode *node = vd_co_open(tx->env, name, fixed_driver(name)->name, NULL,
-                                  VD_OPEN_RDWR, error);
+        VdNode *node = vd_co_open(tx->env, name,
+                                  special_driver(name, VD_CAP_FIXED_SIZE)->name,
+                                  NULL, VD_OPEN_RDWR, error);
         bool ok = node && vd_node_co_flush(node, error);
 
         if (node)
@@ -526,11 +536,28 @@ commit_work(void *opaque)
     work->ok = true;
 }
 
+/* To the first failure. */
+static bool
+end_co_streams(VdTransaction *tx, bool commit, GError **error)
+{
+    g_autoptr(GList) all = g_hash_table_get_values(tx->kept);
+
+    for (GList *each = all; each; each = each->next) {
+        TxKept *kept = each->data;
+
+        if (kept->co_end && !kept->co_end(kept->what, commit, error))
+            return false;
+        kept->co_end = NULL;
+    }
+    return true;
+}
+
 bool
 vd_tx_co_commit(VdTransaction *tx, GError **error)
 {
     g_assert(!tx->ended);
-    if ((tx->sync && !sync_co_fixed(tx, error)) ||
+    if (!end_co_streams(tx, true, error) ||
+        (tx->sync && !sync_co_fixed(tx, error)) ||
         !tx_co_work(tx, commit_work, NULL, error))
         return false;
     tx->ended = true;
@@ -550,7 +577,9 @@ abort_work(void *opaque)
 void
 vd_tx_co_abort(VdTransaction *tx)
 {
-    if (!tx->ended)
-        (void) tx_co_work(tx, abort_work, NULL, NULL); /* cannot fail */
+    if (!tx->ended) {
+        (void) end_co_streams(tx, false, NULL); /* cannot fail */
+        (void) tx_co_work(tx, abort_work, NULL, NULL);
+    }
     tx->ended = true;
 }

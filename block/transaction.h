@@ -9,9 +9,9 @@
  * new ones, before anything is made.  Block devices and other non-regular
  * files are written in place.
  *
- * "fd:N" is a descriptor that is there already: written as it comes, undone by
- * nothing.  So are names of what has a fixed size (VD_CAP_FIXED_SIZE), which
- * commit flushes.
+ * Names of streams (VD_CAP_STREAM: a descriptor, a file on a web server) are
+ * written as it comes.  Names of what has a fixed size (VD_CAP_FIXED_SIZE) are
+ * written in place, undone by nothing; commit flushes them.
  *
  * While env->tx is set, opening a name that the transaction made opens its new
  * file.
@@ -45,10 +45,18 @@ void vd_tx_set_hints(VdTransaction *tx, const VdFileHints *hints);
 VdNode *vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
                       uint64_t size, VdPrealloc prealloc, GError **error);
 
-/* What a leaf keeps from one opening of @key to the next; freed with @tx. */
+/* What becomes of it at the end: whole, or (false) broken off; may yield. */
+typedef bool (*VdTxEndFunc)(void *what, bool commit, GError **error);
+
+/* What a leaf keeps from one opening of @key to the next; freed with @tx.
+ * @co_end (or NULL) is called by commit, and by abort unless it has succeeded.
+ */
 void vd_tx_keep(VdTransaction *tx, const char *key, void *what,
-                GDestroyNotify free_what);
+                VdTxEndFunc co_end, GDestroyNotify free_what);
 void *vd_tx_kept(const VdTransaction *tx, const char *key);
+
+/* May what is there already not be replaced? */
+bool vd_tx_is_careful(const VdTransaction *tx);
 
 /* Will commit make its files durable? */
 bool vd_tx_is_synced(const VdTransaction *tx);

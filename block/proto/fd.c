@@ -2,12 +2,8 @@
 /* block/proto/fd.c - protocol driver "fd": bytes from or to a descriptor that
  * may not be able to seek.
  *
- * "fd:0" is standard input: see fd-read.c.  "fd:1" is standard output.  A
- * transaction makes such a file once and keeps what was written (VdSink); nodes
- * that are opened on it meanwhile go on where the last one stopped.  Writes may
- * come in any order but must cover every byte once: each waits until those in
- * front of it are done.  Only the first bytes can be read back, for the format
- * to see what it has made.
+ * "fd:0" is standard input: see fd-read.c.  "fd:1" is standard output, which is
+ * written as block/proto/sink.h says.
  *
  * It makes no difference whether the descriptor is a pipe or a file that could
  * seek, so the bytes are the same either way.
@@ -26,29 +22,23 @@
 #include <unistd.h>
 
 #include "block/drivers.h"
-#include "block/proto/fd.h"
 #include "block/open.h"
+#include "block/proto/fd.h"
+#include "block/proto/sink.h"
 #include "block/rw.h"
 #include "block/transaction.h"
 #include "io/offload.h"
-#include "io/sync.h"
 
-#define SINK_HEAD (128u << 10) /* bytes that can be read back */
-#define SINK_POLL_MS 200       /* between two looks at the cancel token */
-#define SINK_FILL (64u << 10)
-
-typedef struct VdSink {
-    int fd;
-    bool is_pipe;
-    uint64_t pos;  /* bytes written */
-    uint64_t size; /* what was announced, or pos */
-    int failed;    /* errno of the write that failed; for ever */
-    VioCoQueue turn;
-    uint8_t *head;
-} VdSink;
+#define SINK_POLL_MS 200 /* between two looks at the cancel token */
 
 typedef struct {
-    VdSink *sink; /* the transaction's; NULL when reading */
+    VdSink sink; /* first */
+    int fd;
+    bool is_pipe;
+} FdSink;
+
+typedef struct {
+    FdSink *sink; /* the transaction's; NULL when reading */
     bool wrote;
     int file;       /* reading: from here, ... */
     uint64_t base;  /* ... this byte on */
@@ -77,30 +67,34 @@ fd_parse_name(const char *name, VdOptions *opts, GError **error)
 /* -- the sink ----------------------------------------------------------------
  */
 
+static bool sink_co_send(VdSink *sink, const void *data, size_t len,
+                         GError **error);
+
 static void
 sink_free(void *opaque)
 {
-    VdSink *sink = opaque;
+    FdSink *sink = opaque;
 
-    g_free(sink->head);
+    vd_sink_clear(&sink->sink);
     g_free(sink);
 }
 
-static VdSink *
-sink_new(int fd, GError **error)
+static FdSink *
+sink_new(const VdNode *node, int fd, GError **error)
 {
     struct stat st;
-    VdSink *sink;
+    FdSink *sink;
 
     if (fstat(fd, &st) < 0)
         return vd_throw_errno(error, errno, "%s", fd_name(fd)), NULL;
     if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
                              "%s: neither a pipe nor a file", fd_name(fd));
-    sink = g_new0(VdSink, 1);
+    sink = g_new0(FdSink, 1);
+    vd_sink_init(&sink->sink, node, fd_name(fd));
+    sink->sink.co_send = sink_co_send;
     sink->fd = fd;
     sink->is_pipe = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
-    sink->head = g_malloc0(SINK_HEAD);
     return sink;
 }
 
@@ -108,7 +102,7 @@ sink_new(int fd, GError **error)
  */
 
 typedef struct {
-    const VdSink *sink;
+    const FdSink *sink;
     const VioCancel *cancel;
     const uint8_t *data;
     size_t len;
@@ -181,54 +175,26 @@ write_run(void *opaque)
  */
 
 static bool
-throw_failed(const VdNode *node, int err, GError **error)
+throw_failed(const VdSink *sink, int err, GError **error)
 {
     if (err == EPIPE)
         return vd_throw(error, VD_ERROR_IO,
-                        "%s: the reader has gone (Broken pipe)",
-                        vd_node_name(node));
+                        "%s: the reader has gone (Broken pipe)", sink->name);
     if (err == ECANCELED)
-        return vd_throw(error, VD_ERROR_CANCELLED, "%s: cancelled",
-                        vd_node_name(node));
-    return vd_throw_errno(error, err, "%s: write", vd_node_name(node));
-}
-
-static void
-sink_keep_head(VdSink *sink, const uint8_t *data, size_t len)
-{
-    if (sink->pos < SINK_HEAD)
-        memcpy(sink->head + sink->pos, data, MIN(len, SINK_HEAD - sink->pos));
-}
-
-/* It is the turn of these bytes. */
-static void
-sink_co_write(VdNode *node, VdSink *sink, const void *data, size_t len)
-{
-    SinkWrite job = {.sink = sink,
-                     .cancel = vd_node_env(node)->cancel,
-                     .data = data,
-                     .len = len};
-
-    vio_co_offload(vd_node_loop(node), write_run, &job);
-    sink->failed = job.failed;
-    if (job.failed == 0)
-        sink_keep_head(sink, data, len);
+        return vd_throw(error, VD_ERROR_CANCELLED, "%s: cancelled", sink->name);
+    return vd_throw_errno(error, err, "%s: write", sink->name);
 }
 
 static bool
-sink_co_await(VdNode *node, uint64_t off, GError **error)
+sink_co_send(VdSink *sink, const void *data, size_t len, GError **error)
 {
-    VdSink *sink = ((FdState *) vd_node_state(node))->sink;
+    SinkWrite job = {.sink = (FdSink *) sink,
+                     .cancel = sink->cancel,
+                     .data = data,
+                     .len = len};
 
-    while (sink->failed == 0 && sink->pos < off)
-        vio_co_queue_wait(&sink->turn);
-    if (sink->failed != 0)
-        return throw_failed(node, sink->failed, error);
-    return sink->pos == off ||
-           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                    "%s: byte %" PRIu64 " has been written already, and a "
-                    "stream cannot go back",
-                    vd_node_name(node), off);
+    vio_co_offload(sink->loop, write_run, &job);
+    return job.failed == 0 || throw_failed(sink, job.failed, error);
 }
 
 static bool
@@ -236,19 +202,9 @@ fd_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
               GError **error)
 {
     FdState *s = vd_node_state(node);
-    g_autofree struct iovec *iov = g_new(struct iovec, vio_vec_count(src));
-    int n = vio_vec_fill(src, iov, vio_vec_count(src), NULL);
 
-    if (!sink_co_await(node, off, error))
-        return false;
     s->wrote = true;
-    for (int i = 0; i < n && s->sink->failed == 0; i++) {
-        sink_co_write(node, s->sink, iov[i].iov_base, iov[i].iov_len);
-        s->sink->pos += iov[i].iov_len;
-    }
-    s->sink->size = MAX(s->sink->size, s->sink->pos);
-    vio_co_queue_wake_all(&s->sink->turn);
-    return s->sink->failed == 0 || throw_failed(node, s->sink->failed, error);
+    return vd_sink_co_pwritev(&s->sink->sink, off, src, error);
 }
 
 static bool
@@ -279,53 +235,29 @@ static bool
 fd_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
     const FdState *s = vd_node_state(node);
-    const VdSink *sink = s->sink;
 
     if (s->head)
         vio_vec_copy_in(dst, s->head + off);
     if (s->head)
         return true;
-    if (!sink)
-        return fd_co_read_file(node, off, dst, error);
-    if (off > SINK_HEAD || dst->len > SINK_HEAD - off)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: cannot be read back", vd_node_name(node));
-    vio_vec_copy_in(dst, sink->head + off);
-    return true;
+    return s->sink ? vd_sink_read(&s->sink->sink, off, dst, error)
+                   : fd_co_read_file(node, off, dst, error);
 }
 
 static bool
 fd_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc, GError **error)
 {
-    VdSink *sink = ((FdState *) vd_node_state(node))->sink;
+    FdState *s = vd_node_state(node);
 
-    if (size < sink->pos)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: what has been written cannot be cut off",
-                        vd_node_name(node));
-    sink->size = size;
-    vd_node_set_size(node, size);
-    return true;
+    return vd_sink_truncate(&s->sink->sink, node, size, error);
 }
 
-/* Whatever was announced and not written is zero. */
 static bool
 fd_co_finish(VdNode *node, GError **error)
 {
     FdState *s = vd_node_state(node);
-    VdSink *sink = s->sink;
-    g_autofree uint8_t *zero = NULL;
 
-    if (!sink || !s->wrote || sink->failed != 0 || sink->pos >= sink->size)
-        return true;
-    zero = g_malloc0(SINK_FILL);
-    while (sink->failed == 0 && sink->pos < sink->size) {
-        size_t len = (size_t) MIN(SINK_FILL, sink->size - sink->pos);
-
-        sink_co_write(node, sink, zero, len);
-        sink->pos += len;
-    }
-    return sink->failed == 0 || throw_failed(node, sink->failed, error);
+    return !s->sink || !s->wrote || vd_sink_co_fill(&s->sink->sink, error);
 }
 
 /* -- opening -----------------------------------------------------------------
@@ -435,13 +367,13 @@ fd_co_open(VdNode *node, VdOptions *opts, GError **error)
     key = g_strdup_printf("fd:%" PRIu64, fd);
     s->sink = vd_tx_kept(tx, key);
     if (!s->sink) {
-        s->sink = sink_new((int) fd, error);
+        s->sink = sink_new(node, (int) fd, error);
         if (!s->sink)
             return false;
-        vd_tx_keep(tx, key, s->sink, sink_free);
+        vd_tx_keep(tx, key, s->sink, NULL, sink_free);
     }
     vd_node_limits(node)->sequential = true;
-    vd_node_set_size(node, s->sink->size);
+    vd_node_set_size(node, s->sink->sink.size);
     return true;
 }
 
@@ -451,6 +383,7 @@ const VdDriver vd_fd_driver = {
     VD_DRIVER_HEADER,
     .name = "fd",
     .kind = VD_DRIVER_PROTOCOL,
+    .caps = VD_CAP_STREAM,
     .state_size = sizeof(FdState),
     .schemes = fd_schemes,
     .parse_name = fd_parse_name,
