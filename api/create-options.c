@@ -237,7 +237,7 @@ vd_create_name_problem(const char *filename)
 
     if (vd_name_kind(filename, NULL) == VD_NAME_PATH ||
         g_strcmp0(scheme, "file") == 0 ||
-        (drv != NULL && (drv->caps & VD_CAP_FIXED_SIZE)))
+        (drv != NULL && (drv->caps & (VD_CAP_FIXED_SIZE | VD_CAP_FOLDERS))))
         return NULL;
     if (drv != NULL)
         return g_strdup_printf(

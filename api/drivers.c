@@ -23,6 +23,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_memory_driver,
     &vd_fd_driver,
     &vd_nbd_driver,
+    &vd_https_driver,
 
     /* filters */
     &vd_fault_driver,

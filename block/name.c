@@ -6,6 +6,7 @@
 #include "block/name.h"
 
 #include "block/open.h"
+#include "block/registry.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,15 +36,47 @@ vd_name_strip_file(const char *name)
     return name;
 }
 
+size_t
+vd_name_url_folder(const char *name)
+{
+    g_autofree char *scheme = NULL;
+    const VdDriver *driver = NULL;
+    const char *host = strstr(name, "://");
+    size_t len = strcspn(name, "?#");
+
+    if (host && vd_name_kind(name, &scheme) == VD_NAME_SCHEME)
+        driver = vd_registry_find_scheme(scheme);
+    if (!driver || !(driver->caps & VD_CAP_FOLDERS))
+        return 0;
+    host += strlen("://");
+    while (len > (size_t) (host - name) && name[len - 1] != '/')
+        len--;
+    return len > (size_t) (host - name) ? len : 0;
+}
+
+/* The neighbour @child of the URL @base, asked for in the same way: what stands
+ * behind the path stays. */
+static char *
+url_combine(const char *base, size_t folder, const char *child)
+{
+    g_autofree char *encoded = g_uri_escape_string(child, "/", FALSE);
+
+    return g_strdup_printf("%.*s%s%s", (int) folder, base, encoded,
+                           base + strcspn(base, "?#"));
+}
+
 /* What an image stores is a path and nothing else: a relative name with a
  * colon must not turn into a scheme. */
 char *
 vd_path_combine(const char *base, const char *child)
 {
     const char *slash;
+    size_t folder = base ? vd_name_url_folder(base) : 0;
 
     if (*child == '/')
         return g_strdup(child);
+    if (folder > 0)
+        return url_combine(base, folder, child);
     base = base ? vd_name_strip_file(base) : "";
     if (vd_name_kind(base, NULL) == VD_NAME_JSON)
         base = "";

@@ -15,5 +15,9 @@ typedef enum VdNameKind {
 /* @scheme (may be NULL): a copy of the scheme of a SCHEME name. */
 VdNameKind vd_name_kind(const char *name, char **scheme);
 
+/* A URL whose driver knows folders (VD_CAP_FOLDERS): bytes up to and with the
+ * last '/' of its path; 0 = it is none. */
+size_t vd_name_url_folder(const char *name);
+
 /* @name without a leading "file:". */
 const char *vd_name_strip_file(const char *name);

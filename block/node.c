@@ -210,6 +210,18 @@ vd_node_parent(const VdNode *node)
     return node->parent;
 }
 
+const char *
+vd_node_named_by(const VdNode *node)
+{
+    const VdNode *child = node->owner;
+
+    while (child && child->link == node->link)
+        child = child->owner;
+    if (!child)
+        return NULL;
+    return child->file ? child->file->name : child->name;
+}
+
 const VdEnv *
 vd_node_env(const VdNode *node)
 {

@@ -80,6 +80,9 @@ VdNode *vd_node_file(const VdNode *node);
  * *@edge: its name, which belongs to @node. */
 VdNode *vd_node_nth_child(const VdNode *node, unsigned n, const char **edge);
 VdNode *vd_node_parent(const VdNode *node);
+/* The file of the image that has named @node, or what it is part of, as its
+ * parent; NULL: no image has. */
+const char *vd_node_named_by(const VdNode *node);
 const VdEnv *vd_node_env(const VdNode *node);
 
 /* Whether @path is the file that @node was opened from (device and inode).

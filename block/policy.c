@@ -101,6 +101,22 @@ is_allowed(const VdEnv *env, const char *real_path, const char *base)
     return false;
 }
 
+/* Below the folder of @base on the same server, with nothing that leads out
+ * again. */
+static bool
+is_url_beside(const char *base, const char *path)
+{
+    size_t folder = base ? vd_name_url_folder(base) : 0;
+    g_autofree char *rest = NULL;
+    g_auto(GStrv) parts = NULL;
+
+    if (folder == 0 || strncmp(base, path, folder) != 0)
+        return false;
+    rest = g_strndup(path + folder, strcspn(path + folder, "?#"));
+    parts = g_strsplit(rest, "/", -1);
+    return !g_strv_contains((const char *const *) parts, "..");
+}
+
 bool
 vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
                           GError **error)
@@ -108,6 +124,8 @@ vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
     char *real_path;
     bool allowed, plain;
 
+    if (is_url_beside(base, path))
+        return true;
     path = vd_name_strip_file(path);
     if (vd_name_kind(path, NULL) != VD_NAME_PATH)
         return vd_throw(error, VD_ERROR_REFUSED,

@@ -100,6 +100,13 @@ check_backing(const ConvertJob *job)
 }
 
 static bool
+is_on_the_web(const char *name)
+{
+    return g_ascii_strncasecmp(name, "http://", 7) == 0 ||
+           g_ascii_strncasecmp(name, "https://", 8) == 0;
+}
+
+static bool
 check_target(const ConvertJob *job)
 {
     g_autofree char *problem = NULL;
@@ -109,6 +116,9 @@ check_target(const ConvertJob *job)
     problem = format_create_problem(job->target_format);
     if (!problem && !job->to_stdout)
         problem = vd_create_name_problem(job->target);
+    if (!problem && job->verify && is_on_the_web(job->target))
+        problem = g_strdup("--verify cannot read back from a web server what "
+                           "is not whole there yet: compare the images");
     if (!problem)
         problem = format_options_problem(job->target_format, job->list);
     if (!problem)
@@ -218,6 +228,14 @@ stdout_problem(ConvertWords *w)
     return NULL;
 }
 
+/* Some servers send files whole only. */
+static bool
+may_lack_an_end(const ConvertJob *job)
+{
+    return job->from_stdin ||
+           (!job->common->image_opts && is_on_the_web(job->sources[0]));
+}
+
 /* From a pipe to raw nothing need be known in advance, if nobody has asked for
  * what needs to be. */
 static bool
@@ -228,7 +246,8 @@ can_be_open_ended(const ConvertWords *w)
     const char *source_format = job->common->format;
     struct stat st;
 
-    return job->from_stdin && job->n_sources == 1 && !job->target_image_opts &&
+    return job->n_sources == 1 && may_lack_an_end(job) &&
+           !job->target_image_opts &&
            (!source_format || !strcmp(source_format, "raw")) &&
            !strcmp(job->target_format, "raw") && optlist_is_empty(job->list) &&
            !job->no_create && !job->backing && !job->require_space &&

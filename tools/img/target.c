@@ -166,7 +166,7 @@ target_check(const ConvertJob *job)
         return true; /* does not exist yet, or is not a local file */
     if (job->from_stdin && !check_stdin(job, &target))
         return false;
-    for (unsigned i = 0; i < job->n_sources; i++)
+    for (unsigned i = 0; i < job->n_sources && !job->open_ended; i++)
         if (strcmp(job->sources[i], "fd:0") != 0 &&
             !check_source(job, job->sources[i], &target))
             return false;

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/https/endless.c - servers that send files whole only.
+ *
+ * A small file is kept.  Any other can be copied as it comes, once: the node is
+ * open ended, as a pipe is.
+ *
+ * Concurrency: one request at a time.
+ */
+#include "block/proto/https/client.h"
+
+#include <string.h>
+
+/* Where the connection's end would be the end of the file nobody could tell one
+ * that has broken off. */
+static bool
+end_is_told(const VioHttpReply *reply)
+{
+    const char *coding = vio_http_header(reply, "Transfer-Encoding", 0);
+
+    return vio_http_header(reply, "Content-Length", 0) ||
+           (coding && g_ascii_strcasecmp(coding, "chunked") == 0);
+}
+
+static bool
+endless_co_head(VdNode *node, VioHttpExchange *exchange, GError **error)
+{
+    HttpsState *s = vd_node_state(node);
+    const VioHttpReply *reply = vio_http_exchange_reply(exchange);
+    char *why = NULL;
+    ssize_t n;
+
+    if (!https_check_encoding(s->target->name, reply, error))
+        return false;
+    if (!end_is_told(reply))
+        return https_throw_reply(s->target->name,
+                                 "the server does not say where the file ends",
+                                 error);
+    s->head = g_malloc(HTTPS_HEAD);
+    n = vio_http_co_read(exchange, s->head, HTTPS_HEAD,
+                         vd_node_env(node)->cancel, &why);
+    if (n < 0)
+        return https_throw((int) n, why, error);
+    s->head_len = (size_t) n;
+    vd_node_set_size(node, s->head_len);
+    return true;
+}
+
+static bool
+throw_whole_only(const HttpsState *s, GError **error)
+{
+    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: the server sends no parts of files, so all that can "
+                    "be done with it is to convert it from raw to raw; "
+                    "download it first",
+                    s->target->name);
+}
+
+bool
+https_co_begin_endless(VdNode *node, VioHttpExchange *exchange, GError **error)
+{
+    HttpsState *s = vd_node_state(node);
+    bool ok = endless_co_head(node, exchange, error);
+    bool more = ok && s->head_len == HTTPS_HEAD;
+
+    if (more && !(vd_node_flags(node) & VD_OPEN_OPEN_ENDED))
+        ok = throw_whole_only(s, error);
+    if (ok && more) {
+        s->stream = exchange;
+        vd_node_limits(node)->open_ended = true;
+        return true;
+    }
+    vio_http_co_close(exchange);
+    return ok;
+}
+
+bool
+https_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
+                 GError **error)
+{
+    HttpsState *s = vd_node_state(node);
+    size_t known =
+        s->taken < s->head_len ? MIN(len, s->head_len - s->taken) : 0;
+    char *why = NULL;
+    ssize_t n = 0;
+
+    memcpy(buf, s->head + s->taken, known);
+    if (known < len)
+        n = vio_http_co_read(s->stream, (uint8_t *) buf + known, len - known,
+                             vd_node_env(node)->cancel, &why);
+    if (n < 0)
+        return https_throw((int) n, why, error);
+    *got = known + (size_t) n;
+    s->taken += *got;
+    return true;
+}
+
+bool
+https_co_find_end(VdNode *node, GError **error)
+{
+    return throw_whole_only(vd_node_state(node), error);
+}

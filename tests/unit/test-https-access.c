@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-https-access.c - tickets that a program gets for the driver
+ * "https". */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block/http-access.h"
+#include "block/rw.h"
+#include "tests/support/co-test.h"
+#include "tests/unit/http-server.h"
+
+#define SIZE (256u << 10)
+#define STEP (32u << 10)
+#define TICKET_REQUESTS 3 /* that a ticket is good for */
+
+typedef struct {
+    int valid;    /* the ticket that counts; under nobody's lock: atomic */
+    int requests; /* with it */
+    int given;    /* by the source */
+    bool refuse;
+} Office;
+
+static uint8_t
+byte_at(uint64_t off)
+{
+    return (uint8_t) (off * 7 + off / 251);
+}
+
+/* -- the server ------------------------------------------------------------ */
+
+static bool
+ticket_is_good(HttpPeer *peer, Office *office)
+{
+    g_autofree char *ticket = http_peer_header(peer, "Ticket");
+
+    return ticket &&
+           atoi(ticket) == __atomic_load_n(&office->valid, __ATOMIC_SEQ_CST) &&
+           __atomic_add_fetch(&office->requests, 1, __ATOMIC_SEQ_CST) <=
+               TICKET_REQUESTS;
+}
+
+static void
+serve(HttpPeer *peer, void *arg)
+{
+    g_autofree char *range = http_peer_header(peer, "Range");
+    g_autofree uint8_t *body = NULL;
+    guint64 first, last;
+
+    if (!ticket_is_good(peer, arg)) {
+        http_peer_answer(peer, "401 Who", "", "");
+        return;
+    }
+    g_assert_nonnull(range);
+    g_assert_cmpint(sscanf(range, "bytes=%" SCNu64 "-%" SCNu64, &first, &last),
+                    ==, 2);
+    last = MIN(last, SIZE - 1);
+    body = g_malloc(last - first + 1);
+    for (guint64 i = first; i <= last; i++)
+        body[i - first] = byte_at(i);
+    (void) http_peer_say(peer,
+                         "HTTP/1.1 206 Part\r\nContent-Length: %" PRIu64
+                         "\r\nContent-Range: bytes %" PRIu64 "-%" PRIu64
+                         "/%u\r\n\r\n",
+                         last - first + 1, first, last, SIZE);
+    (void) http_peer_send(peer, body, last - first + 1);
+}
+
+/* -- the source ------------------------------------------------------------ */
+
+static bool
+office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
+{
+    Office *office = arg;
+    g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
+    g_autofree char *line = NULL;
+
+    if (office->refuse)
+        return vd_throw(error, VD_ERROR_PERMISSION, "no more tickets");
+    vio_co_reschedule();
+    office->given++;
+    line = g_strdup_printf("Ticket: %d", office->given);
+    g_strv_builder_add(lines, line);
+    *headers = g_strv_builder_end(lines);
+    __atomic_store_n(&office->requests, 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&office->valid, office->given, __ATOMIC_SEQ_CST);
+    return true;
+}
+
+/* -- cases ----------------------------------------------------------------- */
+
+static VdNode *
+try_open(TestCo *t, const HttpServer *server, const char *source,
+         GError **error)
+{
+    g_autofree char *url = http_server_url(server, "/disk");
+    g_autofree char *options = g_strdup_printf(
+        "driver=https,connections=1,url=%s,access-source=%s", url, source);
+
+    return test_co_try_open(t, options, 0, error);
+}
+
+static void
+test_renews(TestCo *t)
+{
+    Office office = {0};
+    g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
+    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    g_autofree uint8_t *buf = g_malloc(STEP);
+    g_autoptr(GError) error = NULL;
+    VdNode *node = try_open(t, server, source, &error);
+
+    g_assert_no_error(error);
+    vd_http_access_remove(source); /* the disk has it */
+    for (uint64_t off = 0; off < SIZE; off += STEP) {
+        g_assert_true(vd_node_co_pread(node, off, buf, STEP, &error));
+        for (size_t i = 0; i < STEP; i++)
+            g_assert_cmpuint(buf[i], ==, byte_at(off + i));
+    }
+    g_assert_cmpint(office.given, >, 1);
+    g_assert_cmpint(office.given, <, SIZE / STEP);
+    office.refuse = true;
+    while (vd_node_co_pread(node, SIZE - STEP, buf, STEP, &error))
+        ;
+    g_assert_error(error, VD_ERROR, VD_ERROR_PERMISSION);
+    test_co_close(node);
+}
+
+static void
+test_refusals(TestCo *t)
+{
+    Office office = {.refuse = true};
+    g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
+    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(try_open(t, server, source, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_PERMISSION);
+    g_clear_error(&error);
+    vd_http_access_remove(source);
+    g_assert_null(try_open(t, server, source, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+    g_assert_cmpint(http_server_requests(server), ==, 0);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    test_co_add("/https/access/renews", test_renews);
+    test_co_add("/https/access/refusals", test_refusals);
+    return g_test_run();
+}
