@@ -59,6 +59,23 @@ typedef enum VdErrorCode {
     VD_ERROR_CANCELLED,
     VD_ERROR_TIMED_OUT,
     VD_ERROR_FILE_TOO_BIG, /* the file system, or a limit of the process */
+
+    /* of servers, and of what they keep */
+    VD_ERROR_LOGIN,          /* refused, or the user may not do that */
+    VD_ERROR_HOST_NOT_FOUND, /* no such name, no way there */
+    VD_ERROR_CONNECTION_REFUSED,
+    VD_ERROR_CANNOT_CONNECT,  /* TLS, certificate or thumbprint */
+    VD_ERROR_HANDSHAKE,       /* the same with the server of a disk */
+    VD_ERROR_SOCKET,          /* other trouble of the network */
+    VD_ERROR_CONNECTION_LOST, /* or silent for too long */
+    VD_ERROR_CUT_SHORT,       /* the server closed inside a message */
+    VD_ERROR_DISCONNECTED,    /* the connection has failed before */
+    VD_ERROR_VM_NOT_FOUND,
+    VD_ERROR_SNAPSHOT_NOT_FOUND, /* of a virtual machine */
+    VD_ERROR_INVALID_NAME,       /* the server cannot read a path or name */
+    VD_ERROR_BUSY,               /* another operation is going on there */
+    VD_ERROR_NOT_IMPLEMENTED,    /* the server does not do that */
+    VD_ERROR_NO_IO,              /* the server of a disk could not do it */
 } VdErrorCode;
 
 /* The errno that stands for @error; EIO for foreign domains. */

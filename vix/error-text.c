@@ -46,6 +46,8 @@ static const ErrorText texts[] = {
     {VIX_E_NOT_SUPPORTED_ON_HANDLE_TYPE, "Not possible with such a handle"},
     {VIX_E_TOO_MANY_HANDLES, "Too many handles"},
     {VIX_E_HOST_USER_PERMISSIONS, "The user is not allowed to do this"},
+    {VIX_E_VM_NOT_FOUND, "Virtual machine not found"},
+    {VIX_E_SNAPSHOT_NOTFOUND, "Snapshot not found"},
     {VIX_E_HOST_DISK_INVALID_VALUE, "Invalid value from the host"},
     {VIX_E_HOST_DISK_SECTORSIZE, "Sector size mismatch"},
     {VIX_E_HOST_FILE_ERROR_EOF, "Read beyond the end of a file"},
