@@ -50,6 +50,8 @@ typedef enum VdDriverCaps {
                                     order, through a transaction */
     VD_CAP_FOLDERS = 1 << 8,     /* a leaf: names are URLs of files in folders,
                                     and images may name their neighbours */
+    VD_CAP_GUEST_BYTES = 1 << 9, /* what it shows is a disk, not an image of
+                                    one: no format is looked for in there */
 } VdDriverCaps;
 
 /* -- map ------------------------------------------------------------------ */

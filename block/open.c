@@ -152,7 +152,8 @@ open_co_probed(VdNode *node, VdOptions *opts, GError **error)
     }
     if (!vd_node_co_start(node, driver, opts, error))
         return false;
-    if ((driver->caps & VD_CAP_RAW) && vd_node_is_writable(node)) {
+    if ((driver->caps & VD_CAP_RAW) && vd_node_is_writable(node) &&
+        !(file->driver->caps & VD_CAP_GUEST_BYTES)) {
         node->raw_guessed = true;
         node->tail_guard = vd_registry_find_tail(vd_node_name(file));
         warn_guessed(node);

@@ -32,6 +32,8 @@ vd_probe_co_driver(VdNode *file, GError **error)
     const VdDriver *runner_up, *found;
     size_t len = MIN(file->size, VD_PROBE_BYTES);
 
+    if (file->driver->caps & VD_CAP_GUEST_BYTES)
+        return vd_registry_raw();
     if (!vd_node_co_pread(file, 0, head, len, error))
         return vd_prefix_null(error, "Could not read image for determining "
                                      "its format: ");

@@ -52,8 +52,8 @@ vd_registry_find_scheme(const char *scheme)
     return NULL;
 }
 
-static const VdDriver *
-find_raw(void)
+const VdDriver *
+vd_registry_raw(void)
 {
     for (const VdDriver *const *d = vd_registry_table(); *d; d++) {
         if ((*d)->caps & VD_CAP_RAW)
@@ -82,7 +82,7 @@ vd_registry_probe(const uint8_t *head, size_t len, uint64_t size,
     }
     if (runner_up)
         *runner_up = second;
-    return best ? best : find_raw();
+    return best ? best : vd_registry_raw();
 }
 
 static bool

@@ -22,5 +22,7 @@ const VdDriver *vd_registry_find_scheme(const char *scheme);
 const VdDriver *vd_registry_probe(const uint8_t *head, size_t len,
                                   uint64_t size, const char *filename,
                                   const VdDriver **runner_up);
+/* The one that passes bytes through; NULL = none. */
+const VdDriver *vd_registry_raw(void);
 /* The one that may be told by the end of a file of this name; NULL = none. */
 const VdDriver *vd_registry_find_tail(const char *filename);
