@@ -14,6 +14,7 @@
 #include "formats/vhd/driver.h"
 #include "formats/vhdx/driver.h"
 #include "formats/vmdk/driver.h"
+#include "vsphere/driver.h"
 
 const VdDriver *const vd_drivers[] = {
     /* protocols */
@@ -31,6 +32,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_throttle_driver,
     &vd_log_driver,
     &vd_readonly_driver,
+    &vd_vsphere_driver,
 
     /* formats */
     &vd_vmdk_driver,

@@ -6,7 +6,7 @@
  *
  * Concurrency: the list is made once, and constant.
  */
-#include "include/vdisk.h"
+#include "include/vdisk-vsphere.h"
 
 static const char *const drivers[][2] = {
     {"file", "file"},  {"san", "san"}, {"hotadd", "hotadd"},
@@ -25,6 +25,8 @@ vd_transport_list(void)
         list[i].name = drivers[i][0];
         if (!vd_format_exists(drivers[i][1]))
             list[i].problem = "this library was built without it";
+        else if (i > 0) /* all but files are a server's */
+            list[i].problem = vd_vsphere_missing();
     }
     g_once_init_leave(&made, 1);
     return list;

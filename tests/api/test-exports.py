@@ -15,7 +15,8 @@ from tap import Skip, Suite  # noqa: E402
 
 LIBRARY = sys.argv[1]
 HEADERS = ("include/vdisk.h", "include/vdisk-manage.h",
-           "include/vdisk-nbd.h", "include/vdisk-snapshot.h")
+           "include/vdisk-nbd.h", "include/vdisk-snapshot.h",
+           "include/vdisk-vsphere.h")
 
 suite = Suite()
 

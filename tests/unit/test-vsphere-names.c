@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tests/unit/test-vsphere-names.c - names of disks: vsphere://..., [ds] x,
+ * and URLs of files. */
+#include "block/error.h"
+#include "vsphere/datastore.h"
+#include "vsphere/disks.h"
+#include "vsphere/open-params.h"
+
+#include <string.h>
+
+static void
+assert_option(const VdOptions *opts, const char *key, const char *value)
+{
+    g_assert_cmpstr(vd_options_peek(opts, key), ==, value);
+}
+
+static VdOptions *
+parse(const char *name)
+{
+    VdOptions *opts = vd_options_new();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vs_name_parse(name, opts, &error));
+    g_assert_no_error(error);
+    return opts;
+}
+
+static void
+test_name(void)
+{
+    g_autoptr(VdOptions) opts =
+        parse("vsphere://DOM%5Cuser%40x@vc.example:8443/?vm=moref=vm-1&"
+              "disk=%5Bds%5D%20a%26b%2f%C3%A4%25.vmdk&transport=nbdssl:nbd&"
+              "thumbprint=AA:BB&snapshot=s%3D1&password-env=P");
+
+    assert_option(opts, "user", "DOM\\user@x");
+    assert_option(opts, "server", "vc.example");
+    assert_option(opts, "port", "8443");
+    assert_option(opts, "vm", "moref=vm-1");
+    assert_option(opts, "disk", "[ds] a&b/ä%.vmdk");
+    assert_option(opts, "transports", "nbdssl:nbd");
+    assert_option(opts, "thumbprint", "AA:BB");
+    assert_option(opts, "snapshot", "s=1");
+    assert_option(opts, "password-env", "P");
+}
+
+static void
+test_name_places(void)
+{
+    g_autoptr(VdOptions) v6 = parse("VSPHERE://[::1]:443?vm=x");
+    g_autoptr(VdOptions) plain = parse("vsphere://host");
+    g_autoptr(VdOptions) session = parse("vsphere:///?session=abc&vm=x");
+
+    assert_option(v6, "server", "::1");
+    assert_option(v6, "port", "443");
+    assert_option(plain, "server", "host");
+    assert_option(plain, "port", NULL);
+    assert_option(session, "server", NULL);
+    assert_option(session, "session", "abc");
+}
+
+/* No message repeats the name: there may be a password in the wrong place. */
+static void
+test_name_refuses(void)
+{
+    static const char *const names[] = {
+        "vsphere:host",
+        "vsphere://user:Secret1@host/?vm=x",
+        "vsphere://host/path?vm=x",
+        "vsphere://host/?vm",
+        "vsphere://host/?password=Secret1",
+        "vsphere://host/?vm=%zz",
+        "vsphere://host/?vm=%ff",
+        "vsphere://[::1/?vm=x",
+        "vsphere://[::1]x/?vm=x",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(VdOptions) opts = vd_options_new();
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(vs_name_parse(names[i], opts, &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+        g_assert_null(strstr(error->message, "Secret1"));
+    }
+}
+
+static void
+test_path(void)
+{
+    g_autofree char *store = NULL;
+    const char *inside;
+
+    g_assert_true(vs_path_split("[a b] c/d.vmdk", &store, &inside));
+    g_assert_cmpstr(store, ==, "a b");
+    g_assert_cmpstr(inside, ==, "c/d.vmdk");
+    g_assert_true(vs_path_equal("[ds] x.vmdk", "[ds]x.vmdk"));
+    g_assert_true(vs_path_equal("[ds] x.vmdk", "[ds] /x.vmdk"));
+    g_assert_false(vs_path_equal("[ds] x.vmdk", "[DS] x.vmdk"));
+    g_assert_false(vs_path_equal("[ds] x.vmdk", "x.vmdk"));
+    g_assert_true(vs_path_equal("plain", "plain"));
+}
+
+static void
+test_path_refuses(void)
+{
+    static const char *const paths[] = {"",     "x",   "[",    "[]",
+                                        "[] x", "[ds", "ds] x"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_autofree char *store = NULL;
+        const char *inside;
+
+        g_assert_false(vs_path_split(paths[i], &store, &inside));
+    }
+}
+
+/* vCenter decodes what follows the question mark twice, a host once. */
+static void
+test_url(void)
+{
+    g_autofree char *vcenter = vs_datastore_query("ds 1&2", "DC/a+b");
+    g_autofree char *host = vs_datastore_query("ds 1&2", NULL);
+    g_autofree char *plain = vs_datastore_query("ds1", "DC0");
+    g_autofree char *inside = vs_datastore_inside("a b/x#ä.vmdk");
+
+    g_assert_cmpstr(vcenter, ==, "dcPath=DC%252Fa%252Bb&dsName=ds%25201%25262");
+    g_assert_cmpstr(host, ==, "dsName=ds%201%262");
+    g_assert_cmpstr(plain, ==, "dcPath=DC0&dsName=ds1");
+    g_assert_cmpstr(inside, ==, "a%20b/x%23%C3%A4.vmdk");
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vsphere/name/options", test_name);
+    g_test_add_func("/vsphere/name/places", test_name_places);
+    g_test_add_func("/vsphere/name/refuses", test_name_refuses);
+    g_test_add_func("/vsphere/path/split", test_path);
+    g_test_add_func("/vsphere/path/refuses", test_path_refuses);
+    g_test_add_func("/vsphere/url", test_url);
+    return g_test_run();
+}

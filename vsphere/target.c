@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/target.c - which disk is meant, and may it be opened?
+ *
+ * Servers would refuse what is refused here, too, but with less to say.
+ *
+ * Concurrency: the result does not change.
+ */
+#include "vsphere/target.h"
+
+#include "block/error.h"
+#include "vsphere/disks.h"
+#include "vsphere/fcd.h"
+#include "vsphere/inventory.h"
+#include "vsphere/snapshot.h"
+#include "vsphere/vm.h"
+
+#include <string.h>
+
+typedef struct {
+    VsSession *session;
+    const VsTargetSpec *spec;
+    VsVm *vm;
+    VsRef *snapshot;
+    VsHardware *hardware; /* of the snapshot if there is one */
+} Search;
+
+static void
+search_clear(Search *s)
+{
+    vs_vm_free(s->vm);
+    vs_ref_free(s->snapshot);
+    vs_hardware_free(s->hardware);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Search, search_clear)
+
+void
+vs_target_free(VsTarget *target)
+{
+    if (!target)
+        return;
+    vs_ref_free(target->vm);
+    vs_ref_free(target->host);
+    vs_ref_free(target->snapshot);
+    g_free(target->vm_name);
+    g_free(target->file);
+    g_free(target);
+}
+
+/* -- the machine ------------------------------------------------------------
+ */
+
+static bool
+find_machine(Search *s, VsRef *found, GError **error)
+{
+    g_autoptr(VsRef) ref = found;
+
+    if (!ref)
+        return false;
+    s->vm = vs_vm_fetch(s->session, ref, error);
+    if (!s->vm)
+        return false;
+    if (s->spec->snapshot) {
+        s->snapshot =
+            vs_snapshot_find(s->session, ref, s->spec->snapshot, error);
+        if (!s->snapshot)
+            return false;
+    }
+    s->hardware =
+        vs_hardware_fetch(s->session, s->snapshot ? s->snapshot : ref, error);
+    return s->hardware != NULL;
+}
+
+/* -- the disk ---------------------------------------------------------------
+ */
+
+/* "Hard disk 1" [ds] a/a.vmdk, ... */
+static char *
+list_disks(const VsHardware *hardware)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < hardware->disks->len; i++) {
+        const VsDiskDevice *disk = g_ptr_array_index(hardware->disks, i);
+
+        g_string_append_printf(text, "%s'%s'", i ? ", " : "",
+                               disk->files->len
+                                   ? (char *) g_ptr_array_index(disk->files, 0)
+                               : disk->label ? disk->label
+                                             : "");
+    }
+    return g_strdup(text->len ? text->str : "none");
+}
+
+static const VsDiskDevice *
+no_disk(const Search *s, const char *problem, GError **error)
+{
+    g_autofree char *list = list_disks(s->hardware);
+
+    return vd_throw_null(error, VD_ERROR_NOT_FOUND,
+                         "%s: virtual machine '%s'%s%s: %s '%s'; its disks: %s",
+                         vs_session_name(s->session), s->vm->name,
+                         s->snapshot ? ", snapshot " : "",
+                         s->snapshot ? s->snapshot->value : "", problem,
+                         s->spec->disk ? s->spec->disk : "", list);
+}
+
+static const VsDiskDevice *
+find_label(const VsHardware *hardware, const char *label)
+{
+    for (unsigned i = 0; i < hardware->disks->len; i++) {
+        const VsDiskDevice *disk = g_ptr_array_index(hardware->disks, i);
+
+        if (g_strcmp0(disk->label, label) == 0)
+            return disk;
+    }
+    return NULL;
+}
+
+static const VsDiskDevice *
+find_disk(const Search *s, unsigned *depth, GError **error)
+{
+    const char *wanted = s->spec->disk;
+    const VsDiskDevice *disk;
+
+    *depth = 0;
+    if (!wanted) {
+        if (s->hardware->disks->len != 1)
+            return no_disk(s, "which disk is meant must be said: ", error);
+        return g_ptr_array_index(s->hardware->disks, 0);
+    }
+    disk = vs_hardware_find_disk(s->hardware, wanted, depth);
+    if (!disk && *wanted != '[')
+        disk = find_label(s->hardware, wanted);
+    return disk ? disk : no_disk(s, "there is no disk", error);
+}
+
+/* -- may it be opened? ------------------------------------------------------
+ */
+
+static bool
+check_state(const Search *s, const char *file, unsigned depth, GError **error)
+{
+    const char *server = vs_session_name(s->session);
+    bool on = vs_vm_is_on(s->vm);
+
+    if (s->spec->write && on)
+        return vd_throw(error, VD_ERROR_IN_USE,
+                        "%s: %s: virtual machine '%s' is on: its disks can "
+                        "only be read",
+                        server, file, s->vm->name);
+    if (s->spec->write && depth > 0 && !s->snapshot)
+        return vd_throw(error, VD_ERROR_IN_USE,
+                        "%s: %s: other files of virtual machine '%s' build on "
+                        "it: writing to it takes the snapshot to be named",
+                        server, file, s->vm->name);
+    if (on && depth == 0 && !s->snapshot)
+        return vd_throw(error, VD_ERROR_IN_USE,
+                        "%s: %s: virtual machine '%s' is on and writes to it: "
+                        "a snapshot is needed, and must be named",
+                        server, file, s->vm->name);
+    return true;
+}
+
+static bool
+has_file(const Search *s, const VsDiskDevice *disk, GError **error)
+{
+    return disk->files->len > 0 ||
+           vd_throw(error, VD_ERROR_NOT_IMPLEMENTED,
+                    "%s: virtual machine '%s': disk '%s' is no file of a "
+                    "datastore (%s)",
+                    vs_session_name(s->session), s->vm->name,
+                    disk->label ? disk->label : "",
+                    disk->backing ? disk->backing : "");
+}
+
+static VsTarget *
+target_new(const Search *s, const VsDiskDevice *disk, unsigned depth)
+{
+    const VsController *controller =
+        vs_hardware_controller(s->hardware, disk->controller_key);
+    VsTarget *target = g_new(VsTarget, 1);
+
+    *target = (VsTarget){
+        .vm = vs_ref_copy(s->vm->ref),
+        .host = vs_ref_copy(s->vm->host),
+        .snapshot = vs_ref_copy(s->snapshot),
+        .vm_name = g_strdup(s->vm->name),
+        .file = g_strdup(g_ptr_array_index(disk->files, depth)),
+        .disk_key = disk->key,
+        .capacity = disk->capacity,
+        .links = disk->files->len - depth,
+        .raw_mapping = disk->raw_mapping,
+        .scsi = controller && controller->scsi,
+        .vm_is_on = vs_vm_is_on(s->vm),
+    };
+    return target;
+}
+
+static VsTarget *
+find_on_machine(Search *s, VsRef *machine, GError **error)
+{
+    const VsDiskDevice *disk;
+    unsigned depth;
+
+    if (!find_machine(s, machine, error))
+        return NULL;
+    disk = find_disk(s, &depth, error);
+    if (!disk || !has_file(s, disk, error) ||
+        !check_state(s, g_ptr_array_index(disk->files, depth), depth, error))
+        return NULL;
+    return target_new(s, disk, depth);
+}
+
+/* A first class disk is one of the machine that has it. */
+static VsTarget *
+find_fcd(VsSession *session, const VsTargetSpec *spec, GError **error)
+{
+    g_autoptr(VsFcd) fcd = NULL;
+    VsTargetSpec by_path = *spec;
+    g_auto(Search) s = {.session = session, .spec = &by_path};
+
+    if (!spec->fcd_datastore)
+        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
+                             "first class disk '%s': its datastore must be "
+                             "named",
+                             spec->fcd);
+    fcd = vs_fcd_fetch(session, spec->fcd, spec->fcd_datastore, error);
+    if (!fcd)
+        return NULL;
+    by_path.disk = fcd->path;
+    return find_on_machine(&s, vs_fcd_find_vm(session, fcd, error), error);
+}
+
+VsTarget *
+vs_target_find(VsSession *session, const VsTargetSpec *spec, GError **error)
+{
+    g_auto(Search) s = {.session = session, .spec = spec};
+
+    if (spec->fcd)
+        return find_fcd(session, spec, error);
+    if (!spec->vm)
+        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
+                             "%s: which virtual machine is meant must be said",
+                             vs_session_name(session));
+    return find_on_machine(&s, vs_inventory_find_vm(session, spec->vm, error),
+                           error);
+}

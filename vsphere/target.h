@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/target.h - which disk is meant, and may it be opened? */
+#pragma once
+
+#include "vsphere/session.h"
+
+typedef struct VsTargetSpec {
+    const char *vm;       /* vsphere/inventory.h; or NULL with fcd */
+    const char *snapshot; /* id or name; NULL = the machine as it is */
+    const char *disk;     /* "[ds] dir/x.vmdk", a label ("Hard disk 1"), or
+                             NULL: the only one */
+    const char *fcd, *fcd_datastore; /* ids, instead of vm and disk */
+    bool write;
+} VsTargetSpec;
+
+typedef struct VsTarget {
+    VsRef *vm, *host, *snapshot; /* host, snapshot may be NULL */
+    char *vm_name;
+    char *file; /* "[ds] dir/x.vmdk", as the server writes it */
+    int disk_key;
+    uint64_t capacity;
+    unsigned links;   /* files that make up what it shows */
+    bool raw_mapping; /* a LUN behind it */
+    bool scsi;        /* and not IDE, SATA ... */
+    bool vm_is_on;
+} VsTarget;
+
+/* Blocks.  VM_NOT_FOUND, SNAPSHOT_NOT_FOUND, NOT_FOUND; IN_USE if the machine
+ * is writing to it, or would not survive that we do. */
+VsTarget *vs_target_find(VsSession *session, const VsTargetSpec *spec,
+                         GError **error);
+void vs_target_free(VsTarget *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsTarget, vs_target_free)

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/task.h - operations that take their time. */
+#pragma once
+
+#include "vsphere/session.h"
+
+/* Told on the caller's thread, between polls; false = stop it. */
+typedef struct VsProgress {
+    bool (*advance)(void *arg, unsigned percent);
+    void *arg;
+} VsProgress;
+
+/* Sends a request that answers with a task, and waits until that has ended.
+ * @progress may be NULL.  A task that was stopped: CANCELLED. */
+bool vs_task_run(VsSession *session, VsRequest *request,
+                 const VsProgress *progress, GError **error);
+/* The same for those whose result is a reference, or a text (g_free). */
+VsRef *vs_task_run_ref(VsSession *session, VsRequest *request,
+                       const VsProgress *progress, GError **error);
+char *vs_task_run_text(VsSession *session, VsRequest *request,
+                       const VsProgress *progress, GError **error);
