@@ -18,6 +18,7 @@ typedef struct {
     VixDisk *parent, *child;
     char *path; /* of the parent */
     VixDiskLibSectorType capacity;
+    bool remote; /* one of them is a server's */
 } Attach;
 
 /* -- may it be? ------------------------------------------------------------ */
@@ -28,6 +29,10 @@ check_child(const Attach *a)
     g_autoptr(GError) error = NULL;
     g_autoptr(VdInfo) info = vd_disk_get_info(a->child->disk, &error);
 
+    if (a->remote)
+        return vix_fail(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
+                        "%s: %s: links are attached to local disks only",
+                        a->function, a->path);
     if (!info)
         return vix_fail_disk(a->function, error);
     if (!info->backing_filename)
@@ -223,6 +228,7 @@ note_parent(Attach *a)
 {
     a->path = g_strdup(a->parent->path);
     a->capacity = a->parent->capacity;
+    a->remote = a->parent->transport || a->child->transport;
 }
 
 /* Programs do not close the parent after a failure. */

@@ -3,6 +3,7 @@
  *
  * Concurrency: any thread; nobody else is in the disk meanwhile.
  */
+#include "vix/connection.h"
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
@@ -95,7 +96,7 @@ VixDiskLib_Grow(VixDiskLibConnection connection, const char *path,
               .progress = progressFunc,
               .data = progressCallbackData};
     VdContext *ctx;
-    VixError err = vix_live_check_connection(g.function, connection);
+    VixError err = vix_connection_check_local(g.function, connection);
 
     if (err == VIX_OK)
         err = vix_check_path(g.function, path);
@@ -222,7 +223,9 @@ VixDiskLib_Shrink(VixDiskLibHandle diskHandle,
 
     if (err != VIX_OK)
         return err;
-    err = shrink(&c);
+    err = vix_disk_check_local(c.function, diskHandle);
+    if (err == VIX_OK)
+        err = shrink(&c);
     vix_live_leave_alone(diskHandle);
     return err;
 }
@@ -241,7 +244,9 @@ VixDiskLib_Defragment(VixDiskLibHandle diskHandle,
 
     if (err != VIX_OK)
         return err;
-    err = defragment(&c);
+    err = vix_disk_check_local(c.function, diskHandle);
+    if (err == VIX_OK)
+        err = defragment(&c);
     vix_live_leave_alone(diskHandle);
     return err;
 }

@@ -5,6 +5,7 @@
  *
  * Concurrency: any thread; the disk is locked meanwhile.
  */
+#include "vix/connection.h"
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
@@ -178,7 +179,7 @@ VixDiskLib_CheckRepair(const VixDiskLibConnection connection,
 {
     Check c = {.function = "VixDiskLib_CheckRepair", .path = filename};
     g_autofree char *name = NULL;
-    VixError err = vix_live_check_connection(c.function, connection);
+    VixError err = vix_connection_check_local(c.function, connection);
 
     if (err == VIX_OK)
         err = vix_check_path(c.function, filename);

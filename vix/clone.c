@@ -3,6 +3,7 @@
  *
  * Concurrency: any thread; the source is locked against writers meanwhile.
  */
+#include "vix/connection.h"
 #include "vix/create-options.h"
 #include "vix/disk.h"
 #include "vix/error.h"
@@ -11,6 +12,7 @@
 
 typedef struct {
     const char *function, *source, *target;
+    VixRemote *from, *to; /* NULL = a local disk */
     const VixDiskLibCreateParams *params;
     VixDiskLibProgressFunc progress;
     void *data;
@@ -19,13 +21,30 @@ typedef struct {
 
 /* -- copying --------------------------------------------------------------- */
 
+static VdDisk *
+open_source(const Clone *c, VdContext *ctx, VixError *err)
+{
+    const uint32 flags = VIXDISKLIB_FLAG_OPEN_READ_ONLY;
+
+    return c->from ? vix_disk_open_remote(ctx, c->function, c->from, c->source,
+                                          flags, err)
+                   : vix_disk_open(ctx, c->function, c->source, flags, err);
+}
+
+static char *
+source_name(const Clone *c, VixError *err)
+{
+    return c->from ? vix_remote_disk_name(c->function, c->from, c->source,
+                                          VIXDISKLIB_FLAG_OPEN_READ_ONLY, err)
+                   : vix_disk_file_name(c->source);
+}
+
 /* The errors of opening tell more than those of a copy that could not begin. */
 static VixError
 check_source(const Clone *c, VdContext *ctx)
 {
     VixError err = VIX_OK;
-    VdDisk *disk = vix_disk_open(ctx, c->function, c->source,
-                                 VIXDISKLIB_FLAG_OPEN_READ_ONLY, &err);
+    VdDisk *disk = open_source(c, ctx, &err);
 
     (void) vd_disk_close(disk, NULL); /* was only read */
     return err;
@@ -34,14 +53,15 @@ check_source(const Clone *c, VdContext *ctx)
 static VixError
 clone_copy(const Clone *c, VdContext *ctx, VdCloneParams *params)
 {
-    g_autofree char *source = vix_disk_file_name(c->source);
+    VixError err = VIX_OK;
+    g_autofree char *source = source_name(c, &err);
     g_autofree char *target = vix_disk_file_name(c->target);
     g_autoptr(GError) error = NULL;
     VixProgress told;
-    VixError err =
-        vix_progress_begin(&told, c->function, ctx, c->progress, c->data);
     bool ok;
 
+    if (source)
+        err = vix_progress_begin(&told, c->function, ctx, c->progress, c->data);
     if (err != VIX_OK)
         return err;
     params->progress = vix_progress_update;
@@ -58,8 +78,8 @@ clone_in_context(const Clone *c, VdContext *ctx)
 {
     g_autofree char *options = NULL;
     VdCloneParams params = {
-        .source_format = "vmdk",
-        .source_flags = vix_disk_lock_flags(),
+        .source_format = c->from ? NULL : "vmdk",
+        .source_flags = c->from ? 0 : vix_disk_lock_flags(),
         .overwrite = c->overwrite,
     };
     VixError err = VIX_OK;
@@ -77,6 +97,67 @@ clone_in_context(const Clone *c, VdContext *ctx)
     return clone_copy(c, ctx, &params);
 }
 
+/* -- to a server ----------------------------------------------------------- */
+
+static VixError
+check_room(const Clone *c, VdDisk *source, VdDisk *target)
+{
+    if (vd_disk_size(source) <= vd_disk_size(target))
+        return VIX_OK;
+    return vix_fail(VIX_E_DISK_CAPACITY_MISMATCH,
+                    "%s: %s: has %" G_GUINT64_FORMAT
+                    " bytes, the source %s %" G_GUINT64_FORMAT,
+                    c->function, c->target, vd_disk_size(target), c->source,
+                    vd_disk_size(source));
+}
+
+static VixError
+copy_between(const Clone *c, VdContext *ctx, VdDisk *source, VdDisk *target)
+{
+    g_autoptr(GError) error = NULL;
+    VixProgress told;
+    VdCopyParams params = {.progress = vix_progress_update,
+                           .progress_opaque = &told};
+    VixError err = check_room(c, source, target);
+    bool ok;
+
+    if (err == VIX_OK)
+        err = vix_progress_begin(&told, c->function, ctx, c->progress, c->data);
+    if (err != VIX_OK)
+        return err;
+    ok = vd_copy(&source, 1, target, &params, NULL, &error) &&
+         vd_disk_flush(target, &error);
+    if (!ok)
+        err = vix_fail_disk(c->function, error);
+    vix_progress_end(&told, ok);
+    return err;
+}
+
+/* Into a disk that its machine has: hosts let in to no other.  Its size and
+ * kind stay. */
+static VixError
+clone_to_server(const Clone *c, VdContext *ctx)
+{
+    g_autoptr(GError) error = NULL;
+    VixError err = VIX_OK;
+    VdDisk *source, *target;
+
+    if (!c->overwrite)
+        return vix_fail(VIX_E_FILE_ALREADY_EXISTS,
+                        "%s: %s: disks of servers can only be overwritten",
+                        c->function, c->target);
+    source = open_source(c, ctx, &err);
+    if (!source)
+        return err;
+    target = vix_disk_open_remote(ctx, c->function, c->to, c->target, 0, &err);
+    if (target)
+        err = copy_between(c, ctx, source, target);
+    if (!vd_disk_close(target, &error) && err == VIX_OK)
+        err = vix_fail_disk(c->function, error);
+    (void) vd_disk_close(source, NULL); /* was only read */
+    return err;
+}
+
 /* Parameters may be missing: the copy is then like its source. */
 VixError
 VixDiskLib_Clone(const VixDiskLibConnection dstConnection, const char *dstPath,
@@ -92,11 +173,13 @@ VixDiskLib_Clone(const VixDiskLibConnection dstConnection, const char *dstPath,
                .progress = progressFunc,
                .data = progressCallbackData,
                .overwrite = overWrite};
+    g_autoptr(VixRemote) from = NULL;
+    g_autoptr(VixRemote) to = NULL;
     VdContext *ctx;
-    VixError err = vix_live_check_connection(c.function, dstConnection);
+    VixError err = vix_connection_remote(c.function, dstConnection, &to);
 
     if (err == VIX_OK)
-        err = vix_live_check_connection(c.function, srcConnection);
+        err = vix_connection_remote(c.function, srcConnection, &from);
     if (err == VIX_OK)
         err = vix_check_path(c.function, dstPath);
     if (err == VIX_OK)
@@ -106,7 +189,9 @@ VixDiskLib_Clone(const VixDiskLibConnection dstConnection, const char *dstPath,
     ctx = vix_context_new(c.function, &err);
     if (!ctx)
         return err;
-    err = clone_in_context(&c, ctx);
+    c.from = from;
+    c.to = to;
+    err = to ? clone_to_server(&c, ctx) : clone_in_context(&c, ctx);
     vd_context_free(ctx);
     return err;
 }

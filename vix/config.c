@@ -20,6 +20,10 @@
 
 #define MAX_BYTES (1 << 20) /* of a configuration file */
 #define MAX_WAIT_MS (1000 * 3600)
+#define NFC_UNIT (64 * 1024)
+/* As much as servers take; larger values are made for older libraries. */
+#define MAX_NFC_UNITS 32
+#define MAX_NFC_BUFFERS 64
 
 typedef struct {
     int extra_error_bits;
@@ -27,6 +31,7 @@ typedef struct {
     int lock_wait_ms;
     int any_path;
     int engine; /* index of engines */
+    int nfc_buffer_units, nfc_buffers;
 } Config;
 
 static const char *const engines[] = {"auto", "uring", "threads", "aio"};
@@ -81,6 +86,29 @@ set_lock_wait_ms(const char *value)
 }
 
 static bool
+set_number(int *target, int most, const char *value)
+{
+    guint64 number;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 0, G_MAXINT, &number, NULL))
+        return false;
+    g_atomic_int_set(target, (int) MIN(number, (guint64) most));
+    return true;
+}
+
+static bool
+set_nfc_buffer(const char *value)
+{
+    return set_number(&config.nfc_buffer_units, MAX_NFC_UNITS, value);
+}
+
+static bool
+set_nfc_buffers(const char *value)
+{
+    return set_number(&config.nfc_buffers, MAX_NFC_BUFFERS, value);
+}
+
+static bool
 set_any_path(const char *value)
 {
     return set_switch(&config.any_path, value);
@@ -125,9 +153,10 @@ static const Key keys[] = {
     {"vixDiskLib.nfc.WriteTimeoutMs", NULL},
     {"vixDiskLib.nfcFssrvr.TimeoutMs", NULL},
     {"vixDiskLib.nfcFssrvrWrite.TimeoutMs", NULL},
-    {"vixDiskLib.nfcAio.Session.BufSizeIn64KB", NULL},
-    {"vixDiskLib.nfcAio.Session.BufSizeIn64K", NULL}, /* seen in the wild */
-    {"vixDiskLib.nfcAio.Session.BufCount", NULL},
+    {"vixDiskLib.nfcAio.Session.BufSizeIn64KB", set_nfc_buffer},
+    /* Seen in the wild. */
+    {"vixDiskLib.nfcAio.Session.BufSizeIn64K", set_nfc_buffer},
+    {"vixDiskLib.nfcAio.Session.BufCount", set_nfc_buffers},
     {"vixDiskLib.phoneHome.ProductName", NULL},
     {"vixDiskLib.phoneHome.ProductVersion", NULL},
     {"vixDiskLib.phoneHome.DatabaseDir", NULL},
@@ -257,6 +286,8 @@ vix_config_clear(void)
     g_atomic_int_set(&config.lock_wait_ms, defaults.lock_wait_ms);
     g_atomic_int_set(&config.any_path, defaults.any_path);
     g_atomic_int_set(&config.engine, defaults.engine);
+    g_atomic_int_set(&config.nfc_buffer_units, defaults.nfc_buffer_units);
+    g_atomic_int_set(&config.nfc_buffers, defaults.nfc_buffers);
 }
 
 bool
@@ -287,4 +318,16 @@ const char *
 vix_config_engine(void)
 {
     return engines[g_atomic_int_get(&config.engine)];
+}
+
+unsigned
+vix_config_nfc_buffer_bytes(void)
+{
+    return (unsigned) g_atomic_int_get(&config.nfc_buffer_units) * NFC_UNIT;
+}
+
+unsigned
+vix_config_nfc_buffers(void)
+{
+    return (unsigned) g_atomic_int_get(&config.nfc_buffers);
 }

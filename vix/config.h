@@ -20,3 +20,6 @@ unsigned vix_config_lock_wait_ms(void); /* vdisk.lockWaitMs, 3500: for those of
 bool vix_config_any_path(void);         /* vdisk.allowAnyPath, 0: extents may
                                            lie anywhere */
 const char *vix_config_engine(void);    /* vdisk.engine, "auto"; constant */
+/* vixDiskLib.nfcAio.Session.BufSizeIn64KB and .BufCount; 0 = as it suits. */
+unsigned vix_config_nfc_buffer_bytes(void);
+unsigned vix_config_nfc_buffers(void);

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "vix/connection.h"
 #include "vix/create-options.h"
 #include "vix/disk.h"
 #include "vix/error.h"
@@ -82,7 +83,7 @@ VixDiskLib_Create(const VixDiskLibConnection connection, const char *path,
                   void *progressCallbackData)
 {
     const char *function = "VixDiskLib_Create";
-    VixError err = vix_live_check_connection(function, connection);
+    VixError err = vix_connection_check_local(function, connection);
 
     if (err == VIX_OK)
         err = vix_check_path(function, path);
@@ -235,6 +236,8 @@ VixDiskLib_CreateChild(VixDiskLibHandle diskHandle, const char *childPath,
     if (err != VIX_OK)
         return err;
     err = vix_check_path(c.function, childPath);
+    if (err == VIX_OK)
+        err = vix_disk_check_local(c.function, diskHandle);
     if (err == VIX_OK)
         err = check_child_type(c.function, diskType);
     if (err == VIX_OK)

@@ -8,12 +8,14 @@
 #include "include/vdisk.h"
 #include "vix/async.h"
 #include "vix/live.h"
+#include "vix/remote.h"
 
 struct VixDiskLibHandleStruct {
     VixGate gate; /* first: vix/live.h */
     char *path;
     uint32 flags; /* of VixDiskLib_Open() */
     VixDiskLibSectorType capacity;
+    const char *transport; /* "nbdssl" ...; NULL = a local file */
     bool has_child; /* made with VixDiskLib_CreateChild(): no more writes, with
                        which it would not fit */
     VdContext *ctx;
@@ -44,6 +46,13 @@ VdOpenFlags vix_disk_open_flags(uint32 flags);
  * @function. */
 VdDisk *vix_disk_open(VdContext *ctx, const char *function, const char *path,
                       uint32 flags, VixError *err);
+
+/* The same of a server's. */
+VdDisk *vix_disk_open_remote(VdContext *ctx, const char *function,
+                             VixRemote *remote, const char *path, uint32 flags,
+                             VixError *err);
+/* NOT_SUPPORTED_ON_REMOTE_OBJECT unless it is a local one. */
+VixError vix_disk_check_local(const char *function, const VixDisk *disk);
 
 /* Closes what is behind the handle; its pump has been stopped then. */
 VixError vix_disk_empty(VixDisk *disk);

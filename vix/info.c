@@ -84,8 +84,20 @@ block_new(const char *parent, const char *uuid)
     return block;
 }
 
+/* A server opens the whole chain, and says how long it is. */
+static int
+count_links(const VixDisk *handle, const VdInfo *facts)
+{
+    guint64 links;
+
+    if (handle->transport && facts->specific &&
+        g_variant_lookup(facts->specific, "links", "t", &links))
+        return (int) MIN(links, G_MAXINT);
+    return (int) vd_disk_count_links(handle->disk);
+}
+
 static void
-info_fill(VixDiskLibInfo *info, const VixDisk *handle)
+info_fill(VixDiskLibInfo *info, const VixDisk *handle, const VdInfo *facts)
 {
     static const char *const phys[] = {"geometry.cylinders", "geometry.heads",
                                        "geometry.sectors"};
@@ -97,7 +109,7 @@ info_fill(VixDiskLibInfo *info, const VixDisk *handle)
     info->biosGeo = meta_geometry(disk, bios);
     info->capacity = handle->capacity;
     info->adapterType = meta_adapter(disk);
-    info->numLinks = (int) vd_disk_count_links(disk);
+    info->numLinks = count_links(handle, facts);
     info->logicalSectorSize = meta_sector_size(disk, "logicalSectorSize");
     info->physicalSectorSize = MAX(
         info->logicalSectorSize, meta_sector_size(disk, "physicalSectorSize"));
@@ -116,7 +128,7 @@ get_info(VixDisk *handle, VixDiskLibInfo **info)
     block = block_new(facts->backing_filename, uuid);
     if (!block)
         return vix_fail(VIX_E_OUT_OF_MEMORY, "VixDiskLib_GetInfo: no memory");
-    info_fill(&block->info, handle);
+    info_fill(&block->info, handle, facts);
     *info = &block->info;
     return VIX_OK;
 }
@@ -147,8 +159,11 @@ VixDiskLib_FreeInfo(VixDiskLibInfo *info)
 const char *
 VixDiskLib_GetTransportMode(VixDiskLibHandle diskHandle)
 {
+    const char *transport;
+
     if (vix_live_enter("VixDiskLib_GetTransportMode", diskHandle) != VIX_OK)
         return NULL;
+    transport = diskHandle->transport ? diskHandle->transport : "file";
     vix_live_leave(diskHandle);
-    return "file";
+    return transport;
 }

@@ -94,15 +94,26 @@ look_connection_locked(const VixDiskLibConnection connection)
 }
 
 VixError
-vix_live_check_connection(const char *function,
-                          const VixDiskLibConnection connection)
+vix_live_with_connection(const char *function,
+                         const VixDiskLibConnection connection,
+                         void (*fn)(VixDiskLibConnection connection, void *arg),
+                         void *arg)
 {
     VixError code;
 
     (void) pthread_mutex_lock(&lock);
     code = look_connection_locked(connection);
+    if (code == VIX_OK && fn)
+        fn(connection, arg);
     (void) pthread_mutex_unlock(&lock);
     return fail_connection(function, code, connection);
+}
+
+VixError
+vix_live_check_connection(const char *function,
+                          const VixDiskLibConnection connection)
+{
+    return vix_live_with_connection(function, connection, NULL, NULL);
 }
 
 VixError

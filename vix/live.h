@@ -30,6 +30,11 @@ void vix_live_add_connection(VixDiskLibConnection connection);
 /* INVALID_CONNECTION. */
 VixError vix_live_check_connection(const char *function,
                                    const VixDiskLibConnection connection);
+/* The same, and calls fn(connection, arg) while it is one for sure: with the
+ * lock held, so it must do next to nothing. */
+VixError vix_live_with_connection(
+    const char *function, const VixDiskLibConnection connection,
+    void (*fn)(VixDiskLibConnection connection, void *arg), void *arg);
 VixError vix_live_remove_connection(const char *function,
                                     VixDiskLibConnection connection);
 /* One of those that are left; NULL = none. */

@@ -3,6 +3,7 @@
  *
  * Concurrency: any thread; the files are locked meanwhile.
  */
+#include "vix/connection.h"
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
@@ -43,7 +44,7 @@ VixDiskLib_Unlink(VixDiskLibConnection connection, const char *path)
     g_autoptr(GError) error = NULL;
     g_autofree char *name = NULL;
     VdContext *ctx;
-    VixError err = vix_live_check_connection(function, connection);
+    VixError err = vix_connection_check_local(function, connection);
 
     if (err == VIX_OK)
         err = vix_check_path(function, path);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vix/config.h"
+#include "vix/connection.h"
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
@@ -112,7 +113,33 @@ vix_disk_open(VdContext *ctx, const char *function, const char *path,
     return disk;
 }
 
+VdDisk *
+vix_disk_open_remote(VdContext *ctx, const char *function, VixRemote *remote,
+                     const char *path, uint32 flags, VixError *err)
+{
+    g_autofree char *name =
+        vix_remote_disk_name(function, remote, path, flags, err);
+    g_autoptr(GError) error = NULL;
+    bool writes = !(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY);
+    VdDisk *disk = name ? vd_disk_open(ctx, name, NULL, NULL,
+                                       writes ? VD_OPEN_RDWR : 0, &error)
+                        : NULL;
+
+    if (name && !disk)
+        *err = vix_fail_disk(function, error);
+    return disk;
+}
+
 /* Programs look for the first words in their logs. */
+static void
+log_opened_remote(const VixDisk *disk, const VixRemote *remote)
+{
+    vix_log("DISKLIB-LINK  : Opened '%s://%s@%s' (0x%x): vmfs, "
+            "%" G_GUINT64_FORMAT " sectors / %.1f MB.",
+            disk->transport, disk->path, vix_remote_server(remote), disk->flags,
+            disk->capacity, (double) disk->capacity / 2048);
+}
+
 static void
 log_opened(const VixDisk *disk)
 {
@@ -128,17 +155,53 @@ log_opened(const VixDisk *disk)
 }
 
 static VixDisk *
-disk_new(VdContext *ctx, VdDisk *opened, const char *path, uint32 flags)
+disk_new(VdContext *ctx, const char *path, uint32 flags)
 {
     VixDisk *disk = g_new0(VixDisk, 1);
 
-    disk->path = g_strdup(path);
+    disk->path = g_strdup(path ? path : "");
     disk->flags = flags;
-    disk->capacity = vd_disk_size(opened) / VIXDISKLIB_SECTOR_SIZE;
     disk->ctx = ctx;
-    disk->disk = opened;
     vix_async_init(disk);
     return disk;
+}
+
+static void
+disk_set(VixDisk *disk, VdDisk *opened)
+{
+    disk->disk = opened;
+    disk->capacity = vd_disk_size(opened) / VIXDISKLIB_SECTOR_SIZE;
+    disk->transport = vd_vsphere_disk_transport(opened);
+}
+
+/* First class disks are meant by the connection. */
+static VixError
+check_open_path(const char *function, const VixRemote *remote, const char *path)
+{
+    if (remote && !vix_remote_vm(remote))
+        return VIX_OK;
+    return vix_check_path(function, path);
+}
+
+static VixError
+open_in_context(const char *function, VixDiskLibConnection connection,
+                VixRemote *remote, VixDisk *disk)
+{
+    VixError err = VIX_OK;
+    VdDisk *opened =
+        remote
+            ? vix_disk_open_remote(disk->ctx, function, remote, disk->path,
+                                   disk->flags, &err)
+            : vix_disk_open(disk->ctx, function, disk->path, disk->flags, &err);
+
+    if (!opened)
+        return err;
+    disk_set(disk, opened);
+    if (remote)
+        log_opened_remote(disk, remote);
+    else
+        log_opened(disk);
+    return vix_live_add_disk(function, disk, connection);
 }
 
 VixError
@@ -146,36 +209,41 @@ VixDiskLib_Open(const VixDiskLibConnection connection, const char *path,
                 uint32 flags, VixDiskLibHandle *diskHandle)
 {
     const char *function = "VixDiskLib_Open";
+    g_autoptr(VixRemote) remote = NULL;
     VixError err;
     VdContext *ctx;
-    VdDisk *opened;
     VixDisk *disk;
 
     if (!diskHandle)
         return vix_fail(VIX_E_INVALID_ARG, "%s: no place for the handle",
                         function);
     *diskHandle = NULL;
-    err = vix_live_check_connection(function, connection);
+    err = vix_connection_remote(function, connection, &remote);
     if (err == VIX_OK)
-        err = vix_check_path(function, path);
+        err = check_open_path(function, remote, path);
     if (err != VIX_OK)
         return err;
     ctx = vix_context_new(function, &err);
     if (!ctx)
         return err;
-    opened = vix_disk_open(ctx, function, path, flags, &err);
-    if (!opened) {
-        vd_context_free(ctx);
-        return err;
-    }
-    disk = disk_new(ctx, opened, path, flags);
-    log_opened(disk);
-    err = vix_live_add_disk(function, disk, connection);
+    disk = disk_new(ctx, path, flags);
+    err = open_in_context(function, connection, remote, disk);
     if (err == VIX_OK)
         *diskHandle = disk;
     else
-        (void) vix_disk_free(disk); /* the connection's end is worse */
+        (void) vix_disk_free(disk); /* the first error is worse */
     return err;
+}
+
+VixError
+vix_disk_check_local(const char *function, const VixDisk *disk)
+{
+    if (!disk->transport)
+        return VIX_OK;
+    return vix_fail(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
+                    "%s: %s: is a disk of a server: this works with local "
+                    "disks only",
+                    function, disk->path);
 }
 
 /* -- closing -------------------------------------------------------------- */
