@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-disks - disks of virtual machines: which may be opened, by which
+transport, and what is in them."""
+import os
+import random
+import sys
+import urllib.parse
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from tap import Suite  # noqa: E402
+from tools import VDISK_IMG, Failed, run, scratch  # noqa: E402
+from vsphere_do import Client  # noqa: E402
+from vsphere_fake import PASSWORD, FakeVsphere, disk, rule, vm  # noqa: E402
+
+MIB = 1 << 20
+SIZE = 2 * MIB
+
+suite = Suite()
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(str(what))
+
+
+class World:
+    """A server; machine "a" has a disk with known contents."""
+
+    def __init__(self, folder, on=False, **options):
+        self.raw = os.path.join(folder, "content.raw")
+        with open(self.raw, "wb") as file:
+            file.write(random.Random(9).randbytes(SIZE // 2) + bytes(SIZE // 2))
+        self.fake = FakeVsphere([vm("a", disks=[disk(content=self.raw)],
+                                    on=on)], **options)
+        self.vm = "moref=" + self.fake.vms["a"]["moref"]
+        self.disk = self.fake.vms["a"]["disks"][0]["path"]
+
+    def __enter__(self):
+        self.fake.__enter__()
+        return self
+
+    def __exit__(self, *rest):
+        return self.fake.__exit__(*rest)
+
+    def url(self, **more):
+        """The disk's name, with the password in the environment."""
+        keys = {"vm": self.vm, "disk": self.disk, "password-env": "VI_PW",
+                "thumbprint": self.fake.thumbprint, **more}
+        query = urllib.parse.urlencode(
+            {k.replace("_", "-"): v for k, v in keys.items()
+             if v is not None}, quote_via=urllib.parse.quote)
+        return "vsphere://%s@%s:%d/?%s" % (
+            urllib.parse.quote(self.fake.user, safe=""), self.fake.address,
+            self.fake.port, query)
+
+    def img(self, *arguments):
+        result = run([VDISK_IMG, *arguments],
+                     env=dict(os.environ, VI_PW=PASSWORD))
+        said = result.stdout + result.stderr
+        if PASSWORD.encode() in said:
+            raise Failed("the password has been told: %r" % said)
+        return result
+
+
+@suite.case("over nbdssl and nbd, alone or after others that cannot")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        for modes, used in (("nbdssl", "nbdssl"), ("nbd", "nbd"),
+                            ("file:san:nbd:nbdssl", "nbd"), ("", "nbdssl")):
+            answer = client.do("open", w.vm, "", w.disk, modes)
+            expect(answer == [[used, str(SIZE)]], (modes, answer))
+        client.do("open", w.vm, "", "", "nbd")  # the only disk
+        client.do("open", w.vm, "", "Hard disk 1", "nbd")
+
+
+@suite.case("no transport works: the reason of each is told")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        text = client.fails("NOT_IMPLEMENTED", "open", w.vm, "", w.disk,
+                            "nowhere:elsewhere")
+        expect("nowhere: " in text and "elsewhere: " in text, text)
+        client.fails("INVALID_ARGUMENT", "open", w.vm, "", w.disk, "file")
+        w.fake.knobs(nfc_rules=[rule("session", "refuse",
+                                     message="530 Login incorrect")])
+        text = client.fails("HANDSHAKE", "open", w.vm, "", w.disk,
+                            "nbdssl:nbd")
+        expect("nbdssl: " in text and "nbd: " in text and w.disk in text, text)
+
+
+@suite.case("a machine that is on: only with a snapshot")
+def _():
+    with scratch() as tmp, World(tmp, on=True) as w, Client(w.fake) as client:
+        text = client.fails("IN_USE", "open", w.vm, "", w.disk, "")
+        expect("snapshot" in text, text)
+        snapshot = client.do("create-snapshot", w.vm, "s")[0][0]
+        client.do("open", w.vm, snapshot, w.disk, "")
+        leaf = client.do("vm", w.vm, "")[1][2]
+        expect(leaf != w.disk, leaf)
+        client.fails("NOT_FOUND", "open", w.vm, snapshot, leaf, "")
+        client.do("open", w.vm, "", w.disk, "")  # a parent now
+
+
+@suite.case("disks that are not there: the error lists those that are")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        for name in ("[%s] a/none.vmdk" % w.fake.datastore["name"],
+                     "[nowhere] a/a.vmdk", "Hard disk 7", "a.vmdk"):
+            text = client.fails("NOT_FOUND", "open", w.vm, "", name, "")
+            expect(w.disk in text, text)
+
+
+@suite.case("a session that has expired gets tickets all the same")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        client.do("open", w.vm, "", w.disk, "nbdssl")
+        w.fake.expire_sessions()
+        client.do("open", w.vm, "", w.disk, "nbdssl")
+        w.fake.knobs(soap_rules=[rule("NfcGetVmFiles", "expire", times=1)])
+        client.do("open", w.vm, "", w.disk, "nbdssl")
+
+
+@suite.case("by its name: what comes out of it is what went in")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        out = os.path.join(tmp, "out.raw")
+        for transport in ("nbdssl", "nbd"):
+            result = w.img("convert", "-O", "raw", w.url(transport=transport),
+                           out)
+            expect(result.code == 0, result)
+            result = w.img("compare", "-f", "raw", "-F", "raw", out, w.raw)
+            expect(result.code == 0, result)
+        expect(w.fake.state()["sessions"] == 0, "logged out")
+
+
+@suite.case("a name without a password, or with a wrong thumbprint")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        for more in ({"password_env": None}, {"password_env": "NO_SUCH"},
+                     {"password_file": os.path.join(tmp, "none"),
+                      "password_env": None},
+                     {"thumbprint": "00" * 20}):
+            result = w.img("info", w.url(**more))
+            expect(result.code == 1, result)
+        secret = os.path.join(tmp, "password")
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write(PASSWORD + "\nsecond line\n")
+        result = w.img("info", w.url(password_env=None, password_file=secret))
+        expect(result.code == 0, result)
+
+
+@suite.case("what a guest has written is no image")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        w.fake.guest_write(w.disk, 0, b"QFI\xfb" + bytes(3) + b"\x02")
+        result = w.img("info", "--output=json", w.url())
+        expect(result.code == 0 and b'"format": "raw"' in result.stdout,
+               result)
+
+
+suite.run()
