@@ -18,6 +18,8 @@ from jobs.process import Runner, Sample, count_calls, read_all, remove
 
 # A side that takes so long is not run more often than so.
 SLOW_SECONDS, SLOW_ROUNDS = 8, 3
+# Memory for outputs that are written into the page cache.
+WARM_MIB = 2048
 
 # label: "" or what is different; goals: {label of a peer: table.Goal}
 Ours = collections.namedtuple("Ours", "label side goals", defaults=({},))
@@ -54,10 +56,16 @@ class Side:
 
     def once(self, runner):
         self.ready()
-        sample, out = runner.measured(self.argv, self.engine, self.repeat)
+        sample, out = runner.measured(self.argv, self.engine, self.repeat,
+                                      WARM_MIB if self.output else 0)
         if self.seconds_of:
             sample = sample._replace(seconds=self.seconds_of(out))
         return sample
+
+
+def turned(sides, number):
+    """There and back, so that not always the same one comes after another."""
+    return list(sides)[::-1 if number % 2 else 1]
 
 
 def median_of(samples):
@@ -104,7 +112,7 @@ class Bench:
         """{key: what table.make() takes}"""
         samples = {key: [] for key in sides}
         for number in range(self.options.rounds + 1):
-            for key, side in sides.items():
+            for key, side in turned(sides.items(), number):
                 if self.has_enough(samples[key], number):
                     continue
                 sample = side.once(self.runner)

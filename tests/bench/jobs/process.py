@@ -22,10 +22,12 @@ class Runner:
     def __init__(self, build):
         self.program = os.path.join(build, "tests/bench/bench-run")
 
-    def measured(self, argv, engine=None, repeat=1):
-        """(Sample of one run, what all of them printed)"""
+    def measured(self, argv, engine=None, repeat=1, warm=0):
+        """(Sample of one run, what all of them printed)
+
+        Memory is warmed first, so many MiB."""
         with tempfile.NamedTemporaryFile("r") as result:
-            out = run([self.program, result.name, str(repeat), *argv],
+            out = run([self.program, result.name, str(warm), str(repeat), *argv],
                       env=environment(engine))
             wall, cpu, rss = result.read().split()
         return Sample(float(wall), float(cpu), int(rss)), out
@@ -63,9 +65,3 @@ def read_all(path):
 def remove(path):
     if path and os.path.exists(path):
         os.unlink(path)
-
-
-def warm_memory():
-    """Have the host give us the memory that the runs will use."""
-    run([sys.executable, "-c",
-         "x = [bytearray(b'1') * (64 << 20) for _ in range(32)]"])
