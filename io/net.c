@@ -16,6 +16,9 @@
 #include "io/net-internal.h"
 
 #define KEEP_IDLE_S 30
+/* Bytes under way in other sockets, as far as the system allows: long answers
+ * fit, so that the next one is made while the other end takes this one. */
+#define SEND_ROOM (1 << 20)
 #define USER_TIMEOUT_MS 60000u
 #define PORT_MAX 65535u
 
@@ -204,11 +207,13 @@ vio_net_peer(int fd, VioNetAddress *addr)
 void
 vio_net_tune(int fd)
 {
-    const int on = 1, idle = KEEP_IDLE_S;
+    const int on = 1, idle = KEEP_IDLE_S, room = SEND_ROOM;
 
-    /* Other kinds of sockets do not know these; none is a condition. */
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
-        return;
+    /* None is a condition. */
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+        return; /* no TCP, whose room grows by itself */
+    }
     (void) setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void) setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 }

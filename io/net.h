@@ -51,9 +51,9 @@ int vio_net_listen(const VioNetAddress *addr, unsigned backlog, GArray *fds,
 int vio_net_local(int fd, VioNetAddress *addr);
 int vio_net_peer(int fd, VioNetAddress *addr);
 
-/* What every TCP connection should have, accepted ones, too: no delay of small
- * packets, an end of being idle with peers that are gone.  Nothing for others.
- */
+/* What every connection should have, accepted ones, too.  TCP: no delay of
+ * small packets, an end of being idle with peers that are gone; others: room
+ * for long answers that are on their way. */
 void vio_net_tune(int fd);
 
 /* Give up a server that takes nothing for a minute, although there is something

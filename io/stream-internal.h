@@ -15,6 +15,7 @@
 #define STREAM_BUFFER (64u << 10) /* bytes read ahead */
 #define STREAM_CHUNK (32u << 10)  /* copied bytes lie together */
 #define STREAM_IOVS 64            /* in one system call */
+#define STREAM_LONG (64u << 10)   /* payloads that do not wait for others */
 
 typedef struct StreamSender StreamSender;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* io/stream-write.c - the writing side of a stream.
  *
- * Messages queue up while the coroutines of a turn run.  At its end tx_late()
- * sends what the kernel takes without waiting.  For the rest a coroutine, the
- * pump, is started; it ends when the queue is empty.
+ * Messages queue up while the coroutines of a turn run.  At its end, or with a
+ * long message, tx_late() sends what the kernel takes without waiting.  For the
+ * rest a coroutine, the pump, is started; it ends when the queue is empty.
  *
  *     send -> queue -> tx_late, once a turn -> all gone
  *                           |
@@ -30,6 +30,7 @@ struct StreamSender {
     VioStream *stream;
     StreamNode node;
     VioCo *co;
+    bool done, asleep;
     int result;
 };
 
@@ -82,8 +83,10 @@ tx_finish(VioStream *stream, StreamNode *node, int result)
         return;
     }
     sender->result = result;
+    sender->done = true;
     vio_watch_remove(&sender->watch);
-    vio_co_wake(sender->co);
+    if (sender->asleep)
+        vio_co_wake(sender->co);
 }
 
 static void
@@ -355,6 +358,17 @@ vio_stream_tx_kick(VioStream *stream)
         vio_late_add(stream->loop, &stream->late);
 }
 
+/* What is long is worth a system call of its own: at the end of the turn it
+ * might have left the processor's cache. */
+static void
+tx_kick_long(VioStream *stream)
+{
+    if (stream->pumping)
+        return;
+    vio_late_remove(&stream->late);
+    stream->late.fn(&stream->late);
+}
+
 /* -- calls ---------------------------------------------------------------- */
 
 static int
@@ -383,7 +397,26 @@ tx_cancelled(VioWatch *watch)
     tx_finish(sender->stream, &sender->node, err);
 }
 
-/* Queue a message where it is and wait until it is out. */
+/* Queue @sender's message and wait until it is out.  Inlined it looks to gcc as
+ * if the queue kept a pointer to a stack that is gone. */
+static G_GNUC_NO_INLINE int
+tx_co_queue(StreamSender *sender)
+{
+    VioStream *stream = sender->stream;
+
+    tx_append(stream, &sender->node);
+    if (sender->node.rest.len >= STREAM_LONG)
+        tx_kick_long(stream);
+    else
+        vio_stream_tx_kick(stream);
+    while (!sender->done) {
+        sender->asleep = true;
+        vio_co_yield();
+    }
+    return sender->result;
+}
+
+/* The message stays where it is until then. */
 static int
 tx_co_wait(VioStream *stream, StreamNode node, VioCancel *cancel)
 {
@@ -394,13 +427,8 @@ tx_co_wait(VioStream *stream, StreamNode node, VioCancel *cancel)
     };
     int ret = vio_watch_add(&sender.watch, stream->loop, cancel, tx_cancelled);
 
-    if (ret != 0)
-        return ret;
     sender.node.sender = &sender;
-    tx_append(stream, &sender.node);
-    vio_stream_tx_kick(stream);
-    vio_co_yield();
-    return sender.result;
+    return ret != 0 ? ret : tx_co_queue(&sender);
 }
 
 int
