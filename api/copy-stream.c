@@ -213,40 +213,57 @@ stream_co_hand_over(VdCopy *c, uint64_t off, uint64_t len, uint8_t *dst,
     return true;
 }
 
+/* The record of the unit at @pos, if there is one. */
 static bool
-stream_co_take_unit(StreamBatch *batch, size_t pos, size_t len)
+stream_co_take_record(StreamBatch *batch, size_t pos, size_t len)
 {
     VdCopy *c = batch->item->copy;
     size_t index = pos / c->records->unit;
-    VdSpan unit = {.off = batch->item->span.off + pos,
-                   .len = len,
-                   .kind = batch->item->span.kind};
+    uint64_t off = batch->item->span.off + pos;
     GError *error = NULL;
 
-    if (unit.kind == VD_SPAN_DATA &&
-        !stream_co_hand_over(c, unit.off, len,
-                             batch->out + index * c->records->bound,
-                             &batch->handed[index], &error)) {
-        vd_copy_fail(c, unit.off, "reading", error);
-        return false;
-    }
-    return batch->handed[index] > 0 ||
-           vd_copy_co_read(c, &unit, batch->in + pos);
+    if (batch->item->span.kind != VD_SPAN_DATA ||
+        stream_co_hand_over(c, off, len, batch->out + index * c->records->bound,
+                            &batch->handed[index], &error))
+        return true;
+    vd_copy_fail(c, off, "reading", error);
+    return false;
 }
 
-/* Unit by unit: records where there are any, else bytes. */
+/* Bytes from @from to @to of the item. */
+static bool
+stream_co_take_bytes(StreamBatch *batch, size_t from, size_t to)
+{
+    const VdSpan *span = &batch->item->span;
+    VdSpan part = {
+        .off = span->off + from, .len = to - from, .kind = span->kind};
+
+    return from == to ||
+           vd_copy_co_read(batch->item->copy, &part, batch->in + from);
+}
+
+/* Records where there are any; what lies between them in one piece, even if the
+ * next record fails: what is in front of it may, too, and comes first. */
 static bool
 stream_co_take(StreamBatch *batch)
 {
     VdCopy *c = batch->item->copy;
     const VdSpan *span = &batch->item->span;
-    size_t unit = c->records->unit;
+    size_t unit = c->records->unit, from = 0;
     bool ok = true;
 
-    for (size_t pos = 0; ok && pos < span->len; pos += unit)
-        ok = !vd_copy_stopped(c, span->off) && vd_copy_check_cancel(c) &&
-             stream_co_take_unit(batch, pos, MIN(unit, span->len - pos));
-    return ok;
+    for (size_t pos = 0; ok && pos < span->len; pos += unit) {
+        size_t len = MIN(unit, span->len - pos);
+
+        if (vd_copy_stopped(c, span->off) || !vd_copy_check_cancel(c))
+            return false;
+        ok = stream_co_take_record(batch, pos, len);
+        if (!ok || batch->handed[pos / unit] > 0) {
+            ok = stream_co_take_bytes(batch, from, pos) && ok;
+            from = pos + len;
+        }
+    }
+    return ok && stream_co_take_bytes(batch, from, span->len);
 }
 
 /* -- on the loop -------------------------------------------------------------
