@@ -16,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 
-ROOTS = ("/usr/bin", "/usr/lib", "/usr/share", "/usr/include")
+# Of each as much as of the others, as far as it is there.
+ROOTS = ("/usr/bin", "/usr/share",
+         "/usr/lib/%s-linux-gnu" % os.uname().machine, "/usr/include",
+         "/usr/lib/jvm")
 BLOCK = 4096
 STRETCH = 16 << 20
 LARGEST = 64 << 20
