@@ -117,7 +117,7 @@ static bool
 peer_read_head(HttpPeer *peer)
 {
     GByteArray *got = peer->more;
-    char buf[4096];
+    char buf[2048];
 
     g_clear_pointer(&peer->head, g_free);
     while (got->len < HEAD_MAX) {

@@ -521,7 +521,7 @@ test_renews_once(IoFixture *f, gconstpointer engine)
 
 /* -- piece by piece ------------------------------------------------------- */
 
-#define LARGE (64u << 20)
+#define LARGE (40u << 20)
 
 static void
 serve_large(HttpPeer *peer, void *arg)
@@ -575,6 +575,8 @@ typedef struct Upload {
     gint64 bytes;
 } Upload;
 
+#define UPLOAD_READ (64u << 10)
+
 /* Chunks, up to the last one; or bytes, up to the length. */
 static void
 serve_upload(HttpPeer *peer, void *arg)
@@ -585,7 +587,7 @@ serve_upload(HttpPeer *peer, void *arg)
     g_autoptr(GByteArray) got = g_byte_array_new();
     guint64 want = length ? g_ascii_strtoull(length, NULL, 10) : 0;
     Upload *upload = arg;
-    char buf[65536];
+    g_autofree char *buf = g_malloc(UPLOAD_READ);
     size_t n;
 
     if (g_str_equal(path, "/forbidden")) {
@@ -597,7 +599,7 @@ serve_upload(HttpPeer *peer, void *arg)
     while ((length ? got->len < want
                    : got->len < 5 ||
                          memcmp(got->data + got->len - 5, "0\r\n\r\n", 5)) &&
-           (n = http_peer_read(peer, buf, sizeof(buf))) > 0)
+           (n = http_peer_read(peer, buf, UPLOAD_READ)) > 0)
         g_byte_array_append(got, (uint8_t *) buf, (guint) n);
     __atomic_store_n(&upload->bytes, got->len, __ATOMIC_SEQ_CST);
     if (length ? got->len == want

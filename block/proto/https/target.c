@@ -95,27 +95,28 @@ take_fragment(char *url, VdOptions *opts, GError **error)
 static bool
 take_user(HttpsTarget *t, GError **error)
 {
-    char *host = strstr(t->url, "://") + strlen("://");
-    size_t len = strcspn(host, "/?");
-    char *at = memchr(host, '@', len);
-    g_autofree char *user = NULL, *plain = NULL, *rest = NULL;
+    size_t scheme = (size_t) (strstr(t->url, "://") - t->url) + strlen("://");
+    const char *host = t->url + scheme;
+    g_auto(GStrv) parts = NULL;
+    g_autofree char *authority = g_strndup(host, strcspn(host, "/?"));
+    g_autofree char *user = NULL;
+    char *url;
 
-    if (!at)
+    if (!strchr(authority, '@'))
         return true;
-    user = g_strndup(host, (size_t) (at - host));
-    plain = g_uri_unescape_string(user, NULL);
-    if (!plain || strchr(user, ':') || memchr(at + 1, '@', strlen(at + 1)))
+    parts = g_strsplit(authority, "@", -1);
+    user = g_uri_unescape_string(parts[0], NULL);
+    if (!user || strchr(parts[0], ':') || g_strv_length(parts) != 2)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "https: the URL may name a user, and nothing else in "
                         "front of the host; for passwords there is "
                         "password-file");
     if (!t->username)
-        t->username = g_steal_pointer(&plain);
-    rest = g_strdup(at + 1);
-    *host = '\0';
-    user = g_strconcat(t->url, rest, NULL);
+        t->username = g_steal_pointer(&user);
+    url = g_strdup_printf("%.*s%s%s", (int) scheme, t->url, parts[1],
+                          host + strlen(authority));
     g_free(t->url);
-    t->url = g_steal_pointer(&user);
+    t->url = url;
     return true;
 }
 
