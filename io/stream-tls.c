@@ -213,6 +213,40 @@ vio_stream_co_start_tls(VioStream *stream, VioTlsSession *tls,
     return ret;
 }
 
+/* Bytes in clear that were taken for TLS would be lost, and so would be
+ * deciphered ones that somebody in the middle might put into what follows. */
+static int
+tls_co_quiesce(VioStream *stream, VioCancel *cancel)
+{
+    int ret = vio_stream_co_flush(stream, cancel);
+
+    if (ret != 0)
+        return ret;
+    if (stream->rx_error)
+        return stream->rx_error;
+    return vio_stream_buffered(stream) > 0 ||
+                   vio_tls_ops()->has_more(stream->tls)
+               ? -EBADMSG
+               : 0;
+}
+
+int
+vio_stream_co_leave_tls(VioStream *stream, VioCancel *cancel)
+{
+    int ret;
+
+    g_assert(stream->tls);
+    ret = tls_co_quiesce(stream, cancel);
+    if (ret != 0) {
+        stream->rx_error = ret;
+        vio_stream_tx_fail(stream, ret);
+        return ret;
+    }
+    stream->tls = NULL;
+    g_clear_pointer(&stream->tls_owned, vio_tls_session_free);
+    return 0;
+}
+
 const char *
 vio_stream_tls_why(const VioStream *stream)
 {

@@ -70,10 +70,17 @@ void vio_stream_get_stats(const VioStream *stream, VioStreamStats *stats);
 
 /* Go on in TLS; for both ends.  Takes @tls over.  Nobody else may be reading
  * or sending, and nothing may have come that was not read: it would be clear
- * text taken for enciphered (-EBADMSG).  -EPROTO: no agreement or no trust, see
+ * text taken for enciphered (-EBADMSG).  -EPROTO: no agreement or no trust,
+ * -EKEYREJECTED: a thumbprint was asked for, and it is another one; see
  * vio_stream_tls_why().  After a failure the stream is of no use any more. */
 int vio_stream_co_start_tls(VioStream *stream, VioTlsSession *tls,
                             VioCancel *cancel);
+
+/* Go on in clear, or with another session, where the protocol says so: what was
+ * sent leaves, nobody takes leave, and the session is gone.  Nobody else may be
+ * reading or sending.  -EBADMSG: more has come in TLS than was read, or behind
+ * it; the stream is of no use any more then, as after any failure. */
+int vio_stream_co_leave_tls(VioStream *stream, VioCancel *cancel);
 
 /* What went wrong with TLS, in words, or NULL; also after reading failed: a
  * server may refuse a client's certificate after the handshake. */

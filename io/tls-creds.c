@@ -6,10 +6,15 @@
  */
 #include "io/tls-openssl.h"
 
+#include "io/tls-pin.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 #include <sys/stat.h>
+
+/* RSA of 1024 bits, SHA-1: what ESXi 6.5 has. */
+#define LOW_SECURITY_LEVEL 1
 
 const char *
 vio_tls_reason(void)
@@ -110,12 +115,45 @@ creds_load_trust(VioTlsCreds *creds, const char *dir, char **why)
     return !crl || creds_load_crl(creds, crl, why);
 }
 
+/* For OpenSSL, in the place of its own look at the chain. */
+static int
+creds_verify_pin(X509_STORE_CTX *store, void *opaque)
+{
+    const VioTlsCreds *creds = opaque;
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    VioTlsSession *session = SSL_get_app_data(ssl);
+    g_autofree char *why = NULL;
+
+    if (vio_tls_pin_check(X509_STORE_CTX_get0_cert(store), &creds->pin, &why))
+        return 1;
+    session->mistaken = true;
+    vio_tls_why(session, "%s", why);
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
+static bool
+creds_load_pin(VioTlsCreds *creds, const char *text, char **why)
+{
+    if (!text)
+        return true;
+    if (!vio_thumbprint_parse(text, &creds->pin)) {
+        *why = g_strdup("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hex digits "
+                        "with or without colons");
+        return false;
+    }
+    creds->verify_peer = false; /* by name and authority */
+    SSL_CTX_set_cert_verify_callback(creds->ctx, creds_verify_pin, creds);
+    return true;
+}
+
 static bool
 creds_load_x509(VioTlsCreds *creds, const char *dir, char **why)
 {
     int mode = SSL_VERIFY_NONE;
 
-    if (creds->verify_peer)
+    if (creds->verify_peer || creds->pin.len > 0)
         mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(creds->ctx, mode, NULL);
     return (!dir || creds_load_own(creds, dir, why)) &&
@@ -153,8 +191,11 @@ creds_load(VioTlsCreds *creds, const VioTlsParams *params, char **why)
         *why = g_strdup("a server needs certificates or pre-shared keys");
         return false;
     }
-    if (!creds_make_ctx(creds, why))
+    if (!creds_make_ctx(creds, why) ||
+        !creds_load_pin(creds, params->thumbprint, why))
         return false;
+    if (params->low_security)
+        SSL_CTX_set_security_level(creds->ctx, LOW_SECURITY_LEVEL);
     return params->psk_file ? vio_tls_psk_load(creds, params, why)
                             : creds_load_x509(creds, params->dir, why);
 }

@@ -31,8 +31,9 @@ struct VioTlsSession {
     VioTlsCreds *creds;
     char *hostname; /* or NULL */
     void *ssl;
-    bool done;   /* the handshake is over */
-    bool served; /* the other end has sent something since */
+    bool done;     /* the handshake is over */
+    bool served;   /* the other end has sent something since */
+    bool mistaken; /* its certificate is not the one that was asked for */
     char *why, *cipher;
 };
 
@@ -52,6 +53,8 @@ typedef struct VioTlsOps {
     /* A count, 0: the other end took leave, -EAGAIN: needs more, -errno. */
     ssize_t (*decrypt)(VioTlsSession *session, void *buf, size_t len);
     void (*goodbye)(VioTlsSession *session);
+    /* Something has been received that is not deciphered, or not read. */
+    bool (*has_more)(const VioTlsSession *session);
     /* The connection ended without a good-bye.  0 if between records. */
     int (*end)(VioTlsSession *session);
 } VioTlsOps;

@@ -2,6 +2,7 @@
 /* io/tls-openssl.h - what the files that know OpenSSL share. */
 #pragma once
 
+#include "io/thumbprint.h"
 #include "io/tls-internal.h"
 
 #include <openssl/ssl.h>
@@ -9,6 +10,7 @@
 struct VioTlsCreds {
     int refs; /* atomic */
     bool server, verify_peer;
+    VioThumbprint pin; /* clients; length 0 = none */
     SSL_CTX *ctx;
     GHashTable *keys; /* servers: user -> GBytes */
     char *user;       /* clients */

@@ -151,7 +151,7 @@ session_fail(VioTlsSession *session)
     else
         vio_tls_why(session, "TLS: %s", vio_tls_reason());
     ERR_clear_error();
-    return -EPROTO;
+    return session->mistaken ? -EKEYREJECTED : -EPROTO;
 }
 
 /* -- set-up --------------------------------------------------------------- */
@@ -291,6 +291,13 @@ openssl_end(VioTlsSession *session)
     return SSL_has_pending(session->ssl) ? -ECONNRESET : 0;
 }
 
+static bool
+openssl_has_more(const VioTlsSession *session)
+{
+    return vio_tls_buffer_used(&session->in) > 0 ||
+           SSL_has_pending(session->ssl) == 1;
+}
+
 extern const VioTlsOps vio_tls_openssl; /* VIO_TLS_SYMBOL */
 
 __attribute__((visibility("default"))) const VioTlsOps vio_tls_openssl = {
@@ -304,5 +311,6 @@ __attribute__((visibility("default"))) const VioTlsOps vio_tls_openssl = {
     .encrypt = openssl_encrypt,
     .decrypt = openssl_decrypt,
     .goodbye = openssl_goodbye,
+    .has_more = openssl_has_more,
     .end = openssl_end,
 };

@@ -29,6 +29,14 @@ typedef struct VioTlsParams {
     /* Clients: the server must have a certificate of its name; leave this on.
      * Servers: clients must have certificates. */
     bool verify_peer;
+    /* Clients: the digest of the server's certificate, as io/thumbprint.h has
+     * it.  It alone decides: authorities, names and dates are not looked at,
+     * whatever @verify_peer says.  Compared inside the handshake, before a
+     * byte of ours follows. */
+    const char *thumbprint;
+    /* Short keys and SHA-1 signatures will do (OpenSSL's level 1), for servers
+     * that have nothing better.  TLS 1.2 stays the least. */
+    bool low_security;
 } VioTlsParams;
 
 bool vio_tls_available(void);

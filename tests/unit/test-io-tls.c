@@ -1,164 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-io-tls.c - streams in TLS, both ends ours: who is trusted,
  * what is said if not, and that bytes get through. */
-#include "tests/unit/io-ends.h"
+#include "tests/unit/io-tls-ends.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "io/sync.h"
-#include "io/tls.h"
-#include "tests/unit/io-certs.h"
-
-/* -- two ends ------------------------------------------------------------- */
-
-/* Ends with TLS: a is the client. */
-typedef struct Tls {
-    Ends e; /* first */
-    VioTlsCreds *client, *server;
-    const char *hostname;
-    int server_ret, client_ret;
-    int fd[2]; /* the streams' sockets */
-} Tls;
-
-/* The server's coroutine entry: shake hands, then send all back until the
- * other end takes leave. */
-static void
-echo_main(void *opaque)
-{
-    Tls *t = opaque;
-    const void *bytes;
-    size_t have;
-
-    t->server_ret = vio_stream_co_start_tls(
-        t->e.b, vio_tls_session_new(t->server, NULL), NULL);
-    while (t->server_ret == 0) {
-        g_autofree char *copy = NULL;
-
-        t->server_ret = vio_stream_co_peek(t->e.b, 1, &bytes, &have, NULL);
-        if (t->server_ret != 0)
-            break;
-        copy = g_memdup2(bytes, have);
-        vio_stream_consume(t->e.b, have);
-        t->server_ret = vio_stream_co_send(t->e.b, copy, have, NULL, NULL);
-    }
-    if (t->server_ret == -ENODATA)
-        g_assert_cmpint(vio_stream_co_end(t->e.b, NULL), ==, 0);
-    else
-        vio_stream_abort(t->e.b);
-    t->e.running--;
-}
-
-static void
-tls_co_begin(Tls *t)
-{
-    t->e.running = 1;
-    vio_co_start(t->e.loop, echo_main, t);
-    t->client_ret = vio_stream_co_start_tls(
-        t->e.a, vio_tls_session_new(t->client, t->hostname), NULL);
-}
-
-static void
-tls_co_run(void *opaque)
-{
-    Tls *t = opaque;
-    const void *bytes;
-    size_t have;
-
-    tls_co_begin(t);
-    if (t->client_ret != 0)
-        return;
-    g_assert_cmpint(vio_stream_co_send(t->e.a, "ping", 4, NULL, NULL), ==, 0);
-    t->client_ret = vio_stream_co_peek(t->e.a, 4, &bytes, &have, NULL);
-    if (t->client_ret != 0)
-        return;
-    io_ends_co_expect(t->e.a, "ping");
-    g_assert_cmpint(vio_stream_co_end(t->e.a, NULL), ==, 0);
-    g_assert_cmpint(vio_stream_co_peek(t->e.a, 1, &bytes, &have, NULL), ==,
-                    -ENODATA);
-}
-
-static void
-tls_main(void *opaque)
-{
-    Tls *t = opaque;
-
-    tls_co_run(t);
-    if (t->client_ret != 0) /* the server will not wait for what never comes */
-        g_assert_cmpint(shutdown(t->fd[0], SHUT_RDWR), ==, 0);
-    while (t->e.running > 0)
-        g_assert_cmpint(vio_co_sleep(t->e.loop, MS / 10, NULL), ==, 0);
-}
-
-/* Makes the ends; credentials are the caller's to give and ours to drop. */
-static void
-tls_open(Tls *t, IoFixture *f, VioTlsCreds *client, VioTlsCreds *server,
-         const char *hostname)
-{
-    *t = (Tls){
-        .e = {.f = f, .loop = f->loop},
-        .client = client,
-        .server = server,
-        .hostname = hostname,
-    };
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, t->fd),
-                    ==, 0);
-    t->e.a = vio_stream_new(f->loop, t->fd[0], t->fd[0]);
-    t->e.b = vio_stream_new(f->loop, t->fd[1], t->fd[1]);
-}
-
-static void
-tls_close_main(void *opaque)
-{
-    io_ends_co_close(opaque);
-}
-
-static void
-tls_close(Tls *t)
-{
-    io_test_run(t->e.f, tls_close_main, &t->e);
-    vio_tls_creds_unref(t->client);
-    vio_tls_creds_unref(t->server);
-}
-
-static void
-assert_agree(IoFixture *f, VioTlsCreds *client, VioTlsCreds *server,
-             const char *hostname)
-{
-    Tls t;
-
-    tls_open(&t, f, client, server, hostname);
-    io_test_run(f, tls_main, &t);
-    g_assert_cmpstr(vio_stream_tls_why(t.e.a), ==, NULL);
-    g_assert_cmpstr(vio_stream_tls_why(t.e.b), ==, NULL);
-    g_assert_cmpint(t.client_ret, ==, 0);
-    g_assert_cmpint(t.server_ret, ==, -ENODATA);
-    tls_close(&t);
-}
-
-/* Each end fails and says so; NULL: that end may see no more than the end. */
-static void
-assert_refused(IoFixture *f, VioTlsCreds *client, VioTlsCreds *server,
-               const char *hostname, const char *client_why,
-               const char *server_why)
-{
-    Tls t;
-
-    tls_open(&t, f, client, server, hostname);
-    io_test_run(f, tls_main, &t);
-    g_assert_cmpint(t.client_ret, !=, 0);
-    g_assert_cmpint(t.server_ret, !=, 0);
-    g_assert_nonnull(vio_stream_tls_why(t.e.a));
-    g_assert_nonnull(vio_stream_tls_why(t.e.b));
-    g_test_message("client: %s; server: %s", vio_stream_tls_why(t.e.a),
-                   vio_stream_tls_why(t.e.b));
-    if (client_why)
-        g_assert_nonnull(strstr(vio_stream_tls_why(t.e.a), client_why));
-    if (server_why)
-        g_assert_nonnull(strstr(vio_stream_tls_why(t.e.b), server_why));
-    tls_close(&t);
-}
 
 /* -- certificates --------------------------------------------------------- */
 
@@ -176,18 +25,18 @@ test_names_and_addresses(IoFixture *f, gconstpointer engine)
                                       "127.0.0.2", "::2"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
-        assert_agree(f, io_tls_x509(false, dir, true),
-                     io_tls_x509(true, dir, false), good[i]);
+        io_tls_assert_agree(f, io_tls_x509(false, dir, true),
+                            io_tls_x509(true, dir, false), good[i]);
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
-        assert_refused(f, io_tls_x509(false, dir, true),
-                       io_tls_x509(true, dir, false), bad[i], "is not for",
-                       "certificate");
+        io_tls_assert_refused(f, io_tls_x509(false, dir, true),
+                              io_tls_x509(true, dir, false), bad[i],
+                              "is not for", "certificate");
     /* Without a name nothing can be verified, unless that was asked for. */
     {
         g_autofree char *none = g_build_filename(f->dir, "none", NULL);
 
-        assert_agree(f, io_tls_x509(false, none, false),
-                     io_tls_x509(true, dir, false), NULL);
+        io_tls_assert_agree(f, io_tls_x509(false, none, false),
+                            io_tls_x509(true, dir, false), NULL);
     }
 }
 
@@ -196,9 +45,9 @@ test_no_name_to_verify(IoFixture *f, gconstpointer engine)
 {
     g_autofree char *dir = io_tls_pki(f, "pki", "DNS:disk.example", 100);
 
-    assert_refused(f, io_tls_x509(false, dir, true),
-                   io_tls_x509(true, dir, false), NULL, "no name of a host",
-                   NULL);
+    io_tls_assert_refused(f, io_tls_x509(false, dir, true),
+                          io_tls_x509(true, dir, false), NULL,
+                          "no name of a host", NULL);
 }
 
 static void
@@ -208,19 +57,19 @@ test_expired_and_unknown(IoFixture *f, gconstpointer engine)
     g_autofree char *pki = io_tls_pki(f, "pki", "DNS:a.example", 100);
     g_autofree char *other = io_tls_pki(f, "other", "DNS:a.example", 100);
 
-    assert_refused(f, io_tls_x509(false, old, true),
-                   io_tls_x509(true, old, false), "a.example",
-                   "certificate has expired", "expired");
-    assert_refused(f, io_tls_x509(false, other, true),
-                   io_tls_x509(true, pki, false), "a.example",
-                   "certificate of the other end", NULL);
+    io_tls_assert_refused(f, io_tls_x509(false, old, true),
+                          io_tls_x509(true, old, false), "a.example",
+                          "certificate has expired", "expired");
+    io_tls_assert_refused(f, io_tls_x509(false, other, true),
+                          io_tls_x509(true, pki, false), "a.example",
+                          "certificate of the other end", NULL);
     /* Whom the system trusts: not us. */
     {
         g_autofree char *none = g_build_filename(f->dir, "none", NULL);
 
-        assert_refused(f, io_tls_x509(false, none, true),
-                       io_tls_x509(true, pki, false), "a.example",
-                       "certificate of the other end", NULL);
+        io_tls_assert_refused(f, io_tls_x509(false, none, true),
+                              io_tls_x509(true, pki, false), "a.example",
+                              "certificate of the other end", NULL);
     }
 }
 
@@ -232,12 +81,12 @@ test_revoked(IoFixture *f, gconstpointer engine)
 
     io_ca_sign(ca, dir, "server", "DNS:a.example", 100);
     io_ca_revoke(ca, dir, FALSE);
-    assert_agree(f, io_tls_x509(false, dir, true),
-                 io_tls_x509(true, dir, false), "a.example");
+    io_tls_assert_agree(f, io_tls_x509(false, dir, true),
+                        io_tls_x509(true, dir, false), "a.example");
     io_ca_revoke(ca, dir, TRUE);
-    assert_refused(f, io_tls_x509(false, dir, true),
-                   io_tls_x509(true, dir, false), "a.example", "revoked",
-                   "revoked");
+    io_tls_assert_refused(f, io_tls_x509(false, dir, true),
+                          io_tls_x509(true, dir, false), "a.example", "revoked",
+                          "revoked");
 }
 
 static void
@@ -250,20 +99,20 @@ test_client_certificates(IoFixture *f, gconstpointer engine)
     g_autofree char *to = g_build_filename(only_ca, "ca-cert.pem", NULL);
     g_autofree char *other_ca = g_build_filename(other, "ca-cert.pem", NULL);
 
-    assert_agree(f, io_tls_x509(false, dir, true), io_tls_x509(true, dir, true),
-                 "a.example");
+    io_tls_assert_agree(f, io_tls_x509(false, dir, true),
+                        io_tls_x509(true, dir, true), "a.example");
     /* No certificate; then one by a stranger.  With TLS 1.3 the client learns
      * it after its handshake. */
     g_assert_cmpint(g_mkdir(only_ca, 0700), ==, 0);
     g_assert_cmpint(link(from, to), ==, 0);
-    assert_refused(f, io_tls_x509(false, only_ca, true),
-                   io_tls_x509(true, dir, true), "a.example",
-                   "certificate required", "certificate");
+    io_tls_assert_refused(f, io_tls_x509(false, only_ca, true),
+                          io_tls_x509(true, dir, true), "a.example",
+                          "certificate required", "certificate");
     g_assert_cmpint(unlink(other_ca), ==, 0);
     g_assert_cmpint(link(from, other_ca), ==, 0);
-    assert_refused(f, io_tls_x509(false, other, true),
-                   io_tls_x509(true, dir, true), "a.example",
-                   "ended the TLS session", "certificate");
+    io_tls_assert_refused(f, io_tls_x509(false, other, true),
+                          io_tls_x509(true, dir, true), "a.example",
+                          "ended the TLS session", "certificate");
 }
 
 /* -- pre-shared keys ------------------------------------------------------ */
@@ -274,17 +123,19 @@ test_psk(IoFixture *f, gconstpointer engine)
     static const char both[] =
         "# users\n\nalice:" IO_TLS_KEY_A "\nbob:" IO_TLS_KEY_B "\n";
 
-    assert_agree(f,
-                 io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A "\n"),
-                 io_tls_psk(f, true, "s", NULL, both), "anything");
-    assert_agree(f, io_tls_psk(f, false, "c", "bob", both),
-                 io_tls_psk(f, true, "s", NULL, both), NULL);
-    assert_agree(f, io_tls_psk(f, false, "c", NULL, "qemu:" IO_TLS_KEY_A),
-                 io_tls_psk(f, true, "s", NULL, "qemu:" IO_TLS_KEY_A), NULL);
-    assert_refused(f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_B),
-                   io_tls_psk(f, true, "s", NULL, both), NULL,
-                   "key of user \"alice\"", "another key");
-    assert_refused(
+    io_tls_assert_agree(
+        f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A "\n"),
+        io_tls_psk(f, true, "s", NULL, both), "anything");
+    io_tls_assert_agree(f, io_tls_psk(f, false, "c", "bob", both),
+                        io_tls_psk(f, true, "s", NULL, both), NULL);
+    io_tls_assert_agree(
+        f, io_tls_psk(f, false, "c", NULL, "qemu:" IO_TLS_KEY_A),
+        io_tls_psk(f, true, "s", NULL, "qemu:" IO_TLS_KEY_A), NULL);
+    io_tls_assert_refused(
+        f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_B),
+        io_tls_psk(f, true, "s", NULL, both), NULL, "key of user \"alice\"",
+        "another key");
+    io_tls_assert_refused(
         f, io_tls_psk(f, false, "c", "e\x1bve", "e\x1bve:" IO_TLS_KEY_B),
         io_tls_psk(f, true, "s", NULL, both), NULL, "key of user \"e",
         "unknown user \"e\\033ve\"");
@@ -296,25 +147,15 @@ test_psk_against_certificates(IoFixture *f, gconstpointer engine)
 {
     g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
 
-    assert_refused(f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A),
-                   io_tls_x509(true, dir, false), "a.example", NULL, NULL);
-    assert_refused(f, io_tls_x509(false, dir, true),
-                   io_tls_psk(f, true, "s", NULL, "alice:" IO_TLS_KEY_A),
-                   "a.example", NULL, NULL);
+    io_tls_assert_refused(
+        f, io_tls_psk(f, false, "c", "alice", "alice:" IO_TLS_KEY_A),
+        io_tls_x509(true, dir, false), "a.example", NULL, NULL);
+    io_tls_assert_refused(f, io_tls_x509(false, dir, true),
+                          io_tls_psk(f, true, "s", NULL, "alice:" IO_TLS_KEY_A),
+                          "a.example", NULL, NULL);
 }
 
 /* -- what is wrong with files --------------------------------------------- */
-
-static void
-assert_bad_params(const VioTlsParams *params, const char *word)
-{
-    g_autofree char *why = NULL;
-
-    g_assert_null(vio_tls_creds_new(params, &why));
-    g_assert_nonnull(why);
-    g_test_message("%s", why);
-    g_assert_nonnull(strstr(why, word));
-}
 
 static void
 test_bad_certificate_files(IoFixture *f, gconstpointer engine)
@@ -329,24 +170,24 @@ test_bad_certificate_files(IoFixture *f, gconstpointer engine)
     VioTlsParams nothing = {.server = true};
     VioTlsParams both = {.dir = dir, .psk_file = key};
 
-    assert_bad_params(&nothing, "needs certificates");
-    assert_bad_params(&both, "exclude");
+    io_tls_assert_bad_params(&nothing, "needs certificates");
+    io_tls_assert_bad_params(&both, "exclude");
     g_assert_true(g_file_set_contents(crl, "no CRL", -1, NULL));
-    assert_bad_params(&client, "ca-crl.pem: no usable list");
+    io_tls_assert_bad_params(&client, "ca-crl.pem: no usable list");
     g_assert_cmpint(unlink(crl), ==, 0);
     g_assert_cmpint(symlink("nowhere", crl), ==, 0);
-    assert_bad_params(&client, "ca-crl.pem: no usable list");
+    io_tls_assert_bad_params(&client, "ca-crl.pem: no usable list");
     g_assert_cmpint(unlink(crl), ==, 0);
     g_assert_true(g_file_set_contents(key, "no key", -1, NULL));
-    assert_bad_params(&server, "server-key.pem: no usable private key");
+    io_tls_assert_bad_params(&server, "server-key.pem: no usable private key");
     g_assert_cmpint(unlink(key), ==, 0);
-    assert_bad_params(&server, "server-key.pem: No such file");
+    io_tls_assert_bad_params(&server, "server-key.pem: No such file");
     g_assert_cmpint(unlink(cert), ==, 0);
-    assert_bad_params(&client, "client-cert.pem: No such file");
+    io_tls_assert_bad_params(&client, "client-cert.pem: No such file");
     g_assert_true(g_file_set_contents(ca, "", -1, NULL));
-    assert_bad_params(&client, "client-cert.pem: No such file");
+    io_tls_assert_bad_params(&client, "client-cert.pem: No such file");
     server.dir = client.dir = f->dir;
-    assert_bad_params(&server, "server-cert.pem: No such file");
+    io_tls_assert_bad_params(&server, "server-cert.pem: No such file");
 }
 
 static void
@@ -368,18 +209,18 @@ test_bad_key_files(IoFixture *f, gconstpointer engine)
     g_autofree char *path = g_build_filename(f->dir, "keys", NULL);
     VioTlsParams params = {.psk_file = path, .psk_user = "alice"};
 
-    assert_bad_params(&params, "No such file");
+    io_tls_assert_bad_params(&params, "No such file");
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_assert_true(g_file_set_contents_full(path, rows[i].content, -1,
                                                G_FILE_SET_CONTENTS_CONSISTENT,
                                                0640, NULL));
-        assert_bad_params(&params, rows[i].word);
+        io_tls_assert_bad_params(&params, rows[i].word);
     }
     g_assert_true(g_file_set_contents(path, "alice:" IO_TLS_KEY_A, -1, NULL));
     g_assert_cmpint(chmod(path, 0644), ==, 0);
-    assert_bad_params(&params, "0644");
+    io_tls_assert_bad_params(&params, "0644");
     params.psk_file = f->dir;
-    assert_bad_params(&params, "no regular file");
+    io_tls_assert_bad_params(&params, "no regular file");
 }
 
 /* -- clear and enciphered ------------------------------------------------- */
@@ -387,7 +228,7 @@ test_bad_key_files(IoFixture *f, gconstpointer engine)
 static void
 clear_main(void *opaque)
 {
-    Tls *t = opaque;
+    IoTls *t = opaque;
     const void *bytes;
     size_t have;
 
@@ -416,10 +257,10 @@ static void
 test_clear_bytes_before_the_handshake(IoFixture *f, gconstpointer engine)
 {
     g_autofree char *dir = io_tls_pki(f, "pki", "DNS:a.example", 100);
-    Tls t;
+    IoTls t;
 
-    tls_open(&t, f, io_tls_x509(false, dir, true),
-             io_tls_x509(true, dir, false), NULL);
+    io_tls_open(&t, f, io_tls_x509(false, dir, true),
+                io_tls_x509(true, dir, false), NULL);
     io_test_run(f, clear_main, &t);
     vio_tls_creds_unref(t.client);
     vio_tls_creds_unref(t.server);
@@ -433,7 +274,7 @@ test_clear_bytes_before_the_handshake(IoFixture *f, gconstpointer engine)
 static void
 bulk_sender(void *opaque)
 {
-    Tls *t = opaque;
+    IoTls *t = opaque;
     g_autofree uint8_t *data = io_ends_pattern(0, BULK);
     struct iovec iov[3] = {
         {data, 100},
@@ -454,12 +295,12 @@ bulk_sender(void *opaque)
 static void
 bulk_main(void *opaque)
 {
-    Tls *t = opaque;
+    IoTls *t = opaque;
     g_autofree uint8_t *back = g_malloc(BULK);
     const void *bytes;
     size_t have;
 
-    tls_co_begin(t);
+    io_tls_co_begin(t);
     g_assert_cmpint(t->client_ret, ==, 0);
     t->e.running++;
     vio_co_start(t->e.loop, bulk_sender, t);
@@ -477,10 +318,10 @@ bulk_main(void *opaque)
 static void
 test_bulk(IoFixture *f, gconstpointer engine)
 {
-    Tls t;
+    IoTls t;
 
-    tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
-             io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
+    io_tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
+                io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
     io_test_run(f, bulk_main, &t);
     vio_tls_creds_unref(t.client);
     vio_tls_creds_unref(t.server);
@@ -489,7 +330,7 @@ test_bulk(IoFixture *f, gconstpointer engine)
 static void
 deadline_main(void *opaque)
 {
-    Tls *t = opaque;
+    IoTls *t = opaque;
 
     io_ends_cancel_after(&t->e, 20 * MS);
     g_assert_cmpint(vio_stream_co_start_tls(t->e.a,
@@ -504,10 +345,10 @@ deadline_main(void *opaque)
 static void
 test_deadline_of_the_handshake(IoFixture *f, gconstpointer engine)
 {
-    Tls t;
+    IoTls t;
 
-    tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
-             io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
+    io_tls_open(&t, f, io_tls_psk(f, false, "c", "a", "a:" IO_TLS_KEY_A),
+                io_tls_psk(f, true, "s", NULL, "a:" IO_TLS_KEY_A), NULL);
     t.e.cancel = vio_cancel_new();
     io_test_run(f, deadline_main, &t);
     vio_tls_creds_unref(t.client);
@@ -518,7 +359,7 @@ test_deadline_of_the_handshake(IoFixture *f, gconstpointer engine)
 
 /* Passes bytes between two sockets until told to cut. */
 typedef struct Wire {
-    Tls t;         /* first */
+    IoTls t;       /* first */
     int middle[2]; /* the other ends of the streams' sockets */
     size_t limit;  /* bytes from the server that are still let through */
 } Wire;
@@ -588,7 +429,7 @@ cut_once(Wire *w, size_t limit)
     w->t.e.running = 3;
     vio_co_start(w->t.e.loop, wire_main, w);
     vio_co_start(w->t.e.loop, wire_back_main, w);
-    vio_co_start(w->t.e.loop, echo_main, &w->t);
+    vio_co_start(w->t.e.loop, io_tls_echo, &w->t);
     ret = vio_stream_co_start_tls(w->t.e.a,
                                   vio_tls_session_new(w->t.client, "x"), NULL);
     if (ret == 0)
