@@ -2,7 +2,7 @@
 /* api/version.c - what this library is and was built with. */
 #include "api/context.h"
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "io/trace.h"
 
 #ifdef VD_HAVE_URING

@@ -6,7 +6,7 @@
  */
 #include "formats/qcow/qcow.h"
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 #include <inttypes.h>
 

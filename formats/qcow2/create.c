@@ -10,7 +10,7 @@
 
 #include "block/open.h"
 #include "block/transaction.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "formats/blocks/new.h"
 
 #include <inttypes.h>

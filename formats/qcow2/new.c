@@ -8,7 +8,7 @@
 #include "formats/qcow2/new.h"
 
 #include "block/file-hints.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 #include <inttypes.h>
 

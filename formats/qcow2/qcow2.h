@@ -3,7 +3,7 @@
 #pragma once
 
 #include "block/rw.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "formats/qcow2/l2.h"
 #include "formats/qcow2/refcount.h"
 

@@ -14,7 +14,7 @@
 
 #include "block/open.h"
 #include "block/undo.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "io/offload.h"
 
 #include <string.h>

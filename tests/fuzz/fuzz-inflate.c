@@ -6,7 +6,7 @@
  * encoder makes (libdeflate: length codes 286 and 287), so not the reverse.
  * What an encoder of ours made, all take.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -54,11 +54,12 @@ ROOMS = {
     "tools/nbd": ("include/*", "tools/*"),
     "tools/vixsample": ("include/vixDiskLib.h",),
 }
-# Folders of drivers: one a file (and headers of the same name), one a folder.
+# Folders of drivers: one a file (and headers of the same name) or a folder,
+# always a folder.
 DRIVER_FILES = ("block/proto", "block/filter")
 DRIVER_FOLDERS = ("formats",)
 # What drivers there share.
-SHARED = ("formats/blocks", "formats/codec", "formats/common")
+SHARED = ("formats/blocks", "formats/common")
 DRIVER_TABLE = re.compile(r"^const VdDriver \w+ =", re.M)
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -84,6 +85,9 @@ def driver_of(path):
     folder, _, rest = path.partition("/")
     if folder in DRIVER_FOLDERS:
         return folder + "/" + re.sub(r"\.[ch]$", "", rest.split("/")[0])
+    for place in DRIVER_FILES:
+        if path.startswith(place + "/") and path.count("/") > 2:
+            return "/".join(path.split("/")[:3])
     stem = re.sub(r"\.[ch]$", "", path)
     owners = [d for d in single_file_drivers()
               if stem == d or stem.startswith(d + "-")]

@@ -4,7 +4,7 @@
  * Sources and targets end at an unreadable page, so that a library that reads
  * or writes one byte too far does not go unnoticed, assembly included.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <string.h>
 #include <sys/mman.h>

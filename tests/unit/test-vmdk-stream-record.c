@@ -2,7 +2,7 @@
 /* tests/unit/test-vmdk-stream-record.c - records and markers as bytes. */
 #include <string.h>
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "io/bytes.h"
 #include "tests/unit/stream-image.h"
 

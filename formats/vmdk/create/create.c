@@ -8,7 +8,7 @@
  * Concurrency: create only.
  */
 #include "formats/vmdk/create/create.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "formats/vmdk/descriptor/names.h"
 #include "formats/vmdk/sparse/new-file.h"
 #include "formats/vmdk/sesparse/sesparse.h"

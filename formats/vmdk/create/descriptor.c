@@ -10,7 +10,7 @@
 #include "formats/vmdk/descriptor/geometry.h"
 #include "formats/vmdk/descriptor/ids.h"
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 /* The three of VMFS differ in how they are allocated, not in what they are. */
 static const char *

@@ -11,7 +11,7 @@
 #include "formats/vmdk/sesparse/header.h"
 #include "formats/vmdk/sparse/cowd-header.h"
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 #include <string.h>
 

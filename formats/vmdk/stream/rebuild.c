@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "block/rw.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "io/bytes.h"
 #include "formats/vmdk/stream/reader.h"
 #include "formats/vmdk/stream/repair.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "block/finding.h"
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 #include "io/bytes.h"
 #include "formats/vmdk/stream/stream.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/pool.c - idle codec contexts, kept for the next job.
+/* block/codec/pool.c - idle codec contexts, kept for the next job.
  *
  * A context takes 11 KiB to 9 MiB and is costly to set up, so each kind
  * (library, frame, level) has a list of idle ones, last in, first out, as
@@ -8,7 +8,7 @@
  * Concurrency: any thread; one lock, held for a few instructions (of pthread,
  * as ThreadSanitizer does not see through those of GLib).
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <pthread.h>
 

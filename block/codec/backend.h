@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/backend.h - what codec.c asks of a deflate library.
+/* block/codec/backend.h - what codec.c asks of a deflate library.
  *
  * Private to this folder and its tests, which run every library against every
  * other.
@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 typedef struct VdCodecBackend {
     const char *name; /* as VDISK_CODEC has it */

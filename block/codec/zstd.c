@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/zstd.c - Zstandard: one frame written, any number read. */
-#include "formats/codec/backend.h"
+/* block/codec/zstd.c - Zstandard: one frame written, any number read. */
+#include "block/codec/backend.h"
 
 #include <zstd.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/codec.h - deflate and inflate behind one table; Zstandard.
+/* block/codec/codec.h - deflate and inflate behind one table; Zstandard.
  *
  * zlib is always there; libdeflate, ISA-L and libzstd where the build found
  * them.  The

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/libdeflate.c - whole-buffer codec: the fastest inflate, and
+/* block/codec/libdeflate.c - whole-buffer codec: the fastest inflate, and
  * zlib's ratios at more than twice its speed.  Its window is 32 KiB in any
  * case.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <libdeflate.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/codec.c - which library serves a job.
+/* block/codec/codec.c - which library serves a job.
  *
  * Deflate: ISA-L for the two fast levels where its assembly runs (x86-64),
  * libdeflate above, zlib for want of them.  Inflate: libdeflate, ISA-L, zlib.
@@ -7,7 +7,7 @@
  *
  * Concurrency: any thread; the choice is made once and constant after.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/offload.c - inflating on a worker.
+/* block/codec/offload.c - inflating on a worker.
  *
  * Concurrency: any number at once; each is one hand-over.
  */
-#include "formats/codec/codec.h"
+#include "block/codec/codec.h"
 
 #include "io/offload.h"
 

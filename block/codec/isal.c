@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/isal.c - Intel ISA-L: the fastest deflate on x86-64.
+/* block/codec/isal.c - Intel ISA-L: the fastest deflate on x86-64.
  *
  * Its output may differ between CPUs, as it picks its kernels at run time.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <isa-l.h>
 

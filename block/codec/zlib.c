@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* formats/codec/zlib.c - the codec that every build has.
+/* block/codec/zlib.c - the codec that every build has.
  *
  * Slowest of the three, and the yardstick for the others' results.
  */
-#include "formats/codec/backend.h"
+#include "block/codec/backend.h"
 
 #include <zlib.h>
 
