@@ -10,6 +10,7 @@
 
 #include "block/error.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 struct VdOptions {
@@ -202,6 +203,18 @@ vd_options_take_uint(VdOptions *opts, const char *key, uint64_t *value,
         return false;
     g_tree_remove(opts->values, key);
     return true;
+}
+
+bool
+vd_options_take_uint_upto(VdOptions *opts, const char *key, uint64_t most,
+                          uint64_t *value, GError **error)
+{
+    if (!vd_options_take_uint(opts, key, value, error))
+        return false;
+    return *value <= most || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                                      "Parameter '%s' is %" PRIu64
+                                      ", at most %" PRIu64 " is possible",
+                                      key, *value, most);
 }
 
 bool

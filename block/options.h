@@ -35,6 +35,9 @@ bool vd_options_take_bool(VdOptions *opts, const char *key, bool *value,
                           GError **error); /* on/off/true/false/yes/no */
 bool vd_options_take_uint(VdOptions *opts, const char *key, uint64_t *value,
                           GError **error);
+/* The same, of at most @most. */
+bool vd_options_take_uint_upto(VdOptions *opts, const char *key, uint64_t most,
+                               uint64_t *value, GError **error);
 bool vd_options_take_size(VdOptions *opts, const char *key, uint64_t *value,
                           GError **error);
 /* @names: NULL-terminated; the index goes to @value. */

@@ -78,8 +78,8 @@ request_co_run(void *arg, GError **error)
     NbdJob *job = &r->job;
 
     nbd_conn_co_run(r->conn, job);
-    g_assert_true(job->done || job->lost);
-    if (job->done && !job->error && job->command == NBD_CMD_READ &&
+    g_assert_true(job->await.done || job->await.lost);
+    if (job->await.done && !job->error && job->command == NBD_CMD_READ &&
         r->conn->export.headers != NBD_HEADERS_SIMPLE)
         g_assert_cmpuint(job->cover.bytes, ==, job->len);
     nbd_job_clear(job);

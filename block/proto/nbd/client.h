@@ -12,16 +12,7 @@
 #pragma once
 
 #include "block/proto/nbd/conn.h"
-
-/* What block status has told: [off, end) is described by @extents. */
-typedef struct NbdStatusCache {
-    uint64_t off, end;
-    GArray *extents; /* of NbdStretch, ascending and seamless */
-    uint64_t asked;  /* bytes that the question was about */
-    uint64_t used;   /* bytes from @off on that somebody has looked up */
-    uint64_t changes;
-    uint64_t until_ns; /* then it is too old */
-} NbdStatusCache;
+#include "block/proto/status-cache.h"
 
 typedef struct NbdClient {
     VdNode *node;
@@ -53,7 +44,7 @@ typedef struct NbdClient {
     VioRangeLock *changes; /* overlapping ones wait for each other */
     uint64_t longest_zeroes, longest_trim, longest_status; /* 0: not known */
     bool no_status;
-    NbdStatusCache status;
+    VdStatusCache status;
 } NbdClient;
 
 /* -- pool.c ---------------------------------------------------------------- */
@@ -109,4 +100,3 @@ bool nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want,
                 VdRun *run, GError **error);
 /* Bytes are going to be, or have been, changed. */
 void nbd_status_changed(NbdClient *client, uint64_t off, uint64_t len);
-void nbd_status_clear(NbdStatusCache *cache);

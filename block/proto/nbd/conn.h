@@ -7,8 +7,9 @@
 #pragma once
 
 #include "block/open.h"
-#include "block/proto/nbd/cover.h"
+#include "block/proto/cover.h"
 #include "block/proto/nbd/handshake.h"
+#include "block/proto/peer.h"
 
 /* Requests in flight. */
 #define NBD_SLOTS 64u
@@ -31,40 +32,28 @@ typedef struct NbdJob {
     GArray *extents;    /* BLOCK_STATUS: of NbdExtent, to be filled */
     bool own_context;   /* BLOCK_STATUS: of target->context, not allocation */
 
-    /* What came of it.  Lost: nobody knows; then conn->error tells why. */
-    bool done, lost;
+    /* What came of it.  Lost: nobody knows; then peer.error tells why. */
+    VdAwait await;
     bool sent;      /* in part at least */
     uint32_t error; /* as on the wire; 0 = success */
     char *text;     /* of the server, escaped; NULL = none */
     bool outlived;  /* done, and then the connection broke */
 
-    NbdCover cover;
+    VdCover cover;
     unsigned fruitless; /* chunks that have brought nothing new */
-    VioCo *waiter;
 } NbdJob;
 
 void nbd_job_clear(NbdJob *job);
 
 typedef struct NbdConn {
-    unsigned refs;
-    const VdEnv *env;
+    VdPeer peer; /* first */
     const NbdTarget *target;
-    VioStream *stream; /* NULL = closed */
     NbdExport export;
     uint64_t born; /* changes that had begun when it was there */
     struct {
         NbdJob *job; /* NULL = free */
         uint64_t generation;
     } slots[NBD_SLOTS];
-    unsigned used, users;
-    VioCoQueue free_slot;
-    bool reading;     /* one of the waiting jobs reads for all */
-    bool broken;      /* nothing more can be sent */
-    bool is_violated; /* because the server broke the rules */
-    bool may_live;    /* it did not hang up: it may be at work on what it has */
-    GError *error;    /* why it is broken */
-    bool closing;
-    VioCoQueue idle, closed;
 } NbdConn;
 
 NbdConn *nbd_conn_ref(NbdConn *conn);
@@ -80,17 +69,9 @@ NbdConn *nbd_conn_co_open(const VdEnv *env, const NbdTarget *target,
 NbdConn *nbd_conn_new(const VdEnv *env, NbdHandshake *handshake);
 /* Send @job and wait until it is done or lost. */
 void nbd_conn_co_run(NbdConn *conn, NbdJob *job);
-/* No more: all jobs are lost, for this reason (taken over). */
-void nbd_conn_break(NbdConn *conn, GError *error);
-/* The same, for -@errnum while @doing. */
-void nbd_conn_break_errno(NbdConn *conn, int errnum, const char *doing);
 /* Wait until no job is left, take leave if that is possible, close; or wait
  * until another one has done that.  Takes a reference. */
 void nbd_conn_co_close(NbdConn *conn);
 
-/* reply.c: read what comes next.  False: conn->error is set. */
+/* reply.c: read what comes next.  False: peer.error is set. */
 bool nbd_reply_co_read(NbdConn *conn);
-
-/* A connection without a handshake. */
-VioStream *nbd_conn_co_dial(const VdEnv *env, const NbdTarget *target,
-                            VioCancel *cancel, GError **error);

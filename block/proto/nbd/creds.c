@@ -6,21 +6,7 @@
 #include "block/proto/nbd/target.h"
 
 #include "block/error.h"
-#include "io/offload.h"
-
-typedef struct {
-    VioTlsParams params;
-    VioTlsCreds *creds;
-    char *why;
-} LoadCreds;
-
-static void
-load_work(void *opaque)
-{
-    LoadCreds *work = opaque;
-
-    work->creds = vio_tls_creds_new(&work->params, &work->why);
-}
+#include "block/proto/creds.h"
 
 /* The name that the server's certificate must have. */
 static const char *
@@ -40,15 +26,13 @@ verifies(const NbdTarget *t)
 bool
 nbd_target_co_load_creds(NbdTarget *t, VioLoop *loop, GError **error)
 {
-    LoadCreds work = {
-        .params =
-            {
-                .dir = t->tls_certificates,
-                .psk_file = t->tls_psk_file,
-                .psk_user = t->tls_psk_user,
-                .verify_peer = verifies(t),
-            },
+    VioTlsParams params = {
+        .dir = t->tls_certificates,
+        .psk_file = t->tls_psk_file,
+        .psk_user = t->tls_psk_user,
+        .verify_peer = verifies(t),
     };
+    g_autofree char *why = NULL;
 
     if (!t->tls || t->creds)
         return true;
@@ -58,13 +42,9 @@ nbd_target_co_load_creds(NbdTarget *t, VioLoop *loop, GError **error)
                         "not known: give tls-hostname, or tls-verify-peer=0 to "
                         "trust anybody",
                         t->name);
-    vio_co_offload(loop, load_work, &work);
-    t->creds = work.creds;
-    if (!t->creds)
-        (void) vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "%s: TLS: %s",
-                        t->name, work.why);
-    g_free(work.why);
-    return t->creds != NULL;
+    t->creds = vd_co_load_creds(loop, &params, &why);
+    return t->creds || vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "%s: TLS: %s",
+                                t->name, why);
 }
 
 VioTlsSession *

@@ -12,7 +12,7 @@
  */
 #include "block/proto/nbd/handshake.h"
 
-#include "block/proto/nbd/text.h"
+#include "block/proto/text.h"
 #include "io/bytes.h"
 
 #include <inttypes.h>
@@ -254,7 +254,8 @@ go_co_tell_names(NbdHandshake *h, GError **error)
         return;
     for (guint i = 0; i < exports->len && i < NAMES_TOLD; i++) {
         const NbdListed *listed = g_ptr_array_index(exports, i);
-        g_autofree char *name = nbd_escape(listed->name, strlen(listed->name));
+        g_autofree char *name =
+            vd_escape_text(listed->name, strlen(listed->name));
 
         g_string_append_printf(names, "%s'%s'", i ? ", " : "", name);
     }

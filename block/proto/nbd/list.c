@@ -5,7 +5,8 @@
  */
 #include "block/proto/nbd/client.h"
 
-#include "block/proto/nbd/text.h"
+#include "block/proto/dial.h"
+#include "block/proto/text.h"
 #include "io/bytes.h"
 
 #include <inttypes.h>
@@ -95,9 +96,9 @@ export_new(const NbdListed *listed)
     VdExport *exported = g_new(VdExport, 1);
 
     exported->name = g_strdup(listed->name);
-    exported->label = nbd_escape(listed->name, strlen(listed->name));
+    exported->label = vd_escape_text(listed->name, strlen(listed->name));
     exported->description =
-        nbd_escape(listed->description, strlen(listed->description));
+        vd_escape_text(listed->description, strlen(listed->description));
     return exported;
 }
 
@@ -131,7 +132,8 @@ list_co_dial(const VdEnv *env, const NbdTarget *target, GPtrArray *listed,
             deadline, vio_now_ns() + target->handshake_timeout * 1000000000);
     h->target = target;
     h->cancel = deadline;
-    h->stream = nbd_conn_co_dial(env, target, deadline, error);
+    h->stream =
+        vd_co_dial(env, target->name, &target->address, deadline, error);
     if (!h->stream)
         return false;
     ok = list_co_ask(h, listed, error);

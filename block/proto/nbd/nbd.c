@@ -50,7 +50,7 @@ nbd_co_close(VdNode *node)
     nbd_client_co_end_growth(client);
     while (client->n_conns > 0)
         nbd_conn_co_close(client->conns[--client->n_conns]);
-    nbd_status_clear(&client->status);
+    vd_status_clear(&client->status);
     g_clear_pointer(&client->grow_cancel, vio_cancel_unref);
     g_clear_pointer(&client->changes, vio_range_lock_free);
     g_clear_pointer(&client->target, nbd_target_free);

@@ -8,7 +8,7 @@
  */
 #include "block/proto/nbd/handshake.h"
 
-#include "block/proto/nbd/text.h"
+#include "block/proto/text.h"
 #include "io/bytes.h"
 
 #include <errno.h>
@@ -173,7 +173,7 @@ nbd_option_refused(NbdHandshake *h, const NbdOptionReply *reply, GError **error)
 {
     const char *option = nbd_option_name(h->asked);
     g_autofree char *text =
-        nbd_escape(reply->bytes, MIN(reply->kept, NBD_MAX_STRING));
+        vd_escape_text(reply->bytes, MIN(reply->kept, NBD_MAX_STRING));
     VdErrorCode code = VD_ERROR_NOT_SUPPORTED;
 
     h->final = reply->type != NBD_REP_ERR_SHUTDOWN;

@@ -46,7 +46,7 @@ grow_co_main(void *opaque)
 static void
 grow_if_worth(NbdClient *client, const NbdConn *least)
 {
-    if (least->used < PILE || client->growing || client->no_growth ||
+    if (least->peer.used < PILE || client->growing || client->no_growth ||
         client->n_conns >= client->target->connections ||
         !(client->export.flags & NBD_FLAG_CAN_MULTI_CONN))
         return;
@@ -74,7 +74,7 @@ pick(NbdClient *client, const NbdJob *job)
     if (job->command == NBD_CMD_FLUSH)
         return least;
     for (unsigned i = 1; i < client->n_conns; i++)
-        if (client->conns[i]->users < least->users)
+        if (client->conns[i]->peer.users < least->peer.users)
             least = client->conns[i];
     grow_if_worth(client, least);
     return least;
@@ -86,12 +86,12 @@ check_shutdown(NbdConn *conn, NbdJob *job)
 {
     GError *error = NULL;
 
-    if (job->lost || job->error != NBD_ESHUTDOWN)
+    if (job->await.lost || job->error != NBD_ESHUTDOWN)
         return;
     (void) vd_throw(&error, VD_ERROR_IO, "%s: the server is shutting down",
                     conn->target->name);
-    nbd_conn_break(conn, error);
-    job->lost = true;
+    vd_peer_break(&conn->peer, error);
+    job->await.lost = true;
 }
 
 static bool
@@ -106,11 +106,11 @@ is_change(const NbdJob *job)
 static void
 note_doubt(NbdClient *client, const NbdJob *job, const NbdConn *conn)
 {
-    if (!client->doubt && conn->may_live && job->sent && is_change(job))
+    if (!client->doubt && conn->peer.may_live && job->sent && is_change(job))
         (void) vd_throw(&client->doubt, VD_ERROR_IO,
                         "%s: no more changes: the server was given up while "
                         "it had some to do, and may do them yet (%s)",
-                        client->target->name, conn->error->message);
+                        client->target->name, conn->peer.error->message);
 }
 
 /* Reads go on. */
@@ -166,12 +166,12 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
         conn = nbd_conn_ref(pick(client, job));
         nbd_conn_co_run(conn, job);
         check_shutdown(conn, job);
-        if (!job->lost) {
-            job->outlived = conn->broken;
+        if (!job->await.lost) {
+            job->outlived = conn->peer.relay.broken;
             nbd_conn_unref(conn);
             return true;
         }
-        cause = g_error_copy(conn->error);
+        cause = g_error_copy(conn->peer.error);
         note_doubt(client, job, conn);
         forget_answer(job);
         nbd_client_co_drop(client, conn);

@@ -95,8 +95,8 @@ lose(NbdClient *client, const NbdConn *conn)
     /* Perhaps the server is gone, and the others have not heard of it yet: a
      * new one beside them might belong to its successor. */
     client->no_growth = true;
-    if (conn->is_violated)
-        client_quit(client, conn->error);
+    if (conn->peer.is_violated)
+        client_quit(client, conn->peer.error);
     if (client->n_conns == 0)
         all_lost(client);
     nbd_client_check_loss(client);

@@ -10,100 +10,28 @@
  */
 #include "block/proto/nbd/conn.h"
 
-#include "block/proto/nbd/text.h"
+#include "block/proto/text.h"
 #include "io/bytes.h"
 
 #include <errno.h>
 #include <inttypes.h>
 
-#define SECOND_NS UINT64_C(1000000000)
-/* For what is left of a reply: a server that has begun has what it needs; and
- * 64 KiB/s are little. */
-#define REST_NS (60 * SECOND_NS)
-#define BYTE_NS (SECOND_NS >> 16)
 #define SLOT_BITS 16
 /* Errors, and extents that nobody wants, in one reply: the rest of its chunks
  * are limited by what they bring. */
 #define MAX_FRUITLESS 1024u
 
-/* -- failures -------------------------------------------------------------- */
-
-G_GNUC_PRINTF(2, 3)
-static bool
-violation(NbdConn *conn, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    GError *error = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    (void) vd_throw(&error, VD_ERROR_CORRUPT,
-                    "%s: the server breaks the protocol: %s",
-                    conn->target->name, text);
-    conn->is_violated = true;
-    nbd_conn_break(conn, error);
-    return false;
-}
-
-static bool
-lost(NbdConn *conn, int errnum)
-{
-    nbd_conn_break_errno(conn, errnum, "waiting for a reply");
-    return false;
-}
-
-/* A reply that has begun goes on: the token for its next @len bytes. */
-static VioCancel *
-rest_token(NbdConn *conn, uint64_t len)
-{
-    VioCancel *user = conn->env->cancel, *token;
-
-    if (vio_stream_buffered(conn->stream) >= len)
-        return user ? vio_cancel_ref(user) : NULL;
-    token = vio_cancel_new_child(user);
-    vio_cancel_set_deadline(token, vio_now_ns() + REST_NS + len * BYTE_NS);
-    return token;
-}
-
-static bool
-reply_co_take(NbdConn *conn, void *buf, size_t len)
-{
-    g_autoptr(VioCancel) token = rest_token(conn, len);
-    int r = vio_stream_co_read(conn->stream, buf, len, token);
-
-    return r == 0 || lost(conn, -r);
-}
+/* -- data, of a job -------------------------------------------------------- */
 
 static bool
 reply_co_take_data(NbdConn *conn, NbdJob *job, uint64_t at, uint64_t len)
 {
-    g_autoptr(VioCancel) token = rest_token(conn, len);
     VioVec part = vio_vec_slice(job->data, (size_t) at, (size_t) len);
-    int r = vio_stream_co_readv(conn->stream, &part, token);
 
-    return r == 0 || lost(conn, -r);
-}
-
-static bool
-reply_co_skip(NbdConn *conn, uint64_t len)
-{
-    g_autoptr(VioCancel) token = rest_token(conn, len);
-    int r = vio_stream_co_skip(conn->stream, len, token);
-
-    return r == 0 || lost(conn, -r);
+    return vd_peer_co_take_data(&conn->peer, &part);
 }
 
 /* -- the end of a job ------------------------------------------------------ */
-
-static void
-finish(NbdJob *job)
-{
-    job->done = true;
-    if (job->waiter)
-        vio_co_wake(g_steal_pointer(&job->waiter));
-}
 
 /* The first error of a job is the one that counts. */
 static void
@@ -123,10 +51,10 @@ is_complete(NbdConn *conn, const NbdJob *job)
     if (job->error)
         return true;
     if (job->command == NBD_CMD_READ && job->cover.bytes != job->len)
-        return violation(conn,
-                         "%" PRIu64 " of %" PRIu64
-                         " bytes came of the read at offset %" PRIu64,
-                         job->cover.bytes, job->len, job->off);
+        return vd_peer_violation(&conn->peer,
+                                 "%" PRIu64 " of %" PRIu64
+                                 " bytes came of the read at offset %" PRIu64,
+                                 job->cover.bytes, job->len, job->off);
     return true;
 }
 
@@ -135,8 +63,9 @@ static bool
 count_fruitless(NbdConn *conn, NbdJob *job)
 {
     return ++job->fruitless <= MAX_FRUITLESS ||
-           violation(conn, "more than %u errors or unwanted chunks in a reply",
-                     MAX_FRUITLESS);
+           vd_peer_violation(
+               &conn->peer, "more than %u errors or unwanted chunks in a reply",
+               MAX_FRUITLESS);
 }
 
 /* -- simple replies -------------------------------------------------------- */
@@ -149,14 +78,14 @@ simple_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
                   (job->command == NBD_CMD_BLOCK_STATUS && reply->error == 0);
 
     if (structured && chunks)
-        return violation(conn, "simple reply to a request of %s",
-                         nbd_command_name(job->command));
+        return vd_peer_violation(&conn->peer, "simple reply to a request of %s",
+                                 nbd_command_name(job->command));
     if (reply->error)
         fail(job, reply->error, NULL);
     else if (job->command == NBD_CMD_READ &&
              !reply_co_take_data(conn, job, 0, job->len))
         return false;
-    finish(job);
+    vd_await_finish(&job->await);
     return true;
 }
 
@@ -168,15 +97,17 @@ check_part(NbdConn *conn, NbdJob *job, uint64_t off, uint64_t len)
 {
     if (len == 0 || off < job->off || off - job->off > job->len ||
         len > job->len - (off - job->off))
-        return violation(conn,
-                         "chunk of %" PRIu64 " bytes at offset %" PRIu64
-                         " for a read of %" PRIu64 " bytes at offset %" PRIu64,
-                         len, off, job->len, job->off);
-    return nbd_cover_add(&job->cover, off, len) ||
-           violation(conn,
-                     "chunk of %" PRIu64 " bytes at offset %" PRIu64
-                     " overlaps others of the same read, or they are too many",
-                     len, off);
+        return vd_peer_violation(&conn->peer,
+                                 "chunk of %" PRIu64 " bytes at offset %" PRIu64
+                                 " for a read of %" PRIu64
+                                 " bytes at offset %" PRIu64,
+                                 len, off, job->len, job->off);
+    return vd_cover_add(&job->cover, off, len) ||
+           vd_peer_violation(
+               &conn->peer,
+               "chunk of %" PRIu64 " bytes at offset %" PRIu64
+               " overlaps others of the same read, or they are too many",
+               len, off);
 }
 
 static bool
@@ -186,9 +117,10 @@ data_co_read(NbdConn *conn, NbdJob *job, uint64_t len)
     uint64_t off;
 
     if (job->command != NBD_CMD_READ || len <= sizeof(head))
-        return violation(conn, "data chunk of %" PRIu64 " bytes for a %s", len,
-                         nbd_command_name(job->command));
-    if (!reply_co_take(conn, head, sizeof(head)))
+        return vd_peer_violation(&conn->peer,
+                                 "data chunk of %" PRIu64 " bytes for a %s",
+                                 len, nbd_command_name(job->command));
+    if (!vd_peer_co_take(&conn->peer, head, sizeof(head)))
         return false;
     off = vio_get_be64(head);
     len -= sizeof(head);
@@ -205,9 +137,10 @@ hole_co_read(NbdConn *conn, NbdJob *job, uint64_t len)
     VioVec part;
 
     if (job->command != NBD_CMD_READ || len != sizeof(body))
-        return violation(conn, "hole chunk of %" PRIu64 " bytes for a %s", len,
-                         nbd_command_name(job->command));
-    if (!reply_co_take(conn, body, sizeof(body)))
+        return vd_peer_violation(&conn->peer,
+                                 "hole chunk of %" PRIu64 " bytes for a %s",
+                                 len, nbd_command_name(job->command));
+    if (!vd_peer_co_take(&conn->peer, body, sizeof(body)))
         return false;
     off = vio_get_be64(body);
     size = vio_get_be32(body + 8);
@@ -237,12 +170,14 @@ take_extent(NbdConn *conn, NbdJob *job, uint64_t *at, NbdExtent extent,
     uint64_t left = conn->export.size - *at;
 
     if (extent.len == 0 || *at >= job->off + job->len)
-        return violation(conn,
-                         "extent of %" PRIu64 " bytes at offset %" PRIu64
-                         " for a request of %" PRIu64 " bytes at %" PRIu64,
-                         extent.len, *at, job->len, job->off);
+        return vd_peer_violation(
+            &conn->peer,
+            "extent of %" PRIu64 " bytes at offset %" PRIu64
+            " for a request of %" PRIu64 " bytes at %" PRIu64,
+            extent.len, *at, job->len, job->off);
     if (extent.len > left && !last)
-        return violation(conn, "extents reach beyond the end of the export");
+        return vd_peer_violation(&conn->peer,
+                                 "extents reach beyond the end of the export");
     extent.len = MIN(extent.len, left);
     g_array_append_val(job->extents, extent);
     *at += extent.len;
@@ -256,7 +191,7 @@ take_extents(NbdConn *conn, NbdJob *job, const uint8_t *p, uint64_t n,
     uint64_t at = job->off;
 
     if (job->extents->len > 0)
-        return violation(conn, "two answers about one context");
+        return vd_peer_violation(&conn->peer, "two answers about one context");
     for (uint64_t i = 0; i < n; i++, p += wide ? 16 : 8) {
         NbdExtent extent = {
             .len = wide ? vio_get_be64(p) : vio_get_be32(p),
@@ -279,17 +214,19 @@ status_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     if (job->command != NBD_CMD_BLOCK_STATUS || reply->len < head + unit ||
         (reply->len - head) % unit != 0 ||
         (reply->len - head) / unit > NBD_MAX_EXTENTS)
-        return violation(conn, "status chunk of %" PRIu64 " bytes for a %s",
-                         reply->len, nbd_command_name(job->command));
+        return vd_peer_violation(&conn->peer,
+                                 "status chunk of %" PRIu64 " bytes for a %s",
+                                 reply->len, nbd_command_name(job->command));
     n = (reply->len - head) / unit;
     body = g_try_malloc(reply->len);
     if (!body)
-        return lost(conn, ENOMEM);
-    if (!reply_co_take(conn, body, (size_t) reply->len))
+        return vd_peer_lost(&conn->peer, ENOMEM);
+    if (!vd_peer_co_take(&conn->peer, body, (size_t) reply->len))
         return false;
     if (wide && vio_get_be32(body + 4) != n)
-        return violation(conn, "status chunk with %" PRIu64 " extents, not %u",
-                         n, (unsigned) vio_get_be32(body + 4));
+        return vd_peer_violation(
+            &conn->peer, "status chunk with %" PRIu64 " extents, not %u", n,
+            (unsigned) vio_get_be32(body + 4));
     if (!is_wanted_context(conn, job, vio_get_be32(body)))
         return count_fruitless(conn, job);
     return take_extents(conn, job, body + head, n, wide);
@@ -305,23 +242,25 @@ error_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     uint8_t head[6];
 
     if (reply->len < sizeof(head) || reply->len > NBD_MAX_PAYLOAD)
-        return violation(conn, "error chunk of %" PRIu64 " bytes", reply->len);
-    if (!reply_co_take(conn, head, sizeof(head)))
+        return vd_peer_violation(
+            &conn->peer, "error chunk of %" PRIu64 " bytes", reply->len);
+    if (!vd_peer_co_take(&conn->peer, head, sizeof(head)))
         return false;
     text_len = vio_get_be16(head + 4);
     rest = reply->len - sizeof(head);
     if (text_len > rest)
-        return violation(
-            conn, "error text of %" PRIu64 " bytes in a chunk of %" PRIu64,
-            text_len, reply->len);
+        return vd_peer_violation(&conn->peer,
+                                 "error text of %" PRIu64
+                                 " bytes in a chunk of %" PRIu64,
+                                 text_len, reply->len);
     text_len = MIN(text_len, NBD_MAX_STRING);
     text = g_malloc(text_len);
-    if (!reply_co_take(conn, text, (size_t) text_len))
+    if (!vd_peer_co_take(&conn->peer, text, (size_t) text_len))
         return false;
-    if (!reply_co_skip(conn, rest - text_len))
+    if (!vd_peer_co_skip(&conn->peer, rest - text_len))
         return false;
     fail(job, vio_get_be32(head),
-         text_len ? nbd_escape(text, (size_t) text_len) : NULL);
+         text_len ? vd_escape_text(text, (size_t) text_len) : NULL);
     return count_fruitless(conn, job);
 }
 
@@ -335,10 +274,10 @@ chunk_co_payload(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     switch (reply->type) {
     case NBD_CHUNK_NONE:
         return (reply->len == 0 && (reply->flags & NBD_REPLY_FLAG_DONE)) ||
-               violation(conn,
-                         "empty chunk with %" PRIu64
-                         " bytes, or not the last one",
-                         reply->len);
+               vd_peer_violation(&conn->peer,
+                                 "empty chunk with %" PRIu64
+                                 " bytes, or not the last one",
+                                 reply->len);
     case NBD_CHUNK_OFFSET_DATA:
         return data_co_read(conn, job, reply->len);
     case NBD_CHUNK_OFFSET_HOLE:
@@ -354,7 +293,7 @@ chunk_co_payload(NbdConn *conn, NbdJob *job, const NbdReply *reply)
     default:
         break;
     }
-    return violation(conn, "chunk of type %u", reply->type);
+    return vd_peer_violation(&conn->peer, "chunk of type %u", reply->type);
 }
 
 static bool
@@ -366,7 +305,7 @@ chunk_co_read(NbdConn *conn, NbdJob *job, const NbdReply *reply)
         return true;
     if (!is_complete(conn, job))
         return false;
-    finish(job);
+    vd_await_finish(&job->await);
     return true;
 }
 
@@ -378,81 +317,34 @@ find_job(NbdConn *conn, uint64_t cookie)
     uint64_t slot = cookie & ((1u << SLOT_BITS) - 1);
     NbdJob *job = slot < NBD_SLOTS ? conn->slots[slot].job : NULL;
 
-    if (job && !job->done &&
+    if (job && !job->await.done &&
         conn->slots[slot].generation == cookie >> SLOT_BITS)
         return job;
-    (void) violation(
-        conn, "reply with the cookie %" PRIx64 ", which belongs to no request",
-        cookie);
+    (void) vd_peer_violation(&conn->peer,
+                             "reply with the cookie %" PRIx64
+                             ", which belongs to no request",
+                             cookie);
     return NULL;
-}
-
-static uint64_t
-bytes_sent(const NbdConn *conn)
-{
-    VioStreamStats stats;
-
-    vio_stream_get_stats(conn->stream, &stats);
-    return stats.bytes_out;
-}
-
-/* So long, from when the last request had left: a server may be busy with
- * taking a long one, for which the stream has a limit of its own. */
-static int
-header_co_await_until(NbdConn *conn, uint64_t seconds, const void **bytes,
-                      size_t *available)
-{
-    for (;;) {
-        g_autoptr(VioCancel) token = vio_cancel_new_child(conn->env->cancel);
-        uint64_t sent = bytes_sent(conn);
-        int r;
-
-        vio_cancel_set_deadline(token, vio_now_ns() + seconds * SECOND_NS);
-        r = vio_stream_co_peek(conn->stream, 4, bytes, available, token);
-        /* The kernel has a limit, too; and so may the user. */
-        if (r != -ETIMEDOUT || vio_cancel_check(token) == 0 ||
-            vio_cancel_check(conn->env->cancel) != 0)
-            return r;
-        if (!vio_stream_is_sending(conn->stream) && bytes_sent(conn) == sent)
-            return r;
-    }
-}
-
-/* Until the next reply begins: as long as the user says. */
-static int
-header_co_await(NbdConn *conn, const void **bytes, size_t *available)
-{
-    uint64_t seconds = conn->target->request_timeout;
-
-    if (!seconds || vio_stream_buffered(conn->stream) >= 4)
-        return vio_stream_co_peek(conn->stream, 4, bytes, available,
-                                  conn->env->cancel);
-    return header_co_await_until(conn, seconds, bytes, available);
 }
 
 /* The next header. */
 static bool
 header_co_read(NbdConn *conn, NbdReply *reply)
 {
+    VdPeer *peer = &conn->peer;
     const void *bytes;
     size_t len, available;
-    int r = header_co_await(conn, &bytes, &available);
 
-    if (r < 0)
-        return lost(conn, -r);
+    if (!vd_peer_co_await(peer, 4, &bytes, &available))
+        return false;
     len = nbd_reply_size(conn->export.headers, bytes);
     if (len == 0)
-        return violation(conn, "reply with magic %08" PRIx32,
-                         vio_get_be32(bytes));
-    if (available < len) {
-        g_autoptr(VioCancel) token = rest_token(conn, len);
-
-        r = vio_stream_co_peek(conn->stream, len, &bytes, &available, token);
-    }
-    if (r < 0)
-        return lost(conn, -r);
+        return vd_peer_violation(peer, "reply with magic %08" PRIx32,
+                                 vio_get_be32(bytes));
+    if (available < len && !vd_peer_co_peek(peer, len, &bytes))
+        return false;
     nbd_get_reply(bytes, reply);
-    vio_stream_consume(conn->stream, len);
+    vio_stream_consume(peer->stream, len);
     return true;
 }
 

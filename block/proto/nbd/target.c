@@ -58,18 +58,6 @@ take_place(VdOptions *opts, VioNetAddress *address)
 }
 
 static bool
-take_number(VdOptions *opts, const char *key, uint64_t most, uint64_t *value,
-            GError **error)
-{
-    if (!vd_options_take_uint(opts, key, value, error))
-        return false;
-    return *value <= most || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                                      "Parameter '%s' is %" PRIu64
-                                      ", at most %" PRIu64 " is possible",
-                                      key, *value, most);
-}
-
-static bool
 set_inet(VioNetAddress *address, GError **error)
 {
     if (address->path)
@@ -105,8 +93,10 @@ set_vsock(VioNetAddress *address, VdOptions *opts, GError **error)
                         "nbd: a vsock address has neither path nor host");
     if (address->port)
         vd_options_set(opts, "server.port", address->port);
-    if (!take_number(opts, "server.cid", UINT32_MAX, &cid, error) ||
-        !take_number(opts, "server.port", UINT32_MAX, &port, error))
+    if (!vd_options_take_uint_upto(opts, "server.cid", UINT32_MAX, &cid,
+                                   error) ||
+        !vd_options_take_uint_upto(opts, "server.port", UINT32_MAX, &port,
+                                   error))
         return false;
     address->cid = (unsigned) cid;
     address->vport = (unsigned) port;
@@ -190,16 +180,16 @@ take_manners(VdOptions *opts, NbdTarget *t, GError **error)
         t->export = g_strdup("");
     t->connections = default_connections(t);
     t->handshake_timeout = HANDSHAKE_SECONDS;
-    if (!take_number(opts, "reconnect-delay", MAX_SECONDS, &t->reconnect_delay,
-                     error) ||
-        !take_number(opts, "open-timeout", MAX_SECONDS, &t->open_timeout,
-                     error) ||
-        !take_number(opts, "handshake-timeout", MAX_SECONDS,
-                     &t->handshake_timeout, error) ||
-        !take_number(opts, "request-timeout", MAX_SECONDS, &t->request_timeout,
-                     error) ||
-        !take_number(opts, "connections", NBD_MAX_CONNECTIONS, &t->connections,
-                     error))
+    if (!vd_options_take_uint_upto(opts, "reconnect-delay", MAX_SECONDS,
+                                   &t->reconnect_delay, error) ||
+        !vd_options_take_uint_upto(opts, "open-timeout", MAX_SECONDS,
+                                   &t->open_timeout, error) ||
+        !vd_options_take_uint_upto(opts, "handshake-timeout", MAX_SECONDS,
+                                   &t->handshake_timeout, error) ||
+        !vd_options_take_uint_upto(opts, "request-timeout", MAX_SECONDS,
+                                   &t->request_timeout, error) ||
+        !vd_options_take_uint_upto(opts, "connections", NBD_MAX_CONNECTIONS,
+                                   &t->connections, error))
         return false;
     t->connections = MAX(t->connections, 1);
     if (strlen(t->export) > NBD_MAX_STRING ||

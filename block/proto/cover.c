@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/proto/nbd/cover.c - which bytes of a read have come.
+/* block/proto/cover.c - which bytes of a read have come.
  *
  * Chunks in order cost two comparisons.  Others are kept in a sorted array of
  * bounded size: a server that scatters a read over thousands of islands means
@@ -7,7 +7,7 @@
  *
  * Concurrency: no state.
  */
-#include "block/proto/nbd/cover.h"
+#include "block/proto/cover.h"
 
 #define MAX_OTHERS 4096u
 
@@ -16,14 +16,14 @@ typedef struct {
 } Stretch;
 
 static Stretch *
-nth(const NbdCover *cover, guint i)
+nth(const VdCover *cover, guint i)
 {
     return &g_array_index(cover->others, Stretch, i);
 }
 
 /* The first of the others that ends behind @off. */
 static guint
-find(const NbdCover *cover, uint64_t off)
+find(const VdCover *cover, uint64_t off)
 {
     guint low = 0, high = cover->others ? cover->others->len : 0;
 
@@ -40,7 +40,7 @@ find(const NbdCover *cover, uint64_t off)
 
 /* The growing stretch is put aside for one that begins elsewhere. */
 static bool
-begin_anew(NbdCover *cover, uint64_t off, uint64_t end)
+begin_anew(VdCover *cover, uint64_t off, uint64_t end)
 {
     Stretch old = {cover->first, cover->end};
 
@@ -55,7 +55,7 @@ begin_anew(NbdCover *cover, uint64_t off, uint64_t end)
 }
 
 bool
-nbd_cover_add(NbdCover *cover, uint64_t off, uint64_t len)
+vd_cover_add(VdCover *cover, uint64_t off, uint64_t len)
 {
     uint64_t end = off + len;
     guint i = find(cover, off);
@@ -78,9 +78,9 @@ nbd_cover_add(NbdCover *cover, uint64_t off, uint64_t len)
 }
 
 void
-nbd_cover_clear(NbdCover *cover)
+vd_cover_clear(VdCover *cover)
 {
     if (cover->others)
         g_array_unref(cover->others);
-    *cover = (NbdCover){0};
+    *cover = (VdCover){0};
 }

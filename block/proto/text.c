@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/proto/nbd/text.c - text from the other end, fit to be shown. */
-#include "block/proto/nbd/text.h"
+/* block/proto/text.c - text from the other end, fit to be shown. */
+#include "block/proto/text.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -36,7 +36,7 @@ harmless_length(const char *text, size_t len)
 }
 
 char *
-nbd_escape(const void *bytes, size_t len)
+vd_escape_text(const void *bytes, size_t len)
 {
     GString *out = g_string_sized_new(len);
     const char *text = bytes;

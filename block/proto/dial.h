@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/dial.h - a connection to a server. */
+#pragma once
+
+#include "block/open.h"
+#include "io/net.h"
+#include "io/stream.h"
+
+/* @name: of what is there, for messages.  NULL with @error set: NOT_FOUND if
+ * there is no such host, PERMISSION, TIMED_OUT, CANCELLED, else IO. */
+VioStream *vd_co_dial(const VdEnv *env, const char *name,
+                      const VioNetAddress *address, VioCancel *cancel,
+                      GError **error);
