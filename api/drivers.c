@@ -25,6 +25,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_fd_driver,
     &vd_nbd_driver,
     &vd_https_driver,
+    &vd_nfc_driver,
 
     /* filters */
     &vd_fault_driver,

@@ -270,6 +270,32 @@ raw_co_measure(const VdMeasureSpec *spec, VdMeasureResult *result,
     return true;
 }
 
+/* What the storage says of the disk holds if all of it is shown. */
+static const VdDriver *
+raw_meta_driver(const VdNode *node)
+{
+    const RawState *s = vd_node_state(node);
+
+    return s->windowed || s->offset > 0 ? NULL
+                                        : vd_node_driver(raw_child(node));
+}
+
+static const char *
+raw_get_meta(VdNode *node, const char *key)
+{
+    const VdDriver *drv = raw_meta_driver(node);
+
+    return drv && drv->get_meta ? drv->get_meta(raw_child(node), key) : NULL;
+}
+
+static char **
+raw_list_meta(VdNode *node)
+{
+    const VdDriver *drv = raw_meta_driver(node);
+
+    return drv && drv->list_meta ? drv->list_meta(raw_child(node)) : NULL;
+}
+
 const VdDriver vd_raw_driver = {
     VD_DRIVER_HEADER,
     .name = "raw",
@@ -287,4 +313,6 @@ const VdDriver vd_raw_driver = {
     .co_write_zeroes = raw_co_write_zeroes,
     .co_discard = raw_co_discard,
     .co_truncate = raw_co_truncate,
+    .get_meta = raw_get_meta,
+    .list_meta = raw_list_meta,
 };

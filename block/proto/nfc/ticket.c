@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/nfc/ticket.c - a ticket for one connection.
+ *
+ * What becomes part of a line of authd is looked at here: nobody else's command
+ * may hide in it.
+ *
+ * Concurrency: files are read on a worker.
+ */
+#include "block/proto/nfc/target.h"
+
+#include "io/fd.h"
+#include "io/offload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define MAX_WORD 900u /* of a line, which authd limits to 1016 */
+
+typedef struct {
+    const char *path;
+    char text[MAX_WORD + 2];
+    ssize_t n; /* or -errno */
+} ReadFile;
+
+static void
+read_work(void *opaque)
+{
+    ReadFile *work = opaque;
+    VIO_AUTO_FD fd =
+        open(work->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    work->n = fd < 0 ? -1 : read(fd, work->text, sizeof(work->text) - 1);
+    if (work->n < 0)
+        work->n = -errno;
+}
+
+static bool
+file_co_read(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
+             GError **error)
+{
+    g_autofree ReadFile *work = g_new0(ReadFile, 1);
+
+    work->path = t->session_file;
+    vio_co_offload(loop, read_work, work);
+    if (work->n < 0)
+        return vd_throw_errno(error, (int) -work->n, "%s", t->session_file);
+    ticket->session_id = g_strdup(g_strstrip(work->text));
+    explicit_bzero(work->text, sizeof(work->text));
+    return true;
+}
+
+static bool
+is_word(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (const char *p = text; *p; p++)
+        if (!g_ascii_isgraph(*p))
+            return false;
+    return len > 0 && len <= MAX_WORD;
+}
+
+static void
+fill_in(char **field, const char *otherwise)
+{
+    if (!*field)
+        *field = g_strdup(otherwise);
+}
+
+bool
+nfc_ticket_co_get(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
+                  GError **error)
+{
+    bool ok = t->source
+                  ? vd_ticket_source_co_get(t->source, loop, ticket, error)
+                  : file_co_read(t, loop, ticket, error);
+
+    if (!ok)
+        return vd_prefix(error, "%s: ticket: ", t->name);
+    fill_in(&ticket->host, t->host);
+    fill_in(&ticket->service, t->service);
+    fill_in(&ticket->thumbprint, t->thumbprint);
+    if (ticket->port == 0)
+        ticket->port = (unsigned) t->port;
+    if (ticket->host && ticket->session_id && is_word(ticket->session_id) &&
+        is_word(ticket->service))
+        return true;
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "%s: a ticket has a host, and a session and a service of "
+                    "up to %u characters without blanks",
+                    t->name, MAX_WORD);
+}
