@@ -3,7 +3,8 @@
  *
  *   path                 of the disk: [datastore] folder/disk.vmdk
  *   ticket-source        name of who gives tickets (block/tickets.h), or
- *   session-id-file      a file with the id of one session
+ *   session-id-file      a file with the id of one session, or a pipe with one
+ *                        for each who opens it
  *   host, port, service  where tickets say nothing; 902 and "nfc" else
  *   thumbprint           of the host's certificate; without one it must be
  *   tls-certificates     signed by ca-cert.pem in there, or by whom the system

@@ -13,15 +13,58 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MAX_WORD 900u /* of a line, which authd limits to 1016 */
+#define WAIT_MS 10
+#define MOST_WAITS 1000u
 
 typedef struct {
     const char *path;
     char text[MAX_WORD + 2];
-    ssize_t n; /* or -errno */
+    size_t n;
+    int errnum;
 } ReadFile;
+
+/* Something may come, or somebody who writes.  False: nothing has in time. */
+static bool
+await_more(int fd, unsigned *waits)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+    (void) poll(&wait, 1, WAIT_MS); /* reading will tell */
+    if (wait.revents & POLLHUP)
+        g_usleep(WAIT_MS * 1000);
+    return ++*waits < MOST_WAITS;
+}
+
+/* A line, of a file or of a pipe, which gives another one to each reader. */
+static int
+read_line(int fd, ReadFile *work)
+{
+    unsigned waits = 0;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return errno;
+    while (work->n < sizeof(work->text) - 1 &&
+           !memchr(work->text, '\n', work->n)) {
+        ssize_t n =
+            read(fd, work->text + work->n, sizeof(work->text) - 1 - work->n);
+
+        if (n > 0)
+            work->n += (size_t) n;
+        else if (n == 0 && (work->n > 0 || !S_ISFIFO(st.st_mode)))
+            break;
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return errno;
+        else if (!await_more(fd, &waits))
+            return ETIMEDOUT;
+    }
+    return 0;
+}
 
 static void
 read_work(void *opaque)
@@ -30,9 +73,7 @@ read_work(void *opaque)
     VIO_AUTO_FD fd =
         open(work->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    work->n = fd < 0 ? -1 : read(fd, work->text, sizeof(work->text) - 1);
-    if (work->n < 0)
-        work->n = -errno;
+    work->errnum = read_line(fd, work);
 }
 
 static bool
@@ -43,8 +84,9 @@ file_co_read(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
 
     work->path = t->session_file;
     vio_co_offload(loop, read_work, work);
-    if (work->n < 0)
-        return vd_throw_errno(error, (int) -work->n, "%s", t->session_file);
+    if (work->errnum != 0)
+        return vd_throw_errno(error, work->errnum, "%s", t->session_file);
+    work->text[strcspn(work->text, "\r\n")] = '\0'; /* one is enough */
     ticket->session_id = g_strdup(g_strstrip(work->text));
     explicit_bzero(work->text, sizeof(work->text));
     return true;
