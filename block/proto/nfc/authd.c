@@ -210,7 +210,7 @@ nfc_authd_co_login(NfcOpening *o, bool sha256, GError **error)
 
 /* From here on the socket belongs to what is behind authd. */
 static bool
-change_co(NfcOpening *o, GError **error)
+authd_co_change(NfcOpening *o, GError **error)
 {
     int r = vio_stream_co_leave_tls(o->stream, o->cancel);
 
@@ -235,5 +235,5 @@ nfc_authd_co_enter(NfcOpening *o, GError **error)
     o->stream = vd_co_dial(o->env, o->name, &address, o->cancel, error);
     return o->stream && nfc_authd_co_greet(o, &sha256, error) &&
            tls_co_start(o, o->ticket.thumbprint, error) &&
-           nfc_authd_co_login(o, sha256, error) && change_co(o, error);
+           nfc_authd_co_login(o, sha256, error) && authd_co_change(o, error);
 }

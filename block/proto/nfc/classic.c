@@ -97,7 +97,7 @@ version_co_agree(NfcOpening *o, GError **error)
 }
 
 static bool
-introduce_co(NfcOpening *o, GError **error)
+classic_co_introduce(NfcOpening *o, GError **error)
 {
     static const char names[] = NFC_CLIENT_NAME NFC_OPERATION;
     uint32_t client = strlen(NFC_CLIENT_NAME);
@@ -117,7 +117,7 @@ nfc_classic_co_agree(NfcOpening *o, GError **error)
     return classic_co_write(o, message, sizeof(message), error) &&
            classic_co_send(o, NFC_SESSION_PARAMS, 0, 0, error) &&
            classic_co_expect(o, NFC_FILEOP_STATUS, message, error) &&
-           version_co_agree(o, error) && introduce_co(o, error) &&
+           version_co_agree(o, error) && classic_co_introduce(o, error) &&
            classic_co_send(o, NFC_AIO_OPEN, 0, 0, error) &&
            classic_co_expect(o, NFC_AIO_OPEN, message, error);
 }
