@@ -73,6 +73,14 @@ check_fragment(NfcConn *conn, NfcJob *job, const NfcIo *io)
                              io->part_len, io->part_off);
 }
 
+static void
+piece_clear(void *opaque)
+{
+    NfcPiece *piece = opaque;
+
+    g_free(piece->bytes);
+}
+
 static bool
 compressed_co_read(NfcConn *conn, NfcJob *job, const NfcIo *io)
 {
@@ -92,6 +100,10 @@ compressed_co_read(NfcConn *conn, NfcJob *job, const NfcIo *io)
     piece.bytes = g_try_malloc(piece.n);
     if (!piece.bytes)
         return vd_peer_lost(&conn->peer, ENOMEM);
+    if (!job->pieces) {
+        job->pieces = g_array_new(FALSE, FALSE, sizeof(NfcPiece));
+        g_array_set_clear_func(job->pieces, piece_clear);
+    }
     g_array_append_val(job->pieces, piece);
     return vd_peer_co_take(&conn->peer, piece.bytes, piece.n);
 }

@@ -105,8 +105,8 @@ tls_refused(NfcOpening *o, int errnum, GError **error)
 
     if (errnum != EPROTO && errnum != EKEYREJECTED && errnum != EINVAL)
         return nfc_opening_lost(o, errnum, "TLS", error);
-    o->tls_failed = errnum == EPROTO;
-    o->final = true;
+    o->tls_failed = errnum == EPROTO; /* by accident, perhaps */
+    o->final = errnum != EPROTO;
     return vd_throw(error, VD_ERROR_PERMISSION, "%s: TLS: %s", o->name,
                     why ? why : "the handshake failed");
 }
@@ -189,9 +189,10 @@ proxy_co_ask(NfcOpening *o, GError **error)
         return false;
     if (line.code == 200)
         return true;
-    text = shown(o, &line);
-    o->final = line.code == 530 || line.code == 501;
-    return vd_throw(error, o->final ? VD_ERROR_PERMISSION : VD_ERROR_IO,
+    text = shown(o, &line); /* another ticket may do */
+    return vd_throw(error,
+                    line.code == 530 || line.code == 501 ? VD_ERROR_PERMISSION
+                                                         : VD_ERROR_IO,
                     "%s: authd refuses \"%s\": %u %s", o->name, service,
                     line.code, text);
 }

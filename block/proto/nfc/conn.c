@@ -17,20 +17,10 @@
 /* -- jobs ------------------------------------------------------------------ */
 
 static void
-piece_clear(void *opaque)
-{
-    NfcPiece *piece = opaque;
-
-    g_free(piece->bytes);
-}
-
-static void
 job_begin(NfcJob *job)
 {
     nfc_job_clear(job);
     job->sent = job->refused = job->read_only = job->outlived = false;
-    job->pieces = g_array_new(FALSE, FALSE, sizeof(NfcPiece));
-    g_array_set_clear_func(job->pieces, piece_clear);
 }
 
 void
@@ -119,7 +109,7 @@ conn_co_unpack(NfcConn *conn, NfcJob *job)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!job->await.done || job->refused || job->pieces->len == 0 ||
+    if (!job->await.done || job->refused || !job->pieces ||
         nfc_co_unpack(conn->peer.env->loop, job, &error))
         return;
     (void) vd_peer_violation(&conn->peer, "%s", error->message);

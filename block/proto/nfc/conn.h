@@ -100,5 +100,5 @@ void nfc_pack_co_make(NfcPack *pack, const NfcConn *conn, const NfcJob *job);
 /* The number of the request stands in each of them. */
 void nfc_pack_set_op(NfcPack *pack, uint32_t op);
 void nfc_pack_clear(NfcPack *pack);
-/* Decompress what has come; false: it is damaged. */
+/* Decompress the pieces that have come; false: it is damaged. */
 bool nfc_co_unpack(VioLoop *loop, NfcJob *job, GError **error);

@@ -204,8 +204,6 @@ nfc_co_unpack(VioLoop *loop, NfcJob *job, GError **error)
 {
     DecodeWork work = {.job = job};
 
-    if (!job->pieces)
-        return true;
     vio_co_offload(loop, decode_main, &work);
     if (!work.error)
         return true;
