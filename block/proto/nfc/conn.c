@@ -128,9 +128,11 @@ nfc_conn_co_run(NfcConn *conn, NfcJob *job)
     if (begun) {
         if (is_write(job))
             nfc_pack_co_make(&pack, conn, job);
-        conn_co_send(conn, job, &pack);
+        if (!conn->peer.relay.broken) /* packing has taken its time */
+            conn_co_send(conn, job, &pack);
         vd_relay_co_wait(&conn->peer.relay, &job->await, conn_co_read, conn);
-        g_hash_table_remove(conn->jobs, GUINT_TO_POINTER(job->op));
+        if (job->sent)
+            g_hash_table_remove(conn->jobs, GUINT_TO_POINTER(job->op));
         conn_co_unpack(conn, job);
         job->outlived = job->await.done && conn->peer.relay.broken;
     }
