@@ -21,9 +21,9 @@
 
 #define LITERAL_MAX 32u
 #define MATCH_MIN 3u
-#define SHORT_MAX 8u /* a match of more has a byte for its length */
-#define LONG_MIN 9u
-#define LONG_MAX (LONG_MIN + 255u)
+#define SHORT_MOST 8u /* a match of more has a byte for its length */
+#define LONG_LEAST 9u
+#define LONG_MOST (LONG_LEAST + 255u)
 #define FAR_FROM 8192u /* level 2: from here on two bytes more */
 #define DISTANCE_MAX 8192u
 #define LAST_LITERALS 5u /* the end of a block is never a match */
@@ -97,7 +97,7 @@ match(Decoder *d, unsigned op)
     size_t n = (op >> 5) + 2, distance = (op & 31) << 8;
     unsigned low, high;
 
-    if (n == LONG_MIN && !take_length(d, &n))
+    if (n == LONG_LEAST && !take_length(d, &n))
         return false;
     if (!take(d, &low))
         return false;
@@ -156,9 +156,9 @@ put_literals(Encoder *e, const uint8_t *src, size_t n)
 static size_t
 match_part(size_t n)
 {
-    if (n <= LONG_MAX)
+    if (n <= LONG_MOST)
         return n;
-    return n - LONG_MAX < MATCH_MIN ? LONG_MAX - MATCH_MIN : LONG_MAX;
+    return n - LONG_MOST < MATCH_MIN ? LONG_MOST - MATCH_MIN : LONG_MOST;
 }
 
 static bool
@@ -171,11 +171,11 @@ put_match(Encoder *e, size_t distance, size_t n)
 
         if (e->room - e->used < 3)
             return false;
-        if (part <= SHORT_MAX) {
+        if (part <= SHORT_MOST) {
             e->dst[e->used++] = (uint8_t) ((part - 2) << 5 | high);
         } else {
             e->dst[e->used++] = (uint8_t) (7u << 5 | high);
-            e->dst[e->used++] = (uint8_t) (part - LONG_MIN);
+            e->dst[e->used++] = (uint8_t) (part - LONG_LEAST);
         }
         e->dst[e->used++] = (uint8_t) (distance - 1);
         n -= part;
