@@ -124,7 +124,7 @@ engine_new(const VioHttpHost *host, void *client, const VioHttpParams *params,
     else
         unfit = engine_unfit();
     if (!unfit && params->thumbprint &&
-        !vio_curl_parse_thumbprint(engine, params->thumbprint))
+        !vio_thumbprint_parse(params->thumbprint, &engine->pin))
         unfit = "a thumbprint has 40 or 64 hexadecimal digits";
     if (!unfit && !engine_set_up(engine, params))
         unfit = "libcurl refuses its set-up";

@@ -3,19 +3,17 @@
 #pragma once
 
 #include "io/http-internal.h"
+#include "io/thumbprint.h"
 
 #include <curl/curl.h>
-
-#define HTTP_DIGEST_MAX 32 /* bytes of a SHA-256 */
 
 struct VioHttpEngine {
     const VioHttpHost *host;
     void *client;
     CURLM *multi;
-    CURLSH *cookies; /* or NULL */
-    uint8_t thumbprint[HTTP_DIGEST_MAX];
-    size_t thumbprint_len; /* 0 = none, 20, 32 */
-    char *refusal;         /* why a certificate was not taken; or NULL */
+    CURLSH *cookies;   /* or NULL */
+    VioThumbprint pin; /* length 0 = none */
+    char *refusal;     /* why a certificate was not taken; or NULL */
     char *ca_file, *proxy, *user, *password;
     bool insecure, proxy_from_env;
     long connect_ms;
@@ -27,7 +25,6 @@ CURL *vio_curl_easy_new(VioHttpTransfer *transfer);
 int vio_curl_error(VioHttpTransfer *transfer, CURLcode code, const char **why);
 
 /* io/http-curl-trust.c */
-bool vio_curl_parse_thumbprint(VioHttpEngine *engine, const char *text);
 /* Whom to trust.  False: libcurl cannot. */
 bool vio_curl_set_trust(VioHttpEngine *engine, CURL *easy);
 
