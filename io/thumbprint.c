@@ -38,11 +38,10 @@ vio_thumbprint_parse(const char *text, VioThumbprint *print)
 char *
 vio_thumbprint_show(const VioThumbprint *print)
 {
-    GString *out =
-        g_string_new(print->len == VIO_SHA1_BYTES ? "SHA-1" : "SHA-256");
+    GString *out = g_string_new(NULL);
 
     for (size_t i = 0; i < print->len; i++)
-        g_string_append_printf(out, "%c%02X", i == 0 ? ' ' : ':',
+        g_string_append_printf(out, "%s%02X", i == 0 ? "" : ":",
                                print->bytes[i]);
     return g_string_free(out, FALSE);
 }

@@ -21,5 +21,5 @@ typedef struct VioThumbprint {
 /* False: it is neither of them; @print is left alone. */
 bool vio_thumbprint_parse(const char *text, VioThumbprint *print);
 
-/* "SHA-256 AA:BB:...", for messages; g_free. */
+/* "AA:BB:...", for messages; g_free. */
 char *vio_thumbprint_show(const VioThumbprint *print);
