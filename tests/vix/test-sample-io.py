@@ -47,7 +47,7 @@ def _():
 
 @suite.case("-transports: what the library has")
 def _():
-    same(vixsample("-transports").splitlines()[0], "file")
+    same(vixsample("-transports").splitlines()[0], "file:nbdssl:nbd")
 
 
 # -- data ----------------------------------------------------------------------

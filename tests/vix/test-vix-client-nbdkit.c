@@ -424,7 +424,7 @@ static void
 dump_main(void *opaque)
 {
     assert_ok(vix(InitEx)(6, 5, NULL, NULL, NULL, NULL, NULL));
-    g_assert_cmpstr(vix(ListTransportModes)(), ==, "file");
+    g_assert_cmpstr(vix(ListTransportModes)(), ==, "file:nbdssl:nbd");
     vix(Exit)();
 }
 
