@@ -46,7 +46,7 @@ class World:
 
     def url(self, **more):
         """The disk's name, with the password in the environment."""
-        keys = {"vm": self.vm, "disk": self.disk, "password-env": "VI_PW",
+        keys = {"vm": self.vm, "disk": self.disk, "password_env": "VI_PW",
                 "thumbprint": self.fake.thumbprint, **more}
         query = urllib.parse.urlencode(
             {k.replace("_", "-"): v for k, v in keys.items()
@@ -82,7 +82,7 @@ def _():
                             "nowhere:elsewhere")
         expect("nowhere: " in text and "elsewhere: " in text, text)
         client.fails("INVALID_ARGUMENT", "open", w.vm, "", w.disk, "file")
-        w.fake.knobs(nfc_rules=[rule("session", "refuse",
+        w.fake.knobs(nfc_rules=[rule("proxy", "refuse",
                                      message="530 Login incorrect")])
         text = client.fails("HANDSHAKE", "open", w.vm, "", w.disk,
                             "nbdssl:nbd")
@@ -153,7 +153,8 @@ def _():
 @suite.case("what a guest has written is no image")
 def _():
     with scratch() as tmp, World(tmp) as w:
-        w.fake.guest_write(w.disk, 0, b"QFI\xfb" + bytes(3) + b"\x02")
+        w.fake.guest_write(w.disk, 0, (b"QFI\xfb" + bytes(3) + b"\x02").ljust(
+            512, b"\0"))
         result = w.img("info", "--output=json", w.url())
         expect(result.code == 0 and b'"format": "raw"' in result.stdout,
                result)

@@ -132,7 +132,7 @@ def _():
         w.fake.power("a", True)
         w.fails(15, "-info")
         w.fake.power("a", False)
-        w.fake.knobs(nfc_rules=[rule("session", "refuse",
+        w.fake.knobs(nfc_rules=[rule("proxy", "refuse",
                                      message="530 Login incorrect")])
         w.fails(14006, "-info", mode="nbd")
 
