@@ -14,13 +14,13 @@
 #include "block/vmware-member.h"
 
 #include "io/fd.h"
+#include "io/process.h"
 #include "io/zero.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -117,49 +117,6 @@ is_this_machine(const char *id)
 
 /* -- processes ------------------------------------------------------------- */
 
-/* /proc/PID/stat, cut behind the name: *@rest begins with field 3.  NULL if
- * there is no such process. */
-static char *
-read_stat(const char *pid, const char **name, const char **rest)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%s/stat", pid);
-    g_autofree char *text = NULL;
-    char *open, *close;
-
-    if (!g_file_get_contents(path, &text, NULL, NULL))
-        return NULL;
-    open = strchr(text, '(');
-    close = strrchr(text, ')');
-    if (!open || !close || close < open || close[1] != ' ')
-        return NULL;
-    *close = '\0';
-    *name = open + 1;
-    *rest = close + 2;
-    return g_steal_pointer(&text);
-}
-
-/* Field 22: when it began. */
-static char *
-start_time(const char *rest)
-{
-    g_auto(GStrv) fields = g_strsplit(rest, " ", 0); /* [0] is field 3 */
-
-    if (g_strv_length(fields) <= 22 - 3)
-        return NULL;
-    return g_strdup(fields[22 - 3]);
-}
-
-/* Asked of the kernel, not of /proc: that may be hidden from us, or there may
- * be no descriptor left to read it with. */
-static bool
-is_gone(const char *pid)
-{
-    guint64 number;
-
-    return g_ascii_string_to_unsigned(pid, 10, 1, INT_MAX, &number, NULL) &&
-           kill((pid_t) number, 0) != 0 && errno == ESRCH;
-}
-
 /* @execution: PID-START(COMMAND), or PID-0 where the start was not known.
  * What cannot be found out or understood is taken for alive. */
 static bool
@@ -167,38 +124,33 @@ is_running(const char *execution)
 {
     size_t digits = strspn(execution, "0123456789");
     g_autofree char *pid = g_strndup(execution, digits);
-    const char *began = execution + digits + 1, *name, *rest;
-    g_autofree char *stat = NULL;
-    g_autofree char *running = NULL;
+    const char *began = execution + digits + 1;
     g_autofree char *recorded = NULL;
+    guint64 number, start;
 
-    if (digits == 0 || execution[digits] != '-')
+    if (execution[digits] != '-' ||
+        !g_ascii_string_to_unsigned(pid, 10, 1, INT_MAX, &number, NULL))
         return true;
-    if (is_gone(pid))
-        return false;
-    stat = read_stat(pid, &name, &rest);
-    running = stat ? start_time(rest) : NULL;
     recorded = g_strndup(began, strspn(began, "0123456789"));
-    return !running || strcmp(recorded, "0") == 0 ||
-           strcmp(recorded, running) == 0;
+    if (!g_ascii_string_to_unsigned(recorded, 10, 0, G_MAXUINT64, &start, NULL))
+        start = G_MAXUINT64; /* nobody began then */
+    return vio_process_is_running((pid_t) number, start);
 }
 
 /* Fields are told apart by blanks, so the command may have none. */
 static char *
 own_execution(void)
 {
-    const char *name, *rest;
-    g_autofree char *stat = read_stat("self", &name, &rest);
-    g_autofree char *began = stat ? start_time(rest) : NULL;
     g_autofree char *command = NULL;
+    uint64_t began = vio_process_start(0, &command);
 
     if (!began)
         return g_strdup_printf("%d-0", (int) getpid());
-    command = g_strdup(name);
     for (char *c = command; *c; c++)
         if (g_ascii_isspace(*c) || g_ascii_iscntrl(*c))
             *c = '_';
-    return g_strdup_printf("%d-%s(%s)", (int) getpid(), began, command);
+    return g_strdup_printf("%d-%" PRIu64 "(%s)", (int) getpid(), began,
+                           command);
 }
 
 /* -- reading --------------------------------------------------------------- */
