@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/file-open.c - opening files and block devices.
  *
- * Options: filename; locking=auto|on|off; copy-offload=reflink|full|off; aio,
- * accepted for the sake of QEMU's option strings (the engine is chosen for the
- * whole context).
+ * Options: filename; locking=auto|on|off; copy-offload=reflink|full|off;
+ * exclusive=on|off (a block device that is mounted, or part of something, is
+ * refused, and cannot be as long as it is open); aio, accepted for the sake of
+ * QEMU's option strings (the engine is chosen for the whole context).
  *
  * Concurrency: the descriptor is locked before anybody looks at the contents.
  */
@@ -35,6 +36,7 @@ static const char *const file_copy_names[] = {"reflink", "full", "off", NULL};
 typedef struct {
     char *filename;
     unsigned locking;
+    bool exclusive;
 } FileOpen;
 
 static void
@@ -77,10 +79,23 @@ file_take_options(VdNode *node, VdOptions *opts, FileOpen *how, GError **error)
                               &how->locking, error) ||
         !vd_options_take_enum(opts, "aio", file_aio_names, &aio, error) ||
         !vd_options_take_enum(opts, "copy-offload", file_copy_names, &copy,
-                              error))
+                              error) ||
+        !vd_options_take_bool(opts, "exclusive", &how->exclusive, error))
         return false;
     s->copy_offload = copy;
     return true;
+}
+
+/* O_EXCL means that for block devices, and for nothing else. */
+static int
+file_co_exclusive_flag(VdNode *node, const FileOpen *how, const char *path)
+{
+    struct statx stx;
+
+    if (!how->exclusive || vio_co_statx(vd_node_loop(node), AT_FDCWD, path, 0,
+                                        STATX_TYPE, &stx) < 0)
+        return 0; /* opening will say why */
+    return S_ISBLK(stx.stx_mode) ? O_EXCL : 0;
 }
 
 /* With O_NONBLOCK, so that a named pipe is refused rather than waited for. */
@@ -96,6 +111,7 @@ file_co_open_fd(VdNode *node, const FileOpen *how, GError **error)
         path = vd_tx_translate(tx, path);
     flags |= vd_node_is_writable(node) ? O_RDWR : O_RDONLY;
     flags |= s->direct ? O_DIRECT : 0;
+    flags |= file_co_exclusive_flag(node, how, path);
     fd = vio_co_openat(vd_node_loop(node), AT_FDCWD, path, flags, 0);
     if (fd == -EINVAL && s->direct)
         (void) vd_throw(error, VD_ERROR_NOT_SUPPORTED,

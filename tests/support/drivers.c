@@ -12,6 +12,7 @@
 
 static const VdDriver *const test_drivers[] = {
     /* protocols */
+    /* leaves and filters */
     &vd_file_driver,
     &vd_null_driver,
     &vd_zero_driver,
@@ -24,6 +25,9 @@ static const VdDriver *const test_drivers[] = {
     &vd_log_driver,
     &vd_fault_driver,
     &vd_blkdebug_driver,
+    &vd_nbd_driver,
+    &vd_hotadd_driver,
+
     /* formats */
     &vd_vmdk_driver,
     &vd_vdi_driver,

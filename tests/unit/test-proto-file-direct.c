@@ -8,6 +8,7 @@
 #include "block/rw.h"
 #include "io/fd.h"
 #include "tests/support/co-test.h"
+#include "tests/support/loop-device.h"
 #include "tests/support/pattern.h"
 
 #include <fcntl.h>
@@ -196,66 +197,26 @@ test_end_is_read_while_it_moves(TestCo *t)
  */
 
 static char *
-run_losetup(const char *const *argv)
-{
-    g_autofree char *out = NULL;
-    int status;
-
-    if (!g_spawn_sync(NULL, (char **) argv, NULL,
-                      G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-                      NULL, &out, NULL, &status, NULL) ||
-        !g_spawn_check_wait_status(status, NULL))
-        return NULL;
-    return g_strdup(g_strstrip(out));
-}
-
-typedef struct {
-    char *device; /* NULL = test skipped */
-} Loop;
-
-static Loop
 loop_new(TestCo *t, uint64_t size)
 {
     g_autofree char *path = test_co_path(t, "disk");
-    const char *argv[] = {"losetup", "--find", "--show", path, NULL};
-    Loop loop = {NULL};
 
-    if (geteuid() != 0) {
-        g_test_skip("loop devices need root");
-        return loop;
-    }
     test_file_make(path, size);
-    loop.device = run_losetup(argv);
-    if (!loop.device)
-        g_test_skip("no loop device to be had (losetup)");
-    return loop;
-}
-
-static void
-loop_free(Loop *loop)
-{
-    const char *argv[] = {"losetup", "--detach", loop->device, NULL};
-    g_autofree char *out = NULL;
-
-    if (!loop->device)
-        return;
-    out = run_losetup(argv);
-    g_assert_nonnull(out);
-    g_free(loop->device);
+    return test_loop_new(path);
 }
 
 static void
 use_device(TestCo *t, VdOpenFlags flags)
 {
-    Loop loop = loop_new(t, 16 * MIB);
+    char *device = loop_new(t, 16 * MIB);
     g_autofree char *options = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) too_large = NULL;
     VdNode *node;
 
-    if (!loop.device)
+    if (!device)
         return;
-    options = g_strdup_printf("driver=file,filename=%s", loop.device);
+    options = g_strdup_printf("driver=file,filename=%s", device);
     node = test_co_open(t, options, VD_OPEN_RDWR | VD_OPEN_UNMAP | flags);
     g_assert_cmpuint(vd_node_size(node), ==, 16 * MIB);
     test_co_write_pattern(node, 1234, 8 * MIB, 1);
@@ -281,7 +242,7 @@ use_device(TestCo *t, VdOpenFlags flags)
         vd_node_co_truncate(node, 32 * MIB, VD_PREALLOC_OFF, &too_large));
     g_assert_error(too_large, VD_ERROR, VD_ERROR_NO_SPACE);
     test_co_close(node);
-    loop_free(&loop);
+    test_loop_free(device);
 }
 
 static void
