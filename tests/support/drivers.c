@@ -12,22 +12,19 @@
 
 static const VdDriver *const test_drivers[] = {
     /* protocols */
-    /* leaves and filters */
     &vd_file_driver,
     &vd_null_driver,
     &vd_zero_driver,
     &vd_memory_driver,
     &vd_nbd_driver,
     &vd_https_driver,
+    &vd_hotadd_driver,
     /* filters */
     &vd_readonly_driver,
     &vd_throttle_driver,
     &vd_log_driver,
     &vd_fault_driver,
     &vd_blkdebug_driver,
-    &vd_nbd_driver,
-    &vd_hotadd_driver,
-
     /* formats */
     &vd_vmdk_driver,
     &vd_vdi_driver,
