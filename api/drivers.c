@@ -24,6 +24,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_memory_driver,
     &vd_fd_driver,
     &vd_nbd_driver,
+    &vd_hotadd_driver,
     &vd_https_driver,
     &vd_nfc_driver,
 

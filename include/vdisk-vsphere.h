@@ -83,6 +83,15 @@ VD_PUBLIC char *vd_vsphere_disk_name(const VdVsphere *vsphere,
  * none of a server.  Constant. */
 VD_PUBLIC const char *vd_vsphere_disk_transport(VdDisk *disk);
 
+/* Detaches disks that processes which have ended since had attached to the
+ * machine that we run in (transport hotadd), of this server.  @tmp_dir: where
+ * they have written that down ("hotadd.tmp-dir"; NULL = the usual place).
+ * *@cleaned: detached now; *@remaining: in use by others, or not to be
+ * detached, and then *@why (may be NULL; g_free) tells. */
+VD_PUBLIC bool vd_vsphere_cleanup(VdVsphere *vsphere, const char *tmp_dir,
+                                  unsigned *cleaned, unsigned *remaining,
+                                  char **why, GError **error);
+
 /* -- virtual machines ----------------------------------------------------- */
 
 typedef struct VdVsphereVmDisk {

@@ -5,8 +5,8 @@
  * comment, the case of names does not matter.  Names of the original library
  * are known, so that files can be shared; most of them mean nothing here.
  *
- * Concurrency: loaded while no disk is open or between operations; values are
- * single words that any thread may read.
+ * Concurrency: loaded while no disk is open or between operations; any thread
+ * may read values, which are single words, or under a lock.
  */
 #include "vix/config.h"
 
@@ -43,6 +43,10 @@ static const char *const engines[] = {"auto", "uring", "threads", "aio"};
 
 static const Config defaults = DEFAULTS;
 static Config config = DEFAULTS;
+
+/* The only one that is no single word. */
+static GMutex tmp_dir_lock;
+static char *tmp_dir; /* NULL = not said */
 
 /* -- values --------------------------------------------------------------- */
 
@@ -126,6 +130,24 @@ set_engine(const char *value)
     return false;
 }
 
+static void
+replace_tmp_dir(const char *value)
+{
+    g_mutex_lock(&tmp_dir_lock);
+    g_free(tmp_dir);
+    tmp_dir = g_strdup(value);
+    g_mutex_unlock(&tmp_dir_lock);
+}
+
+static bool
+set_tmp_dir(const char *value)
+{
+    if (!g_path_is_absolute(value))
+        return false;
+    replace_tmp_dir(value);
+    return true;
+}
+
 typedef struct {
     const char *name;
     bool (*set)(const char *value); /* NULL: nothing that we do depends on it */
@@ -137,7 +159,7 @@ static const Key keys[] = {
     {"vdisk.lockWaitMs", set_lock_wait_ms},
     {"vdisk.allowAnyPath", set_any_path},
     {"vdisk.engine", set_engine},
-    {"tmpDirectory", NULL},
+    {"tmpDirectory", set_tmp_dir},
     {"libdir", NULL},
     {"linuxSSL.verifyCertificates", NULL},
     {"vixDiskLib.transport.LogLevel", NULL},
@@ -288,6 +310,7 @@ vix_config_clear(void)
     g_atomic_int_set(&config.engine, defaults.engine);
     g_atomic_int_set(&config.nfc_buffer_units, defaults.nfc_buffer_units);
     g_atomic_int_set(&config.nfc_buffers, defaults.nfc_buffers);
+    replace_tmp_dir(NULL);
 }
 
 bool
@@ -330,4 +353,15 @@ unsigned
 vix_config_nfc_buffers(void)
 {
     return (unsigned) g_atomic_int_get(&config.nfc_buffers);
+}
+
+char *
+vix_config_tmp_dir(void)
+{
+    char *copy;
+
+    g_mutex_lock(&tmp_dir_lock);
+    copy = g_strdup(tmp_dir);
+    g_mutex_unlock(&tmp_dir_lock);
+    return copy;
 }

@@ -23,3 +23,6 @@ const char *vix_config_engine(void);    /* vdisk.engine, "auto"; constant */
 /* vixDiskLib.nfcAio.Session.BufSizeIn64KB and .BufCount; 0 = as it suits. */
 unsigned vix_config_nfc_buffer_bytes(void);
 unsigned vix_config_nfc_buffers(void);
+/* tmpDirectory, under which is written down what is left attached; NULL = the
+ * usual place; g_free. */
+char *vix_config_tmp_dir(void);

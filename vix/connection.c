@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "vix/config.h"
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
@@ -286,6 +287,26 @@ VixDiskLib_EndAccess(const VixDiskLibConnectParams *connectParams,
                      vd_vsphere_end_access);
 }
 
+/* What of a server's is left attached to the machine that we run in. */
+static VixError
+remote_cleanup(const char *function, VixRemote *remote, unsigned *cleaned,
+               unsigned *remaining)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *tmp_dir = vix_config_tmp_dir();
+    g_autofree char *why = NULL;
+    VixError err = VIX_OK;
+    VdVsphere *session = vix_remote_session(function, remote, &err);
+
+    if (!session)
+        return err;
+    if (!vd_vsphere_cleanup(session, tmp_dir, cleaned, remaining, &why, &error))
+        return vix_fail_disk(function, error);
+    if (why)
+        vix_log("%s: %s", function, why);
+    return VIX_OK;
+}
+
 /* Local disks leave nothing behind.  Programs call this before
  * VixDiskLib_InitEx(), too. */
 VixError
@@ -294,10 +315,14 @@ VixDiskLib_Cleanup(const VixDiskLibConnectParams *connectParams,
 {
     const char *function = "VixDiskLib_Cleanup";
     g_autoptr(VixRemote) remote = NULL;
+    unsigned cleaned = 0, remaining = 0;
+    VixError err = remote_for_call(function, connectParams, &remote);
 
+    if (err == VIX_OK && remote)
+        err = remote_cleanup(function, remote, &cleaned, &remaining);
     if (numCleanedUp)
-        *numCleanedUp = 0;
+        *numCleanedUp = cleaned;
     if (numRemaining)
-        *numRemaining = 0;
-    return remote_for_call(function, connectParams, &remote);
+        *numRemaining = remaining;
+    return err;
 }

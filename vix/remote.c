@@ -164,8 +164,21 @@ compression_of(uint32 flags)
     return flags & VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ ? "skipz" : "none";
 }
 
+static void
+add_tmp_dir(GString *text)
+{
+    g_autofree char *dir = vix_config_tmp_dir();
+
+    if (!dir)
+        return;
+    g_string_append(text, ",hotadd.tmp-dir=");
+    for (const char *c = dir; *c; c++)
+        g_string_append(text, *c == ',' ? ",," : (char[]){*c, '\0'});
+}
+
+/* Each transport's driver gets its own. */
 static char *
-nfc_options(const VixRemote *remote, uint32 flags)
+driver_options(const VixRemote *remote, uint32 flags)
 {
     GString *text = g_string_new("nfc.compression=");
 
@@ -179,6 +192,7 @@ nfc_options(const VixRemote *remote, uint32 flags)
     if (vix_config_nfc_buffers())
         g_string_append_printf(text, ",nfc.buffer-count=%u",
                                vix_config_nfc_buffers());
+    add_tmp_dir(text);
     return g_string_free(text, FALSE);
 }
 
@@ -224,7 +238,7 @@ char *
 vix_remote_disk_name(const char *function, VixRemote *remote, const char *path,
                      uint32 flags, VixError *err)
 {
-    g_autofree char *options = nfc_options(remote, flags);
+    g_autofree char *options = driver_options(remote, flags);
     g_autoptr(GError) error = NULL;
     VdVsphereDisk disk = {0};
     VdVsphere *session;

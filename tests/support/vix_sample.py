@@ -37,6 +37,17 @@ def vixsample_fails(*args, **kwargs):
     return result.stderr.decode()
 
 
+def link_modules(directory):
+    """What the library loads when it first needs it, as it is installed."""
+    os.mkdir(directory)
+    for folder in ("io", "vsphere"):
+        built = os.path.join(BUILD_ROOT, folder)
+        for name in os.listdir(built):
+            if name.startswith("vdisk-") and name.endswith(".so"):
+                os.symlink(os.path.join(built, name),
+                           os.path.join(directory, name))
+
+
 @contextlib.contextmanager
 def vix_root(version=8):
     """An installation root that has the library of @version only."""
@@ -45,4 +56,5 @@ def vix_root(version=8):
         os.mkdir(os.path.join(root, "lib64"))
         os.symlink(os.path.join(BUILD_ROOT, "vix/so%d" % version, name),
                    os.path.join(root, "lib64", name))
+        link_modules(os.path.join(root, "lib64/vdisk"))
         yield root
