@@ -38,6 +38,7 @@ typedef struct {
     const VsTransport *transport;
     bool write;
     VioCancel *cancel;
+    VdOptions *said; /* for the driver below */
     VdOptions *opts; /* out */
     bool ok;
     GError *error;
@@ -84,11 +85,17 @@ prepare_work(void *opaque)
 {
     Work *work = opaque;
     VsphereState *s = work->s;
+    const VsPrepare how = {
+        .session = s->session,
+        .session_name = s->session_name,
+        .target = s->target,
+        .write = work->write,
+        .said = work->said,
+        .cancel = work->cancel,
+    };
 
     vs_session_set_thread_cancel(work->cancel);
-    work->opts =
-        work->transport->prepare(s->session, s->session_name, s->target,
-                                 work->write, &s->attachment, &work->error);
+    work->opts = work->transport->prepare(&how, &s->attachment, &work->error);
     vs_session_set_thread_cancel(NULL);
     work->ok = work->opts != NULL;
 }
@@ -138,19 +145,36 @@ move_below(VdOptions *to, const char *prefix, VdOptions *from)
     }
 }
 
+/* What has been said for this transport's driver. */
+static VdOptions *
+said_for(const VdOptions *said, const char *driver)
+{
+    g_autoptr(VdOptions) all = vd_options_copy(said);
+
+    return vd_options_take_sub(all, driver);
+}
+
 /* Frees @prepared. */
 static VdOptions *
-child_options(VdOptions *prepared, const VdOptions *said)
+child_options(VdOptions *prepared, VdOptions *said)
 {
     g_autoptr(VdOptions) opts = prepared;
-    g_autoptr(VdOptions) all_said = vd_options_copy(said);
-    g_autoptr(VdOptions) own =
-        vd_options_take_sub(all_said, vd_options_peek(opts, "driver"));
     VdOptions *result = vd_options_new();
 
-    move_below(result, "file", own);
+    move_below(result, "file", said);
     move_below(result, "file", opts);
     return result;
+}
+
+/* The opening, or the closing, has its own errors. */
+static void
+vsphere_co_let_go(VdNode *node)
+{
+    g_autoptr(GError) problem = NULL;
+    Work work = {0};
+
+    if (!work_co_run(node, release_work, &work, &problem))
+        vd_node_warn(node, "%s", problem->message);
 }
 
 /* After a failure what was prepared has been let go of. */
@@ -159,17 +183,18 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
                const VdOptions *said, GError **error)
 {
     VsphereState *s = vd_node_state(node);
-    Work work = {.transport = transport};
+    g_autoptr(VdOptions) own = said_for(said, transport->driver);
+    Work work = {.transport = transport, .said = own};
     g_autoptr(VdOptions) opts = NULL;
 
     if (work_co_run(node, prepare_work, &work, error)) {
-        opts = child_options(work.opts, said);
+        opts = child_options(work.opts, own);
         if (filter_co_open_child(node, opts, vd_node_flags(node), error)) {
             s->transport = transport;
             return true;
         }
     }
-    (void) work_co_run(node, release_work, &work, NULL); /* the first counts */
+    vsphere_co_let_go(node);
     return false;
 }
 
@@ -260,8 +285,8 @@ vsphere_co_release(VdNode *node)
 {
     Work work = {0};
 
-    (void) work_co_run(node, release_work, &work, NULL); /* nobody to tell */
-    (void) work_co_run(node, forget_work, &work, NULL);  /* cannot fail */
+    vsphere_co_let_go(node);
+    (void) work_co_run(node, forget_work, &work, NULL); /* cannot fail */
 }
 
 static bool

@@ -9,24 +9,57 @@
 
 #include <string.h>
 
+/* -- attached to our machine -------------------------------------------------
+ */
+
+#define MS_NS (UINT64_C(1000) * 1000)
+#define MAX_WAIT_MS (UINT64_C(3600) * 1000)
+
+/* tmp-dir: see vsphere/hotadd.h; timeout-ms: until the device has come. */
+static bool
+take_hotadd(VdOptions *said, VsHotaddParams *params, char **tmp_dir,
+            GError **error)
+{
+    uint64_t ms = 0;
+
+    (void) vd_options_take_string(said, "tmp-dir", tmp_dir);
+    if (!vd_options_take_uint(said, "timeout-ms", &ms, error))
+        return false;
+    params->tmp_dir = *tmp_dir;
+    params->appear_ns = MIN(ms, MAX_WAIT_MS) * MS_NS;
+    return true;
+}
+
+static VdOptions *
+prepare_hotadd(const VsPrepare *how, VsAttachment *attachment, GError **error)
+{
+    VsHotaddParams params = {.session = how->session, .cancel = how->cancel};
+    g_autofree char *tmp_dir = NULL;
+
+    if (!take_hotadd(how->said, &params, &tmp_dir, error))
+        return NULL;
+    attachment->hotadd =
+        vs_hotadd_attach(&params, how->target, how->write, error);
+    return attachment->hotadd ? vs_hotadd_options(attachment->hotadd) : NULL;
+}
+
 /* -- over the network -------------------------------------------------------
  */
 
 static VdOptions *
-prepare_nfc(const char *session_name, const VsTarget *target, bool write,
-            const char *tls, VsAttachment *attachment)
+prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment)
 {
     const VsDiskAccess access = {
-        .vm = target->vm,
-        .host = target->host,
-        .disk_key = target->disk_key,
-        .write = write,
+        .vm = how->target->vm,
+        .host = how->target->host,
+        .disk_key = how->target->disk_key,
+        .write = how->write,
     };
     VdOptions *opts = vd_options_new();
 
-    attachment->tickets = vs_ticket_source_new(session_name, &access);
+    attachment->tickets = vs_ticket_source_new(how->session_name, &access);
     vd_options_set(opts, "driver", "nfc");
-    vd_options_set(opts, "path", target->file);
+    vd_options_set(opts, "path", how->target->file);
     vd_options_set(opts, "tls", tls);
     vd_options_set(opts, "ticket-source",
                    vd_ticket_source_name(attachment->tickets));
@@ -34,28 +67,25 @@ prepare_nfc(const char *session_name, const VsTarget *target, bool write,
 }
 
 static VdOptions *
-prepare_nbdssl(VsSession *session, const char *session_name,
-               const VsTarget *target, bool write, VsAttachment *attachment,
-               GError **error)
+prepare_nbdssl(const VsPrepare *how, VsAttachment *attachment, GError **error)
 {
-    return prepare_nfc(session_name, target, write, "on", attachment);
+    return prepare_nfc(how, "on", attachment);
 }
 
 static VdOptions *
-prepare_nbd(VsSession *session, const char *session_name,
-            const VsTarget *target, bool write, VsAttachment *attachment,
-            GError **error)
+prepare_nbd(const VsPrepare *how, VsAttachment *attachment, GError **error)
 {
-    return prepare_nfc(session_name, target, write, "off", attachment);
+    return prepare_nfc(how, "off", attachment);
 }
 
 /* -- all of them ------------------------------------------------------------
  */
 
 const VsTransport vs_transports[] = {
-    {"nbdssl", prepare_nbdssl},
-    {"nbd", prepare_nbd},
-    {NULL, NULL},
+    {"hotadd", "hotadd", prepare_hotadd},
+    {"nbdssl", "nfc", prepare_nbdssl},
+    {"nbd", "nfc", prepare_nbd},
+    {NULL, NULL, NULL},
 };
 
 const VsTransport *
@@ -70,8 +100,10 @@ vs_transport_find(const char *name)
 bool
 vs_transport_release(VsAttachment *attachment, GError **error)
 {
+    VsHotadd *hotadd = g_steal_pointer(&attachment->hotadd);
+
     if (attachment->tickets)
         vd_ticket_source_close(attachment->tickets);
     attachment->tickets = NULL;
-    return true;
+    return !hotadd || vs_hotadd_detach(hotadd, error);
 }

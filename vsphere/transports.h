@@ -3,21 +3,33 @@
 #pragma once
 
 #include "block/options.h"
+#include "vsphere/hotadd.h"
 #include "vsphere/target.h"
 #include "vsphere/tickets.h"
 
 /* What is needed as long as a disk is open that way. */
 typedef struct VsAttachment {
     VdTicketSource *tickets; /* NULL = none */
+    VsHotadd *hotadd;        /* NULL = not attached */
 } VsAttachment;
 
+typedef struct VsPrepare {
+    VsSession *session;
+    const char *session_name; /* under which it is published */
+    const VsTarget *target;
+    bool write;
+    VdOptions *said; /* for the driver; what is taken out it does not get */
+    VioCancel *cancel;
+} VsPrepare;
+
 typedef struct VsTransport {
-    const char *name; /* "nbdssl" */
-    /* Blocks: prepares what is to be opened, and says it: options of a driver.
-     * What it leaves in @attachment is let go of by vs_transport_release(). */
-    VdOptions *(*prepare)(VsSession *session, const char *session_name,
-                          const VsTarget *target, bool write,
-                          VsAttachment *attachment, GError **error);
+    const char *name;   /* "nbdssl" */
+    const char *driver; /* "nfc" */
+    /* Blocks: prepares what is to be opened, and says it: options of the
+     * driver.  What it leaves in @attachment is let go of by
+     * vs_transport_release(). */
+    VdOptions *(*prepare)(const VsPrepare *how, VsAttachment *attachment,
+                          GError **error);
 } VsTransport;
 
 /* All that there are, in the order in which they are tried; to a NULL name. */

@@ -12,7 +12,7 @@ from vddk_cases import (GRAIN, MIB, SECTOR, Failed, equal, for_each_soname,
 
 import nbdkit
 from tap import Suite
-from tools import need, qemu_io, run, scratch, vdisk_img
+from tools import TRANSPORTS, need, qemu_io, run, scratch, vdisk_img
 
 suite = Suite()
 
@@ -96,7 +96,7 @@ def dump_plugin(soname):
     equal(found["vddk_library_version"], str(soname), "version")
     equal(os.path.basename(found["vddk_dll"]),
           "libvixDiskLib.so.%d" % soname, "library")
-    equal(found["vddk_transport_modes"], "file", "transport modes")
+    equal(found["vddk_transport_modes"], TRANSPORTS, "transport modes")
     for function in ("VixDiskLib_QueryAllocatedBlocks",
                      "VixDiskLib_AllocateConnectParams",
                      "VixDiskLib_ReadAsync", "VixDiskLib_Wait"):

@@ -12,8 +12,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, UNDER_SANITIZER, Failed,  # noqa: E402
-                   scratch)
+from tools import (DISK_IO, TRANSPORTS, UNDER_SANITIZER,  # noqa: E402
+                   Failed, scratch)
 from vix_images import (ODD_SECTORS, SECONDS, SECTOR, chain,  # noqa: E402
                         dumped, image, info, no_leftovers, noise, put,
                         raw, same, sample_of)
@@ -47,7 +47,7 @@ def _():
 
 @suite.case("-transports: what the library has")
 def _():
-    same(vixsample("-transports").splitlines()[0], "file:nbdssl:nbd")
+    same(vixsample("-transports").splitlines()[0], TRANSPORTS)
 
 
 # -- data ----------------------------------------------------------------------
