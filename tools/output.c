@@ -120,6 +120,12 @@ errno_name(int err)
         {EMEDIUMTYPE, "EMEDIUMTYPE"},
         {EOVERFLOW, "EOVERFLOW"},
         {E2BIG, "E2BIG"},
+        {EHOSTUNREACH, "EHOSTUNREACH"},
+        {ECONNREFUSED, "ECONNREFUSED"},
+        {ECONNRESET, "ECONNRESET"},
+        {ENETDOWN, "ENETDOWN"},
+        {ENOTCONN, "ENOTCONN"},
+        {EPROTO, "EPROTO"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)

@@ -12,8 +12,11 @@ dial_code(int errnum)
 {
     switch (errnum) {
     case ENOENT:
-    case EHOSTUNREACH:
         return VD_ERROR_NOT_FOUND;
+    case EHOSTUNREACH:
+        return VD_ERROR_HOST_NOT_FOUND;
+    case ECONNREFUSED:
+        return VD_ERROR_CONNECTION_REFUSED;
     case EACCES:
     case EPERM:
         return VD_ERROR_PERMISSION;

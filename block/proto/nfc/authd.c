@@ -107,7 +107,7 @@ tls_refused(NfcOpening *o, int errnum, GError **error)
         return nfc_opening_lost(o, errnum, "TLS", error);
     o->tls_failed = errnum == EPROTO; /* by accident, perhaps */
     o->final = errnum != EPROTO;
-    return vd_throw(error, VD_ERROR_PERMISSION, "%s: TLS: %s", o->name,
+    return vd_throw(error, VD_ERROR_HANDSHAKE, "%s: TLS: %s", o->name,
                     why ? why : "the handshake failed");
 }
 
@@ -151,7 +151,7 @@ nfc_authd_co_greet(NfcOpening *o, bool *sha256, GError **error)
     if (strstr(line.text, "SSL"))
         return true;
     o->final = true;
-    return vd_throw(error, VD_ERROR_REFUSED,
+    return vd_throw(error, VD_ERROR_HANDSHAKE,
                     "%s: authd does not offer TLS, and a session is not told "
                     "in clear",
                     o->name);
@@ -190,9 +190,7 @@ proxy_co_ask(NfcOpening *o, GError **error)
     if (line.code == 200)
         return true;
     text = shown(o, &line); /* another ticket may do */
-    return vd_throw(error,
-                    line.code == 530 || line.code == 501 ? VD_ERROR_PERMISSION
-                                                         : VD_ERROR_IO,
+    return vd_throw(error, VD_ERROR_HANDSHAKE,
                     "%s: authd refuses \"%s\": %u %s", o->name, service,
                     line.code, text);
 }

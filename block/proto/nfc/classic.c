@@ -57,7 +57,7 @@ refusal_co_read(NfcOpening *o, const uint8_t *message, GError **error)
         return false;
     shown = vd_escape_text(text, strlen(text));
     o->final = true;
-    return vd_throw(error, VD_ERROR_IO,
+    return vd_throw(error, VD_ERROR_HANDSHAKE,
                     "%s: the server does not want a session: error %u.%u%s%s",
                     o->name, e.type, e.code, *shown ? ": " : "", shown);
 }
@@ -91,7 +91,7 @@ version_co_agree(NfcOpening *o, GError **error)
     if (version >= NFC_LEAST_VERSION)
         return true;
     o->final = true;
-    return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+    return vd_throw(error, VD_ERROR_HANDSHAKE,
                     "%s: the server speaks version %u of NFC, %u is the least",
                     o->name, version, NFC_LEAST_VERSION);
 }

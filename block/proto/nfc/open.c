@@ -33,7 +33,7 @@ nfc_opening_lost(NfcOpening *o, int errnum, const char *doing, GError **error)
     case ENODATA:
     case ECONNRESET:
     case EPIPE:
-        return vd_throw(error, VD_ERROR_IO,
+        return vd_throw(error, VD_ERROR_HANDSHAKE,
                         "%s: the server closed the connection (%s)", o->name,
                         doing);
     default:
@@ -192,6 +192,25 @@ nfc_opening_clear(NfcOpening *o)
 
 /* A source that cannot reach its server now may do so later. */
 static bool
+may_pass(const GError *why)
+{
+    static const VdErrorCode passing[] = {
+        VD_ERROR_IO,
+        VD_ERROR_TIMED_OUT,
+        VD_ERROR_BUSY,
+        VD_ERROR_HOST_NOT_FOUND,
+        VD_ERROR_CONNECTION_REFUSED,
+        VD_ERROR_CONNECTION_LOST,
+        VD_ERROR_SOCKET,
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(passing); i++)
+        if (vd_error_is(why, passing[i]))
+            return true;
+    return false;
+}
+
+static bool
 ticket_co_take(NfcOpening *o, GError **error)
 {
     GError *why = NULL;
@@ -201,8 +220,7 @@ ticket_co_take(NfcOpening *o, GError **error)
                                   o->ticket.host, o->ticket.port);
         return true;
     }
-    o->final =
-        !vd_error_is(why, VD_ERROR_IO) && !vd_error_is(why, VD_ERROR_TIMED_OUT);
+    o->final = !may_pass(why);
     g_propagate_error(error, why);
     return false;
 }

@@ -226,7 +226,7 @@ static void
 note_doubt(NfcClient *client, const NfcJob *job, const NfcConn *conn)
 {
     if (!client->doubt && conn->peer.may_live && job->sent && is_change(job))
-        (void) vd_throw(&client->doubt, VD_ERROR_IO,
+        (void) vd_throw(&client->doubt, VD_ERROR_DISCONNECTED,
                         "%s: no more changes: the server was given up while it "
                         "had some to do, and may do them yet (%s)",
                         conn->name, conn->peer.error->message);

@@ -21,7 +21,7 @@ throw_refusal(const NfcClient *client, const NfcJob *job, const char *what,
               GError **error)
 {
     return vd_throw(
-        error, job->read_only ? VD_ERROR_READ_ONLY : VD_ERROR_IO,
+        error, job->read_only ? VD_ERROR_READ_ONLY : VD_ERROR_NO_IO,
         "%s: %s of %zu bytes at offset %" PRIu64 ": the server refuses it: %s",
         client->target->name, what, job->data->len, job->off, job->reason);
 }
@@ -70,7 +70,7 @@ check_losses(NfcClient *client, GError **error)
         return true;
     client->losses = false;
     client->flushed = client->acked;
-    return vd_throw(error, VD_ERROR_IO,
+    return vd_throw(error, VD_ERROR_CONNECTION_LOST,
                     "%s: flush: the connection was lost while changes had not "
                     "been flushed; the server may have forgotten them",
                     client->target->name);
