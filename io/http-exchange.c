@@ -59,10 +59,11 @@ vio_http_on_body(VioHttpTransfer *transfer, const void *bytes, size_t len)
         ex->body_paused = true;
         return false;
     }
-    if (now > 0)
+    if (now > 0) {
         memcpy(ex->dst, bytes, now);
-    ex->dst += now;
-    ex->dst_len -= now;
+        ex->dst += now;
+        ex->dst_len -= now;
+    }
     g_byte_array_append(ex->rest, (const uint8_t *) bytes + now,
                         (guint) (len - now));
     if (ex->dst_len == 0)
