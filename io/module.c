@@ -11,23 +11,31 @@
 #include "io/module.h"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <link.h>
+#include <stdlib.h>
 
-/* The folder of the file that holds this code, or NULL. */
+/* The file that holds this code, or NULL.  A program found in PATH has but its
+ * name, and who loads a library by a relative name may have gone elsewhere
+ * since: the loader remembers the folder. */
 static char *
-module_here(void)
+module_self(void)
 {
     static const char here;
+    struct link_map *map;
     Dl_info info;
+    g_autofree char *origin = g_malloc(PATH_MAX);
 
-    if (dladdr(&here, &info) == 0 || !info.dli_fname)
+    if (dladdr1(&here, &info, (void **) &map, RTLD_DL_LINKMAP) == 0)
         return NULL;
-    /* A program found in PATH has but its name. */
-    if (!g_path_is_absolute(info.dli_fname)) {
-        g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
+    if (info.dli_fname && g_path_is_absolute(info.dli_fname))
+        return g_strdup(info.dli_fname);
+    if (map->l_name[0] != '\0' && dlinfo(map, RTLD_DI_ORIGIN, origin) == 0) {
+        g_autofree char *name = g_path_get_basename(map->l_name);
 
-        return program ? g_path_get_dirname(program) : NULL;
+        return g_build_filename(origin, name, NULL);
     }
-    return g_path_get_dirname(info.dli_fname);
+    return g_file_read_link("/proc/self/exe", NULL);
 }
 
 static char *
@@ -41,20 +49,29 @@ module_at(const char *dir, const char *below, const char *folder,
     return path;
 }
 
-/* Beside the library or program that this is part of; in a build tree, one or
- * two folders below its top; last, where it was installed: for libraries that
- * went elsewhere. */
+/* Beside @self; in a build tree, one or two folders below its top. */
 static char *
-module_find(const VioModule *module, const char *here)
+module_beside(const VioModule *module, const char *self)
 {
-    char *path = NULL;
+    g_autofree char *here = g_path_get_dirname(self);
+    char *path = module_at(here, "", "vdisk", module->file);
 
-    if (here)
-        path = module_at(here, "", "vdisk", module->file);
-    if (here && !path)
+    if (!path)
         path = module_at(here, "..", module->folder, module->file);
-    if (here && !path)
-        path = module_at(here, "../..", module->folder, module->file);
+    return path ? path : module_at(here, "../..", module->folder, module->file);
+}
+
+/* Where the library or program is that this is part of; where it is if that
+ * was a link; last, where it was installed: for libraries that went elsewhere.
+ */
+static char *
+module_find(const VioModule *module, const char *self)
+{
+    g_autofree char *real = self ? realpath(self, NULL) : NULL;
+    char *path = self ? module_beside(module, self) : NULL;
+
+    if (!path && real)
+        path = module_beside(module, real);
     return path ? path : module_at(VIO_MODULE_DIR, "", "", module->file);
 }
 
@@ -77,15 +94,15 @@ module_load_file(VioModule *module, const char *path)
 static void
 module_load(VioModule *module)
 {
-    g_autofree char *here = module_here();
-    g_autofree char *path = module_find(module, here);
+    g_autofree char *self = module_self();
+    g_autofree char *path = module_find(module, self);
 
     if (path)
         module_load_file(module, path);
     else
-        module->why = g_strdup_printf("%s is not installed: no vdisk/%s in %s",
-                                      module->what, module->file,
-                                      here ? here : "(unknown)");
+        module->why = g_strdup_printf(
+            "%s is not installed: no vdisk/%s beside %s", module->what,
+            module->file, self ? self : "(unknown)");
 }
 
 const void *

@@ -51,7 +51,9 @@ vix_remote_check_params(const char *function,
     const char *missing = vd_vsphere_missing();
 
     if (!params->serverName)
-        return vix_fail(VIX_E_INVALID_ARG, "%s: no server", function);
+        return vix_fail(VIX_E_INVALID_ARG,
+                        "%s: virtual machine '%s': no server", function,
+                        params->vmxSpec ? params->vmxSpec : "");
     if (missing)
         return vix_fail(VIX_E_NOT_SUPPORTED, "%s: server '%s': %s", function,
                         params->serverName, missing);

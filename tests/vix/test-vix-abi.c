@@ -20,6 +20,7 @@ enum {
     PARAMS_LONG = 128, /* 6.7 to 8 */
     CREATE_SHORT = 24, /* creation parameters before 7 */
     CREATE_LONG = 32,
+    INVALID_ARG = 3,
     NOT_SUPPORTED = 6,
 };
 
@@ -214,7 +215,7 @@ test_params_foreign_bytes(void)
 
     memset(params + PARAMS_SHORT, 0xa5, sizeof(params) - PARAMS_SHORT);
     abi_init();
-    assert_code(abi_try_connect(params), abi_soname == 6 ? 0 : NOT_SUPPORTED);
+    assert_code(abi_try_connect(params), abi_soname == 6 ? 0 : INVALID_ARG);
     abi_exit();
 }
 
@@ -229,17 +230,19 @@ test_params_of_library(void)
         g_assert_cmpuint(abi_u64(params, off), ==, 0);
     abi_init();
     assert_code(abi_try_connect(params), 0);
-    abi_set_u32(params, 120, 1); /* a first-class disk of a vCenter */
-    assert_code(abi_try_connect(params), NOT_SUPPORTED);
+    abi_set_u32(params, 120, 1); /* a first-class disk, of no vCenter */
+    assert_code(abi_try_connect(params), INVALID_ARG);
     abi_exit();
     abi_call(void, "FreeConnectParams", char *)(params);
 }
 
-/* Where the machine and the server are named. */
+/* Where the machine and the server are named: one without a server, a server
+ * without credentials. */
 static void
 test_params_remote(void)
 {
     static const size_t names[] = {0, 8};
+    static const uint64_t codes[] = {INVALID_ARG, NOT_SUPPORTED};
     void *params = abi_guarded_new(params_size());
 
     abi_init();
@@ -247,9 +250,9 @@ test_params_remote(void)
         char *text;
 
         abi_set_pointer(params, names[i], "moref=vm-12");
-        assert_code(abi_try_connect(params), NOT_SUPPORTED);
+        assert_code(abi_try_connect(params), codes[i]);
         text = abi_call(char *, "GetErrorText", uint64_t,
-                        const char *)(NOT_SUPPORTED, NULL);
+                        const char *)(codes[i], NULL);
         g_assert_nonnull(strstr(text, "'moref=vm-12'"));
         abi_call(void, "FreeErrorText", char *)(text);
         abi_set_pointer(params, names[i], NULL);
