@@ -6,8 +6,9 @@
 #include "io/net.h"
 #include "io/stream.h"
 
-/* @name: of what is there, for messages.  NULL with @error set: NOT_FOUND if
- * there is no such host, PERMISSION, TIMED_OUT, CANCELLED, else IO. */
+/* @name: of what is there, for messages.  NULL with @error set: NOT_FOUND
+ * if there is no such socket, HOST_NOT_FOUND, CONNECTION_REFUSED, PERMISSION,
+ * TIMED_OUT, CANCELLED, else IO. */
 VioStream *vd_co_dial(const VdEnv *env, const char *name,
                       const VioNetAddress *address, VioCancel *cancel,
                       GError **error);
