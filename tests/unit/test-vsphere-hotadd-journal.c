@@ -157,6 +157,7 @@ test_record_texts(void)
             texts[i].text, strlen(texts[i].text), &error);
 
         g_test_message("text %u", i);
+        g_assert_true((record != NULL) == (texts[i].code < 0));
         if (texts[i].code < 0)
             g_assert_no_error(error);
         else
