@@ -14,6 +14,7 @@ import os
 import nbdkit
 import vddk_plugin
 from tools import need, run, scratch
+from vix_sample import link_modules
 
 # Where soN/libvixDiskLib.so.N are.
 LIBRARIES = os.environ.get(
@@ -47,7 +48,13 @@ def make_root(directory, soname):
     os.makedirs(lib64)
     for name in ("libvixDiskLib.so", "libvixDiskLib.so.%d" % soname):
         os.symlink(library(soname), os.path.join(lib64, name))
+    link_modules(os.path.join(lib64, "vdisk"))
     return directory
+
+
+def file_of(path):
+    """file=: of this machine, or "[datastore] path" of a server."""
+    return "file=" + (path if path.startswith("[") else os.path.abspath(path))
 
 
 @contextlib.contextmanager
@@ -64,7 +71,7 @@ def arguments(soname):
 def serve(path, *parameters, soname=NEWEST, options=(), **kwargs):
     """@options go to nbdkit, @parameters (KEY=VALUE) to the plugin."""
     with arguments(soname) as words:
-        with nbdkit.serve(*options, *words, "file=" + os.path.abspath(path),
+        with nbdkit.serve(*options, *words, file_of(path),
                           *parameters, **kwargs) as server:
             yield server
 
@@ -74,7 +81,7 @@ def run_with(path, command, *parameters, soname=NEWEST, options=()):
     Returns the result, with nbdkit's log as its stderr."""
     with arguments(soname) as words:
         return run([need("nbdkit"), "--verbose", "-U", "-", *options, *words,
-                    "file=" + os.path.abspath(path), *parameters,
+                    file_of(path), *parameters,
                     "--run", command])
 
 
