@@ -123,6 +123,23 @@ def _():
             raise Failed(text)
 
 
+@suite.case("a connection that is lost while it is given up takes its writes")
+def _():
+    with Setting(writable=True) as s:
+        for action in ("delay", "reset"):
+            s.fake.knobs(nfc_rules=[
+                rule("write", "error", skip=1, times=1, status=5),
+                rule("close", action, times=1)])
+            text = vdisk_io(s, "write -P 1 0 4k", "write -P 2 64k 4k", "flush",
+                            "read -P 1 0 4k", "read -P 2 64k 4k")
+            if ("may have forgotten" in text) != (action == "reset"):
+                raise Failed(action + ": " + text)
+            if "verification" in text:
+                raise Failed(text)
+        if len(s.log(event="proxy")) != 4:
+            raise Failed("it was not given up")
+
+
 @suite.case("what is refused with small buffers, too, has failed")
 def _():
     with reading(nfc_rules=[rule("read", "error", skip=2, status=9)]) as s:

@@ -8,10 +8,11 @@
  */
 #include "block/proto/nfc/conn.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define SECOND_NS UINT64_C(1000000000)
-#define FAREWELL_NS SECOND_NS
+#define FAREWELL_S 1u
 #define FAREWELL_BYTES (1u << 20)
 
 /* -- jobs ------------------------------------------------------------------ */
@@ -157,28 +158,58 @@ farewell_co_send(NfcConn *conn, NfcType type, uint64_t argument, size_t len,
                               NULL, deadline); /* nobody minds */
 }
 
-/* Until the server hangs up: what it has got it has done then. */
-static void
-conn_co_say_goodbye(void *opaque)
+/* Nobody else is asking, so the first that comes is the answer to @op, which
+ * closes the file; hanging up in peace is as good. */
+static bool
+farewell_co_is_heard(VioStream *stream, uint32_t op, VioCancel *deadline)
 {
-    NfcConn *conn = opaque;
+    const void *bytes;
+    size_t available;
+    NfcHeader header;
+    int r = vio_stream_co_peek(stream, NFC_HEADER_BYTES, &bytes, &available,
+                               deadline);
+
+    if (r < 0)
+        return r == -ENODATA;
+    return nfc_get_header(bytes, &header) && header.type == NFC_CLOSE_FILE &&
+           header.op == op;
+}
+
+static bool
+farewell_co_tell(NfcConn *conn, VioCancel *deadline)
+{
     VioStream *stream = conn->peer.stream;
-    g_autoptr(VioCancel) deadline = vio_cancel_new();
     uint8_t message[NFC_CLASSIC_BYTES];
 
-    if (!conn->has_session)
-        return;
-    vio_cancel_set_deadline(deadline, vio_now_ns() + FAREWELL_NS);
     if (conn->has_file)
         farewell_co_send(conn, NFC_CLOSE_FILE, conn->file.handle,
                          NFC_CLOSE_FILE_BYTES, deadline);
     farewell_co_send(conn, NFC_CLOSE_SESSION, 0, NFC_CLOSE_SESSION_BYTES,
                      deadline);
     nfc_put_classic(NFC_SESSION_COMPLETE, 0, 0, message);
-    if (vio_stream_co_send(stream, message, sizeof(message), NULL, deadline) ==
-            0 &&
-        vio_stream_co_end(stream, deadline) == 0)
-        (void) vio_stream_co_skip(stream, FAREWELL_BYTES, deadline);
+    return vio_stream_co_send(stream, message, sizeof(message), NULL,
+                              deadline) == 0 &&
+           vio_stream_co_end(stream, deadline) == 0;
+}
+
+/* Until the server hangs up: what it has got it has done then. */
+static void
+conn_co_say_goodbye(void *opaque)
+{
+    NfcConn *conn = opaque;
+    VioStream *stream = conn->peer.stream;
+    g_autoptr(VioCancel) deadline = vio_cancel_new(), end = vio_cancel_new();
+    uint32_t op = conn->next_op;
+
+    if (!conn->has_session)
+        return;
+    vio_cancel_set_deadline(deadline,
+                            vio_now_ns() + conn->farewell_s * SECOND_NS);
+    if (!farewell_co_tell(conn, deadline))
+        return;
+    conn->left_well = farewell_co_is_heard(stream, op, deadline);
+    vio_cancel_set_deadline(end, vio_now_ns() + FAREWELL_S * SECOND_NS);
+    (void) vio_stream_co_skip(stream, FAREWELL_BYTES, end);
 }
 
 void
@@ -198,6 +229,7 @@ nfc_conn_new(NfcOpening *o)
     conn->target = o->target;
     conn->name = g_strdup(o->name);
     conn->buffer_size = o->buffer_size;
+    conn->farewell_s = FAREWELL_S;
     conn->jobs = g_hash_table_new(NULL, NULL);
     vd_peer_init(&conn->peer, o->env, conn->name, g_steal_pointer(&o->stream),
                  o->target->request_timeout);

@@ -66,6 +66,8 @@ struct NfcConn {
     GHashTable *jobs; /* by their op */
     NfcFile file;
     bool has_session, has_file;
+    uint64_t farewell_s; /* for which closing waits for an answer */
+    bool left_well; /* the server has done all that it was sent, and closed */
 };
 
 /* What an opening has come to so far; takes its stream over. */

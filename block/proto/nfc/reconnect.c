@@ -27,6 +27,8 @@
 
 #define SECOND UINT64_C(1000000000)
 #define MAX_BACKOFF_S 16u
+/* A host may have much to write before it has closed a file. */
+#define FAREWELL_S 10u
 /* A request that has killed so many connections is not sent again. */
 #define MAX_RESENDS 16u
 
@@ -205,13 +207,34 @@ client_co_drop(NfcClient *client, NfcConn *conn)
     nfc_conn_co_close(conn);
 }
 
+/* @conn, which was retired, is closed.  It may have been lost over that. */
+static void
+check_retired(NfcClient *client, const NfcConn *conn)
+{
+    if (conn->peer.is_violated)
+        client_quit(client, conn->peer.error);
+    if (!conn->left_well)
+        check_loss(client);
+}
+
 /* @conn is well, but another one is wanted: what is in flight is answered, the
- * file closed, so that nothing is lost.  Takes a reference. */
+ * file closed, so that nothing is lost.  Until it is known how that went there
+ * is no other one, by which a flush would find a host that lives.  Takes a
+ * reference. */
 static void
 client_co_retire(NfcClient *client, NfcConn *conn)
 {
-    (void) take_out(client, conn); /* if it was the first to want that */
-    nfc_conn_co_close(conn);
+    if (!take_out(client, conn)) { /* another one has wanted that, too */
+        nfc_conn_co_close(conn);
+        return;
+    }
+    client->connecting = true;
+    conn->farewell_s = FAREWELL_S;
+    nfc_conn_co_close(nfc_conn_ref(conn));
+    check_retired(client, conn);
+    nfc_conn_unref(conn);
+    client->connecting = false;
+    vio_co_queue_wake_all(&client->connected);
 }
 
 /* -- running --------------------------------------------------------------- */
