@@ -76,6 +76,8 @@ add("a fragment that never comes", "timed out|time",
 for how in ("zlib", "fastlz", "skipz"):
     add("damaged %s" % how, VIOLATION, [rule("read", "bad-extra")],
         options={"compression": how})
+add("compressed data that take no end of memory", "take more than",
+    [rule("read", "bloated")], options={"compression": "zlib"})
 add("compression that nobody has asked for", VIOLATION,
     [rule("read", "bad-extra")])
 

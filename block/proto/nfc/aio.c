@@ -19,6 +19,9 @@
 /* What a fragment may gain by being compressed. */
 #define MAX_GAIN 1024u
 #define GAIN_SHIFT 4
+/* All of a read, kept until the last one comes, may take twice the memory that
+ * its data do, and this: or thousands of tiny ones would take all there is. */
+#define KEPT_MORE (64u << 10)
 
 /* -- errors ---------------------------------------------------------------- */
 
@@ -82,9 +85,27 @@ piece_clear(void *opaque)
 }
 
 static bool
-compressed_co_read(NfcConn *conn, NfcJob *job, const NfcIo *io)
+check_compressed(NfcConn *conn, NfcJob *job, const NfcIo *io)
 {
     uint32_t most = io->part_len + (io->part_len >> GAIN_SHIFT) + MAX_GAIN;
+    uint64_t most_kept = 2 * (uint64_t) job->data->len + KEPT_MORE;
+
+    if (io->compression != conn->target->compression || io->extra_len == 0 ||
+        io->extra_len > most)
+        return vd_peer_violation(&conn->peer,
+                                 "%u bytes in compression %u for %u bytes",
+                                 io->extra_len, io->compression, io->part_len);
+    job->kept += sizeof(NfcPiece) + io->extra_len;
+    return job->kept <= most_kept ||
+           vd_peer_violation(&conn->peer,
+                             "compressed fragments of a read of %zu bytes take "
+                             "more than %" PRIu64,
+                             job->data->len, most_kept);
+}
+
+static bool
+compressed_co_read(NfcConn *conn, NfcJob *job, const NfcIo *io)
+{
     NfcPiece piece = {
         .how = (NfcCompression) io->compression,
         .off = io->part_off,
@@ -92,11 +113,8 @@ compressed_co_read(NfcConn *conn, NfcJob *job, const NfcIo *io)
         .n = io->extra_len,
     };
 
-    if (io->compression != conn->target->compression || io->extra_len == 0 ||
-        io->extra_len > most)
-        return vd_peer_violation(&conn->peer,
-                                 "%u bytes in compression %u for %u bytes",
-                                 io->extra_len, io->compression, io->part_len);
+    if (!check_compressed(conn, job, io))
+        return false;
     piece.bytes = g_try_malloc(piece.n);
     if (!piece.bytes)
         return vd_peer_lost(&conn->peer, ENOMEM);

@@ -31,6 +31,7 @@ nfc_job_clear(NfcJob *job)
     g_clear_pointer(&job->reason, g_free);
     g_clear_pointer(&job->reply_extra, g_free);
     g_clear_pointer(&job->pieces, g_array_unref);
+    job->kept = 0;
 }
 
 /* -- sending --------------------------------------------------------------- */

@@ -44,6 +44,7 @@ typedef struct NfcJob {
     uint32_t op;
     VdCover cover;
     GArray *pieces; /* of NfcPiece, still compressed; NULL = none */
+    uint64_t kept;  /* bytes of memory for these */
 } NfcJob;
 
 /* A fragment of a read as it came. */

@@ -6,6 +6,22 @@ package main
 
 import "math/rand"
 
+const (
+	bloatPart  = 16
+	bloatExtra = 1000
+)
+
+// bloat answers a read in tiny fragments with long extras.
+func bloat(op uint32, rec ioRecord) []*aioFrame {
+	var frames []*aioFrame
+	rec.compression, rec.length, rec.extra = compressZlib, bloatPart, bloatExtra
+	for rec.at = 0; rec.at < rec.total; rec.at += bloatPart {
+		frames = append(frames, &aioFrame{aioIO, op, rec.bytes(),
+			make([]byte, bloatExtra)})
+	}
+	return frames
+}
+
 // spoilRead has the frames of a read lie, as the rule says.
 func (n *nfcConn) spoilRead(r *rule, frames []*aioFrame) []*aioFrame {
 	f := frames[len(frames)-1]
@@ -30,6 +46,8 @@ func (n *nfcConn) spoilRead(r *rule, frames []*aioFrame) []*aioFrame {
 		frames = append(frames, frames[0])
 	case "short":
 		frames = frames[:len(frames)-1]
+	case "bloated": // much more on the wire than all of it is worth
+		frames = bloat(f.op, decodeIO(p))
 	case "bad-extra":
 		f.extra = append([]byte{}, f.extra...)
 		rand.Read(f.extra)
