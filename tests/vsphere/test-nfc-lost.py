@@ -46,6 +46,16 @@ for action in ("cut", "cut-inside", "reset"):
               reads_go_on)
 
 
+@suite.case("an answer that never comes is given up, and asked for again")
+def _():
+    # Keeping alive goes on meanwhile, and is answered.
+    with reading(nfc_rules=[rule("read", "short", times=1)],
+                 fragment=4 * KIB) as s:
+        s.assert_reads(request_timeout=3, keep_alive=1)
+        if len(s.log(event="proxy")) != 2:
+            raise Failed("it has come")
+
+
 @suite.case("without a delay a read has one more chance, and no more")
 def _():
     with reading(nfc_rules=[rule("read", "cut", skip=1)]) as s:

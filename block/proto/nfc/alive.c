@@ -46,7 +46,10 @@ alive_main(void *opaque)
     while (vio_co_sleep(vd_node_loop(client->node), ns, client->rest) == 0) {
         NfcConn *conn = client->conn;
 
-        if (conn && conn == before && bytes_sent(conn) == last)
+        /* Who waits for an answer must not take ours for a sign that it will
+         * come: his has a limit, too. */
+        if (conn && conn == before && conn->peer.users == 0 &&
+            bytes_sent(conn) == last)
             alive_co_ask(conn);
         before = client->conn;
         last = before && before->peer.stream ? bytes_sent(before) : 0;
