@@ -56,6 +56,8 @@ bool nfc_client_co_connect_first(NfcClient *client, GError **error);
 /* Do @job, on another connection if one is lost and that makes sense.  False:
  * nobody knows what came of it; else the server may have refused it. */
 bool nfc_client_co_run(NfcClient *client, NfcJob *job, GError **error);
+/* May changes be made, and be said to be there? */
+bool nfc_client_check_doubt(const NfcClient *client, GError **error);
 /* A change was acknowledged; is it with a server that is gone? */
 void nfc_client_count_change(NfcClient *client, const NfcJob *job);
 

@@ -15,7 +15,7 @@
  * flush fails if the connection is lost while there are such changes.  What was
  * in flight is sent again, but for changes to a host that was given up because
  * it was silent: it may do them yet, over what comes after them.  So these fail
- * and nothing is changed any more; reads go on.
+ * and nothing is changed or flushed any more; reads go on.
  *
  * Concurrency: one loop.
  */
@@ -255,13 +255,18 @@ note_doubt(NfcClient *client, const NfcJob *job, const NfcConn *conn)
                         conn->name, conn->peer.error->message);
 }
 
+bool
+nfc_client_check_doubt(const NfcClient *client, GError **error)
+{
+    if (client->doubt)
+        g_propagate_error(error, g_error_copy(client->doubt));
+    return !client->doubt;
+}
+
 static bool
 check_doubt(const NfcClient *client, const NfcJob *job, GError **error)
 {
-    if (!client->doubt || !is_change(job))
-        return true;
-    g_propagate_error(error, g_error_copy(client->doubt));
-    return false;
+    return !is_change(job) || nfc_client_check_doubt(client, error);
 }
 
 /* A host may have no memory for what large buffers take any more. */

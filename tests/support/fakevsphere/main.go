@@ -127,7 +127,7 @@
 //	delay          ms, then as usual
 //	bad-magic, bad-type, huge-size, wrong-op      spoilt headers
 //	too-much, too-long, wrong-offset, wrong-total, zero-length, duplicate,
-//	short, bad-extra, bloated                       spoilt fragments of a read
+//	short, bad-extra, bloated                     spoilt fragments of a read
 //
 // # The log
 //
