@@ -127,6 +127,10 @@ def _():
 
 @suite.case("a request that is refused is tried with small buffers")
 def _():
+    # 11: for reading only, which a read cannot mean.
+    with reading(nfc_rules=[rule("read", "error", skip=2, times=2,
+                                 status=11)]) as s:
+        s.assert_reads()
     rules = [rule("io", "error", skip=2, times=2, status=5)]
     with Setting(writable=True, nfc_rules=rules) as s:
         s.assert_reads()

@@ -35,6 +35,15 @@ hex(const uint8_t *bytes, size_t len)
     return g_string_free(out, FALSE);
 }
 
+/* What it takes a file for that it would have to change.  Others have the same
+ * number somewhere by accident. */
+static bool
+is_for_writing(const NfcJob *job)
+{
+    return job->type == NFC_OPEN_FILE ||
+           (job->type == NFC_IO && job->direction == NFC_WRITE);
+}
+
 /* What stands in its payload nobody has told: it is shown. */
 static bool
 error_co_read(NfcConn *conn, NfcJob *job, uint32_t size)
@@ -48,7 +57,8 @@ error_co_read(NfcConn *conn, NfcJob *job, uint32_t size)
         !vd_peer_co_skip(&conn->peer, size - n))
         return false;
     job->refused = true;
-    job->read_only = nfc_error_has(kept, n, NFC_REASON_READ_ONLY);
+    job->read_only =
+        is_for_writing(job) && nfc_error_has(kept, n, NFC_REASON_READ_ONLY);
     job->reason = hex(kept, n);
     vd_await_finish(&job->await);
     return true;
