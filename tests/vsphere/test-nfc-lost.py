@@ -112,6 +112,15 @@ def _():
         must_have(text, "does not open the disk")
 
 
+@suite.case("a host that has no room for a moment is asked again")
+def _():
+    rules = [rule("read", "cut", skip=2, times=1),
+             rule("classic", "error", skip=1, times=1, status=5,
+                  message="no memory")]
+    with reading(nfc_rules=rules) as s:
+        s.assert_reads(buffer_size=64 * KIB)
+
+
 # -- buffers -------------------------------------------------------------------
 
 @suite.case("a host that wants small buffers gets them")

@@ -42,6 +42,7 @@ classic_co_send(NfcOpening *o, NfcClassic type, uint32_t a, uint32_t b,
     return classic_co_write(o, message, sizeof(message), error);
 }
 
+/* It may have no room for now, so it is worth another try. */
 static bool
 refusal_co_read(NfcOpening *o, const uint8_t *message, GError **error)
 {
@@ -56,7 +57,6 @@ refusal_co_read(NfcOpening *o, const uint8_t *message, GError **error)
     if (!classic_co_read(o, text, e.text_len, error))
         return false;
     shown = vd_escape_text(text, strlen(text));
-    o->final = true;
     return vd_throw(error, VD_ERROR_HANDSHAKE,
                     "%s: the server does not want a session: error %u.%u%s%s",
                     o->name, e.type, e.code, *shown ? ": " : "", shown);
