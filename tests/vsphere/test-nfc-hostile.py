@@ -23,7 +23,7 @@ suite = Suite()
 def convert(setting, **options):
     out = setting.path("out.raw")
     result = run([VDISK_IMG, "convert", "-O", "raw",
-                  setting.disk.name(**QUICK, **options), out],
+                  setting.disk.name(**{**QUICK, **options}), out],
                  timeout=DEADLINE, memory=MEMORY)
     if result.code == 0:
         with open(out, "rb") as file:
@@ -109,6 +109,8 @@ add("the end behind the ticket", "closed", [rule("proxy", "cut")])
 add("the end inside the second handshake", "TLS|closed", [rule("tls", "cut")])
 add("silence instead of a session", "timed out|time",
     [rule("classic", "stall")])
+add("an opening in which each answer takes long", "timed out|time",
+    [rule(place, "delay", ms=700) for place in ("open-session", "open")])
 add("an error instead of a session", "does not want a session.*busy",
     [rule("classic", "error", status=3, message="busy")])
 

@@ -194,6 +194,9 @@ def _():
     with reading() as s:
         must_have(vdisk_img_fails("info", s.disk.name(thumbprint=None)),
                   "TLS: certificate of the other end")
+        # nor is it asked for one that is signed worse
+        if len(s.log(event="connected")) != 1:
+            raise Failed("it was tried with less security")
 
 
 @suite.case("a session is not told in clear")

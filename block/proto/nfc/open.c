@@ -7,7 +7,8 @@
  * are.  A host's memory for buffers is limited for all its clients together, so
  * one that does not want large ones is asked for small ones: on the same
  * connection first, then, with another ticket, on a new one.  One with which
- * there is no TLS is asked for what was safe enough when it was new.
+ * there is no TLS, and whose thumbprint we have, is asked for what was safe
+ * enough when it was new.
  *
  * Concurrency: an opening belongs to the coroutine that connects.
  */
@@ -225,6 +226,22 @@ ticket_co_take(NfcOpening *o, GError **error)
     return false;
 }
 
+/* Within the time for all of an opening, not with as much for each answer. */
+static bool
+disk_co_open(NfcOpening *o, NfcConn *conn, GError **error)
+{
+    VdEnv env = *o->env;
+    bool ok;
+
+    env.cancel = o->cancel;
+    conn->peer.env = &env;
+    conn->peer.patience_s = 0;
+    ok = session_co_open(o, conn, error) && file_co_open(o, conn, error);
+    conn->peer.env = o->env;
+    conn->peer.patience_s = o->target->request_timeout;
+    return ok;
+}
+
 static NfcConn *
 open_co_try(NfcOpening *o, GError **error)
 {
@@ -239,24 +256,24 @@ open_co_try(NfcOpening *o, GError **error)
         return NULL;
     }
     conn = nfc_conn_new(o);
-    conn->peer.patience_s = o->target->handshake_timeout;
-    if (session_co_open(o, conn, error) && file_co_open(o, conn, error)) {
-        conn->peer.patience_s = o->target->request_timeout;
+    if (disk_co_open(o, conn, error))
         return conn;
-    }
     nfc_conn_co_close(conn);
     return NULL;
 }
 
-/* Is there another way to ask? */
+/* Is there another way to ask, and time for it?  Only a certificate that is
+ * known by its digest may be signed badly. */
 static bool
 ask_for_less(NfcOpening *o)
 {
+    if (o->final || vio_cancel_check(o->cancel) != 0)
+        return false;
     if (o->too_large && is_large(o)) {
         o->buffer_size = NFC_SMALL_BUFFER;
         return true;
     }
-    if (o->tls_failed && !o->low_security)
+    if (o->tls_failed && !o->low_security && o->ticket.thumbprint)
         return o->low_security = true;
     return false;
 }

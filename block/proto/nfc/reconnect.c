@@ -95,12 +95,13 @@ client_co_attempt(NfcClient *client, bool first)
         nfc_conn_co_close(g_steal_pointer(&conn));
         o.final = true;
     }
-    client->buffer_size = o.buffer_size;
-    client->low_security = o.low_security;
-    if (conn)
+    if (conn) {
+        client->buffer_size = o.buffer_size;
+        client->low_security = o.low_security;
         attempt_succeeded(client, conn, first);
-    else /* who has cancelled will not mind if it is tried again later */
+    } else { /* who has cancelled will not mind if it is tried again later */
         attempt_failed(client, why, o.final);
+    }
     client->connecting = false;
     vio_co_queue_wake_all(&client->connected);
 }
