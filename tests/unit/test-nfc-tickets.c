@@ -156,6 +156,9 @@ test_bad_tickets(void)
         {.session = long_word},
         {.session = SECRET, .service = "nfc\nSESSION y"},
         {.session = SECRET, .service = ""},
+        {.session = SECRET, .host = "esx\x1b[31m"},
+        {.session = SECRET, .host = "esx\nnfc: all is well"},
+        {.session = SECRET, .host = ""},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {

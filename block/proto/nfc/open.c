@@ -202,6 +202,7 @@ may_pass(const GError *why)
         VD_ERROR_HOST_NOT_FOUND,
         VD_ERROR_CONNECTION_REFUSED,
         VD_ERROR_CONNECTION_LOST,
+        VD_ERROR_CANNOT_CONNECT,
         VD_ERROR_SOCKET,
     };
 

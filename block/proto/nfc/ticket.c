@@ -8,6 +8,7 @@
  */
 #include "block/proto/nfc/target.h"
 
+#include "block/proto/text.h"
 #include "io/fd.h"
 #include "io/offload.h"
 
@@ -84,12 +85,13 @@ file_co_read(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
 
     work->path = t->session_file;
     vio_co_offload(loop, read_work, work);
-    if (work->errnum != 0)
-        return vd_throw_errno(error, work->errnum, "%s", t->session_file);
-    work->text[strcspn(work->text, "\r\n")] = '\0'; /* one is enough */
-    ticket->session_id = g_strdup(g_strstrip(work->text));
+    if (work->errnum == 0) {
+        work->text[strcspn(work->text, "\r\n")] = '\0'; /* one is enough */
+        ticket->session_id = g_strdup(g_strstrip(work->text));
+    }
     explicit_bzero(work->text, sizeof(work->text));
-    return true;
+    return work->errnum == 0 ||
+           vd_throw_errno(error, work->errnum, "%s", t->session_file);
 }
 
 static bool
@@ -101,6 +103,15 @@ is_word(const char *text)
         if (!g_ascii_isgraph(*p))
             return false;
     return len > 0 && len <= MAX_WORD;
+}
+
+/* It is shown in messages. */
+static bool
+is_host(const char *text)
+{
+    g_autofree char *shown = vd_escape_text(text, strlen(text));
+
+    return *text && strcmp(shown, text) == 0;
 }
 
 static void
@@ -125,8 +136,8 @@ nfc_ticket_co_get(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
     fill_in(&ticket->thumbprint, t->thumbprint);
     if (ticket->port == 0)
         ticket->port = (unsigned) t->port;
-    if (ticket->host && ticket->session_id && is_word(ticket->session_id) &&
-        is_word(ticket->service))
+    if (ticket->host && is_host(ticket->host) && ticket->session_id &&
+        is_word(ticket->session_id) && is_word(ticket->service))
         return true;
     return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                     "%s: a ticket has a host, and a session and a service of "
