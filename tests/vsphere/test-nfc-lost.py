@@ -9,8 +9,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from nfc_setting import KIB, Setting, reading  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (Failed, VDISK_IO, run, vdisk_img,  # noqa: E402
-                   vdisk_img_fails)
+from tools import (Failed, VDISK_IMG, VDISK_IO, run,  # noqa: E402
+                   vdisk_img, vdisk_img_fails)
 from vsphere_fake import rule  # noqa: E402
 
 suite = Suite()
@@ -110,6 +110,16 @@ def _():
                                            buffer_size=64 * KIB),
                                s.path("out.raw"))
         must_have(text, "does not open the disk")
+
+
+@suite.case("an attempt ends with the time for which requests wait")
+def _():
+    rules = [rule("read", "cut", skip=2), rule("accept", "stall", skip=1)]
+    with reading(nfc_rules=rules) as s:
+        done = run([VDISK_IMG, "convert", "-O", "raw",
+                    s.disk.name(reconnect_delay=1, handshake_timeout=86400),
+                    s.path("out.raw")], timeout=300)
+        must_have(done.stderr.decode(), "time")
 
 
 @suite.case("a host that has no room for a moment is asked again")

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "block/proto/nbd/conn.h"
+#include "block/proto/reconnect.h"
 #include "block/proto/status-cache.h"
 
 typedef struct NbdClient {
@@ -25,14 +26,7 @@ typedef struct NbdClient {
     VioCancel *grow_cancel;
     VioCoQueue grown;
 
-    bool connecting;
-    VioCoQueue connected;
-    uint64_t wait_until; /* requests are held so long: vio_now_ns() */
-    uint64_t retry_at;   /* not to be tried again before */
-    uint64_t backoff_s;
-    GError *failure; /* of the last attempt */
-    bool quit;       /* there will be no other one */
-    GError *doubt;   /* why nothing is changed any more; NULL = all is well */
+    VdReconnect reconnect;
 
     uint64_t acked, flushed; /* count changes */
     uint64_t begun;          /* the last number of a change */

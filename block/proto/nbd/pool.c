@@ -15,8 +15,6 @@
 /* Requests in flight on a connection before another one is worth it. */
 #define PILE 4u
 #define GROW_NS (UINT64_C(2) * 1000 * 1000 * 1000)
-/* A request that has killed so many connections is not sent again. */
-#define MAX_RESENDS 16u
 
 /* -- growing --------------------------------------------------------------- */
 
@@ -101,26 +99,12 @@ is_change(const NbdJob *job)
            job->command == NBD_CMD_WRITE_ZEROES;
 }
 
-/* A server that was only slow may do a change long after it was given up, over
- * what came after it.  So it is not sent again, and nothing comes after it. */
-static void
-note_doubt(NbdClient *client, const NbdJob *job, const NbdConn *conn)
-{
-    if (!client->doubt && conn->peer.may_live && job->sent && is_change(job))
-        (void) vd_throw(&client->doubt, VD_ERROR_IO,
-                        "%s: no more changes: the server was given up while "
-                        "it had some to do, and may do them yet (%s)",
-                        client->target->name, conn->peer.error->message);
-}
-
 /* Reads go on. */
 static bool
 check_doubt(const NbdClient *client, const NbdJob *job, GError **error)
 {
-    if (!client->doubt || (!is_change(job) && job->command != NBD_CMD_FLUSH))
-        return true;
-    g_propagate_error(error, g_error_copy(client->doubt));
-    return false;
+    return (!is_change(job) && job->command != NBD_CMD_FLUSH) ||
+           vd_reconnect_check_doubt(&client->reconnect, error);
 }
 
 /* Now that its connection is gone.  A read is worth another try in any case:
@@ -132,14 +116,12 @@ may_try_again(NbdClient *client, NbdJob *job, unsigned tries)
     const NbdExport *e = &client->export;
     bool read = job->command == NBD_CMD_READ;
 
-    if (client->quit || !check_doubt(client, job, NULL) ||
-        tries >= MAX_RESENDS ||
-        vio_cancel_check(vd_node_env(client->node)->cancel) < 0)
+    if (!check_doubt(client, job, NULL) ||
+        !vd_reconnect_may_try(&client->reconnect, tries, read))
         return false;
     if (read && (e->flags & NBD_FLAG_SEND_DF))
         job->flags |= NBD_CMD_FLAG_DF;
-    return client->n_conns > 0 || client->target->reconnect_delay > 0 ||
-           (read && tries == 0);
+    return true;
 }
 
 /* Nothing of an answer that has come in part counts. */
@@ -172,7 +154,8 @@ nbd_client_co_run(NbdClient *client, NbdJob *job, GError **error)
             return true;
         }
         cause = g_error_copy(conn->peer.error);
-        note_doubt(client, job, conn);
+        if (job->sent && is_change(job))
+            vd_reconnect_doubt(&client->reconnect, &conn->peer, VD_ERROR_IO);
         forget_answer(job);
         nbd_client_co_drop(client, conn);
         if (may_try_again(client, job, tries))

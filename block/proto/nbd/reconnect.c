@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/proto/nbd/reconnect.c - connecting, losing, trying again.
- *
- *   connected --all lost--> waiting --------success--------> connected
- *                             | reconnect-delay is over         ^
- *                             v                                 |
- *                           failing: each request tries once ---+
- *   anywhere --protocol violated, or another disk there--> quit, for good
- *
- * One request connects, the others wait for it.  Attempts come 1, 2, 4, 8, 16,
- * 16 ... seconds after one another.
+/* block/proto/nbd/reconnect.c - connecting, losing, trying again, as
+ * block/proto/reconnect.h has it: once all connections are lost, and until the
+ * protocol is violated or another disk is there.
  *
  * A server that comes back may be another process: what it had acknowledged
  * and not flushed may be gone.  So when a connection is lost while there are
@@ -20,12 +13,9 @@
  */
 #include "block/proto/nbd/client.h"
 
-#include "io/op.h"
-
 #include <string.h>
 
 #define SECOND UINT64_C(1000000000)
-#define MAX_BACKOFF_S 16u
 
 /* -- is it the same disk? -------------------------------------------------- */
 
@@ -46,23 +36,6 @@ nbd_export_is_same(const NbdExport *old, const NbdExport *fresh, bool writable)
 }
 
 /* -- losing ---------------------------------------------------------------- */
-
-static void
-client_quit(NbdClient *client, const GError *why)
-{
-    client->quit = true;
-    g_clear_error(&client->failure);
-    client->failure = g_error_copy(why);
-}
-
-static void
-all_lost(NbdClient *client)
-{
-    client->wait_until =
-        vio_now_ns() + client->target->reconnect_delay * SECOND;
-    client->retry_at = 0;
-    client->backoff_s = 0;
-}
 
 void
 nbd_client_check_loss(NbdClient *client)
@@ -96,9 +69,9 @@ lose(NbdClient *client, const NbdConn *conn)
      * new one beside them might belong to its successor. */
     client->no_growth = true;
     if (conn->peer.is_violated)
-        client_quit(client, conn->peer.error);
+        vd_reconnect_quit(&client->reconnect, conn->peer.error);
     if (client->n_conns == 0)
-        all_lost(client);
+        vd_reconnect_lost(&client->reconnect);
     nbd_client_check_loss(client);
 }
 
@@ -132,117 +105,63 @@ is_acceptable(NbdClient *client, NbdConn *conn, bool first, GError **error)
                     client->target->name);
 }
 
-static void
-attempt_failed(NbdClient *client, GError *why, bool final)
+static bool
+client_is_connected(const void *opaque)
 {
-    client->backoff_s =
-        CLAMP(client->backoff_s * 2, 1, (uint64_t) MAX_BACKOFF_S);
-    client->retry_at = vio_now_ns() + client->backoff_s * SECOND;
-    g_clear_error(&client->failure);
-    client->failure = why;
-    client->quit |= final;
+    return ((const NbdClient *) opaque)->n_conns > 0;
 }
 
-/* An attempt ends with the time for which requests wait, if that is to come;
- * one second is little enough to be begun. */
-static uint64_t
-attempt_ns(const NbdClient *client)
+static bool
+client_co_attempt(void *opaque, uint64_t timeout_ns, bool *final,
+                  GError **error)
 {
-    uint64_t all = client->target->handshake_timeout * SECOND;
-    uint64_t now = vio_now_ns();
-
-    if (now >= client->wait_until)
-        return all;
-    return MIN(all, MAX(client->wait_until - now, SECOND));
-}
-
-static void
-client_co_attempt(NbdClient *client, bool first)
-{
+    NbdClient *client = opaque;
     const VdEnv *env = vd_node_env(client->node);
-    GError *why = NULL;
-    bool final = false;
-    NbdConn *conn;
+    bool first = !client->target->agreed;
+    NbdConn *conn = nbd_conn_co_open(env, client->target, env->cancel,
+                                     timeout_ns, final, error);
 
-    client->connecting = true;
-    conn = nbd_conn_co_open(env, client->target, env->cancel,
-                            attempt_ns(client), &final, &why);
-    if (conn && !is_acceptable(client, conn, first, &why)) {
-        nbd_conn_co_close(g_steal_pointer(&conn));
-        final = true;
+    if (!conn)
+        return false;
+    if (!is_acceptable(client, conn, first, error)) {
+        nbd_conn_co_close(conn);
+        *final = true;
+        return false;
     }
-    if (conn) {
-        if (first)
-            client->export = conn->export;
-        nbd_client_add(client, conn);
-        client->target->agreed = true;
-        client->backoff_s = 0;
-        client->retry_at = 0;
-        client->no_growth = false;
-    } else {
-        /* Who has cancelled will not mind if it is tried again later. */
-        attempt_failed(client, why, final);
-    }
-    client->connecting = false;
-    vio_co_queue_wake_all(&client->connected);
-}
-
-static bool
-throw_failure(const NbdClient *client, GError **error)
-{
-    g_propagate_error(error, g_error_copy(client->failure));
-    return false;
-}
-
-/* The moment for another attempt; false: there is none for this request. */
-static bool
-client_co_await_turn(NbdClient *client, GError **error)
-{
-    const VdEnv *env = vd_node_env(client->node);
-    uint64_t now = vio_now_ns();
-    int r = vio_cancel_check(env->cancel);
-
-    if (r == 0 && now < client->retry_at) {
-        if (client->retry_at > client->wait_until)
-            return throw_failure(client, error);
-        r = vio_co_sleep(env->loop, client->retry_at - now, env->cancel);
-    }
-    return r == 0 ||
-           vd_throw_errno(error, -r, "%s: connecting", client->target->name);
-}
-
-static bool
-client_co_get_connected(NbdClient *client, bool first, GError **error)
-{
-    while (client->n_conns == 0) {
-        if (client->quit)
-            return throw_failure(client, error);
-        if (client->connecting) {
-            vio_co_queue_wait(&client->connected);
-            continue;
-        }
-        if (!client_co_await_turn(client, error))
-            return false;
-        if (client->n_conns > 0 || client->connecting || client->quit)
-            continue; /* another one was quicker */
-        client_co_attempt(client, first);
-    }
+    if (first)
+        client->export = conn->export;
+    nbd_client_add(client, conn);
+    client->target->agreed = true;
+    client->no_growth = false;
     return true;
 }
+
+static const VdReconnectFuncs client_funcs = {
+    .is_connected = client_is_connected,
+    .co_attempt = client_co_attempt,
+};
 
 bool
 nbd_client_co_connect_first(NbdClient *client, GError **error)
 {
-    client->wait_until = vio_now_ns() + client->target->open_timeout * SECOND;
-    return client_co_get_connected(client, true, error);
+    const NbdTarget *target = client->target;
+
+    client->reconnect = (VdReconnect){
+        .funcs = &client_funcs,
+        .client = client,
+        .env = vd_node_env(client->node),
+        .name = target->name,
+        .attempt_ns = target->handshake_timeout * SECOND,
+        .delay_s = target->reconnect_delay,
+        .wait_until = vio_now_ns() + target->open_timeout * SECOND,
+    };
+    return vd_reconnect_co_get(&client->reconnect, error);
 }
 
 bool
 nbd_client_co_need_connection(NbdClient *client, GError **error)
 {
-    if (G_LIKELY(client->n_conns > 0 && !client->quit))
+    if (G_LIKELY(client->n_conns > 0 && !client->reconnect.quit))
         return true;
-    if (client->quit)
-        return throw_failure(client, error);
-    return client_co_get_connected(client, false, error);
+    return vd_reconnect_co_get(&client->reconnect, error);
 }

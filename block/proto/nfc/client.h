@@ -12,6 +12,7 @@
 #pragma once
 
 #include "block/proto/nfc/conn.h"
+#include "block/proto/reconnect.h"
 #include "block/proto/status-cache.h"
 
 /* Of the disk database; and of the answer to OPEN_FILE. */
@@ -28,14 +29,7 @@ typedef struct NfcClient {
     uint32_t buffer_size;
     bool low_security;
 
-    bool connecting;
-    VioCoQueue connected;
-    uint64_t wait_until; /* requests are held so long: vio_now_ns() */
-    uint64_t retry_at;   /* not to be tried again before */
-    uint64_t backoff_s;
-    GError *failure; /* of the last attempt */
-    bool quit;       /* there will be no other one */
-    GError *doubt;   /* why nothing is changed any more; NULL = all is well */
+    VdReconnect reconnect;
 
     uint64_t acked, flushed; /* count changes */
     bool losses; /* a server that had acknowledged changes may have lost them */
@@ -56,8 +50,6 @@ bool nfc_client_co_connect_first(NfcClient *client, GError **error);
 /* Do @job, on another connection if one is lost and that makes sense.  False:
  * nobody knows what came of it; else the server may have refused it. */
 bool nfc_client_co_run(NfcClient *client, NfcJob *job, GError **error);
-/* May changes be made, and be said to be there? */
-bool nfc_client_check_doubt(const NfcClient *client, GError **error);
 /* A change was acknowledged; is it with a server that is gone? */
 void nfc_client_count_change(NfcClient *client, const NfcJob *job);
 

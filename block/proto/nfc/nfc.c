@@ -44,8 +44,7 @@ nfc_co_close(VdNode *node)
     g_clear_pointer(&client->rest, vio_cancel_unref);
     g_clear_pointer(&client->changes, vio_range_lock_free);
     g_clear_pointer(&client->target, nfc_target_free);
-    g_clear_error(&client->failure);
-    g_clear_error(&client->doubt);
+    vd_reconnect_clear(&client->reconnect);
 }
 
 static bool

@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/proto/nfc/reconnect.c - connecting, losing, trying again.
- *
- *   connected --lost--> waiting --------success--------> connected
- *                         | reconnect-delay is over         ^
- *                         v                                 |
- *                       failing: each request tries once ---+
- *   anywhere --protocol violated, or another disk there--> quit, for good
- *
- * One request connects, with a fresh ticket, which may name another host; the
- * others wait for it.  Attempts come 1, 2, 4, 8, 16, 16 ... seconds after one
- * another.
+/* block/proto/nfc/reconnect.c - connecting, losing, trying again, as
+ * block/proto/reconnect.h has it, until the protocol is violated or another disk
+ * is there.  Each connection takes a fresh ticket, which may name another host.
  *
  * What a host had acknowledged and not flushed may be gone with it, so the next
  * flush fails if the connection is lost while there are such changes.  What was
@@ -21,16 +13,11 @@
  */
 #include "block/proto/nfc/client.h"
 
-#include "io/op.h"
-
 #include <inttypes.h>
 
 #define SECOND UINT64_C(1000000000)
-#define MAX_BACKOFF_S 16u
 /* A host may have much to write before it has closed a file. */
 #define FAREWELL_S 10u
-/* A request that has killed so many connections is not sent again. */
-#define MAX_RESENDS 16u
 
 /* -- connecting ------------------------------------------------------------ */
 
@@ -49,29 +36,39 @@ is_same_disk(const NfcClient *client, const NfcConn *conn, GError **error)
                     old->capacity, old->sector_size);
 }
 
-static void
-attempt_failed(NfcClient *client, GError *why, bool final)
+static bool
+client_is_connected(const void *opaque)
 {
-    client->backoff_s =
-        CLAMP(client->backoff_s * 2, 1, (uint64_t) MAX_BACKOFF_S);
-    client->retry_at = vio_now_ns() + client->backoff_s * SECOND;
-    g_clear_error(&client->failure);
-    client->failure = why;
-    client->quit |= final;
+    return ((const NfcClient *) opaque)->conn;
 }
 
-static void
-attempt_succeeded(NfcClient *client, NfcConn *conn, bool first)
+/* What turns out on the way is for the next one, too, if it has helped. */
+static bool
+attempt_co_run(NfcClient *client, NfcOpening *o, GError **error)
 {
+    bool first = client->file.capacity == 0;
+    NfcConn *conn = nfc_co_open(o, error);
+
+    if (!conn)
+        return false;
+    if (!first && !is_same_disk(client, conn, error)) {
+        nfc_conn_co_close(conn);
+        o->final = true;
+        return false;
+    }
     if (first)
         client->file = conn->file;
     client->conn = conn;
-    client->backoff_s = client->retry_at = 0;
+    client->buffer_size = o->buffer_size;
+    client->low_security = o->low_security;
+    return true;
 }
 
-static void
-client_co_attempt(NfcClient *client, bool first)
+static bool
+client_co_attempt(void *opaque, uint64_t timeout_ns, bool *final,
+                  GError **error)
 {
+    NfcClient *client = opaque;
     const VdEnv *env = vd_node_env(client->node);
     g_autoptr(VioCancel) deadline = vio_cancel_new_child(env->cancel);
     NfcOpening o = {
@@ -82,77 +79,34 @@ client_co_attempt(NfcClient *client, bool first)
         .buffer_size = client->buffer_size,
         .low_security = client->low_security,
     };
-    GError *why = NULL;
-    NfcConn *conn;
+    bool ok;
 
-    if (client->target->handshake_timeout > 0)
-        vio_cancel_set_deadline(deadline,
-                                vio_now_ns() +
-                                    client->target->handshake_timeout * SECOND);
-    client->connecting = true;
-    conn = nfc_co_open(&o, &why);
-    if (conn && !first && !is_same_disk(client, conn, &why)) {
-        nfc_conn_co_close(g_steal_pointer(&conn));
-        o.final = true;
-    }
-    if (conn) {
-        client->buffer_size = o.buffer_size;
-        client->low_security = o.low_security;
-        attempt_succeeded(client, conn, first);
-    } else { /* who has cancelled will not mind if it is tried again later */
-        attempt_failed(client, why, o.final);
-    }
-    client->connecting = false;
-    vio_co_queue_wake_all(&client->connected);
+    if (timeout_ns > 0)
+        vio_cancel_set_deadline(deadline, vio_now_ns() + timeout_ns);
+    ok = attempt_co_run(client, &o, error);
+    *final = o.final;
+    return ok;
 }
 
-static bool
-throw_failure(const NfcClient *client, GError **error)
-{
-    g_propagate_error(error, g_error_copy(client->failure));
-    return false;
-}
-
-/* The moment for another attempt; false: there is none for this request. */
-static bool
-client_co_await_turn(NfcClient *client, GError **error)
-{
-    const VdEnv *env = vd_node_env(client->node);
-    uint64_t now = vio_now_ns();
-    int r = vio_cancel_check(env->cancel);
-
-    if (r == 0 && now < client->retry_at) {
-        if (client->retry_at > client->wait_until)
-            return throw_failure(client, error);
-        r = vio_co_sleep(env->loop, client->retry_at - now, env->cancel);
-    }
-    return r == 0 ||
-           vd_throw_errno(error, -r, "%s: connecting", client->target->name);
-}
-
-static bool
-client_co_get_connected(NfcClient *client, bool first, GError **error)
-{
-    while (!client->conn) {
-        if (client->quit)
-            return throw_failure(client, error);
-        if (client->connecting) {
-            vio_co_queue_wait(&client->connected);
-            continue;
-        }
-        if (!client_co_await_turn(client, error))
-            return false;
-        if (client->conn || client->connecting || client->quit)
-            continue; /* another one was quicker */
-        client_co_attempt(client, first);
-    }
-    return !client->quit || throw_failure(client, error);
-}
+static const VdReconnectFuncs client_funcs = {
+    .is_connected = client_is_connected,
+    .co_attempt = client_co_attempt,
+};
 
 bool
 nfc_client_co_connect_first(NfcClient *client, GError **error)
 {
-    return client_co_get_connected(client, true, error);
+    const NfcTarget *target = client->target;
+
+    client->reconnect = (VdReconnect){
+        .funcs = &client_funcs,
+        .client = client,
+        .env = vd_node_env(client->node),
+        .name = target->name,
+        .attempt_ns = target->handshake_timeout * SECOND,
+        .delay_s = target->reconnect_delay,
+    };
+    return vd_reconnect_co_get(&client->reconnect, error);
 }
 
 /* -- losing ---------------------------------------------------------------- */
@@ -172,14 +126,6 @@ nfc_client_count_change(NfcClient *client, const NfcJob *job)
         check_loss(client);
 }
 
-static void
-client_quit(NfcClient *client, const GError *why)
-{
-    client->quit = true;
-    g_clear_error(&client->failure);
-    client->failure = g_error_copy(why);
-}
-
 /* False: another of its requests has done that. */
 static bool
 take_out(NfcClient *client, NfcConn *conn)
@@ -188,9 +134,7 @@ take_out(NfcClient *client, NfcConn *conn)
         return false;
     client->conn = NULL;
     nfc_conn_unref(conn);
-    client->wait_until =
-        vio_now_ns() + client->target->reconnect_delay * SECOND;
-    client->retry_at = client->backoff_s = 0;
+    vd_reconnect_lost(&client->reconnect);
     return true;
 }
 
@@ -202,7 +146,7 @@ client_co_drop(NfcClient *client, NfcConn *conn)
 {
     if (take_out(client, conn)) {
         if (conn->peer.is_violated)
-            client_quit(client, conn->peer.error);
+            vd_reconnect_quit(&client->reconnect, conn->peer.error);
         check_loss(client);
     }
     nfc_conn_co_close(conn);
@@ -213,7 +157,7 @@ static void
 check_retired(NfcClient *client, const NfcConn *conn)
 {
     if (conn->peer.is_violated)
-        client_quit(client, conn->peer.error);
+        vd_reconnect_quit(&client->reconnect, conn->peer.error);
     if (!conn->left_well)
         check_loss(client);
 }
@@ -229,13 +173,13 @@ client_co_retire(NfcClient *client, NfcConn *conn)
         nfc_conn_co_close(conn);
         return;
     }
-    client->connecting = true;
+    vd_reconnect_hold(&client->reconnect);
     conn->farewell_s = FAREWELL_S;
     nfc_conn_co_close(nfc_conn_ref(conn));
     check_retired(client, conn);
     nfc_conn_unref(conn);
-    client->connecting = false;
-    vio_co_queue_wake_all(&client->connected);
+    vd_reconnect_lost(&client->reconnect); /* only now does anybody wait */
+    vd_reconnect_release(&client->reconnect);
 }
 
 /* -- running --------------------------------------------------------------- */
@@ -246,28 +190,11 @@ is_change(const NfcJob *job)
     return job->type == NFC_IO && job->direction == NFC_WRITE;
 }
 
-static void
-note_doubt(NfcClient *client, const NfcJob *job, const NfcConn *conn)
-{
-    if (!client->doubt && conn->peer.may_live && job->sent && is_change(job))
-        (void) vd_throw(&client->doubt, VD_ERROR_DISCONNECTED,
-                        "%s: no more changes: the server was given up while it "
-                        "had some to do, and may do them yet (%s)",
-                        conn->name, conn->peer.error->message);
-}
-
-bool
-nfc_client_check_doubt(const NfcClient *client, GError **error)
-{
-    if (client->doubt)
-        g_propagate_error(error, g_error_copy(client->doubt));
-    return !client->doubt;
-}
-
 static bool
 check_doubt(const NfcClient *client, const NfcJob *job, GError **error)
 {
-    return !is_change(job) || nfc_client_check_doubt(client, error);
+    return !is_change(job) ||
+           vd_reconnect_check_doubt(&client->reconnect, error);
 }
 
 /* A host may have no memory for what large buffers take any more. */
@@ -281,11 +208,8 @@ refuses_size(const NfcConn *conn, const NfcJob *job)
 static bool
 may_try_again(const NfcClient *client, const NfcJob *job, unsigned tries)
 {
-    return !client->quit && check_doubt(client, job, NULL) &&
-           tries < MAX_RESENDS &&
-           vio_cancel_check(vd_node_env(client->node)->cancel) == 0 &&
-           (client->conn || client->target->reconnect_delay > 0 ||
-            (!is_change(job) && tries == 0));
+    return check_doubt(client, job, NULL) &&
+           vd_reconnect_may_try(&client->reconnect, tries, !is_change(job));
 }
 
 /* True: it is to be tried again. */
@@ -295,7 +219,9 @@ client_co_recover(NfcClient *client, NfcConn *conn, const NfcJob *job,
 {
     g_autoptr(GError) cause = g_error_copy(conn->peer.error);
 
-    note_doubt(client, job, conn);
+    if (job->sent && is_change(job))
+        vd_reconnect_doubt(&client->reconnect, &conn->peer,
+                           VD_ERROR_DISCONNECTED);
     client_co_drop(client, conn);
     if (may_try_again(client, job, tries))
         return true;
@@ -310,7 +236,7 @@ nfc_client_co_run(NfcClient *client, NfcJob *job, GError **error)
         NfcConn *conn;
 
         if (!check_doubt(client, job, error) ||
-            !client_co_get_connected(client, false, error) ||
+            !vd_reconnect_co_get(&client->reconnect, error) ||
             !check_doubt(client, job, error))
             return false;
         conn = nfc_conn_ref(client->conn);

@@ -85,12 +85,13 @@ nfc_co_flush(VdNode *node, GError **error)
     struct iovec iov;
     VioVec dst = vio_vec_from_buf(&iov, sector, client->file.sector_size);
 
-    if (!nfc_client_check_doubt(client, error))
+    if (!vd_reconnect_check_doubt(&client->reconnect, error))
         return false;
     if (acked != client->flushed && !client->losses &&
         !nfc_co_preadv(node, 0, &dst, error))
         return false;
-    if (!check_losses(client, error) || !nfc_client_check_doubt(client, error))
+    if (!check_losses(client, error) ||
+        !vd_reconnect_check_doubt(&client->reconnect, error))
         return false;
     client->flushed = MAX(client->flushed, acked);
     return true;
