@@ -97,6 +97,21 @@ func free(name string, datacenter *moRef, force bool) (string, error) {
 	return path, nil
 }
 
+// ends finds the disk that is copied or moved, and the place for the other one,
+// which is in the same datacenter unless it is said.
+func ends(source string, sourceDatacenter *moRef, dest string,
+	destDatacenter *moRef, force *bool) (string, string, error) {
+	from, err := existing(source, sourceDatacenter)
+	if err != nil {
+		return "", "", err
+	}
+	if destDatacenter == nil {
+		destDatacenter = sourceDatacenter
+	}
+	to, err := free(dest, destDatacenter, force != nil && *force)
+	return from, to, err
+}
+
 var kinds = map[string]string{"thin": "thin", "preallocated": "thick",
 	"thick": "thick", "eagerZeroedThick": "eager"}
 
@@ -121,15 +136,8 @@ func createDisk(r *types.CreateVirtualDisk_Task) (interface{}, error) {
 
 // copyDisk makes one flat disk of a chain.
 func copyDisk(r *types.CopyVirtualDisk_Task) error {
-	from, err := existing(r.SourceName, r.SourceDatacenter)
-	if err != nil {
-		return err
-	}
-	other := r.DestDatacenter
-	if other == nil {
-		other = r.SourceDatacenter
-	}
-	to, err := free(r.DestName, other, r.Force != nil && *r.Force)
+	from, to, err := ends(r.SourceName, r.SourceDatacenter, r.DestName,
+		r.DestDatacenter, r.Force)
 	if err != nil {
 		return err
 	}
@@ -176,15 +184,8 @@ func flatten(c *chain, out *os.File) error {
 }
 
 func moveDisk(r *types.MoveVirtualDisk_Task) error {
-	from, err := existing(r.SourceName, r.SourceDatacenter)
-	if err != nil {
-		return err
-	}
-	other := r.DestDatacenter
-	if other == nil {
-		other = r.SourceDatacenter
-	}
-	to, err := free(r.DestName, other, r.Force != nil && *r.Force)
+	from, to, err := ends(r.SourceName, r.SourceDatacenter, r.DestName,
+		r.DestDatacenter, r.Force)
 	if err != nil {
 		return err
 	}
