@@ -10,22 +10,13 @@ typedef struct {
     VdInfo *info;
 } InfoCall;
 
-/* The file that the image is stored in, for names relative to it. */
-static const char *
-info_base_name(VdNode *node)
-{
-    VdNode *file = vd_node_child(node, "file");
-
-    return vd_node_name(file != NULL ? file : node);
-}
-
 /* As it was given, unless that says in many words what the file's name says. */
 static const char *
 info_name(const VdDisk *disk)
 {
     if (disk->name == NULL || g_str_has_prefix(disk->name, "json:") ||
         g_str_has_prefix(disk->name, "file:"))
-        return info_base_name(disk->node);
+        return vd_node_file_name(disk->node);
     return disk->name;
 }
 
@@ -38,7 +29,7 @@ info_full_backing_name(VdNode *node, const VdNodeInfo *facts)
         return g_strdup(vd_node_name(parent));
     if (facts->backing_path != NULL)
         return g_strdup(facts->backing_path);
-    return vd_path_combine(info_base_name(node), facts->backing_name);
+    return vd_path_combine(vd_node_file_name(node), facts->backing_name);
 }
 
 static void

@@ -211,15 +211,19 @@ vd_node_parent(const VdNode *node)
 }
 
 const char *
+vd_node_file_name(const VdNode *node)
+{
+    return node->file ? node->file->name : node->name;
+}
+
+const char *
 vd_node_named_by(const VdNode *node)
 {
     const VdNode *child = node->owner;
 
     while (child && child->link == node->link)
         child = child->owner;
-    if (!child)
-        return NULL;
-    return child->file ? child->file->name : child->name;
+    return child ? vd_node_file_name(child) : NULL;
 }
 
 const VdEnv *

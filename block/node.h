@@ -80,6 +80,9 @@ VdNode *vd_node_file(const VdNode *node);
  * *@edge: its name, which belongs to @node. */
 VdNode *vd_node_nth_child(const VdNode *node, unsigned n, const char **edge);
 VdNode *vd_node_parent(const VdNode *node);
+/* Of the file that @node is stored in, which names in it are relative to; its
+ * own if it has none. */
+const char *vd_node_file_name(const VdNode *node);
 /* The file of the image that has named @node, or what it is part of, as its
  * parent; NULL: no image has. */
 const char *vd_node_named_by(const VdNode *node);

@@ -10,8 +10,6 @@
 #include "block/open-internal.h"
 
 #include "block/chain-skip.h"
-#include "block/name.h"
-#include "block/policy.h"
 
 #include <string.h>
 
@@ -34,16 +32,6 @@ parent_co_main(void *arg, GError **error)
     return open->result != NULL;
 }
 
-/* An image on a server knows nothing of the files here, nor of other servers
- * that may be reached from here. */
-static bool
-must_be_contained(const VdNode *node)
-{
-    return node->env->contain_parents ||
-           (!node->env->allow_any_path &&
-            vd_name_url_folder(vd_node_name(node)) > 0);
-}
-
 static bool
 check_parent(const VdNode *node, const char *name, GError **error)
 {
@@ -51,9 +39,8 @@ check_parent(const VdNode *node, const char *name, GError **error)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: the chain has more than %d links",
                         vd_node_name(node), VD_MAX_CHAIN);
-    return !must_be_contained(node) ||
-           vd_policy_check_contained(node->env, vd_node_name(node), name,
-                                     error);
+    return vd_policy_check_parent(node->env, vd_node_file_name(node), name,
+                                  error);
 }
 
 static VdOpenFlags

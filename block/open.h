@@ -79,3 +79,7 @@ char *vd_path_relative(const char *base, const char *path);
  * REFUSED with the path otherwise. */
 bool vd_policy_check(const VdEnv *env, const char *base, const char *path,
                      GError **error);
+/* The same for what is followed wherever it is, unless the policy says
+ * otherwise or the image is on a web server: parents, data files of qcow2. */
+bool vd_policy_check_parent(const VdEnv *env, const char *base,
+                            const char *path, GError **error);

@@ -7,7 +7,7 @@
  *
  * Concurrency: no state; any thread.  Does file system look-ups.
  */
-#include "block/policy.h"
+#include "block/open.h"
 
 #include "block/name.h"
 
@@ -102,7 +102,7 @@ is_allowed(const VdEnv *env, const char *real_path, const char *base)
 }
 
 /* Below the folder of @base on the same server, with nothing that leads out
- * again. */
+ * again, whatever the server takes for a slash. */
 static bool
 is_url_beside(const char *base, const char *path)
 {
@@ -112,14 +112,16 @@ is_url_beside(const char *base, const char *path)
 
     if (folder == 0 || strncmp(base, path, folder) != 0)
         return false;
-    rest = g_strndup(path + folder, strcspn(path + folder, "?#"));
-    parts = g_strsplit(rest, "/", -1);
+    rest = g_uri_unescape_segment(
+        path + folder, path + folder + strcspn(path + folder, "?#"), NULL);
+    parts = g_strsplit_set(rest ? rest : "..", "/\\", -1);
     return !g_strv_contains((const char *const *) parts, "..");
 }
 
-bool
-vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
-                          GError **error)
+/* Whatever env->allow_any_path says. */
+static bool
+check_contained(const VdEnv *env, const char *base, const char *path,
+                GError **error)
 {
     char *real_path;
     bool allowed, plain;
@@ -145,11 +147,23 @@ vd_policy_check_contained(const VdEnv *env, const char *base, const char *path,
                             "explicitly");
 }
 
+/* An image on a server knows nothing of the files here, nor of other servers
+ * that may be reached from here. */
+bool
+vd_policy_check_parent(const VdEnv *env, const char *base, const char *path,
+                       GError **error)
+{
+    bool contain = env->contain_parents ||
+                   (!env->allow_any_path && vd_name_url_folder(base) > 0);
+
+    return !contain || check_contained(env, base, path, error);
+}
+
 bool
 vd_policy_check(const VdEnv *env, const char *base, const char *path,
                 GError **error)
 {
     if (env->allow_any_path)
         return true;
-    return vd_policy_check_contained(env, base, path, error);
+    return check_contained(env, base, path, error);
 }

@@ -89,16 +89,6 @@ qcow2_co_read_header(Qcow2State *s, GError **error)
     return take_backing_name(s, first, len, error);
 }
 
-/* Where parents have to stay inside, so has a file that is named like them. */
-static bool
-check_data_path(const Qcow2State *s, const char *path, GError **error)
-{
-    const VdEnv *env = vd_node_env(s->node);
-
-    return !env->contain_parents ||
-           vd_policy_check(env, vd_node_name(s->file), path, error);
-}
-
 /* A name of the user's ("data-file.*") counts more than the stored one. */
 static bool
 qcow2_co_open_data_file(Qcow2State *s, VdOptions *opts, GError **error)
@@ -112,7 +102,8 @@ qcow2_co_open_data_file(Qcow2State *s, VdOptions *opts, GError **error)
         return true;
     if (s->ext.data_file)
         path = vd_path_combine(vd_node_name(s->file), s->ext.data_file);
-    if (path && !check_data_path(s, path, error))
+    if (path && !vd_policy_check_parent(vd_node_env(s->node),
+                                        vd_node_name(s->file), path, error))
         return false;
     s->data = vd_node_co_open_child(s->node, "data-file", path, opts,
                                     vd_node_flags(s->node), error);

@@ -172,6 +172,23 @@ def _():
     expect("may not refer" in text, text)
 
 
+def leads_out(name, out, *options):
+    """An image with a word that leads out of its folder is refused."""
+    vdisk_img("create", "-f", "qcow2", *options, out, SIZE)
+    os.replace(out, world.server.path("split", name))
+    text = vdisk_img_fails("convert", "-O", "raw", world.url("split/" + name),
+                           world.out("no.raw"), timeout=SECONDS)
+    expect("may not refer" in text, text)
+
+
+@suite.case("nor by a file of its data, nor by what servers decode")
+def _():
+    leads_out("data.qcow2", world.out("data.qcow2"), "-o",
+              "data_file=" + world.out("data.raw"))
+    leads_out("dots.qcow2", world.out("dots.qcow2"), "-u", "-F", "raw", "-b",
+              world.server.url("split/%2e%2e/disk.raw"))
+
+
 @suite.case("extents stay in the folder of their descriptor")
 def _():
     with open(world.server.path("split/x.vmdk"), encoding="utf-8") as file:
