@@ -83,3 +83,8 @@ bool vd_policy_check(const VdEnv *env, const char *base, const char *path,
  * otherwise or the image is on a web server: parents, data files of qcow2. */
 bool vd_policy_check_parent(const VdEnv *env, const char *base,
                             const char *path, GError **error);
+/* May a secret of this machine be sent to the server that @node (@name in
+ * messages) is on?  REFUSED if an image has named it as its parent: whoever
+ * made the image has chosen the server, and the secret. */
+bool vd_policy_check_secret(const VdNode *node, const char *name,
+                            GError **error);

@@ -167,3 +167,12 @@ vd_policy_check(const VdEnv *env, const char *base, const char *path,
         return true;
     return check_contained(env, base, path, error);
 }
+
+bool
+vd_policy_check_secret(const VdNode *node, const char *name, GError **error)
+{
+    return !vd_node_named_by(node) ||
+           vd_throw(error, VD_ERROR_REFUSED,
+                    "%s: the name of a parent may not say how to be let in",
+                    name);
+}

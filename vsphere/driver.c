@@ -297,7 +297,8 @@ vsphere_co_open(VdNode *node, VdOptions *opts, GError **error)
     Work work = {.params = &params};
     g_autoptr(VdOptions) said = NULL;
 
-    if (!vs_open_params_take(&params, opts, error))
+    if (!vs_open_params_take(&params, opts, error) ||
+        (params.server && !vd_policy_check_secret(node, params.server, error)))
         return false;
     said = vd_options_copy(opts);
     for (const char *const *name = child_drivers; *name; name++)

@@ -263,8 +263,16 @@ def _():
     words = {"driver": "raw", "file": {
         "driver": "https", "url": world.server.url("disk.raw"),
         "username": "u", "password-file": secret}}
-    for name in ("json:" + json.dumps(words), world.server.url(
-            "disk.raw") + "#username=u,password-file=" + secret):
+    nfc = {"driver": "raw", "file": {
+        "driver": "nfc", "path": "[ds] x.vmdk", "host": "127.0.0.1",
+        "port": 1, "session-id-file": secret}}
+    names = ["json:" + json.dumps(words), "json:" + json.dumps(nfc),
+             world.server.url("disk.raw") + "#username=u,password-file=" +
+             secret]
+    if "vsphere" in vdisk_img("--help"):
+        names.append("vsphere://u@127.0.0.1:1/?vm=x&disk=y&password-file=" +
+                     secret)
+    for name in names:
         top = world.out("top.qcow2")
         vdisk_img("create", "-f", "qcow2", "-u", "-b", name, "-F", "raw", top,
                   SIZE)

@@ -52,8 +52,8 @@ bool https_parse_name(const char *name, VdOptions *opts, GError **error);
 HttpsTarget *https_target_new(VdOptions *opts, GError **error);
 void https_target_free(HttpsTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpsTarget, https_target_free)
-/* May @target be what the image (its file; NULL = none) has named? */
-bool https_target_check_named(const HttpsTarget *target, const char *image,
+/* May @target be asked for with the secrets that it names? */
+bool https_target_check_named(const HttpsTarget *target, const VdNode *node,
                               GError **error);
 /* Reads the files that hold secrets, on a worker. */
 bool https_target_co_load(HttpsTarget *target, VioLoop *loop, GError **error);

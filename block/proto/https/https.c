@@ -138,7 +138,7 @@ https_co_open(VdNode *node, VdOptions *opts, GError **error)
     s->target = https_target_new(opts, error);
     if (!s->target)
         return false;
-    if (!https_target_check_named(s->target, vd_node_named_by(node), error)) {
+    if (!https_target_check_named(s->target, node, error)) {
         https_co_close(node);
         return false;
     }

@@ -249,23 +249,21 @@ origin_length(const char *name)
     return (size_t) (host - name) + strcspn(host, "/?#");
 }
 
-/* What an image says of its parent must not have secrets of this machine sent
- * to a server that the image has chosen.  Its own server knows them. */
+/* Its own server knows our secrets, if an image on one names a parent. */
 bool
-https_target_check_named(const HttpsTarget *t, const char *image,
+https_target_check_named(const HttpsTarget *t, const VdNode *node,
                          GError **error)
 {
+    const char *image = vd_node_named_by(node);
     size_t len = origin_length(t->name);
     const char *ours = strchr(t->name, '#');
     const char *theirs = image ? strchr(image, '#') : NULL;
 
-    if (!image || (!t->password_file && !t->cookie_file && !t->access_source))
+    if (!t->password_file && !t->cookie_file && !t->access_source)
         return true;
     return (theirs && g_str_equal(ours, theirs) &&
             len == origin_length(image) && strncmp(t->name, image, len) == 0) ||
-           vd_throw(error, VD_ERROR_REFUSED,
-                    "%s: the name of a parent may not say how to be let in",
-                    t->name);
+           vd_policy_check_secret(node, t->name, error);
 }
 
 /* -- secrets --------------------------------------------------------------- */

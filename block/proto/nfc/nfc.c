@@ -59,7 +59,9 @@ nfc_co_open_node(VdNode *node, VdOptions *opts, GError **error)
     client->rest = vio_cancel_new();
     client->changes = vio_range_lock_new();
     vd_node_set_name(node, client->target->name);
-    if (!nfc_client_co_connect_first(client, error) ||
+    if ((client->target->session_file &&
+         !vd_policy_check_secret(node, client->target->name, error)) ||
+        !nfc_client_co_connect_first(client, error) ||
         !nfc_meta_co_load(client, error)) {
         nfc_co_close(node);
         return false;
