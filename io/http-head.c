@@ -42,6 +42,21 @@ head_begin(VioHttpExchange *ex, const char *line, size_t len)
     return false;
 }
 
+/* The answer that counts.  A yes to an upload that has not been sent whole is
+ * none: its end would be cut off when the exchange is closed. */
+static bool
+head_end(VioHttpExchange *ex)
+{
+    int64_t len = ex->transfer.upload_len;
+    bool all = len < 0 ? ex->source_ended : ex->written == (uint64_t) len;
+
+    ex->head_done = !ex->transfer.upload || all || ex->reply.status >= 300;
+    if (!ex->head_done)
+        (void) vio_http_fail(ex, -EPROTO,
+                             "the server has answered before it had all of it");
+    return ex->head_done;
+}
+
 bool
 vio_http_head_line(VioHttpExchange *ex, const char *line, size_t len)
 {
@@ -59,9 +74,7 @@ vio_http_head_line(VioHttpExchange *ex, const char *line, size_t len)
         len--;
     if (len > 0)
         g_ptr_array_add(ex->reply.headers, g_strndup(line, len));
-    else
-        ex->head_done = ex->reply.status >= 200;
-    return true;
+    return len > 0 || ex->reply.status < 200 || head_end(ex);
 }
 
 const char *

@@ -370,7 +370,6 @@ def _():
             expect(time.monotonic() < deadline, "nothing has come")
             time.sleep(0.02)
         child.send_signal(signal.SIGINT)
-        child.stdin.close()
         text = child.stderr.read()
         expect(child.wait(SECONDS) != 0, text)
     expect(not os.path.exists(name), "half a file")
