@@ -18,9 +18,12 @@ call_co_try(VioHttp *http, const VioHttpRequest *request, const char *url,
             bool with_body, VioHttpExchange **out, VioCancel *cancel,
             char **why)
 {
-    VioHttpExchange *ex = vio_http_exchange_new(http, request, url);
-    int ret;
+    VioHttpExchange *ex;
+    int ret = vio_http_check_request(http, request, why);
 
+    if (ret != 0)
+        return ret;
+    ex = vio_http_exchange_new(http, request, url);
     if (with_body) {
         ex->transfer.body = request->body;
         ex->transfer.body_len = request->body_len;
@@ -72,6 +75,22 @@ call_redirect(VioHttp *http, const VioHttpReply *reply, unsigned nth,
     return 0;
 }
 
+/* For a request that was made after so many @renewals.  Of several that were
+ * refused at the same time the first one does it for all. */
+static bool
+call_co_renew(VioHttp *http, unsigned renewals)
+{
+    bool ok = true;
+
+    vio_co_mutex_lock(&http->renewing);
+    if (http->renewals == renewals) {
+        ok = http->co_renew(http->renew_arg, http);
+        http->renewals += ok;
+    }
+    vio_co_mutex_unlock(&http->renewing);
+    return ok;
+}
+
 static int
 call_co_open(VioHttp *http, const VioHttpRequest *request, bool with_body,
              VioHttpExchange **out, VioCancel *cancel, char **why)
@@ -79,11 +98,11 @@ call_co_open(VioHttp *http, const VioHttpRequest *request, bool with_body,
     g_autofree char *url = g_strdup(request->url);
     bool renewed = http->co_renew == NULL;
     unsigned redirects = 0;
-    int ret;
+    int ret = 0;
 
     *why = NULL;
-    ret = vio_http_check_request(request, why);
     while (ret == 0) {
+        unsigned renewals = http->renewals;
         VioHttpExchange *ex = NULL;
 
         ret = call_co_try(http, request, url, with_body, &ex, cancel, why);
@@ -91,7 +110,7 @@ call_co_open(VioHttp *http, const VioHttpRequest *request, bool with_body,
             break;
         if (ex->reply.status == 401 && !renewed) {
             renewed = true;
-            if (!http->co_renew(http->renew_arg, http)) {
+            if (!call_co_renew(http, renewals)) {
                 *out = ex;
                 break;
             }
@@ -121,7 +140,7 @@ vio_http_co_upload(VioHttp *http, const VioHttpRequest *request, int64_t len,
     int ret;
 
     *why = NULL;
-    ret = vio_http_check_request(request, why);
+    ret = vio_http_check_request(http, request, why);
     if (ret != 0)
         return ret;
     ex = vio_http_exchange_new(http, request, request->url);

@@ -115,8 +115,19 @@ head_is_plain(const char *text, bool blanks)
     return true;
 }
 
+/* Another line in one of them would be a header, or a request, of its own. */
+static bool
+head_are_lines(const char *const *headers)
+{
+    for (; headers && *headers; headers++)
+        if (!head_is_plain(*headers, true) || !strchr(*headers, ':'))
+            return false;
+    return true;
+}
+
 int
-vio_http_check_request(const VioHttpRequest *request, char **why)
+vio_http_check_request(const VioHttp *http, const VioHttpRequest *request,
+                       char **why)
 {
     static const char *const methods[] = {"GET", "HEAD",   "POST",
                                           "PUT", "DELETE", NULL};
@@ -125,9 +136,9 @@ vio_http_check_request(const VioHttpRequest *request, char **why)
         *why = g_strdup("no such method");
     else if (!head_is_plain(request->url, false))
         *why = g_strdup("the URL has characters that must be percent-encoded");
-    for (const char *const *h = request->headers; h && *h && !*why; h++)
-        if (!head_is_plain(*h, true) || !strchr(*h, ':'))
-            *why = g_strdup("a header for the request is malformed");
+    else if (!head_are_lines(request->headers) ||
+             !head_are_lines((const char *const *) http->headers))
+        *why = g_strdup("a header for the request is malformed");
     return *why ? -EINVAL : 0;
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "io/http.h"
+#include "io/sync.h"
 #include "io/timer.h"
 
 #include <stdint.h>
@@ -83,6 +84,8 @@ struct VioHttp {
     uint64_t connect_ns, idle_ns;
     bool (*co_renew)(void *arg, VioHttp *http);
     void *renew_arg;
+    VioCoMutex renewing;
+    unsigned renewals; /* that have succeeded */
 };
 
 /* io/http.c: call fn(arg) outside of the coroutine. */
@@ -136,5 +139,6 @@ int vio_http_fail(VioHttpExchange *exchange, int ret, const char *why);
 /* io/http-head.c: false: too much, or no head (vio_http_fail was called). */
 bool vio_http_head_line(VioHttpExchange *exchange, const char *line,
                         size_t len);
-/* Is the request fit to be sent?  0 or -EINVAL. */
-int vio_http_check_request(const VioHttpRequest *request, char **why);
+/* Is the request fit to be sent by @http?  0 or -EINVAL. */
+int vio_http_check_request(const VioHttp *http, const VioHttpRequest *request,
+                           char **why);

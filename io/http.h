@@ -54,7 +54,8 @@ typedef struct VioHttpParams {
     uint64_t connect_ns;  /* name, connection and TLS; 0 = 30 s */
     uint64_t idle_ns;     /* without a byte while somebody waits; 0 = 60 s */
     /* Before a request is made again, once, to which the answer was 401: have
-     * new headers ready (vio_http_set_headers).  False: leave it at that.
+     * new headers ready (vio_http_set_headers).  One call at a time, whose
+     * headers serve all requests that were refused.  False: leave it at that.
      * NULL: there is nothing to renew.  Not for uploads. */
     bool (*co_renew)(void *arg, VioHttp *http);
     void *renew_arg;

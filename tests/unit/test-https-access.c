@@ -2,17 +2,21 @@
 /* tests/unit/test-https-access.c - tickets that a program gets for the driver
  * "https". */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "block/http-access.h"
 #include "block/rw.h"
+#include "io/sync.h"
 #include "tests/support/co-test.h"
 #include "tests/unit/http-server.h"
 
 #define SIZE (256u << 10)
 #define STEP (32u << 10)
+#define QUEUE_SECONDS 60
 #define TICKET_REQUESTS 3 /* that a ticket is good for */
 
 typedef struct {
@@ -20,7 +24,13 @@ typedef struct {
     int requests; /* with it */
     int given;    /* by the source */
     bool refuse;
+    bool asked; /* and has not given yet */
+    /* So many requests without a good ticket are refused together. */
+    int queue; /* under the lock */
 } Office;
+
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t queue_full = PTHREAD_COND_INITIALIZER;
 
 static uint8_t
 byte_at(uint64_t off)
@@ -42,6 +52,22 @@ ticket_is_good(HttpPeer *peer, Office *office)
 }
 
 static void
+office_queue(Office *office)
+{
+    struct timespec end;
+
+    (void) clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += QUEUE_SECONDS;
+    (void) pthread_mutex_lock(&queue_lock);
+    if (--office->queue <= 0)
+        (void) pthread_cond_broadcast(&queue_full);
+    while (office->queue > 0 &&
+           pthread_cond_timedwait(&queue_full, &queue_lock, &end) == 0)
+        ;
+    (void) pthread_mutex_unlock(&queue_lock);
+}
+
+static void
 serve(HttpPeer *peer, void *arg)
 {
     g_autofree char *range = http_peer_header(peer, "Range");
@@ -49,6 +75,7 @@ serve(HttpPeer *peer, void *arg)
     guint64 first, last;
 
     if (!ticket_is_good(peer, arg)) {
+        office_queue(arg);
         http_peer_answer(peer, "401 Who", "", "");
         return;
     }
@@ -78,7 +105,10 @@ office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
 
     if (office->refuse)
         return vd_throw(error, VD_ERROR_PERMISSION, "no more tickets");
+    g_assert_false(office->asked);
+    office->asked = true;
     vio_co_reschedule();
+    office->asked = false;
     office->given++;
     line = g_strdup_printf("Ticket: %d", office->given);
     g_strv_builder_add(lines, line);
@@ -92,11 +122,12 @@ office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
 
 static VdNode *
 try_open(TestCo *t, const HttpServer *server, const char *source,
-         GError **error)
+         unsigned connections, GError **error)
 {
     g_autofree char *url = http_server_url(server, "/disk");
-    g_autofree char *options = g_strdup_printf(
-        "driver=https,connections=1,url=%s,access-source=%s", url, source);
+    g_autofree char *options =
+        g_strdup_printf("driver=https,connections=%u,url=%s,access-source=%s",
+                        connections, url, source);
 
     return test_co_try_open(t, options, 0, error);
 }
@@ -109,7 +140,7 @@ test_renews(TestCo *t)
     g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
     g_autofree uint8_t *buf = g_malloc(STEP);
     g_autoptr(GError) error = NULL;
-    VdNode *node = try_open(t, server, source, &error);
+    VdNode *node = try_open(t, server, source, 1, &error);
 
     g_assert_no_error(error);
     vd_http_access_remove(source); /* the disk has it */
@@ -127,6 +158,40 @@ test_renews(TestCo *t)
     test_co_close(node);
 }
 
+#define READERS 3 /* one ticket is enough for them */
+
+static bool
+reader_co_main(void *node, GError **error)
+{
+    g_autofree uint8_t *buf = g_malloc(STEP);
+
+    return vd_node_co_pread(node, SIZE - STEP, buf, STEP, error);
+}
+
+static void
+test_renews_for_all(TestCo *t)
+{
+    Office office = {0};
+    g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
+    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    g_autoptr(VioCoGroup) group = vio_co_group_new(READERS);
+    g_autoptr(GError) error = NULL;
+    VdNode *node = try_open(t, server, source, READERS, &error);
+
+    g_assert_no_error(error);
+    vd_http_access_remove(source);
+    (void) pthread_mutex_lock(&queue_lock);
+    office.queue = READERS;
+    (void) pthread_mutex_unlock(&queue_lock);
+    __atomic_store_n(&office.valid, 0, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < READERS; i++)
+        vio_co_group_spawn(group, reader_co_main, node, NULL);
+    g_assert_true(vio_co_group_join(group, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(office.given, ==, 2);
+    test_co_close(node);
+}
+
 static void
 test_refusals(TestCo *t)
 {
@@ -135,11 +200,11 @@ test_refusals(TestCo *t)
     g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(try_open(t, server, source, &error));
+    g_assert_null(try_open(t, server, source, 1, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_PERMISSION);
     g_clear_error(&error);
     vd_http_access_remove(source);
-    g_assert_null(try_open(t, server, source, &error));
+    g_assert_null(try_open(t, server, source, 1, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
     g_assert_cmpint(http_server_requests(server), ==, 0);
 }
@@ -149,6 +214,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     test_co_add("/https/access/renews", test_renews);
+    test_co_add("/https/access/renews-for-all", test_renews_for_all);
     test_co_add("/https/access/refusals", test_refusals);
     return g_test_run();
 }

@@ -233,6 +233,9 @@ refuse_main(void *opaque)
         g_assert_nonnull(why);
         g_assert_null(strstr(why, "secret"));
     }
+    vio_http_set_headers(w->http, headers);
+    world_co_call(w, "GET", "/", false);
+    g_assert_cmpint(w->ret, ==, -EINVAL);
     g_assert_cmpint(http_server_connections(w->server), ==, 0);
     world_co_close(w);
 }
