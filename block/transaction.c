@@ -33,12 +33,13 @@ struct VdTransaction {
     bool hints_warned;   /* once is enough for all files of an image */
     GPtrArray *files;    /* of TxFile, in the order they were made */
     GHashTable *by_path; /* absolute path -> its TxFile, by both its names */
-    GHashTable *kept;    /* key -> TxKept */
+    GPtrArray *kept;     /* of TxKept, in the order they were made */
     GPtrArray *fixed;    /* names of what was there and keeps its size */
     const VdEnv *env;    /* for these; outlives the transaction */
 };
 
 typedef struct {
+    char *key;
     void *what;
     VdTxEndFunc co_end; /* NULL: has been called, or is not wanted */
     GDestroyNotify free_what;
@@ -50,6 +51,7 @@ kept_free(gpointer opaque)
     TxKept *kept = opaque;
 
     kept->free_what(kept->what);
+    g_free(kept->key);
     g_free(kept);
 }
 
@@ -89,8 +91,7 @@ vd_tx_new(VioLoop *loop, bool sync, bool no_clobber)
     tx->files = g_ptr_array_new_with_free_func(file_free);
     tx->by_path = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     tx->fixed = g_ptr_array_new_with_free_func(g_free);
-    tx->kept =
-        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, kept_free);
+    tx->kept = g_ptr_array_new_with_free_func(kept_free);
     return tx;
 }
 
@@ -98,7 +99,7 @@ void
 vd_tx_free(VdTransaction *tx)
 {
     g_assert(tx->ended || tx->files->len == 0);
-    g_hash_table_unref(tx->kept);
+    g_ptr_array_unref(tx->kept);
     g_hash_table_unref(tx->by_path);
     g_ptr_array_unref(tx->fixed);
     g_ptr_array_unref(tx->files);
@@ -117,16 +118,23 @@ vd_tx_keep(VdTransaction *tx, const char *key, void *what, VdTxEndFunc co_end,
 {
     TxKept *kept = g_new(TxKept, 1);
 
-    *kept = (TxKept){.what = what, .co_end = co_end, .free_what = free_what};
-    g_hash_table_insert(tx->kept, g_strdup(key), kept);
+    *kept = (TxKept){.key = g_strdup(key),
+                     .what = what,
+                     .co_end = co_end,
+                     .free_what = free_what};
+    g_ptr_array_add(tx->kept, kept);
 }
 
 void *
 vd_tx_kept(const VdTransaction *tx, const char *key)
 {
-    const TxKept *kept = g_hash_table_lookup(tx->kept, key);
+    for (guint i = 0; i < tx->kept->len; i++) {
+        const TxKept *kept = g_ptr_array_index(tx->kept, i);
 
-    return kept ? kept->what : NULL;
+        if (strcmp(kept->key, key) == 0)
+            return kept->what;
+    }
+    return NULL;
 }
 
 /* -- names ----------------------------------------------------------------- */
@@ -536,14 +544,12 @@ commit_work(void *opaque)
     work->ok = true;
 }
 
-/* To the first failure. */
+/* To the first failure; what names others last, as with files. */
 static bool
 end_co_streams(VdTransaction *tx, bool commit, GError **error)
 {
-    g_autoptr(GList) all = g_hash_table_get_values(tx->kept);
-
-    for (GList *each = all; each; each = each->next) {
-        TxKept *kept = each->data;
+    for (guint i = tx->kept->len; i > 0; i--) {
+        TxKept *kept = g_ptr_array_index(tx->kept, i - 1);
 
         if (kept->co_end && !kept->co_end(kept->what, commit, error))
             return false;

@@ -49,8 +49,8 @@ VdNode *vd_tx_co_file(VdTransaction *tx, const VdEnv *env, const char *path,
 typedef bool (*VdTxEndFunc)(void *what, bool commit, GError **error);
 
 /* What a leaf keeps from one opening of @key to the next; freed with @tx.
- * @co_end (or NULL) is called by commit, and by abort unless it has succeeded.
- */
+ * @co_end (or NULL) is called by commit, and by abort unless it has succeeded;
+ * that of what was kept last comes first. */
 void vd_tx_keep(VdTransaction *tx, const char *key, void *what,
                 VdTxEndFunc co_end, GDestroyNotify free_what);
 void *vd_tx_kept(const VdTransaction *tx, const char *key);

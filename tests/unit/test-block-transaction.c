@@ -85,6 +85,42 @@ exists(const char *path)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
+/* -- streams --------------------------------------------------------------- */
+
+static bool
+note_end(void *what, bool whole, GError **error)
+{
+    g_string_append_c(what, whole ? '+' : '-');
+    return true;
+}
+
+static bool
+note_other_end(void *what, bool whole, GError **error)
+{
+    g_string_append_c(what, whole ? 'y' : 'n');
+    return true;
+}
+
+static void
+keep_on(void *what)
+{
+}
+
+/* Three data files, and what names them. */
+static void
+test_streams_end_before_what_names_them(TestCo *t)
+{
+    g_autoptr(GString) ends = g_string_new(NULL);
+    VdTransaction *tx = begin(t);
+
+    vd_tx_keep(tx, "names", ends, note_other_end, keep_on);
+    vd_tx_keep(tx, "a", ends, note_end, keep_on);
+    vd_tx_keep(tx, "b", ends, note_end, keep_on);
+    vd_tx_keep(tx, "c", ends, note_end, keep_on);
+    commit(tx);
+    g_assert_cmpstr(ends->str, ==, "+++y");
+}
+
 /* -- new files ------------------------------------------------------------- */
 
 static void
@@ -541,6 +577,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 #define TEST(name) test_co_add("/block/transaction/" #name, test_##name)
+    TEST(streams_end_before_what_names_them);
     TEST(new_files_stay_after_commit);
     TEST(new_files_go_with_abort);
     TEST(file_names_may_have_a_scheme);
