@@ -4,7 +4,8 @@
  * They lie in the folder "vdisk" beside the library; in a build tree where
  * they are made.  Nothing but the place of this very code and that of the
  * installation say where to look: neither the environment nor the working
- * directory can have another file loaded.
+ * directory can have another file loaded.  Nor can other users: a library or
+ * program may lie in /tmp, where anybody can make folders beside it.
  *
  * Concurrency: any thread; each is loaded once, for the life of the process.
  */
@@ -13,7 +14,10 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <link.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* The file that holds this code, or NULL.  A program found in PATH has but its
  * name, and who loads a library by a relative name may have gone elsewhere
@@ -38,27 +42,41 @@ module_self(void)
     return g_file_read_link("/proc/self/exe", NULL);
 }
 
+/* Can nobody else have put it there or change it? */
+static bool
+module_is_owned(const char *path, uid_t owner)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && !(st.st_mode & S_IWOTH) &&
+           (st.st_uid == 0 || st.st_uid == owner || st.st_uid == geteuid());
+}
+
+/* NULL if there is none that can be believed. */
 static char *
-module_at(const char *dir, const char *below, const char *folder,
+module_at(const char *self, const char *below, const char *folder,
           const char *file)
 {
-    char *path = g_build_filename(dir, below, folder, file, NULL);
+    g_autofree char *here = g_path_get_dirname(self);
+    g_autofree char *dir = g_build_filename(here, below, folder, NULL);
+    g_autofree char *path = g_build_filename(dir, file, NULL);
+    struct stat st;
 
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        g_clear_pointer(&path, g_free);
-    return path;
+    if (stat(self, &st) < 0 || !module_is_owned(dir, st.st_uid) ||
+        !module_is_owned(path, st.st_uid))
+        return NULL;
+    return g_steal_pointer(&path);
 }
 
 /* Beside @self; in a build tree, one or two folders below its top. */
 static char *
 module_beside(const VioModule *module, const char *self)
 {
-    g_autofree char *here = g_path_get_dirname(self);
-    char *path = module_at(here, "", "vdisk", module->file);
+    char *path = module_at(self, "", "vdisk", module->file);
 
     if (!path)
-        path = module_at(here, "..", module->folder, module->file);
-    return path ? path : module_at(here, "../..", module->folder, module->file);
+        path = module_at(self, "..", module->folder, module->file);
+    return path ? path : module_at(self, "../..", module->folder, module->file);
 }
 
 /* Where the library or program is that this is part of; where it is if that
@@ -72,7 +90,11 @@ module_find(const VioModule *module, const char *self)
 
     if (!path && real)
         path = module_beside(module, real);
-    return path ? path : module_at(VIO_MODULE_DIR, "", "", module->file);
+    if (!path)
+        path = g_build_filename(VIO_MODULE_DIR, module->file, NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        g_clear_pointer(&path, g_free);
+    return path;
 }
 
 static void

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/unit/test-io-http-tls.c - whom the client of HTTP trusts.
+/* tests/unit/test-io-http-tls.c - whom the client of HTTP trusts; and who may
+ * have made its module.
  *
  * Where it does not, the server must not have seen a byte of a request.
  */
@@ -171,13 +172,61 @@ test_no_tls(IoFixture *f, gconstpointer engine)
     g_free(t.why);
 }
 
+/* -- the module ------------------------------------------------------------ */
+
+#define TELL "--why-there-is-no-module"
+
+static const char *program;
+
+/* What a copy of this program finds in a build tree whose module is none, and
+ * whose folder has such a mode. */
+static char *
+told_by_copy(const IoFixture *f, unsigned mode)
+{
+    g_autofree char *bin = g_build_filename(f->dir, "tests/unit", NULL);
+    g_autofree char *copy = g_build_filename(bin, "copy", NULL);
+    g_autofree char *io = g_build_filename(f->dir, "io", NULL);
+    g_autofree char *module = g_build_filename(io, "vdisk-http.so", NULL);
+    g_autofree char *bytes = NULL;
+    char *argv[] = {copy, (char *) TELL, NULL}, *told = NULL;
+    gsize len;
+
+    g_assert_true(g_file_get_contents(program, &bytes, &len, NULL));
+    g_assert_cmpint(g_mkdir_with_parents(bin, 0755), ==, 0);
+    g_assert_cmpint(g_mkdir_with_parents(io, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(copy, bytes, (gssize) len, NULL));
+    g_assert_cmpint(g_chmod(copy, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(module, "no module", -1, NULL));
+    g_assert_cmpint(g_chmod(io, (int) mode), ==, 0);
+    g_assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL,
+                               &told, NULL, NULL, NULL));
+    g_test_message("%s", told);
+    return told;
+}
+
+static void
+test_module_of_others(IoFixture *f, gconstpointer engine)
+{
+    g_autofree char *ours = told_by_copy(f, 0755);
+    g_autofree char *anybodys = told_by_copy(f, 0777);
+
+    g_assert_nonnull(strstr(ours, "io/vdisk-http.so"));
+    g_assert_null(strstr(anybodys, "io/vdisk-http.so"));
+}
+
 int
 main(int argc, char **argv)
 {
+    if (argc == 2 && g_str_equal(argv[1], TELL)) {
+        g_print("%s\n", vio_http_missing() ? vio_http_missing() : "nothing");
+        return 0;
+    }
+    program = argv[0];
     g_test_init(&argc, &argv, NULL);
     io_test_add("http-tls/thumbprint", test_thumbprint);
     io_test_add("http-tls/bad-thumbprint", test_bad_thumbprint);
     io_test_add("http-tls/authorities", test_authorities);
     io_test_add("http-tls/a-server-without", test_no_tls);
+    io_test_add("http-tls/module-of-others", test_module_of_others);
     return g_test_run();
 }
