@@ -94,13 +94,15 @@ easy_set_manners(CURL *easy, const VioHttpEngine *engine)
            EASY_SET(easy, CURLOPT_TCP_KEEPINTVL, EASY_KEEPALIVE);
 }
 
-/* An empty proxy is none, whatever the environment says. */
+/* An empty proxy is none, whatever the environment says; and of one that was
+ * named it makes no exceptions. */
 static bool
 easy_set_proxy(CURL *easy, const VioHttpEngine *engine)
 {
     if (engine->proxy_from_env && !engine->proxy)
         return true;
-    return EASY_SET(easy, CURLOPT_PROXY, engine->proxy ? engine->proxy : "");
+    return EASY_SET(easy, CURLOPT_PROXY, engine->proxy ? engine->proxy : "") &&
+           EASY_SET(easy, CURLOPT_NOPROXY, "");
 }
 
 static bool

@@ -104,8 +104,12 @@ def by_proxy(engine):
     with Script(proxied) as proxy:
         there = "http://127.0.0.1:%d" % proxy.port
         name = "http://elsewhere.example/disk.raw"
-        vdisk_img("info", name + "#proxy=" + there, engine=engine,
-                  timeout=SECONDS)
+        os.environ["no_proxy"] = "*"
+        try:
+            vdisk_img("info", name + "#proxy=" + there, engine=engine,
+                      timeout=SECONDS)
+        finally:
+            del os.environ["no_proxy"]
         os.environ["http_proxy"] = there
         try:
             vdisk_img("info", name + "#proxy=environment", engine=engine,

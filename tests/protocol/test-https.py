@@ -253,6 +253,9 @@ def _():
     text = vdisk_img_fails("info", url.replace("//", "//user:mine@"),
                            timeout=SECONDS)
     expect("password-file" in text, text)
+    text = vdisk_img_fails("info", url + "#proxy=http://me:mine@127.0.0.1:1",
+                           timeout=SECONDS)
+    expect("proxy=environment" in text, text)
 
 
 @suite.case("no image sends our secrets to a server that it has chosen")

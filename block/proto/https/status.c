@@ -15,6 +15,12 @@ code_of_failure(int ret)
         return VD_ERROR_CANCELLED;
     case ETIMEDOUT:
         return VD_ERROR_TIMED_OUT;
+    case EHOSTUNREACH:
+        return VD_ERROR_HOST_NOT_FOUND;
+    case ECONNREFUSED:
+        return VD_ERROR_CONNECTION_REFUSED;
+    case ECONNRESET:
+        return VD_ERROR_CONNECTION_LOST;
     case EKEYREJECTED:
         return VD_ERROR_PERMISSION;
     case EINVAL:

@@ -223,6 +223,16 @@ take_all(HttpsTarget *t, VdOptions *opts, GError **error)
            take_number(opts, "timeout", MAX_SECONDS, &t->timeout_s, error);
 }
 
+/* It belongs to the name, and so stands in messages. */
+static bool
+check_proxy(const HttpsTarget *t, GError **error)
+{
+    return !t->proxy || !strchr(t->proxy, '@') ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "https: the proxy may not have a user in front of its "
+                    "host; with proxy=environment it may");
+}
+
 HttpsTarget *
 https_target_new(VdOptions *opts, GError **error)
 {
@@ -230,7 +240,8 @@ https_target_new(VdOptions *opts, GError **error)
 
     take(opts, "url", &t->url);
     if (!check_url(t, error) || !take_fragment(t->url, opts, error) ||
-        !take_all(t, opts, error) || !take_user(t, error))
+        !take_all(t, opts, error) || !take_user(t, error) ||
+        !check_proxy(t, error))
         return NULL;
     if ((t->password_file || t->password) && !t->username)
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
