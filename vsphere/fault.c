@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-/* Servers write what they like; people should be able to read it. */
-#define MAX_TEXT 500u
-
 typedef struct {
     const char *type;
     VdErrorCode code;
@@ -91,34 +88,22 @@ fault_code(const VsFault *fault)
 /* -- reading ----------------------------------------------------------------
  */
 
-/* One line, not too long. */
-static char *
-tidy(const char *text)
-{
-    g_autofree char *line = g_utf8_make_valid(text, -1);
-
-    for (char *p = line; *p; p++)
-        if ((unsigned char) *p < 0x20)
-            *p = ' ';
-    if (g_utf8_strlen(line, -1) > MAX_TEXT)
-        *g_utf8_offset_to_pointer(line, MAX_TEXT) = '\0';
-    return g_strstrip(g_steal_pointer(&line));
-}
-
 static char *
 fault_type(const VsXml *element)
 {
     const char *type = vs_xml_type(element);
+    g_autofree char *name = NULL;
     size_t len;
 
     if (type)
-        return tidy(type);
+        return vs_xml_shown(type);
     if (!element)
         return g_strdup("unknown fault");
     len = strlen(element->name);
     if (g_str_has_suffix(element->name, "Fault") && len > strlen("Fault"))
         len -= strlen("Fault");
-    return g_strndup(element->name, len);
+    name = g_strndup(element->name, len);
+    return vs_xml_shown(name);
 }
 
 static VsFault *
@@ -129,12 +114,12 @@ fault_new(const VsXml *element, const char *text)
     const char *detail = NULL;
 
     fault->type = fault_type(element);
-    fault->text = tidy(text ? text : "");
+    fault->text = vs_xml_shown(text ? text : "");
     row = find_row(fault->type);
     if (row && row->field)
         detail = vs_xml_text(element, row->field);
     if (detail && *detail)
-        fault->detail = tidy(detail);
+        fault->detail = vs_xml_shown(detail);
     return fault;
 }
 

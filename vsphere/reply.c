@@ -13,6 +13,7 @@
 struct VsReply {
     VsXmlDoc *doc;
     const VsXml *response;
+    size_t bytes;
 };
 
 static bool
@@ -51,6 +52,7 @@ vs_reply_parse(const char *server, const char *op, const void *bytes,
 {
     g_autofree char *what = g_strdup_printf("%s: %s", server, op);
     g_autoptr(VsXmlDoc) doc = vs_xml_parse(bytes, len, what, error);
+    g_autofree char *shown = NULL;
     const VsXml *content;
     VsReply *reply;
 
@@ -62,12 +64,18 @@ vs_reply_parse(const char *server, const char *op, const void *bytes,
         *fault = vs_fault_of_soap(content);
         return NULL;
     }
-    if (!is_response_to(content, op))
+    if (!is_response_to(content, op)) {
+        shown = vs_xml_shown(content ? content->name : "");
         return vd_throw_null(error, VD_ERROR_CORRUPT,
                              "%s: the answer is none to this: <%s>", what,
-                             content ? content->name : "");
+                             shown);
+    }
     reply = g_new(VsReply, 1);
-    *reply = (VsReply){.doc = g_steal_pointer(&doc), .response = content};
+    *reply = (VsReply){
+        .doc = g_steal_pointer(&doc),
+        .response = content,
+        .bytes = len,
+    };
     return reply;
 }
 
@@ -84,6 +92,12 @@ const VsXml *
 vs_reply_value(const VsReply *reply)
 {
     return vs_xml_child(reply->response, "returnval");
+}
+
+size_t
+vs_reply_bytes(const VsReply *reply)
+{
+    return reply->bytes;
 }
 
 VsFault *

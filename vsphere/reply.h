@@ -17,6 +17,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsReply, vs_reply_free)
 /* The first "returnval"; NULL = the answer is nothing.  Others: vs_xml_next().
  */
 const VsXml *vs_reply_value(const VsReply *reply);
+/* How long it was. */
+size_t vs_reply_bytes(const VsReply *reply);
 
 /* The first fault, of a property that could not be read, among those that were
  * asked for; NULL = all could.  The caller's. */

@@ -164,7 +164,8 @@ parse(const char *bytes, size_t len, const VsXmlSink *sink, char **why)
         *why = g_strdup("no memory");
         return false;
     }
-    (void) xmlCtxtUseOptions(r.parser, XML_PARSE_NONET); /* knows it */
+    /* In attributes "&amp;" stays a reference unless they are asked for. */
+    (void) xmlCtxtUseOptions(r.parser, XML_PARSE_NONET | XML_PARSE_NOENT);
     feed(&r, bytes, len);
     ok = !r.stopped && r.parser->wellFormed;
     *why = r.stopped ? r.why : ok ? NULL : reason(r.parser);

@@ -16,6 +16,8 @@
 
 #define XSI "http://www.w3.org/2001/XMLSchema-instance"
 #define BLOCK_ELEMENTS 256u
+/* Servers write what they like; people should be able to read it. */
+#define MAX_SHOWN 500u
 
 typedef struct {
     VsXml *element;
@@ -199,6 +201,7 @@ vs_xml_parse(const char *bytes, size_t len, const char *what, GError **error)
 {
     g_autoptr(VsXmlDoc) doc = doc_new();
     g_autofree char *why = NULL;
+    g_autofree char *shown = NULL;
     const VsXmlSink sink = {
         .start = build_start,
         .text = build_text,
@@ -215,16 +218,15 @@ vs_xml_parse(const char *bytes, size_t len, const char *what, GError **error)
         return vd_throw_null(error, VD_ERROR_LIMIT,
                              "%s: an answer of %zu bytes, above the maximum %u",
                              what, len, VS_XML_MAX_BYTES);
-    if (!ops->parse(bytes, len, &sink, &why)) {
-        if (doc->limit)
-            return vd_throw_null(error, VD_ERROR_LIMIT,
-                                 "%s: the XML of the answer is %s", what,
-                                 doc->limit);
-        return vd_throw_null(error, VD_ERROR_CORRUPT,
-                             "%s: the answer is no XML: %s", what,
-                             why ? why : "unreadable");
-    }
-    return g_steal_pointer(&doc);
+    if (ops->parse(bytes, len, &sink, &why))
+        return g_steal_pointer(&doc);
+    if (doc->limit)
+        return vd_throw_null(error, VD_ERROR_LIMIT,
+                             "%s: the XML of the answer is %s", what,
+                             doc->limit);
+    shown = vs_xml_shown(why ? why : "unreadable");
+    return vd_throw_null(error, VD_ERROR_CORRUPT,
+                         "%s: the answer is no XML: %s", what, shown);
 }
 
 /* -- finding ----------------------------------------------------------------
@@ -311,4 +313,17 @@ const char *
 vs_xml_attr(const VsXml *element, const char *name)
 {
     return find_attr(element, "", name);
+}
+
+char *
+vs_xml_shown(const char *text)
+{
+    g_autofree char *line = g_utf8_make_valid(text, -1);
+
+    for (char *p = line; *p; p++)
+        if ((unsigned char) *p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    if (g_utf8_strlen(line, -1) > MAX_SHOWN)
+        *g_utf8_offset_to_pointer(line, MAX_SHOWN) = '\0';
+    return g_strstrip(g_steal_pointer(&line));
 }

@@ -61,3 +61,7 @@ int64_t vs_xml_int(const VsXml *element, const char *name, int64_t missing);
 const char *vs_xml_type(const VsXml *element);
 /* The attribute without a name space, or NULL. */
 const char *vs_xml_attr(const VsXml *element, const char *name);
+
+/* What a server has written, as it may stand in a message: one line, not too
+ * long; g_free. */
+char *vs_xml_shown(const char *text);

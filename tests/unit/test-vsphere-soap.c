@@ -184,6 +184,25 @@ test_reply_of_another(void)
     }
 }
 
+/* Whatever a server writes, messages are short. */
+static void
+test_reply_of_another_at_length(void)
+{
+    g_autofree char *name = g_strnfill(20000, 'x');
+    g_autofree char *other = g_strdup_printf("<%s/>", name);
+    g_autofree char *unended = g_strdup_printf("<%s>", name);
+    const char *const bodies[] = {other, unended};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bodies); i++) {
+        g_autoptr(GError) error = NULL;
+        VsFault *fault;
+
+        g_assert_null(answer(bodies[i], &fault, &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+        g_assert_cmpuint(strlen(error->message), <, 1000);
+    }
+}
+
 /* -- faults -----------------------------------------------------------------
  */
 
@@ -269,6 +288,8 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/reply/value", test_reply);
     g_test_add_func("/vsphere/reply/nothing", test_reply_nothing);
     g_test_add_func("/vsphere/reply/of-another", test_reply_of_another);
+    g_test_add_func("/vsphere/reply/of-another-at-length",
+                    test_reply_of_another_at_length);
     g_test_add_func("/vsphere/fault/codes", test_faults);
     g_test_add_func("/vsphere/fault/of-task", test_fault_of_task);
     g_test_add_func("/vsphere/fault/bounded", test_fault_text_is_bounded);

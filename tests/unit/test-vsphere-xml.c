@@ -87,14 +87,14 @@ test_type_by_namespace(void)
 static void
 test_text_as_it_was(void)
 {
-    g_autoptr(VsXmlDoc) doc =
-        parse("<a><b>&amp;&lt;&gt;&quot;&apos;&#228;&#x1F4BE; %2f+</b>"
-              "<c><![CDATA[<x>&amp;]]></c><d at='a&#10;b'/></a>");
+    g_autoptr(VsXmlDoc) doc = parse(
+        "<a><b>&amp;&lt;&gt;&quot;&apos;&#228;&#x1F4BE; %2f+</b>"
+        "<c><![CDATA[<x>&amp;]]></c><d at='a&#10;b&amp;&lt;&quot;'/></a>");
     const VsXml *root = vs_xml_root(doc);
 
     g_assert_cmpstr(vs_xml_text(root, "b"), ==, "&<>\"'ä\xf0\x9f\x92\xbe %2f+");
     g_assert_cmpstr(vs_xml_text(root, "c"), ==, "<x>&amp;");
-    g_assert_cmpstr(vs_xml_attr(vs_xml_child(root, "d"), "at"), ==, "a\nb");
+    g_assert_cmpstr(vs_xml_attr(vs_xml_child(root, "d"), "at"), ==, "a\nb&<\"");
 }
 
 /* -- what is not let in -----------------------------------------------------
