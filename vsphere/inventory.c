@@ -10,11 +10,14 @@
 #include "vsphere/properties.h"
 #include "vsphere/reply.h"
 #include "vsphere/request.h"
+#include "vsphere/vmx-spec.h"
 
 #include <string.h>
 
 /* Folders within one another. */
 #define MAX_DEPTH 100u
+/* Folders of datacenters. */
+#define MAX_FOLDERS 1000u
 
 /* -- searching --------------------------------------------------------------
  */
@@ -36,18 +39,43 @@ search_request(VsSession *session, const char *op, GError **error)
     return index ? vs_request_new(op, index) : NULL;
 }
 
+/* Takes @found into *@only; false if there is another one already. */
+static bool
+take_only(VsSession *session, VsRef **only, VsRef *found, const char *what,
+          GError **error)
+{
+    bool same = !found || vs_ref_equal(*only, found);
+
+    if (!*only) {
+        *only = found;
+        return true;
+    }
+    vs_ref_free(found);
+    return same || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                            "%s: more than one virtual machine is '%s'",
+                            vs_session_name(session), what);
+}
+
 VsRef *
 vs_inventory_find_vm_by_uuid(VsSession *session, const char *uuid,
                              bool instance, GError **error)
 {
-    VsRequest *request = search_request(session, "FindByUuid", error);
+    VsRequest *request = search_request(session, "FindAllByUuid", error);
+    g_autoptr(VsReply) reply = NULL;
+    g_autoptr(VsRef) only = NULL;
 
     if (!request)
         return NULL;
     vs_request_text(request, "uuid", uuid);
     vs_request_bool(request, "vmSearch", true);
     vs_request_bool(request, "instanceUuid", instance);
-    return search(session, request, error);
+    reply = vs_session_call(session, request, error);
+    if (!reply)
+        return NULL;
+    for (const VsXml *e = vs_reply_value(reply); e; e = vs_xml_next(e))
+        if (!take_only(session, &only, vs_ref_from_xml(e), uuid, error))
+            return NULL;
+    return g_steal_pointer(&only);
 }
 
 VsRef *
@@ -79,30 +107,57 @@ find_by_file(VsSession *session, const VsRef *datacenter, const char *file,
 /* -- datacenters ------------------------------------------------------------
  */
 
-/* Those at the top of the inventory; hosts have one. */
 static GPtrArray *
-top_datacenters(VsSession *session, GError **error)
+refs_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify) vs_ref_free);
+}
+
+/* What is in @folder, as far as it is one of these. */
+static bool
+list_folder(VsSession *session, const VsRef *folder, GPtrArray *folders,
+            GPtrArray *datacenters, GError **error)
 {
     static const char *const paths[] = {"childEntity", NULL};
-    const VsRef *root = vs_session_need_service(session, "rootFolder", error);
     g_autoptr(VsProperties) properties =
-        root ? vs_properties_fetch(session, root, paths, error) : NULL;
-    const VsXml *list;
-    GPtrArray *found;
+        vs_properties_fetch(session, folder, paths, error);
+    const VsXml *list =
+        properties ? vs_properties_get(properties, "childEntity") : NULL;
 
-    if (!properties)
-        return NULL;
-    found = g_ptr_array_new_with_free_func((GDestroyNotify) vs_ref_free);
-    list = vs_properties_get(properties, "childEntity");
     for (const VsXml *e = list ? list->first : NULL; e; e = e->next) {
         VsRef *ref = vs_ref_from_xml(e);
 
         if (ref && strcmp(ref->type, "Datacenter") == 0)
-            g_ptr_array_add(found, ref);
+            g_ptr_array_add(datacenters, ref);
+        else if (ref && strcmp(ref->type, "Folder") == 0)
+            g_ptr_array_add(folders, ref);
         else
             vs_ref_free(ref);
     }
-    return found;
+    return properties != NULL;
+}
+
+/* All that there are; hosts have one. */
+static GPtrArray *
+all_datacenters(VsSession *session, GError **error)
+{
+    const VsRef *root = vs_session_need_service(session, "rootFolder", error);
+    g_autoptr(GPtrArray) folders = refs_new();
+    g_autoptr(GPtrArray) found = refs_new();
+
+    if (!root)
+        return NULL;
+    g_ptr_array_add(folders, vs_ref_copy(root));
+    for (unsigned i = 0; i < folders->len; i++) {
+        if (i == MAX_FOLDERS)
+            return vd_throw_null(error, VD_ERROR_LIMIT,
+                                 "%s: more than %u folders of datacenters",
+                                 vs_session_name(session), MAX_FOLDERS);
+        if (!list_folder(session, g_ptr_array_index(folders, i), folders, found,
+                         error))
+            return NULL;
+    }
+    return g_steal_pointer(&found);
 }
 
 /* One step up from *@ref, whose name goes before @path. */
@@ -125,22 +180,33 @@ step_up(VsSession *session, VsRef **ref, GString *path, GError **error)
     return true;
 }
 
+static VsRef *
+in_no_datacenter(VsSession *session, const VsRef *object, GError **error)
+{
+    return vd_throw_null(error, VD_ERROR_NOT_FOUND,
+                         "%s: %s %s is in no datacenter",
+                         vs_session_name(session), object->type, object->value);
+}
+
 /* A machine in a vApp has no folder, but a resource pool. */
 static VsRef *
 pool_of(VsSession *session, const VsRef *vm, GError **error)
 {
     static const char *const paths[] = {"parent", "resourcePool", NULL};
     g_autoptr(VsProperties) p = vs_properties_fetch(session, vm, paths, error);
+    VsRef *pool;
 
     if (!p)
         return NULL;
-    return vs_properties_get(p, "parent")
-               ? vs_ref_copy(vm)
-               : vs_properties_ref(p, "resourcePool");
+    if (vs_properties_get(p, "parent"))
+        return vs_ref_copy(vm);
+    pool = vs_properties_ref(p, "resourcePool");
+    return pool ? pool : in_no_datacenter(session, vm, error);
 }
 
 static VsRef *
-climb_to_datacenter(VsSession *session, VsRef **at, GError **error)
+climb_to_datacenter(VsSession *session, const VsRef *object, VsRef **at,
+                    GError **error)
 {
     g_autoptr(GString) passed = g_string_new(NULL);
 
@@ -150,9 +216,7 @@ climb_to_datacenter(VsSession *session, VsRef **at, GError **error)
         if (!step_up(session, at, passed, error))
             return NULL;
     }
-    return vd_throw_null(error, VD_ERROR_NOT_FOUND,
-                         "%s: the object is in no datacenter",
-                         vs_session_name(session));
+    return in_no_datacenter(session, object, error);
 }
 
 /* Names from below the root folder to the datacenter *@at. */
@@ -187,7 +251,7 @@ vs_inventory_datacenter_of(VsSession *session, const VsRef *object, char **path,
              : vs_ref_copy(object);
     if (!at)
         return NULL;
-    datacenter = climb_to_datacenter(session, &at, error);
+    datacenter = climb_to_datacenter(session, object, &at, error);
     if (!datacenter)
         return NULL;
     if (path) {
@@ -207,8 +271,7 @@ vs_inventory_find_datastore(VsSession *session, const VsRef *datacenter,
     g_autoptr(VsProperties) p =
         vs_properties_fetch(session, datacenter, list_paths, error);
     g_autoptr(VsProperties) names = NULL;
-    g_autoptr(GPtrArray) refs =
-        g_ptr_array_new_with_free_func((GDestroyNotify) vs_ref_free);
+    g_autoptr(GPtrArray) refs = refs_new();
     const VsXml *list = p ? vs_properties_get(p, "datastore") : NULL;
 
     for (const VsXml *e = list ? list->first : NULL; e; e = e->next) {
@@ -251,57 +314,36 @@ not_found(const Find *find)
                          vs_session_name(find->session), find->spec);
 }
 
-/* "[ds] dir/x.vmx" from the two ways of writing it. */
-static char *
-vmx_file(const char *path, const char *store)
-{
-    if (*path == '[' || !store)
-        return g_strdup(path);
-    while (*path == '/')
-        path++;
-    return g_strdup_printf("[%s] %s", store, path);
-}
-
+/* Datacenters may call different datastores the same. */
 static VsRef *
 find_in_all(Find *find, const char *file)
 {
     g_autoptr(GPtrArray) datacenters =
-        top_datacenters(find->session, find->error);
-    VsRef *vm = NULL;
+        all_datacenters(find->session, find->error);
+    g_autoptr(VsRef) only = NULL;
 
-    for (unsigned i = 0; datacenters && i < datacenters->len && !vm; i++) {
+    for (unsigned i = 0; datacenters && i < datacenters->len; i++) {
         g_autoptr(GError) cause = NULL;
+        VsRef *vm = find_by_file(
+            find->session, g_ptr_array_index(datacenters, i), file, &cause);
 
-        vm = find_by_file(find->session, g_ptr_array_index(datacenters, i),
-                          file, &cause);
-        if (cause) {
+        if (cause && vd_error_is(cause, VD_ERROR_INVALID_NAME))
+            continue; /* it has no such datastore */
+        if (cause || !take_only(find->session, &only, vm, file, &cause)) {
             g_propagate_error(find->error, g_steal_pointer(&cause));
             return NULL;
         }
     }
-    return vm;
+    return g_steal_pointer(&only);
 }
 
-/* PATH?dcPath=DC&dsName=DS */
 static VsRef *
 find_by_vmx(Find *find)
 {
-    const char *query = strchr(find->spec, '?');
-    g_autofree char *path =
-        query ? g_strndup(find->spec, (gsize) (query - find->spec))
-              : g_strdup(find->spec);
-    g_auto(GStrv) pairs = g_strsplit(query ? query + 1 : "", "&", -1);
-    const char *folder = NULL, *store = NULL;
-    g_autofree char *file = NULL;
+    g_autofree char *folder = NULL;
+    g_autofree char *file = vs_vmx_spec_parse(find->spec, &folder);
     g_autoptr(VsRef) datacenter = NULL;
 
-    for (char **pair = pairs; *pair; pair++) {
-        if (g_ascii_strncasecmp(*pair, "dcPath=", 7) == 0)
-            folder = *pair + 7;
-        else if (g_ascii_strncasecmp(*pair, "dsName=", 7) == 0)
-            store = *pair + 7;
-    }
-    file = vmx_file(path, store);
     if (*file != '[')
         return vd_throw_null(find->error, VD_ERROR_INVALID_ARGUMENT,
                              "'%s' names no datastore", find->spec);
@@ -330,7 +372,7 @@ find_any(Find *find)
     if (g_ascii_strncasecmp(spec, "instanceuuid=", 13) == 0)
         return vs_inventory_find_vm_by_uuid(find->session, spec + 13, true,
                                             find->error);
-    if (*spec == '[' || strstr(spec, "?dcPath=") || strstr(spec, "?dsName="))
+    if (vs_is_vmx_spec(spec))
         return find_by_vmx(find);
     return vs_inventory_find_path(find->session, spec, find->error);
 }

@@ -9,13 +9,16 @@
  *   uuid=XXXXXXXX-...                    of its BIOS
  *   instanceuuid=XXXXXXXX-...            given by vCenter
  *   [ds] dir/x.vmx?dcPath=DC&dsName=DS   its file; the part in brackets and
- *                                        dsName say the same, one is enough
+ *                                        dsName say the same, one is enough;
+ *                                        without dcPath it must be the only one
+ *                                        of that name
  *   DC/vm/folder/name                    its place in the inventory
  * VM_NOT_FOUND, or INVALID_ARGUMENT. */
 VsRef *vs_inventory_find_vm(VsSession *session, const char *spec,
                             GError **error);
 
-/* By @uuid, in any datacenter; NULL without @error = there is none. */
+/* By @uuid, in any datacenter; NULL without @error = there is none.  Machines
+ * that were copied may share one: INVALID_ARGUMENT. */
 VsRef *vs_inventory_find_vm_by_uuid(VsSession *session, const char *uuid,
                                     bool instance, GError **error);
 

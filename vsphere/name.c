@@ -49,7 +49,7 @@ static bool
 take_place(VdOptions *opts, const char *place, size_t len, GError **error)
 {
     const char *end = place + len;
-    const char *at = memchr(place, '@', len);
+    const char *at = memrchr(place, '@', len); /* users have one, too */
     const char *host = at ? at + 1 : place, *host_end = end, *port;
 
     if (at && memchr(place, ':', (size_t) (at - place)))

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from xml.sax.saxutils import escape
 
 from nbd_certs import Authority, NAMES
 from tap import Skip
@@ -46,6 +47,18 @@ def disk(**what):
 def rule(where, action, **more):
     """A rule for soap_rules or nfc_rules: skip, times, fault, ms ..."""
     return dict({"on": where, "do": action}, **more)
+
+
+def properties(ref, *elements, token=None, op="RetrievePropertiesEx"):
+    """For the action "body": an answer about the object @ref, (type, id);
+    None: about nothing."""
+    objects = ""
+    if ref:
+        objects = '<objects><obj type="%s">%s</obj>%s</objects>' % (
+            ref[0], escape(ref[1]), "".join(elements))
+    return '<%sResponse xmlns="urn:vim25"><returnval>%s%s</returnval>' \
+        '</%sResponse>' % (
+            op, "<token>%s</token>" % token if token else "", objects, op)
 
 
 class Certificates:

@@ -5,6 +5,7 @@
 #include "vsphere/datastore.h"
 #include "vsphere/disks.h"
 #include "vsphere/open-params.h"
+#include "vsphere/vmx-spec.h"
 
 #include <string.h>
 
@@ -50,6 +51,7 @@ test_name_places(void)
     g_autoptr(VdOptions) v6 = parse("VSPHERE://[::1]:443?vm=x");
     g_autoptr(VdOptions) plain = parse("vsphere://host");
     g_autoptr(VdOptions) session = parse("vsphere:///?session=abc&vm=x");
+    g_autoptr(VdOptions) user = parse("vsphere://a@vsphere.local@host:1/?vm=x");
 
     assert_option(v6, "server", "::1");
     assert_option(v6, "port", "443");
@@ -57,6 +59,8 @@ test_name_places(void)
     assert_option(plain, "port", NULL);
     assert_option(session, "server", NULL);
     assert_option(session, "session", "abc");
+    assert_option(user, "user", "a@vsphere.local");
+    assert_option(user, "server", "host");
 }
 
 /* No message repeats the name: there may be a password in the wrong place. */
@@ -66,6 +70,7 @@ test_name_refuses(void)
     static const char *const names[] = {
         "vsphere:host",
         "vsphere://user:Secret1@host/?vm=x",
+        "vsphere://user:Secret1@x@host/?vm=x",
         "vsphere://host/path?vm=x",
         "vsphere://host/?vm",
         "vsphere://host/?password=Secret1",
@@ -115,6 +120,34 @@ test_path_refuses(void)
     }
 }
 
+static void
+test_vmx_spec(void)
+{
+    static const struct {
+        const char *spec, *file, *datacenter;
+    } rows[] = {
+        {"[ds] a/a.vmx", "[ds] a/a.vmx", NULL},
+        {"a/a.vmx?dcPath=F/DC&dsName=ds", "[ds] a/a.vmx", "F/DC"},
+        {"/a/a.vmx?dsName=ds&DCPATH=DC", "[ds] a/a.vmx", "DC"},
+        {"[ds] a.vmx?dcPath=DC", "[ds] a.vmx", "DC"},
+        {"a.vmx?dsName=ds", "[ds] a.vmx", NULL},
+        {"[R&D?] a?&b.vmx?dcPath=R&D/a?b", "[R&D?] a?&b.vmx", "R&D/a?b"},
+        {"a?&b.vmx?dcPath=x&y&dsName=R&D", "[R&D] a?&b.vmx", "x&y"},
+        {"a.vmx?dcPath=DC", "a.vmx", "DC"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *datacenter = NULL;
+        g_autofree char *file = vs_vmx_spec_parse(rows[i].spec, &datacenter);
+
+        g_assert_true(vs_is_vmx_spec(rows[i].spec));
+        g_assert_cmpstr(file, ==, rows[i].file);
+        g_assert_cmpstr(datacenter, ==, rows[i].datacenter);
+    }
+    g_assert_false(vs_is_vmx_spec("DC/vm/what?/a"));
+    g_assert_false(vs_is_vmx_spec("DC/vm/&dcPath=x"));
+}
+
 /* vCenter decodes what follows the question mark twice, a host once. */
 static void
 test_url(void)
@@ -139,6 +172,7 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/name/refuses", test_name_refuses);
     g_test_add_func("/vsphere/path/split", test_path);
     g_test_add_func("/vsphere/path/refuses", test_path_refuses);
+    g_test_add_func("/vsphere/vmx-spec", test_vmx_spec);
     g_test_add_func("/vsphere/url", test_url);
     return g_test_run();
 }

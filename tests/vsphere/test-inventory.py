@@ -7,10 +7,12 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from soap_client import SoapClient, reference  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed  # noqa: E402
 from vsphere_do import Client  # noqa: E402
-from vsphere_fake import FakeVsphere, disk, vm  # noqa: E402
+from vsphere_fake import (  # noqa: E402
+    FakeVsphere, disk, properties, rule, vm)
 
 MIB = 1 << 20
 ODD = 'R&D <"100">+äöü\' x'
@@ -65,6 +67,67 @@ def _():
 def _():
     with FakeVsphere(machines(ODD)) as fake:
         check_all_names(fake, ODD)
+
+
+@suite.case("a datacenter and a datastore with & and ? in their names")
+def _():
+    with FakeVsphere(machines(), datacenter="R&D? x",
+                     datastore="d?&s") as fake:
+        check_all_names(fake, "a")
+
+
+@suite.case("two machines with one UUID: neither is taken for the other")
+def _():
+    twins = [vm(name, uuid="420a1111-2222-3333-4444-555566667777")
+             for name in ("a", "b")]
+    with FakeVsphere(twins) as fake, Client(fake) as client:
+        text = client.fails("INVALID_ARGUMENT", "vm",
+                            "uuid=" + fake.vms["a"]["uuid"], "")
+        expect(fake.vms["a"]["uuid"] in text, text)
+        for name in ("a", "b"):
+            answer = client.do("vm", "instanceuuid=" +
+                               fake.vms[name]["instance_uuid"], "")
+            expect(answer[0][2] == name, answer)
+
+
+def children(ref, *refs):
+    return properties(ref, '<propSet><name>childEntity</name><val xsi:type='
+                      '"ArrayOfManagedObjectReference">%s</val></propSet>' %
+                      "".join(reference("ManagedObjectReference", r)
+                              for r in refs))
+
+
+@suite.case("a file that datacenters in folders may have")
+def _():
+    with FakeVsphere(machines()) as fake, Client(fake) as client:
+        folder = ("Folder", "group-d99")
+        # What the rules say of the root and of the folder.
+        tree = [rule("RetrievePropertiesEx", "body", times=1, message=message)
+                for message in (
+                    children(root_of(fake), folder),
+                    children(folder, ("Datacenter", "datacenter-99"),
+                             ("Datacenter", fake.datacenter["moref"])))]
+        other = '<FindByDatastorePathResponse xmlns="urn:vim25">%s' \
+            "</FindByDatastorePathResponse>" % reference(
+                "returnval", ("VirtualMachine", "vm-99999"))
+        file = fake.vms["a"]["vmx"]
+        fake.knobs(soap_rules=tree + [rule("FindByDatastorePath", "fault",
+                                           fault="InvalidDatastore", times=1)])
+        expect(client.do("vm", file, "")[0][2] == "a", "the one that has it")
+        fake.knobs(soap_rules=tree + [rule("FindByDatastorePath", "body",
+                                           message=other, times=1)])
+        text = client.fails("INVALID_ARGUMENT", "vm", file, "")
+        expect("more than one" in text, text)
+
+
+def root_of(fake):
+    client = SoapClient(fake.port)
+    try:
+        client.login(fake.user, fake.password)
+        client.call("Logout", client.content["sessionManager"])
+        return client.content["rootFolder"]
+    finally:
+        client.close()
 
 
 @suite.case("what does not exist")

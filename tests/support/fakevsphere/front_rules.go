@@ -34,7 +34,7 @@ func misbehave(w http.ResponseWriter, r *http.Request, rule *rule,
 	case "slow":
 		slow(w, r, serve())
 	default:
-		text, ok := garbage(rule.Do)
+		text, ok := garbage(rule)
 		if !ok {
 			return false
 		}
@@ -90,8 +90,10 @@ func slow(w http.ResponseWriter, r *http.Request,
 	}
 }
 
-func garbage(kind string) (string, bool) {
-	switch kind {
+func garbage(rule *rule) (string, bool) {
+	switch rule.Do {
+	case "body":
+		return envelopeStart + rule.Message + envelopeEnd, true
 	case "bomb":
 		var b strings.Builder
 		b.WriteString("<?xml version=\"1.0\"?>\n<!DOCTYPE a [\n" +

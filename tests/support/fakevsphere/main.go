@@ -112,6 +112,7 @@
 //	close, stall      no answer; and the connection closed or left open
 //	bomb, deep, wide, endless, truncated, slow, not-xml, empty
 //	                  a body like that instead of the answer
+//	body        message, as it is, inside the envelope instead of the answer
 //	cut               half of the real body (of /folder, /exp too), then closed
 //
 // nfc_rules, on: "accept", "session", "banner", "thumbprint", "proxy", "tls"

@@ -7,6 +7,7 @@ package main
 
 import (
 	"reflect"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -21,6 +22,7 @@ func init() {
 		"NfcRandomAccessOpenDisk":       nfcTicket,
 		"NfcRandomAccessOpenReadonly":   nfcTicket,
 		"AcquireGenericServiceTicket":   genericTicket,
+		"FindAllByUuid":                 findAllByUUID,
 		"DisableMethods":                disableMethods,
 		"EnableMethods":                 enableMethods,
 		"QueryChangedDiskAreas":         queryChanged,
@@ -135,6 +137,27 @@ func nfcTicket(_ *front, call *soapCall) ([]interface{}, error) {
 		t.service = "nfc"
 	}
 	return []interface{}{world.hostTicket(t)}, nil
+}
+
+func findAllByUUID(_ *front, call *soapCall) ([]interface{}, error) {
+	request := call.body.(*types.FindAllByUuid)
+	var found []interface{}
+	if !request.VmSearch {
+		return found, nil
+	}
+	for _, vm := range world.allVMs() {
+		var id string
+		withLock(vm, func() {
+			id = vm.Config.Uuid
+			if request.InstanceUuid != nil && *request.InstanceUuid {
+				id = vm.Config.InstanceUuid
+			}
+		})
+		if strings.EqualFold(id, request.Uuid) {
+			found = append(found, vm.Self)
+		}
+	}
+	return found, nil
 }
 
 func genericTicket(f *front, call *soapCall) ([]interface{}, error) {
