@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define COOKIE "vmware_soap_session"
-#define DEFAULT_TIMEOUT_MS 120000u
 #define HTTP_OK 200
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_FORBIDDEN 403
@@ -163,8 +162,6 @@ static bool
 post(VsSession *session, const char *op, const char *body, size_t len,
      VioHttpReply *reply, GError **error)
 {
-    unsigned ms =
-        session->timeout_ms ? session->timeout_ms : DEFAULT_TIMEOUT_MS;
     Call call = {
         .session = session,
         .request = {.method = "POST",
@@ -174,7 +171,8 @@ post(VsSession *session, const char *op, const char *body, size_t len,
         .cancel = vio_cancel_new_child(thread_cancel),
     };
 
-    vio_cancel_set_deadline(call.cancel, vio_now_ns() + ms * 1000000ull);
+    vio_cancel_set_deadline(call.cancel, vio_now_ns() + session->timeout_ms *
+                                                            UINT64_C(1000000));
     vio_loop_run_sync(session->loop, call_main, &call);
     vio_cancel_unref(call.cancel);
     if (call.err != 0)

@@ -100,8 +100,7 @@ look(VsLease *lease, bool *ok, GError **error)
         return true;
     }
     fault = vs_fault_of_task(vs_properties_get(p, "error"));
-    (void) vs_fault_throw(error, fault, vs_session_name(lease->session),
-                          "HttpNfcLease");
+    (void) vs_session_throw(lease->session, fault, "HttpNfcLease", error);
     return true;
 }
 

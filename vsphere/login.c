@@ -9,6 +9,9 @@
 #include "vsphere/reply.h"
 #include "vsphere/request.h"
 
+/* Nobody waits long for a server that is asked for nothing. */
+#define LOGOUT_MS 10000u
+
 static VsRequest *
 login_request(const VsSession *session, const VsRef *manager)
 {
@@ -42,10 +45,12 @@ vs_login_locked(VsSession *session, GError **error)
                         "%s: the session has ended, and there is no user name "
                         "to begin another one with",
                         session->name);
+    /* What was the caller's has ended: the next one is our own. */
+    session->foreign = false;
     vs_exchange_set_cookie(session, NULL);
     request = login_request(session, manager);
     reply = vs_exchange_or_throw_locked(session, request, &refusal);
-    g_clear_pointer(&session->clone_ticket, g_free);
+    g_clear_pointer(&session->clone_ticket, vs_wipe);
     if (!reply) {
         session->ended = vd_error_is(refusal, VD_ERROR_LOGIN);
         g_propagate_error(error, g_steal_pointer(&refusal));
@@ -67,6 +72,7 @@ vs_logout_locked(VsSession *session)
 
     if (session->foreign || !session->cookie || !manager)
         return;
+    session->timeout_ms = MIN(session->timeout_ms, LOGOUT_MS);
     request = vs_request_new("Logout", manager);
     vs_reply_free(vs_exchange_or_throw_locked(session, request, NULL));
 }

@@ -14,7 +14,8 @@
 #include <string.h>
 
 /* A server that never comes to an end. */
-#define MAX_PARTS 1000u
+#define MAX_PARTS 100u
+#define MAX_BYTES (2 * (size_t) VS_XML_MAX_BYTES)
 
 typedef struct {
     VsRef *ref;
@@ -24,6 +25,7 @@ typedef struct {
 struct VsProperties {
     GPtrArray *replies; /* VsReply: the elements live there */
     GArray *objects;    /* Object */
+    size_t bytes;       /* of all answers */
 };
 
 static void
@@ -37,7 +39,7 @@ object_clear(void *opaque)
 static VsProperties *
 properties_new(void)
 {
-    VsProperties *p = g_new(VsProperties, 1);
+    VsProperties *p = g_new0(VsProperties, 1);
 
     p->replies = g_ptr_array_new_with_free_func((GDestroyNotify) vs_reply_free);
     p->objects = g_array_new(FALSE, FALSE, sizeof(Object));
@@ -85,11 +87,15 @@ retrieve_request(const VsRef *collector, const GPtrArray *objects,
 static bool
 check_whole(VsSession *session, const VsProperties *properties, GError **error)
 {
-    const VsReply *reply = g_ptr_array_index(properties->replies, 0);
-    g_autoptr(VsFault) fault = vs_reply_missing(reply);
+    for (unsigned i = 0; i < properties->replies->len; i++) {
+        g_autoptr(VsFault) fault =
+            vs_reply_missing(g_ptr_array_index(properties->replies, i));
 
-    return !fault || vs_fault_throw(error, fault, vs_session_name(session),
-                                    "RetrievePropertiesEx");
+        if (fault)
+            return vs_session_throw(session, fault, "RetrievePropertiesEx",
+                                    error);
+    }
+    return true;
 }
 
 static VsRequest *
@@ -111,6 +117,7 @@ take_part(VsProperties *properties, VsReply *reply)
     const char *token = vs_xml_text(result, "token");
 
     g_ptr_array_add(properties->replies, reply);
+    properties->bytes += vs_reply_bytes(reply);
     for (; content; content = vs_xml_next(content)) {
         Object object = {
             .ref = vs_ref_from_xml(vs_xml_child(content, "obj")),
@@ -121,6 +128,21 @@ take_part(VsProperties *properties, VsReply *reply)
             g_array_append_val(properties->objects, object);
     }
     return token && *token ? token : NULL;
+}
+
+/* May there be another part, of @wanted objects in all?  Each is kept. */
+static bool
+check_more(VsSession *session, const VsProperties *properties, unsigned wanted,
+           GError **error)
+{
+    if (properties->objects->len < wanted &&
+        properties->replies->len < MAX_PARTS && properties->bytes < MAX_BYTES)
+        return true;
+    return vd_throw(error, VD_ERROR_LIMIT,
+                    "%s: RetrievePropertiesEx: the answer does not end: %u "
+                    "parts with %zu bytes, about %u objects of %u",
+                    vs_session_name(session), properties->replies->len,
+                    properties->bytes, properties->objects->len, wanted);
 }
 
 VsProperties *
@@ -134,21 +156,27 @@ vs_properties_fetch_many(VsSession *session, const GPtrArray *objects,
     if (objects->len == 0)
         return g_steal_pointer(&properties);
     request = retrieve_request(collector, objects, paths);
-    for (unsigned parts = 0; request; parts++) {
+    while (request) {
         VsReply *reply = vs_session_call(session, request, error);
         const char *token;
 
         if (!reply)
             return NULL;
         token = take_part(properties, reply);
-        if (token && parts == MAX_PARTS)
-            return vd_throw_null(error, VD_ERROR_LIMIT,
-                                 "%s: RetrievePropertiesEx: the answer has "
-                                 "more than %u parts",
-                                 vs_session_name(session), MAX_PARTS);
+        if (token && !check_more(session, properties, objects->len, error))
+            return NULL;
         request = token ? continue_request(collector, token) : NULL;
     }
     return g_steal_pointer(&properties);
+}
+
+/* Kinds may differ: what was asked for may be more of one thing. */
+static bool
+is_about(const VsProperties *properties, const VsRef *object)
+{
+    return vs_properties_count(properties) == 1 &&
+           strcmp(vs_properties_object(properties, 0)->value, object->value) ==
+               0;
 }
 
 VsProperties *
@@ -160,11 +188,11 @@ vs_properties_fetch(VsSession *session, const VsRef *object,
 
     g_ptr_array_add(objects, (VsRef *) object);
     properties = vs_properties_fetch_many(session, objects, paths, error);
-    if (properties && properties->objects->len != 1)
+    if (properties && !is_about(properties, object))
         return vd_throw_null(error, VD_ERROR_CORRUPT,
-                             "%s: %s %s: the answer is about %u objects",
+                             "%s: %s %s: the answer is not about this object",
                              vs_session_name(session), object->type,
-                             object->value, properties->objects->len);
+                             object->value);
     if (properties && !check_whole(session, properties, error))
         return NULL;
     return g_steal_pointer(&properties);

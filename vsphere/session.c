@@ -13,8 +13,9 @@
 #include <string.h>
 
 #define HTTPS_PORT 443u
-/* What we speak, if the server knows it; older ones are told their own. */
+/* What we speak; servers that are older may refuse it. */
 #define API_VERSION "6.5"
+#define DEFAULT_TIMEOUT_MS 120000u
 
 /* -- making and freeing -----------------------------------------------------
  */
@@ -45,8 +46,11 @@ session_new(const VsSessionParams *params)
     session->port = params->port ? params->port : HTTPS_PORT;
     session->name = server_name(session->host, session->port);
     session->url = g_strdup_printf("https://%s/sdk", session->name);
-    session->timeout_ms = params->timeout_ms;
-    session->user = g_strdup(params->user);
+    session->timeout_ms =
+        params->timeout_ms ? params->timeout_ms : DEFAULT_TIMEOUT_MS;
+    /* A cookie alone is no way to begin another session. */
+    if (!params->cookie || (params->password && *params->password))
+        session->user = g_strdup(params->user);
     session->password = g_strdup(params->password ? params->password : "");
     session->clone_ticket = g_strdup(params->clone_ticket);
     session->foreign = params->cookie != NULL;
@@ -127,6 +131,8 @@ start_http(VsSession *session, const VsSessionParams *params, GError **error)
         .insecure = params->insecure,
         .proxy = params->proxy,
         .connections = 1,
+        /* Whoever takes long to answer is silent meanwhile. */
+        .idle_ns = session->timeout_ms * UINT64_C(1000000),
     };
     int err = vio_loop_new(&(VioLoopParams){.workers = 1}, &session->loop);
 
@@ -181,86 +187,6 @@ fetch_content(VsSession *session, GError **error)
                         "content",
                         session->name);
     return true;
-}
-
-/* A session that the caller has got elsewhere: is it one? */
-static bool
-check_cookie(VsSession *session, const char *cookie, GError **error)
-{
-    const VsRef *collector = vs_session_service(session, "propertyCollector");
-    const VsRef *root = vs_session_service(session, "rootFolder");
-    g_autoptr(VsRequest) request =
-        vs_request_new("RetrievePropertiesEx", collector);
-    g_autoptr(VsReply) reply = NULL;
-
-    if (!root)
-        return true;
-    vs_exchange_set_cookie(session, cookie);
-    vs_request_open(request, "specSet");
-    vs_request_open(request, "propSet");
-    vs_request_text(request, "type", root->type);
-    vs_request_text(request, "pathSet", "name");
-    vs_request_close(request);
-    vs_request_open(request, "objectSet");
-    vs_request_ref(request, "obj", root);
-    vs_request_close(request);
-    vs_request_close(request);
-    vs_request_empty(request, "options");
-    reply = vs_exchange_or_throw_locked(session, request, error);
-    return reply != NULL;
-}
-
-static bool
-session_begin(VsSession *session, const VsSessionParams *params, GError **error)
-{
-    bool ok;
-
-    g_mutex_lock(&session->lock);
-    vs_exchange_set_cookie(session, NULL);
-    ok = fetch_content(session, error) &&
-         (params->cookie ? check_cookie(session, params->cookie, error)
-                         : vs_login_locked(session, error));
-    g_mutex_unlock(&session->lock);
-    return ok;
-}
-
-/* A cookie goes into a header as it is. */
-static bool
-check_params(const VsSessionParams *params, GError **error)
-{
-    if (!params->server || !is_host(params->server))
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "'%s' is no name of a server",
-                        params->server ? params->server : "");
-    if (params->port > G_MAXUINT16)
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "%s: no port %u",
-                        params->server, params->port);
-    if (params->cookie &&
-        (!*params->cookie || params->cookie[strcspn(params->cookie, "\r\n;")]))
-        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                        "%s: the session id is none", params->server);
-    if (!params->cookie && !params->clone_ticket &&
-        (!params->user || !*params->user))
-        return vd_throw(error, VD_ERROR_LOGIN, "%s: no user name",
-                        params->server);
-    return true;
-}
-
-VsSession *
-vs_session_open(const VsSessionParams *params, GError **error)
-{
-    VsSession *session;
-
-    if (!check_params(params, error))
-        return NULL;
-    session = session_new(params);
-    if (!start_http(session, params, error) ||
-        !session_begin(session, params, error)) {
-        session_free(session);
-        return NULL;
-    }
-    session->keep_alive = vs_keep_alive_start(session);
-    return session;
 }
 
 /* -- the server -------------------------------------------------------------
@@ -362,8 +288,6 @@ call_locked(VsSession *session, VsRequest *request, GError **error)
             g_propagate_error(error, g_steal_pointer(&first));
             return NULL;
         }
-        /* A session of the caller's that has ended is replaced by our own. */
-        session->foreign = false;
     }
     if (session->ended)
         return vd_throw_null(error, VD_ERROR_LOGIN,
@@ -407,6 +331,101 @@ vs_session_call_ref(VsSession *session, VsRequest *request, GError **error)
                         "%s: %s: the answer has no object in it", session->name,
                         op);
     return ref;
+}
+
+bool
+vs_session_throw(VsSession *session, const VsFault *fault, const char *op,
+                 GError **error)
+{
+    g_mutex_lock(&session->lock);
+    vs_exchange_throw(session, fault, op, error);
+    g_mutex_unlock(&session->lock);
+    return false;
+}
+
+/* -- beginning --------------------------------------------------------------
+ */
+
+/* A session that the caller has got elsewhere: is it one?  If it has ended and
+ * we may, another one is begun. */
+static bool
+check_cookie(VsSession *session, const char *cookie, GError **error)
+{
+    const VsRef *collector = vs_session_service(session, "propertyCollector");
+    const VsRef *root = vs_session_service(session, "rootFolder");
+    g_autoptr(VsRequest) request =
+        vs_request_new("RetrievePropertiesEx", collector);
+    g_autoptr(VsReply) reply = NULL;
+
+    vs_exchange_set_cookie(session, cookie);
+    if (!root)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: the server has no inventory", session->name);
+    vs_request_open(request, "specSet");
+    vs_request_open(request, "propSet");
+    vs_request_text(request, "type", root->type);
+    vs_request_text(request, "pathSet", "name");
+    vs_request_close(request);
+    vs_request_open(request, "objectSet");
+    vs_request_ref(request, "obj", root);
+    vs_request_close(request);
+    vs_request_close(request);
+    vs_request_empty(request, "options");
+    reply = call_locked(session, request, error);
+    return reply != NULL;
+}
+
+static bool
+session_begin(VsSession *session, const VsSessionParams *params, GError **error)
+{
+    bool ok;
+
+    g_mutex_lock(&session->lock);
+    vs_exchange_set_cookie(session, NULL);
+    ok = fetch_content(session, error) &&
+         (params->cookie ? check_cookie(session, params->cookie, error)
+                         : vs_login_locked(session, error));
+    g_mutex_unlock(&session->lock);
+    return ok;
+}
+
+/* A cookie goes into a header as it is. */
+static bool
+check_params(const VsSessionParams *params, GError **error)
+{
+    if (!params->server || !is_host(params->server))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "'%s' is no name of a server",
+                        params->server ? params->server : "");
+    if (params->port > G_MAXUINT16)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "%s: no port %u",
+                        params->server, params->port);
+    if (params->cookie &&
+        (!*params->cookie || params->cookie[strcspn(params->cookie, "\r\n;")]))
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: the session id is none", params->server);
+    if (!params->cookie && !params->clone_ticket &&
+        (!params->user || !*params->user))
+        return vd_throw(error, VD_ERROR_LOGIN, "%s: no user name",
+                        params->server);
+    return true;
+}
+
+VsSession *
+vs_session_open(const VsSessionParams *params, GError **error)
+{
+    VsSession *session;
+
+    if (!check_params(params, error))
+        return NULL;
+    session = session_new(params);
+    if (!start_http(session, params, error) ||
+        !session_begin(session, params, error)) {
+        session_free(session);
+        return NULL;
+    }
+    session->keep_alive = vs_keep_alive_start(session);
+    return session;
 }
 
 /* -- tickets and cookies ----------------------------------------------------

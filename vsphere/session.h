@@ -17,6 +17,7 @@
 typedef struct VsSession VsSession;
 typedef struct VsRequest VsRequest; /* vsphere/request.h */
 typedef struct VsReply VsReply;     /* vsphere/reply.h */
+typedef struct VsFault VsFault;     /* vsphere/fault.h */
 
 typedef struct VsSessionParams {
     const char *server; /* name or address, without port */
@@ -87,6 +88,11 @@ bool vs_session_do(VsSession *session, VsRequest *request, GError **error);
 /* The same for those that answer with a reference: "returnval". */
 VsRef *vs_session_call_ref(VsSession *session, VsRequest *request,
                            GError **error);
+
+/* False: a fault that was found inside of an answer to @op, as an error,
+ * without the session's secrets in it. */
+bool vs_session_throw(VsSession *session, const VsFault *fault, const char *op,
+                      GError **error);
 
 /* -- sessions by name --------------------------------------------------------
  */

@@ -11,7 +11,9 @@ typedef struct VsProgress {
 } VsProgress;
 
 /* Sends a request that answers with a task, and waits until that has ended.
- * @progress may be NULL.  A task that was stopped: CANCELLED. */
+ * @progress may be NULL.  A task that was stopped: CANCELLED; so, too, if the
+ * server goes on with it all the same, and then the text says so.  A day is
+ * too long for any task: TIMED_OUT. */
 bool vs_task_run(VsSession *session, VsRequest *request,
                  const VsProgress *progress, GError **error);
 /* The same for those whose result is a reference, or a text (g_free). */

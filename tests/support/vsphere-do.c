@@ -77,16 +77,35 @@ do_snapshots(VdVsphere *v, char **args, GError **error)
 }
 
 static bool
-do_create_snapshot(VdVsphere *v, char **args, GError **error)
+create_snapshot(VdVsphere *v, char **args, VdVsphereProgress progress,
+                GError **error)
 {
-    const VdVsphereSnapshotParams params = {.name = args[1],
-                                            .description = "a & b"};
+    const VdVsphereSnapshotParams params = {
+        .name = args[1], .description = "a & b", .progress = progress};
     g_autofree char *id =
         vd_vsphere_create_snapshot(v, args[0], &params, error);
 
     if (id)
         printf("%s\n", id);
     return id != NULL;
+}
+
+static bool
+do_create_snapshot(VdVsphere *v, char **args, GError **error)
+{
+    return create_snapshot(v, args, NULL, error);
+}
+
+static bool
+stop_at_once(unsigned percent, void *opaque)
+{
+    return false;
+}
+
+static bool
+do_stop_snapshot(VdVsphere *v, char **args, GError **error)
+{
+    return create_snapshot(v, args, stop_at_once, error);
 }
 
 static bool
@@ -185,6 +204,7 @@ static const Command commands[] = {
     {"vm", 2, do_vm},
     {"snapshots", 1, do_snapshots},
     {"create-snapshot", 2, do_create_snapshot},
+    {"stop-snapshot", 2, do_stop_snapshot},
     {"remove-snapshot", 2, do_remove_snapshot},
     {"prepare", 2, do_prepare},
     {"end", 2, do_end},

@@ -76,6 +76,27 @@ def _():
         w.client.do("create-snapshot", w.vm, "x")
 
 
+@suite.case("a task that is to be stopped is, or is not waited for")
+def _():
+    slow = rule("CreateSnapshot_Task", "task-slow", ms=3600000)
+    with World() as w:
+        w.fake.knobs(soap_rules=[slow])
+        w.client.fails("CANCELLED", "stop-snapshot", w.vm, "x")
+        w.fake.knobs(soap_rules=[slow, rule("CancelTask", "fault",
+                                            fault="NotSupported")])
+        text = w.client.fails("CANCELLED", "stop-snapshot", w.vm, "x")
+        expect("goes on" in text and "NotSupported" in text, text)
+
+
+@suite.case("a connection that is lost while a task runs")
+def _():
+    with World() as w:
+        w.fake.knobs(soap_rules=[rule("RetrievePropertiesEx", "cut", times=2)])
+        w.client.do("create-snapshot", w.vm, "x")
+        w.fake.knobs(soap_rules=[rule("RetrievePropertiesEx", "cut")])
+        w.client.fails("CONNECTION_LOST", "create-snapshot", w.vm, "y")
+
+
 @suite.case("access is taken, kept from others, and given back")
 def _():
     with World() as w:

@@ -10,7 +10,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from tap import Suite  # noqa: E402
 from tools import Failed  # noqa: E402
 from vsphere_do import Client, Refused, connecting_fails  # noqa: E402
-from vsphere_fake import FakeVsphere, rule, vm  # noqa: E402
+from vsphere_fake import (  # noqa: E402
+    FakeVsphere, properties, rule, vm)
 
 suite = Suite()
 
@@ -71,6 +72,36 @@ def _():
                 expect(refusal.code in codes, (action, refusal))
             else:
                 raise Failed("%s was an answer" % action)
+
+
+@suite.case("properties that come in parts without end")
+def _():
+    more = "ContinueRetrievePropertiesEx"
+    with FakeVsphere([vm("a")]) as fake, Client(fake) as client:
+        ref = ("VirtualMachine", fake.vms["a"]["moref"])
+        for first, most in ((None, 100), (ref, 0)):
+            before = fake.ops().count(more)
+            fake.knobs(soap_rules=[
+                rule("RetrievePropertiesEx", "body",
+                     message=properties(first, token="1")),
+                rule(more, "body",
+                     message=properties(None, token="1", op=more))])
+            client.fails("LIMIT", "vm", "moref=" + ref[1], "")
+            expect(fake.ops().count(more) - before <= most, fake.ops())
+
+
+@suite.case("answers about something else, or with nothing in them")
+def _():
+    with FakeVsphere([vm("a")]) as fake, Client(fake) as client:
+        ref = ("VirtualMachine", fake.vms["a"]["moref"])
+        for code, answer, command in (
+                ("CORRUPT", properties(("VirtualMachine", "vm-1")), "vm"),
+                ("CORRUPT", properties(None), "vm"),
+                ("NOT_FOUND", properties(ref), "delete")):
+            fake.knobs(soap_rules=[rule("RetrievePropertiesEx", "body",
+                                        message=answer)])
+            client.fails(code, command, "moref=" + ref[1],
+                         "[ds] a.vmdk" if command == "delete" else "")
 
 
 @suite.case("statuses of HTTP")

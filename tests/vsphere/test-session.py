@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """test-session - logging in to a server, staying in, and being refused."""
+import contextlib
 import os
 import socket
 import sys
+from xml.sax.saxutils import escape
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from soap_client import SoapClient  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed  # noqa: E402
 from vsphere_do import Client, connecting_fails  # noqa: E402
-from vsphere_fake import FakeVsphere, rule, vm  # noqa: E402
+from vsphere_fake import (  # noqa: E402
+    FakeVsphere, properties, rule, vm)
 
 suite = Suite()
 
@@ -89,6 +93,67 @@ def _():
                                     message="no <%s>" % fake.password)])
         text = connecting_fails(fake, "LOGIN")
         expect("(hidden)" in text, text)
+
+
+@suite.case("a server that repeats it inside of an answer")
+def _():
+    with server() as fake, Client(fake) as client:
+        machine = "moref=" + fake.vms["a"]["moref"]
+        no = "no <%s>" % fake.password
+        fake.knobs(soap_rules=[
+            rule("CreateSnapshot_Task", "task-fault", fault="InvalidState",
+                 message=no),
+            rule("RetrievePropertiesEx", "body", times=1, message=properties(
+                ("VirtualMachine", fake.vms["a"]["moref"]),
+                "<missingSet><path>name</path><fault><fault "
+                'xsi:type="NoPermission"/><localizedMessage>%s'
+                "</localizedMessage></fault></missingSet>" % escape(no)))])
+        for code, command in (("LOGIN", ("vm", machine, "")),
+                              ("BUSY", ("create-snapshot", machine, "s"))):
+            text = client.fails(code, *command)
+            expect("(hidden)" in text, text)
+
+
+@contextlib.contextmanager
+def foreign_session(fake):
+    """The value of the cookie of a session that somebody else has."""
+    owner = SoapClient(fake.port)
+    try:
+        owner.login(fake.user, fake.password)
+        yield owner.cookie.split("=", 1)[1]
+        if fake.state()["sessions"]:
+            owner.call("CurrentTime", ("ServiceInstance", "ServiceInstance"))
+    finally:
+        owner.close()
+
+
+@suite.case("a session of somebody else: used, and never logged out")
+def _():
+    with server() as fake, foreign_session(fake) as cookie:
+        machine = "moref=" + fake.vms["a"]["moref"]
+        with Client(fake, session=cookie, user=None, password="") as client:
+            client.do("vm", machine, "")
+        expect(fake.state()["sessions"] == 1, "it is still there")
+        expect(fake.ops().count("Login") == 1, fake.ops())
+        expect("Logout" not in fake.ops(), fake.ops())
+
+
+@suite.case("a session of somebody else that ends: another one, if we may")
+def _():
+    with server() as fake, foreign_session(fake) as cookie:
+        machine = "moref=" + fake.vms["a"]["moref"]
+        with Client(fake, session=cookie, password="") as stuck, \
+                Client(fake, session=cookie) as client:
+            fake.expire_sessions()
+            stuck.fails("LOGIN", "vm", machine, "")
+            expect(fake.ops().count("Login") == 1, "nothing to log in with")
+            client.do("vm", machine, "")
+            expect(fake.state()["sessions"] == 1, "our own one")
+        expect(fake.state()["sessions"] == 0, "it is logged out")
+        connecting_fails(fake, "LOGIN", session=cookie, password="")
+        with Client(fake, session=cookie) as client:
+            client.do("vm", machine, "")
+        expect(fake.state()["sessions"] == 0, "it is logged out")
 
 
 @suite.case("no such host, nobody there, no TLS")
