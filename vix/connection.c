@@ -35,7 +35,8 @@ copy_params(const char *function, const VixDiskLibConnectParams *params,
 
 /* -- connecting ----------------------------------------------------------- */
 
-/* Those that there are, of a list that the caller has made. */
+/* Those that there are, of a list that the caller has made; if there are none
+ * the list as it is, since none of them is not the same as any. */
 static char *
 known_modes(const char *modes)
 {
@@ -52,7 +53,7 @@ known_modes(const char *modes)
         else if (**name != '\0')
             vix_log("unknown transport mode '%s' skipped", *name);
     }
-    return g_strdup(known->str);
+    return g_strdup(known->len ? known->str : modes);
 }
 
 typedef struct {
@@ -261,6 +262,7 @@ do_access(const char *function, const VixDiskLibConnectParams *connectParams,
     if (err != VIX_OK)
         return err;
     if (!identity || *identity == '\0' ||
+        !g_utf8_validate(identity, -1, NULL) ||
         g_utf8_strlen(identity, -1) > MAX_IDENTITY)
         return vix_fail(VIX_E_INVALID_ARG,
                         "%s: the identity must have 1 to %d characters",

@@ -23,7 +23,8 @@ access_request(VsSession *session, const char *op, const VsRef *vm,
     const VsRef *manager;
     VsRequest *request;
 
-    if (!*identity || g_utf8_strlen(identity, -1) > VS_MAX_IDENTITY)
+    if (!*identity || !g_utf8_validate(identity, -1, NULL) ||
+        g_utf8_strlen(identity, -1) > VS_MAX_IDENTITY)
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
                              "the identity must have 1 to %d characters",
                              VS_MAX_IDENTITY);

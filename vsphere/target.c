@@ -16,6 +16,9 @@
 
 #include <string.h>
 
+/* Disks in a message. */
+#define MAX_LISTED 64u
+
 typedef struct {
     VsSession *session;
     const VsTargetSpec *spec;
@@ -82,6 +85,10 @@ list_disks(const VsHardware *hardware)
     for (unsigned i = 0; i < hardware->disks->len; i++) {
         const VsDiskDevice *disk = g_ptr_array_index(hardware->disks, i);
 
+        if (i == MAX_LISTED) {
+            g_string_append(text, " ...");
+            break;
+        }
         g_string_append_printf(text, "%s'%s'", i ? ", " : "",
                                disk->files->len
                                    ? (char *) g_ptr_array_index(disk->files, 0)
@@ -148,10 +155,11 @@ check_state(const Search *s, const char *file, unsigned depth, GError **error)
                         "%s: %s: virtual machine '%s' is on: its disks can "
                         "only be read",
                         server, file, s->vm->name);
-    if (s->spec->write && depth > 0 && !s->snapshot)
+    if (s->spec->write && depth > 0)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "%s: %s: other files of virtual machine '%s' build on "
-                        "it: writing to it takes the snapshot to be named",
+                        "it: only that of a snapshot can be written to, with "
+                        "the snapshot named",
                         server, file, s->vm->name);
     if (on && depth == 0 && !s->snapshot)
         return vd_throw(error, VD_ERROR_IN_USE,

@@ -32,8 +32,8 @@ ticket_request(VsSession *session, const VsDiskAccess *access, GError **error)
 }
 
 static bool
-read_ticket(VsSession *session, const VsXml *value, VdTicket *ticket,
-            GError **error)
+read_ticket(VsSession *session, const VsDiskAccess *access, const VsXml *value,
+            VdTicket *ticket, GError **error)
 {
     const char *host = vs_xml_text(value, "host");
     const char *id = vs_xml_text(value, "sessionId");
@@ -46,7 +46,7 @@ read_ticket(VsSession *session, const VsXml *value, VdTicket *ticket,
                         vs_session_name(session));
     *ticket = (VdTicket){
         .host = g_strdup(host && *host ? host : vs_session_host(session)),
-        .port = (unsigned) port,
+        .port = access->port ? access->port : (unsigned) port,
         .service = g_strdup(service),
         .session_id = g_strdup(id),
         .thumbprint = g_strdup(vs_xml_text(value, "sslThumbprint")),
@@ -62,7 +62,8 @@ vs_ticket_fetch(VsSession *session, const VsDiskAccess *access,
     g_autoptr(VsReply) reply =
         request ? vs_session_call(session, request, error) : NULL;
 
-    return reply && read_ticket(session, vs_reply_value(reply), ticket, error);
+    return reply &&
+           read_ticket(session, access, vs_reply_value(reply), ticket, error);
 }
 
 /* -- for drivers ------------------------------------------------------------
@@ -72,6 +73,7 @@ typedef struct {
     char *session_name;
     VsRef *vm, *host;
     int disk_key;
+    unsigned port;
     bool write;
 } Source;
 
@@ -103,6 +105,7 @@ job_work(void *opaque)
         .vm = source->vm,
         .host = source->host,
         .disk_key = source->disk_key,
+        .port = source->port,
         .write = source->write,
     };
 
@@ -133,6 +136,7 @@ vs_ticket_source_new(const char *session_name, const VsDiskAccess *access)
         .vm = vs_ref_copy(access->vm),
         .host = vs_ref_copy(access->host),
         .disk_key = access->disk_key,
+        .port = access->port,
         .write = access->write,
     };
     return vd_ticket_source_new(source_co_get, source, source_free);

@@ -10,6 +10,7 @@ typedef struct VsDiskAccess {
     const VsRef *vm;
     const VsRef *host; /* to be read from; NULL = the server's choice */
     int disk_key;      /* of the device */
+    unsigned port; /* of hosts, whatever their tickets say; 0 = as they say */
     bool write;
 } VsDiskAccess;
 

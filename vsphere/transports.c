@@ -46,17 +46,38 @@ prepare_hotadd(const VsPrepare *how, VsAttachment *attachment, GError **error)
 /* -- over the network -------------------------------------------------------
  */
 
-static VdOptions *
-prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment)
+/* Whoever says it knows of a way that the server does not know of: tickets say
+ * it, too, and the driver would believe them. */
+static bool
+take_port(VdOptions *said, unsigned *port, GError **error)
 {
-    const VsDiskAccess access = {
+    uint64_t value = 0;
+
+    if (!vd_options_take_uint(said, "port", &value, error))
+        return false;
+    if (value > G_MAXUINT16)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "Parameter 'nfc.port' expects a number up to %u",
+                        G_MAXUINT16);
+    *port = (unsigned) value;
+    return true;
+}
+
+static VdOptions *
+prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment,
+            GError **error)
+{
+    VsDiskAccess access = {
         .vm = how->target->vm,
         .host = how->target->host,
         .disk_key = how->target->disk_key,
         .write = how->write,
     };
-    VdOptions *opts = vd_options_new();
+    VdOptions *opts;
 
+    if (!take_port(how->said, &access.port, error))
+        return NULL;
+    opts = vd_options_new();
     attachment->tickets = vs_ticket_source_new(how->session_name, &access);
     vd_options_set(opts, "driver", "nfc");
     vd_options_set(opts, "path", how->target->file);
@@ -69,13 +90,13 @@ prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment)
 static VdOptions *
 prepare_nbdssl(const VsPrepare *how, VsAttachment *attachment, GError **error)
 {
-    return prepare_nfc(how, "on", attachment);
+    return prepare_nfc(how, "on", attachment, error);
 }
 
 static VdOptions *
 prepare_nbd(const VsPrepare *how, VsAttachment *attachment, GError **error)
 {
-    return prepare_nfc(how, "off", attachment);
+    return prepare_nfc(how, "off", attachment, error);
 }
 
 /* -- all of them ------------------------------------------------------------

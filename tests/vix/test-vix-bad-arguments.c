@@ -306,6 +306,7 @@ test_connect(void)
     assert_vix(vix(ConnectEx)(NULL, TRUE, NULL, NULL, NULL), 3);
     assert_vix(vix(PrepareForAccess)(NULL, NULL), 3);
     assert_vix(vix(PrepareForAccess)(NULL, ""), 3);
+    assert_vix(vix(PrepareForAccess)(NULL, "no text: \xfc"), 3);
     assert_vix(vix(EndAccess)(NULL, NULL), 3);
     assert_vix(vix(PrepareForAccess)(NULL, "123456789 123456789 123456789 "
                                            "123456789 123456789 1"),

@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from tap import Suite  # noqa: E402
 from tools import VDISK_IMG, Failed, run, scratch  # noqa: E402
 from vix_sample import vixsample_run  # noqa: E402
+from vsphere_do import Client  # noqa: E402
 from vsphere_fake import PASSWORD, FakeVsphere, disk, rule, vm  # noqa: E402
 
 MIB = 1 << 20
@@ -116,6 +117,27 @@ def _():
             wanted = file.read()
         expect(w.fake.guest_read(w.disk, 0, SIZE) == wanted, "it differs")
         w.does("-readasyncbench", "128")
+
+
+@suite.case("modes: none that was not named, and the port that was")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        text = w.fails(6, "-info", mode="san")
+        expect("san: " in text and "nbd: " not in text, text)
+        w.fake.knobs(ticket_port="1")
+        w.fails(14009, "-info", mode="nbdssl")
+        w.does("-info", mode="nbdssl", nfchostport=w.fake.authd_port)
+
+
+@suite.case("files that others build on are not written to")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        second = [client.do("create-snapshot", w.vm, name)[0][0]
+                  for name in ("first", "second")][1]
+        fill = ("-fill", "-val", "1", "-count", "1")
+        w.fails(15, *fill)
+        w.fails(15, *fill, ssmoref=second)
+        w.does("-info", ssmoref=second)
 
 
 @suite.case("the numbers of what goes wrong")
