@@ -155,7 +155,8 @@ VD_PUBLIC bool vd_vsphere_remove_snapshot(VdVsphere *vsphere, const char *vm,
 /* -- access --------------------------------------------------------------- */
 
 /* The machine is not moved to another host or datastore from the one call to
- * the other, which may also come alone.  @identity: who wants it, at most 50
+ * the other, which may also come alone, and is to come even if the first fails:
+ * its answer may have been lost.  @identity: who wants it, at most 50
  * characters.  BUSY if somebody else has asked for it; NOT_IMPLEMENTED by a
  * host that has no vCenter. */
 VD_PUBLIC bool vd_vsphere_prepare_access(VdVsphere *vsphere, const char *vm,
@@ -163,10 +164,13 @@ VD_PUBLIC bool vd_vsphere_prepare_access(VdVsphere *vsphere, const char *vm,
 VD_PUBLIC bool vd_vsphere_end_access(VdVsphere *vsphere, const char *vm,
                                      const char *identity, GError **error);
 
-/* -- disks that belong to no virtual machine ------------------------------ */
+/* -- disks as files ------------------------------------------------------- */
 
 /* What a server does with files of datastores by itself.  @path: "[DS]
- * DIR/X.vmdk", looked for in the datacenter of @vm. */
+ * DIR/X.vmdk", looked for in the datacenter of @vm.  IN_USE if @vm is on and
+ * has it, or if a snapshot or another file of @vm builds on it; deleting and
+ * moving, too, if it is a disk of @vm at all.  Other machines are not looked
+ * at. */
 typedef struct VdVsphereFile {
     const char *vm;
     const char *path;
@@ -175,7 +179,7 @@ typedef struct VdVsphereFile {
 } VdVsphereFile;
 
 /* @type: "thin", "preallocated", "eagerZeroedThick"; @adapter: "lsiLogic",
- * "busLogic", "ide". */
+ * "busLogic", "ide".  Sizes are multiples of 1 KiB. */
 VD_PUBLIC bool vd_vsphere_file_create(VdVsphere *vsphere,
                                       const VdVsphereFile *file, uint64_t size,
                                       const char *type, const char *adapter,

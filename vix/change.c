@@ -8,6 +8,7 @@
 #include "vix/error.h"
 #include "vix/live.h"
 #include "vix/progress.h"
+#include "vix/remote-file.h"
 
 /* -- growing --------------------------------------------------------------- */
 
@@ -95,13 +96,17 @@ VixDiskLib_Grow(VixDiskLibConnection connection, const char *path,
               .update_geometry = updateGeometry,
               .progress = progressFunc,
               .data = progressCallbackData};
+    g_autoptr(VixRemote) remote = NULL;
     VdContext *ctx;
-    VixError err = vix_connection_check_local(g.function, connection);
+    VixError err = vix_connection_remote(g.function, connection, &remote);
 
     if (err == VIX_OK)
         err = vix_check_path(g.function, path);
     if (err != VIX_OK)
         return err;
+    if (remote)
+        return vix_remote_grow(g.function, remote, path, capacity, progressFunc,
+                               progressCallbackData);
     ctx = vix_context_new(g.function, &err);
     if (!ctx)
         return err;

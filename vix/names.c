@@ -7,6 +7,7 @@
 #include "vix/disk.h"
 #include "vix/error.h"
 #include "vix/live.h"
+#include "vix/remote-file.h"
 
 /* Any file is a raw image to libvdisk, but no disk to programs. */
 static bool
@@ -43,13 +44,16 @@ VixDiskLib_Unlink(VixDiskLibConnection connection, const char *path)
     const char *function = "VixDiskLib_Unlink";
     g_autoptr(GError) error = NULL;
     g_autofree char *name = NULL;
+    g_autoptr(VixRemote) remote = NULL;
     VdContext *ctx;
-    VixError err = vix_connection_check_local(function, connection);
+    VixError err = vix_connection_remote(function, connection, &remote);
 
     if (err == VIX_OK)
         err = vix_check_path(function, path);
     if (err != VIX_OK)
         return err;
+    if (remote)
+        return vix_remote_unlink(function, remote, path);
     ctx = vix_context_new(function, &err);
     if (!ctx)
         return err;

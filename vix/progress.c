@@ -30,7 +30,10 @@ tell(VixProgress *p, int percent)
     if (percent <= p->percent)
         return;
     p->percent = percent;
-    if (p->func && !p->func(p->data, percent) && p->cancels)
+    if (!p->func || p->func(p->data, percent) || !p->cancels)
+        return;
+    p->stopped = true;
+    if (p->ctx)
         vd_context_cancel(p->ctx);
 }
 
@@ -61,11 +64,20 @@ vix_progress_update(const VdProgress *now, void *progress)
     tell(progress, MIN(percent, ALL - 1));
 }
 
+bool
+vix_progress_percent(unsigned percent, void *progress)
+{
+    VixProgress *p = progress;
+
+    tell(p, (int) MIN(percent, ALL - 1));
+    return !p->stopped;
+}
+
 void
 vix_progress_end(VixProgress *p, bool ok)
 {
     if (ok)
         tell(p, ALL);
-    if (p->cancels)
+    if (p->cancels && p->ctx)
         vd_context_cancel_reset(p->ctx);
 }

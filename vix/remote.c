@@ -213,6 +213,17 @@ describe_disk(const VixRemote *remote, const char *path, VdVsphereDisk *disk)
     }
 }
 
+VixError
+vix_remote_check_writable(const char *function, const VixRemote *remote,
+                          const char *path)
+{
+    if (!remote->read_only)
+        return VIX_OK;
+    return vix_fail(VIX_E_FILE_READ_ONLY,
+                    "%s: %s: %s: the connection is a read-only one", function,
+                    remote->server, path);
+}
+
 static VixError
 check_open(const char *function, const VixRemote *remote, const char *path,
            uint32 flags)
@@ -223,10 +234,8 @@ check_open(const char *function, const VixRemote *remote, const char *path,
         return vix_fail(VIX_E_NOT_SUPPORTED_ON_REMOTE_OBJECT,
                         "%s: %s: %s: hosts open disks with all their links",
                         function, remote->server, path);
-    if (remote->read_only && !(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY))
-        return vix_fail(VIX_E_FILE_READ_ONLY,
-                        "%s: %s: %s: the connection is a read-only one",
-                        function, remote->server, path);
+    if (!(flags & VIXDISKLIB_FLAG_OPEN_READ_ONLY) && remote->read_only)
+        return vix_remote_check_writable(function, remote, path);
     if (params->specType == VIXDISKLIB_SPEC_VSTORAGE_OBJECT &&
         params->spec.vStorageObjSpec.ssId)
         return vix_fail(VIX_E_NOT_SUPPORTED,

@@ -29,6 +29,10 @@ const char *vix_remote_vm(const VixRemote *remote);
 char *vix_remote_disk_name(const char *function, VixRemote *remote,
                            const char *path, uint32 flags, VixError *err);
 
+/* FILE_READ_ONLY if the connection is a read-only one. */
+VixError vix_remote_check_writable(const char *function,
+                                   const VixRemote *remote, const char *path);
+
 /* "host:port", for messages. */
 const char *vix_remote_server(const VixRemote *remote);
 

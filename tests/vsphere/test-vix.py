@@ -138,6 +138,36 @@ def _():
         w.fails(15, *fill)
         w.fails(15, *fill, ssmoref=second)
         w.does("-info", ssmoref=second)
+        for change in (("-grow", "-cap", "9"), ("-unlink",)):
+            w.fails(15, *change)
+
+
+@suite.case("a disk of a server grows, and another one is removed")
+def _():
+    with scratch() as tmp, World(tmp) as w, Client(w.fake) as client:
+        other = "[%s] a/other.vmdk" % w.fake.datastore["name"]
+        slow = rule("ExtendVirtualDisk_Task", "task-slow", ms=100)
+        w.fake.knobs(soap_rules=[slow])
+        told = w.run("-grow", "-cap", "5")
+        expect(told.code == 0 and b"100 %" in told.stdout + told.stderr, told)
+        text = w.does("-info", mode="nbd")
+        expect(str(5 * MIB // 512) in text or str(5 * MIB) in text, text)
+        expect(w.fake.guest_read(w.disk, 0, SIZE) ==
+               content_of(w.raw), "the contents are others")
+        w.fails(3, "-grow", "-cap", "1")
+        w.fails(15, "-unlink")
+        w.fake.power("a", True)
+        w.fails(15, "-grow", "-cap", "6")
+        w.fake.power("a", False)
+        client.do("create", w.vm, other, str(MIB), "thin")
+        w.does("-unlink", path=other)
+        w.fails(4, "-unlink", path=other)
+        expect(w.fake.state()["sessions"] == 1, "logged out")
+
+
+def content_of(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @suite.case("the numbers of what goes wrong")
