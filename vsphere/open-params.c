@@ -9,13 +9,7 @@
 #include "vsphere/open-params.h"
 
 #include "block/error.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#define MAX_PASSWORD 1024
+#include "vsphere/password.h"
 
 void
 vs_open_params_clear(VsOpenParams *params)
@@ -78,54 +72,6 @@ vs_open_params_take(VsOpenParams *params, VdOptions *opts, GError **error)
     return true;
 }
 
-/* -- password ---------------------------------------------------------------
- */
-
-/* The first line of a file. */
-static char *
-read_password(const char *path, GError **error)
-{
-    char line[MAX_PASSWORD + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line));
-    int err = errno;
-    char *password;
-
-    if (fd >= 0)
-        (void) close(fd);
-    if (n < 0)
-        return vd_throw_errno_null(error, err, "password file '%s'", path);
-    if (n > MAX_PASSWORD)
-        return vd_throw_null(error, VD_ERROR_LIMIT,
-                             "password file '%s': more than %d bytes", path,
-                             MAX_PASSWORD);
-    line[n] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
-    password = g_strdup(line);
-    explicit_bzero(line, sizeof(line));
-    return password;
-}
-
-static char *
-find_password(const VsOpenParams *params, GError **error)
-{
-    const char *value;
-
-    if (params->password_file)
-        return read_password(params->password_file, error);
-    if (!params->password_env)
-        return vd_throw_null(error, VD_ERROR_LOGIN,
-                             "%s: no password: 'password-file' or "
-                             "'password-env' must say where it is",
-                             params->server);
-    value = g_getenv(params->password_env);
-    return value ? g_strdup(value)
-                 : vd_throw_null(error, VD_ERROR_LOGIN,
-                                 "%s: the environment has no '%s' with the "
-                                 "password",
-                                 params->server, params->password_env);
-}
-
 VsSession *
 vs_open_params_session(const VsOpenParams *params, GError **error)
 {
@@ -147,12 +93,12 @@ vs_open_params_session(const VsOpenParams *params, GError **error)
                        : vd_throw_null(error, VD_ERROR_DISCONNECTED,
                                        "the session of the disk has ended");
     }
-    password = find_password(params, error);
+    password = vs_password_find(params->password_file, params->password_env,
+                                params->server, error);
     if (!password)
         return NULL;
     how.password = password;
     session = vs_session_open(&how, error);
-    explicit_bzero(password, strlen(password));
-    g_free(password);
+    vs_wipe(password);
     return session;
 }

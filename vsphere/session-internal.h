@@ -4,6 +4,7 @@
 
 #include "io/http.h"
 #include "vsphere/fault.h"
+#include "vsphere/password.h"
 #include "vsphere/session.h"
 
 struct VsSession {
@@ -39,8 +40,6 @@ VsReply *vs_exchange_or_throw_locked(VsSession *session, VsRequest *request,
 /* NULL: @fault as an error, without our secrets in it. */
 void *vs_exchange_throw(const VsSession *session, const VsFault *fault,
                         const char *op, GError **error);
-/* Overwrites a text that is a secret, and frees it. */
-void vs_wipe(char *secret);
 
 void vs_exchange_set_cookie(VsSession *session, const char *cookie);
 

@@ -67,14 +67,6 @@ free_http(void *opaque)
     vio_http_co_free(opaque);
 }
 
-void
-vs_wipe(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    g_free(secret);
-}
-
 static void
 session_free(VsSession *session)
 {
