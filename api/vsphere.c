@@ -9,6 +9,7 @@
 #include "io/http.h"
 #include "vsphere/driver.h"
 #include "vsphere/inventory.h"
+#include "vsphere/password.h"
 #include "vsphere/xml.h"
 
 #include <string.h>
@@ -23,14 +24,15 @@ vd_vsphere_missing(void)
 
 /* -- sessions ------------------------------------------------------------- */
 
-VdVsphere *
-vd_vsphere_connect(const VdVsphereParams *params, GError **error)
+static VsSession *
+session_open(const VdVsphereParams *params, const char *password,
+             GError **error)
 {
     const VsSessionParams how = {
         .server = params->server,
         .port = params->port,
         .user = params->user,
-        .password = params->password,
+        .password = password,
         .cookie = params->session_id,
         .thumbprint = params->thumbprint,
         .ca_file = params->ca_file,
@@ -38,9 +40,25 @@ vd_vsphere_connect(const VdVsphereParams *params, GError **error)
         .proxy = params->proxy,
         .timeout_ms = params->timeout_ms,
     };
-    VsSession *session = vs_session_open(&how, error);
+
+    return vs_session_open(&how, error);
+}
+
+VdVsphere *
+vd_vsphere_connect(const VdVsphereParams *params, GError **error)
+{
+    bool find = params->password == NULL &&
+                (params->password_file != NULL || params->password_env != NULL);
+    char *found =
+        find ? vs_password_find(params->password_file, params->password_env,
+                                params->server, error)
+             : NULL;
+    VsSession *session = NULL;
     VdVsphere *vsphere;
 
+    if (found != NULL || !find)
+        session = session_open(params, find ? found : params->password, error);
+    vs_wipe(found);
     if (session == NULL)
         return NULL;
     vsphere = g_new(VdVsphere, 1);
@@ -147,6 +165,12 @@ vd_vsphere_disk_name(const VdVsphere *vsphere, const VdVsphereDisk *disk,
         return NULL;
     g_string_append_c(text, '}');
     return g_strdup(text->str);
+}
+
+void
+vd_vsphere_lend(VdVsphere *vsphere, const char *name)
+{
+    vs_session_lend(vsphere->name, name);
 }
 
 const char *

@@ -8,8 +8,9 @@
  *
  *   vsphere://USER@HOST/?vm=VM&snapshot=SNAPSHOT&disk=[DS] DIR/X.vmdk&...
  *
- * percent-encoded, with the password in a file or in the environment; or by
- * the name that vd_vsphere_disk_name() gives, in a session that exists.
+ * percent-encoded, with the password in a file or in the environment; or, in a
+ * session that exists, by the name that vd_vsphere_disk_name() gives or that
+ * vd_vsphere_lend() is given.
  *
  * A virtual machine is meant by its id ("moref=vm-57"), by "uuid=...",
  * "instanceuuid=...", by its file ("[DS] DIR/X.vmx?dcPath=DC&dsName=DS"), or by
@@ -34,6 +35,8 @@ typedef struct VdVsphereParams {
     const char *server; /* name or address */
     unsigned port;      /* 0 = 443 */
     const char *user, *password;
+    const char *password_file; /* without a password: its first line is it */
+    const char *password_env;  /* without both: the variable that has it */
     const char *session_id; /* value of the cookie of a session that exists and
                                is never logged out; user and password may say
                                how to go on when it has ended */
@@ -78,6 +81,28 @@ typedef struct VdVsphereDisk {
 VD_PUBLIC char *vd_vsphere_disk_name(const VdVsphere *vsphere,
                                      const VdVsphereDisk *disk,
                                      const char *options, GError **error);
+
+/* What a name "vsphere://..." says; NULL, 0 and false: nothing. */
+typedef struct VdVsphereName {
+    char *server, *user;
+    unsigned port;
+    char *password_file, *password_env;
+    char *thumbprint, *ca_file, *proxy;
+    bool insecure;
+    char *vm, *snapshot, *disk, *fcd, *fcd_datastore, *transports;
+} VdVsphereName;
+
+/* NULL if it is none. */
+VD_PUBLIC VdVsphereName *vd_vsphere_name_parse(const char *name,
+                                               GError **error);
+VD_PUBLIC void vd_vsphere_name_free(VdVsphereName *name);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdVsphereName, vd_vsphere_name_free)
+
+/* From now on, and as long as the session is connected, whatever opens a disk
+ * by exactly this name, "vsphere://...", opens it in this session.  What the
+ * name says about the server, the user and the password is not looked at: it
+ * need not say where that is. */
+VD_PUBLIC void vd_vsphere_lend(VdVsphere *vsphere, const char *name);
 
 /* On which way the bytes of an open disk come here ("nbdssl"); NULL if it is
  * none of a server.  Constant. */

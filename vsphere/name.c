@@ -117,3 +117,24 @@ vs_name_parse(const char *name, VdOptions *opts, GError **error)
             return false;
     return true;
 }
+
+bool
+vs_name_parse_to_open(const char *name, VdOptions *opts, GError **error)
+{
+    static const char *const logging_in[] = {
+        "server",     "port",    "user",  "password-file", "password-env",
+        "thumbprint", "ca-file", "proxy", "insecure",
+    };
+    g_autofree char *session = vs_session_lent(name);
+
+    if (!vs_name_parse(name, opts, error))
+        return false;
+    for (size_t i = 0; session && i < G_N_ELEMENTS(logging_in); i++) {
+        g_autofree char *unused = NULL;
+
+        (void) vd_options_take_string(opts, logging_in[i], &unused);
+    }
+    if (session)
+        vd_options_set(opts, "session", session);
+    return true;
+}

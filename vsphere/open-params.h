@@ -29,3 +29,6 @@ VsSession *vs_open_params_session(const VsOpenParams *params, GError **error);
 
 /* vsphere://[USER@]HOST[:PORT]/?KEY=VALUE[&...] as options. */
 bool vs_name_parse(const char *name, VdOptions *opts, GError **error);
+/* The same as they are to be opened: in a session that was lent for @name
+ * nobody logs in any more. */
+bool vs_name_parse_to_open(const char *name, VdOptions *opts, GError **error);

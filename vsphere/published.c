@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vsphere/published.c - sessions by name, so that options can mean one.
+/* vsphere/published.c - sessions by name, so that options can mean one, and
+ * names of disks, too.
  *
  * Concurrency: any thread; one lock, held for moments.
  */
@@ -7,6 +8,7 @@
 
 static GMutex lock;
 static GHashTable *published; /* name -> VsSession, with a reference */
+static GHashTable *lent;      /* name of a disk -> name of a session */
 
 char *
 vs_session_publish(VsSession *session)
@@ -22,12 +24,30 @@ vs_session_publish(VsSession *session)
     return name;
 }
 
+static gboolean
+is_lent_by(gpointer disk, gpointer session, gpointer name)
+{
+    return g_str_equal(session, name);
+}
+
+/* Lock held. */
+static void
+take_back(const char *name)
+{
+    if (!lent)
+        return;
+    (void) g_hash_table_foreach_remove(lent, is_lent_by, (gpointer) name);
+    if (g_hash_table_size(lent) == 0)
+        g_clear_pointer(&lent, g_hash_table_unref);
+}
+
 void
 vs_session_forget(const char *name)
 {
     VsSession *session = NULL;
 
     g_mutex_lock(&lock);
+    take_back(name);
     if (published) {
         session = g_hash_table_lookup(published, name);
         g_hash_table_remove(published, name);
@@ -50,4 +70,25 @@ vs_session_find(const char *name)
         (void) vs_session_ref(session);
     g_mutex_unlock(&lock);
     return session;
+}
+
+void
+vs_session_lend(const char *name, const char *disk)
+{
+    g_mutex_lock(&lock);
+    if (!lent)
+        lent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_hash_table_insert(lent, g_strdup(disk), g_strdup(name));
+    g_mutex_unlock(&lock);
+}
+
+char *
+vs_session_lent(const char *disk)
+{
+    char *name;
+
+    g_mutex_lock(&lock);
+    name = lent ? g_strdup(g_hash_table_lookup(lent, disk)) : NULL;
+    g_mutex_unlock(&lock);
+    return name;
 }

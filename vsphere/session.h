@@ -103,3 +103,9 @@ char *vs_session_publish(VsSession *session);
 void vs_session_forget(const char *name);
 /* A new reference, or NULL. */
 VsSession *vs_session_find(const char *name);
+
+/* Whoever opens the disk named exactly @disk means this session from now on,
+ * until it is forgotten. */
+void vs_session_lend(const char *name, const char *disk);
+/* The name of the session that was lent for @disk, or NULL; g_free. */
+char *vs_session_lent(const char *disk);

@@ -45,6 +45,31 @@ test_name(void)
     assert_option(opts, "password-env", "P");
 }
 
+/* What the session was lent for is opened in it, and nothing else is. */
+static void
+test_name_lent(void)
+{
+    static const char name[] = "vsphere://u@h:1/?vm=x&password-file=p";
+    g_autoptr(VdOptions) lent = vd_options_new();
+    g_autoptr(VdOptions) other = vd_options_new();
+    g_autoptr(VdOptions) after = vd_options_new();
+
+    vs_session_lend("abc", name);
+    g_assert_true(vs_name_parse_to_open(name, lent, NULL));
+    g_assert_true(vs_name_parse_to_open("vsphere://u@h:1/?vm=y", other, NULL));
+    vs_session_forget("abc");
+    g_assert_true(vs_name_parse_to_open(name, after, NULL));
+    assert_option(lent, "session", "abc");
+    assert_option(lent, "vm", "x");
+    assert_option(lent, "server", NULL);
+    assert_option(lent, "user", NULL);
+    assert_option(lent, "password-file", NULL);
+    assert_option(other, "session", NULL);
+    assert_option(other, "server", "h");
+    assert_option(after, "session", NULL);
+    assert_option(after, "password-file", "p");
+}
+
 static void
 test_name_places(void)
 {
@@ -169,6 +194,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vsphere/name/options", test_name);
     g_test_add_func("/vsphere/name/places", test_name_places);
+    g_test_add_func("/vsphere/name/lent", test_name_lent);
     g_test_add_func("/vsphere/name/refuses", test_name_refuses);
     g_test_add_func("/vsphere/path/split", test_path);
     g_test_add_func("/vsphere/path/refuses", test_path_refuses);
