@@ -150,6 +150,18 @@ def _():
         expect(result.code == 0, result)
 
 
+@suite.case("an image cannot have a password sent to a server of its choice")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        child = os.path.join(tmp, "child.qcow2")
+        result = w.img("create", "-u", "-f", "qcow2", "-F", "raw", "-b",
+                       w.url(transport="nbd"), child, "2M")
+        expect(result.code == 0, result)
+        result = w.img("map", child)
+        expect(result.code == 1 and b"may not say" in result.stderr, result)
+        expect(w.fake.ops() == [], w.fake.ops())
+
+
 @suite.case("what a guest has written is no image")
 def _():
     with scratch() as tmp, World(tmp) as w:
