@@ -305,6 +305,7 @@ attach_co_find_device(VioLoop *loop, Attach *a, GError **error)
         .pci_address = a->pci_address,
         .unit = (unsigned) h->record->unit,
         .size = h->size,
+        .sure = a->writable,
         .before = a->devices,
     };
 

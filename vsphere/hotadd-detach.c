@@ -65,12 +65,32 @@ find_device(const VsHotadd *h, const GPtrArray *list, const char *name)
     return device;
 }
 
-static bool
-delete_device(TakeOff *t, const VsDiskDevice *disk, GError **error)
+/* The name by which its device is known here.  NULL: it has none, or another
+ * disk of the machine has it, too, as copies of a disk do, and that one's
+ * device must not be taken for it. */
+static char *
+own_name(const VsHardware *hardware, const VsDiskDevice *disk)
 {
-    VsHotadd *h = t->h;
     g_autofree char *name =
         disk->uuid ? vs_scsi_name_from_uuid(disk->uuid) : NULL;
+
+    for (guint i = 0; name && i < hardware->disks->len; i++) {
+        const VsDiskDevice *other = hardware->disks->pdata[i];
+        g_autofree char *its =
+            other->uuid ? vs_scsi_name_from_uuid(other->uuid) : NULL;
+
+        if (other != disk && g_strcmp0(its, name) == 0)
+            return NULL;
+    }
+    return g_steal_pointer(&name);
+}
+
+static bool
+delete_device(TakeOff *t, const VsHardware *hardware, const VsDiskDevice *disk,
+              GError **error)
+{
+    VsHotadd *h = t->h;
+    g_autofree char *name = own_name(hardware, disk);
     g_autoptr(GPtrArray) list = vs_scsi_list(h->root, error);
     g_autoptr(GError) problem = NULL;
     const VsScsiDevice *device;
@@ -132,7 +152,8 @@ take_off_step(void *arg, GError **error)
     disk = vs_hotadd_find_recorded(hardware, h->record);
     if (!disk)
         return true;
-    if (!delete_device(t, disk, error) || !remove_disk(h, disk->key, error))
+    if (!delete_device(t, hardware, disk, error) ||
+        !remove_disk(h, disk->key, error))
         return false;
     t->detached = true;
     return true;

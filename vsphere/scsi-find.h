@@ -2,13 +2,14 @@
 /* vsphere/scsi-find.h - which SCSI device is the disk that was just attached?
  *
  * Ways to tell, from the surest on:
- *   1. it has the name that the disk's UUID stands for
+ *   1. it is new and has the name that the disk's UUID stands for
  *   2. it is new, on the disk's controller, and its target number is the
  *      disk's unit number
  *   3. the same where nobody knows which controller is which
  *   4. it is the only new one
  * What is known to be something else (another name, another controller, another
- * size) is never taken, and if two fit, none is.
+ * size) is never taken, and if two fit, none is.  Nor is what was there before:
+ * copies of a disk share its UUID, and the server says what that is.
  */
 #pragma once
 
@@ -19,8 +20,10 @@ typedef struct VsScsiWanted {
     const char *name;        /* of vsphere/scsi-id.h; NULL = not known */
     const char *pci_address; /* of the controller; NULL = not known */
     unsigned unit;
-    uint64_t size;           /* bytes */
-    const GPtrArray *before; /* vs_scsi_list() from before it was attached */
+    uint64_t size;     /* bytes */
+    bool sure;         /* it is to be written: not by the last way */
+    GPtrArray *before; /* vs_scsi_list() from before it was attached; those that
+                          go while it is waited for are removed */
 } VsScsiWanted;
 
 typedef enum VsScsiChoice {

@@ -199,6 +199,15 @@ vs_scsi_node_path(const char *root, const char *block)
     return vs_sys_path(root, "dev", block, NULL);
 }
 
+char *
+vs_scsi_node_number(const char *root, const char *block)
+{
+    g_autofree char *path =
+        vs_sys_path(root, "sys/class/block", block, "dev", NULL);
+
+    return vs_sys_read(path, MAX_TEXT, NULL, NULL);
+}
+
 /* -- where they are plugged in --------------------------------------------- */
 
 /* Domain, bus and device in hexadecimal, then what follows in @end. */

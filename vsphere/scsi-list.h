@@ -33,6 +33,8 @@ bool vs_scsi_device_has_name(const VsScsiDevice *device, const char *name);
 
 /* Where the node of a block device is: "<root>/dev/sdb". */
 char *vs_scsi_node_path(const char *root, const char *block);
+/* The numbers that it has, "8:16"; NULL = the kernel does not tell. */
+char *vs_scsi_node_number(const char *root, const char *block);
 
 /* -- where they are plugged in --------------------------------------------- */
 

@@ -75,9 +75,14 @@ class Ran:
 
 
 class HotaddWorld:
-    def __init__(self, proxy_disks=1, **machine):
-        """machine: what "proxy" has besides; proxy_disks: how many."""
-        self.proxy_disks = proxy_disks
+    def __init__(self, proxy_disks=1, twin=None, **machine):
+        """machine: what "proxy" has besides; proxy_disks: how many; twin: the
+        UUID, and the size, of one more of its disks and of that of "on"."""
+        self.disks = [disk(capacity=MIB)] * proxy_disks
+        self.same = {}
+        if twin:
+            self.same = {"uuid": twin}
+            self.disks.append(disk(capacity=SIZE, uuid=twin))
         self.machine = dict({"on": True, "enable_uuid": True}, **machine)
         self.stack = contextlib.ExitStack()
 
@@ -103,9 +108,8 @@ class HotaddWorld:
             with open(self.path(name), "wb") as file:
                 file.write(data)
         self.fake = self.stack.enter_context(FakeVsphere([
-            vm("proxy", [disk(capacity=MIB)] * self.proxy_disks,
-               **self.machine),
-            vm("on", [disk(content=self.path("on"))], on=True),
+            vm("proxy", self.disks, **self.machine),
+            vm("on", [disk(content=self.path("on"), **self.same)], on=True),
             vm("off", [disk(content=self.path("off"))]),
         ], proxy="proxy", hotadd=self.root))
         self.files = {name: self.fake.vms[name]["disks"][0]["path"]

@@ -204,7 +204,13 @@ static const Choice choices[] = {
     {"not yet", NAME, NULL, {{"0:0:3:0", "sda", MIB, OTHER}}, {{0}}},
     /* by its name, wherever it is */
     {"5:0:9:0", NAME, PCI, {{0}}, {{"5:0:9:0", "sdb", MIB, NAME}}},
-    {"5:0:9:0", NAME, NULL, {{"5:0:9:0", "sdb", MIB, NAME}}, {{0}}},
+    /* but not what had it before: a copy of the disk, or of its UUID */
+    {"not yet", NAME, NULL, {{"5:0:9:0", "sdb", MIB, NAME}}, {{0}}},
+    {"2:0:3:0",
+     NAME,
+     NULL,
+     {{"5:0:9:0", "sdb", MIB, NAME}},
+     {{"2:0:3:0", "sdc", MIB, NAME}}},
     {"2:0:8:0",
      NAME,
      PCI,
@@ -290,6 +296,19 @@ test_choices(TestCo *t)
         g_test_message("choice %u", i);
         check_choice(t, &choices[i]);
     }
+}
+
+static void
+test_sure_takes_no_likely_one(TestCo *t)
+{
+    g_autoptr(GPtrArray) before = list(t->dir);
+    VsScsiWanted wanted = {
+        .unit = 3, .size = MIB, .sure = true, .before = before};
+
+    add(t->dir, "2:0:4:0", "sdb", MIB, NULL);
+    assert_choice(t, &wanted, "not yet");
+    add(t->dir, "2:0:3:0", "sdc", MIB, NULL);
+    assert_choice(t, &wanted, "2:0:3:0");
 }
 
 static void
@@ -417,6 +436,42 @@ test_has_no_node(TestCo *t)
     g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
 }
 
+/* Another device was called so, and its node is there still. */
+static void
+test_node_is_of_another(TestCo *t)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) before = list(t->dir);
+    VsScsiWanted wanted = {.name = NAME, .size = MIB, .before = before};
+
+    add(t->dir, "2:0:3:0", "sdc", MIB, NAME);
+    scsi_tree_text(t->dir, "sys/class/block/sdc/dev", "8:32\n");
+    g_assert_null(await(t, &(VsScsiWait){0}, &wanted, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+}
+
+/* The disk of before goes, and is attached again at the same place. */
+static void
+test_attached_anew_is_new(TestCo *t)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VsScsiDevice) device = NULL;
+    g_autoptr(GPtrArray) before = NULL;
+    VsScsiWanted wanted = {.name = NAME, .size = MIB};
+
+    add(t->dir, "2:0:3:0", "sdb", MIB, NAME);
+    before = list(t->dir);
+    wanted.before = before;
+    scsi_tree_remove(t->dir, "2:0:3:0");
+    g_assert_null(await(t, &(VsScsiWait){0}, &wanted, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
+    g_clear_error(&error);
+    add(t->dir, "2:0:3:0", "sdc", MIB, NAME);
+    device = await(t, &patient, &wanted, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(device->block, ==, "sdc");
+}
+
 static void
 test_wrong_size_ends_it(TestCo *t)
 {
@@ -509,11 +564,14 @@ main(int argc, char **argv)
     test_co_add("/scsi/list/too-many", test_too_many_entries);
     test_co_add("/scsi/list/slots", test_slots);
     test_co_add("/scsi/choose/table", test_choices);
+    test_co_add("/scsi/choose/sure", test_sure_takes_no_likely_one);
     test_co_add("/scsi/choose/serial", test_serial_names_it_too);
     test_co_add("/scsi/await/appears", test_appears_after_a_while);
     test_co_add("/scsi/await/likely", test_likely_has_to_last);
     test_co_add("/scsi/await/never", test_never_appears);
     test_co_add("/scsi/await/no-node", test_has_no_node);
+    test_co_add("/scsi/await/other-node", test_node_is_of_another);
+    test_co_add("/scsi/await/anew", test_attached_anew_is_new);
     test_co_add("/scsi/await/wrong-size", test_wrong_size_ends_it);
     test_co_add("/scsi/await/cancelled", test_waiting_can_be_cancelled);
     test_co_add("/scsi/await/end", test_waiting_for_the_end);

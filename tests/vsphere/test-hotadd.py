@@ -114,6 +114,19 @@ def _():
             equal(world.proxy_state(), world.own, "disks")
 
 
+@suite.case("a disk of ours that is a copy of it is never taken for it")
+def _():
+    with HotaddWorld(twin="6000c295aaaabbbbcccc0123456789ab") as world:
+        equal(world.host("read", "on").ok().digest, world.digest("on"),
+              "bytes")
+        world.fake.knobs(hotadd="never")
+        world.host("read", "on", appear=300).refused("has not appeared")
+        own = world.fake.state()["hotadd"]
+        equal([line for line in world.fake.log("hotadd", event="deleted")
+               if line["device"] in own], [], "what the kernel has forgotten")
+        world.assert_clean()
+
+
 @suite.case("a full controller: a new one is added")
 def _():
     with HotaddWorld(proxy_disks=15) as world:
