@@ -229,6 +229,14 @@ vd_create_name_is_fixed(const char *filename)
     return drv != NULL && (drv->caps & VD_CAP_FIXED_SIZE);
 }
 
+/* What only finds another driver's disk makes none. */
+static bool
+protocol_creates(const VdDriver *drv)
+{
+    return drv != NULL && drv->kind == VD_DRIVER_PROTOCOL &&
+           (drv->caps & (VD_CAP_FIXED_SIZE | VD_CAP_FOLDERS));
+}
+
 char *
 vd_create_name_problem(const char *filename)
 {
@@ -236,8 +244,7 @@ vd_create_name_problem(const char *filename)
     const VdDriver *drv = name_protocol(filename, &scheme);
 
     if (vd_name_kind(filename, NULL) == VD_NAME_PATH ||
-        g_strcmp0(scheme, "file") == 0 ||
-        (drv != NULL && (drv->caps & (VD_CAP_FIXED_SIZE | VD_CAP_FOLDERS))))
+        g_strcmp0(scheme, "file") == 0 || protocol_creates(drv))
         return NULL;
     if (drv != NULL)
         return g_strdup_printf(
