@@ -10,6 +10,7 @@
 
 #include "io/offload.h"
 #include "vsphere/hotadd-proxy.h"
+#include "vsphere/sys-file.h"
 
 #define ROOT_VARIABLE "VDISK_HOTADD_ROOT" /* for tests */
 
@@ -38,6 +39,7 @@ VsHotadd *
 vs_hotadd_new(const VsHotaddParams *params, GError **error)
 {
     g_autoptr(VsHotadd) h = g_new0(VsHotadd, 1);
+    g_autofree char *usual = NULL;
 
     h->session = vs_session_ref(params->session);
     h->root = g_strdup(params->root ? params->root : g_getenv(ROOT_VARIABLE));
@@ -50,7 +52,9 @@ vs_hotadd_new(const VsHotaddParams *params, GError **error)
     h->proxy = vs_hotadd_find_proxy(h->session, h->root, error);
     if (!h->proxy)
         return NULL;
-    h->dir = vs_hotadd_journal_dir(params->tmp_dir, error);
+    usual = h->root ? vs_sys_path(h->root, "var/tmp", NULL) : NULL;
+    h->dir =
+        vs_hotadd_journal_dir(params->tmp_dir ? params->tmp_dir : usual, error);
     return h->dir ? g_steal_pointer(&h) : NULL;
 }
 

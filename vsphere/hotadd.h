@@ -14,7 +14,7 @@
 
 typedef struct VsHotaddParams {
     VsSession *session;  /* of a vCenter that has our machine, too */
-    const char *root;    /* below which /sys and /dev lie; NULL:
+    const char *root;    /* below which /sys, /dev and /var/tmp lie; NULL:
                             $VDISK_HOTADD_ROOT, the system's */
     const char *tmp_dir; /* of vsphere/hotadd-journal.h; NULL: the usual one */
     uint64_t interval_ns, appear_ns, vanish_ns; /* how often the kernel is

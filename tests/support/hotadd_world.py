@@ -100,9 +100,8 @@ class HotaddWorld:
     def start(self):
         self.directory = self.stack.enter_context(scratch())
         self.root = self.path("guest")
-        self.tmp = self.path("tmp")
-        os.mkdir(self.root)
-        os.mkdir(self.tmp)
+        self.tmp = os.path.join(self.root, "var/tmp")  # the usual one there
+        os.makedirs(self.tmp)
         self.contents = {"on": content(1), "off": content(2)}
         for name, data in self.contents.items():
             with open(self.path(name), "wb") as file:
