@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "include/vdisk-vsphere.h"
 #include "tools/img/convert.h"
 #include "tools/images.h"
 #include "tools/output.h"
@@ -103,13 +104,15 @@ check_stdin(const ConvertJob *job, const struct stat *target)
            refuse_relation(job, "the source itself");
 }
 
+/* The disk of a server is none of our files, and may not be to be had twice. */
 static bool
-check_source(const ConvertJob *job, const char *source,
-             const struct stat *target)
+check_source(const ConvertJob *job, unsigned i, const struct stat *target)
 {
-    ImageSpec spec = image_spec(job->common, source, 0);
+    ImageSpec spec = image_spec(job->common, job->sources[i], 0);
     bool mute = job->common->mute;
 
+    if (vd_vsphere_disk_transport(job->disks[i]))
+        return true;
     job->common->mute = true; /* the sources are open: all has been told */
     g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, true);
     job->common->mute = mute;
@@ -168,7 +171,7 @@ target_check(const ConvertJob *job)
         return false;
     for (unsigned i = 0; i < job->n_sources && !job->open_ended; i++)
         if (strcmp(job->sources[i], "fd:0") != 0 &&
-            !check_source(job, job->sources[i], &target))
+            !check_source(job, i, &target))
             return false;
     if (S_ISBLK(target.st_mode) && !job->no_create && !job->force)
         return check_device(job);
