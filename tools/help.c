@@ -73,6 +73,12 @@ option_print(const CmdOption *o)
     text_print(o->help);
 }
 
+static bool
+group_begins(const CmdOption *first, const CmdOption *o)
+{
+    return o == first || g_strcmp0(o[-1].group, o->group) != 0;
+}
+
 /* The names of the rare ones without their values, as many in a line as it
  * holds. */
 static void
@@ -81,9 +87,11 @@ rare_print(const Command *command)
     size_t used = 0;
 
     for (const CmdOption *o = command->options; o->code; o++) {
-        if (!o->rare)
+        if (!o->rare || (o->group && !group_begins(command->options, o)))
             continue;
-        g_autofree char *label = g_string_free(option_names(o), FALSE);
+        g_autofree char *label = o->group
+                                     ? g_strconcat("--", o->group, NULL)
+                                     : g_string_free(option_names(o), FALSE);
         size_t len = strlen(label) + strlen(", ");
         if (!used)
             printf("More options (--help=all):\n ");

@@ -38,7 +38,7 @@ context_new(const CommonOptions *common, bool fixed_thread, uint64_t buffers)
         .allow_paths = (const char *const *) common->allow_paths->pdata,
     };
 
-    if (!requests_begin(common, &params.observer))
+    if (!vi_connect(common->vi) || !requests_begin(common, &params.observer))
         return NULL;
     VdContext *ctx = vd_context_new(&params, &error);
     if (!ctx)

@@ -78,6 +78,7 @@ opts_begin(const Command *command, int argc, char **argv)
      * argument from an unknown option. */
     parser->shorts = g_string_new(":");
     parser->common.allow_paths = g_ptr_array_new();
+    parser->common.vi = vi_new();
     opts_getopt_tables(command->options, parser->shorts, parser->longs);
     find_json(argc, argv);
     optind = 0; /* glibc: start anew, also the permutation */
@@ -90,6 +91,7 @@ opts_free(OptParser *parser)
     g_array_unref(parser->longs);
     g_string_free(parser->shorts, TRUE);
     g_ptr_array_unref(parser->common.allow_paths);
+    vi_free(parser->common.vi);
     g_free(parser);
 }
 
@@ -333,8 +335,34 @@ common_take(OptParser *parser, int code)
         g_ptr_array_add(common->allow_paths, optarg);
         return OPTS_END;
     default:
-        return code;
+        if (code < OPT_VI || code >= OPT_VI_END)
+            return code;
+        vi_take(common->vi, (ViOption) (code - OPT_VI), optarg);
+        return OPTS_END;
     }
+}
+
+const char *
+opts_image_name(const CommonOptions *common, const char *word)
+{
+    return vi_name(common->vi, word);
+}
+
+static bool
+operands_name(const OptParser *parser)
+{
+    for (int i = optind; i < parser->argc; i++) {
+        unsigned mask = parser->command->no_names;
+        const char *name;
+
+        if (i - optind < 32 && mask >> (i - optind) & 1)
+            continue;
+        name = opts_image_name(&parser->common, parser->argv[i]);
+        if (!name)
+            return false;
+        parser->argv[i] = (char *) name;
+    }
+    return true;
 }
 
 int
@@ -358,7 +386,8 @@ opts_next(OptParser *parser)
     g_ptr_array_add(parser->common.allow_paths, NULL);
     if (parser->common.quiet)
         parser->common.progress = PROGRESS_NONE;
-    return OPTS_END;
+    return operands_name(parser) ? OPTS_END
+                                 : stop(parser, parser->command->usage_status);
 }
 
 const char *

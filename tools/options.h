@@ -10,6 +10,7 @@
 #include "include/vdisk.h"
 #include "tools/optlist.h"
 #include "tools/progress.h"
+#include "tools/vi/vi.h"
 
 typedef struct CmdOption {
     int code;         /* the short letter, or a CmdLongCode */
@@ -17,7 +18,8 @@ typedef struct CmdOption {
     const char *arg;  /* what the argument is called; "[X]" = may be left out;
                          NULL = takes none */
     const char *help;
-    bool rare; /* --help names it only; --help=all says more */
+    bool rare;         /* --help names it only; --help=all says more */
+    const char *group; /* what --help calls this one and its neighbours */
 } CmdOption;
 
 typedef enum CmdLongCode {
@@ -29,6 +31,8 @@ typedef enum CmdLongCode {
     OPT_LOG,
     OPT_WORKERS,
     OPT_ALLOW_PATH,
+    OPT_VI, /* plus a ViOption */
+    OPT_VI_END = OPT_VI + VI_N_OPTIONS,
     OPT_PRIVATE, /* codes of one command's own start here */
 } CmdLongCode;
 
@@ -38,6 +42,7 @@ typedef struct Command {
     const char *operands;     /* "FILE [SIZE]" */
     const char *example;      /* operands and options of a common use */
     const CmdOption *options; /* ends with code 0 */
+    unsigned no_names;        /* bit N: operand N is no name of an image */
     int usage_status;         /* exit code of wrong usage */
     int unwritten_status;     /* of a result that stdout, or a log that its file
                                  did not take; 0 = 1 */
@@ -52,6 +57,7 @@ typedef struct CommonOptions {
     const char *log;    /* --log; NULL = none */
     const char *engine; /* -i; NULL = chosen by the library */
     unsigned workers;
+    Vi *vi;                 /* --vi-*, and logins; ends with the parser */
     GPtrArray *allow_paths; /* NULL-terminated once reading is over */
     ProgressMode progress;
 } CommonOptions;
@@ -90,6 +96,29 @@ typedef struct CommonOptions {
     {                                                                          \
         'p', "progress", "[STYLE]", "plain (default), bar, json or none"       \
     }
+#define CMD_ROW_VI(code, name, arg, help)                                      \
+    {                                                                          \
+        OPT_VI + (code), "vi-" name, arg, help, true, "vi-*"                   \
+    }
+#define CMD_ROWS_VI                                                            \
+    CMD_ROW_VI(VI_SERVER, "server", "HOST:PORT",                               \
+               "vCenter or ESXi host of names that begin with a datastore"),   \
+        CMD_ROW_VI(VI_USER, "user", "USER", "who logs in there"),              \
+        CMD_ROW_VI(VI_PASSWORD_FILE, "password-file", "FILE",                  \
+                   "its first line is the password"),                          \
+        CMD_ROW_VI(VI_PASSWORD_ENV, "password-env", "NAME",                    \
+                   "variable that has it; default: the terminal is asked"),    \
+        CMD_ROW_VI(VI_THUMBPRINT, "thumbprint", "DIGEST",                      \
+                   "of the server's certificate; it alone decides"),           \
+        CMD_ROW_VI(VI_CA_FILE, "ca-file", "FILE",                              \
+                   "whom to trust; default: whom the system trusts"),          \
+        CMD_ROW_VI(VI_INSECURE, "insecure", NULL, "check no certificate"),     \
+        CMD_ROW_VI(VI_VM, "vm", "VM",                                          \
+                   "whose disks they are; moref=ID, uuid=ID or a path"),       \
+        CMD_ROW_VI(VI_SNAPSHOT, "snapshot", "SNAPSHOT",                        \
+                   "id or name; default: the machine as it is"),               \
+        CMD_ROW_VI(VI_TRANSPORT, "transport", "LIST",                          \
+                   "ways to be tried, with colons between them")
 #define CMD_ROWS_COMMON                                                        \
     {OPT_OUTPUT, "output", "human|json", "form of the result"},                \
         {OPT_OBJECT, "object", "OBJ",                                          \
@@ -102,6 +131,7 @@ typedef struct CommonOptions {
          "threads for compression; default: one for each CPU", true},          \
         {OPT_ALLOW_PATH, "allow-path", "DIR",                                  \
          "further directory that extents may lie in; may be repeated", true},  \
+        CMD_ROWS_VI,                                                           \
         {OPT_LOG, "log", "FILE",                                               \
          "append each request to files below the images to FILE", true},       \
         {'h', "help", "[all]", "this help; all: every option explained"},      \
@@ -126,9 +156,12 @@ const char *opts_arg(const OptParser *parser);
 int opts_status(const OptParser *parser);
 CommonOptions *opts_common(OptParser *parser);
 
-/* Operands, after OPTS_END. */
+/* Operands, after OPTS_END; those that are images by their full names. */
 int opts_n_operands(const OptParser *parser);
 char **opts_operands(const OptParser *parser);
+/* The same for an image that is named elsewhere: as long as the parser lives;
+ * NULL after a message. */
+const char *opts_image_name(const CommonOptions *common, const char *word);
 
 /* Wrong usage with its message; the result is the command's exit code. */
 int opts_fail(const OptParser *parser, const char *fmt, ...)

@@ -114,7 +114,7 @@ class Zsh(Shell):
 
 
 def wanted(*command):
-    return help_options(vdisk_img(*command, "--help"))
+    return help_options(vdisk_img(*command, "--help=all"))
 
 
 def check_value(shell, words, value):

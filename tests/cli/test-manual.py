@@ -8,7 +8,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from manual import Manual, fits_screen, help_options, same  # noqa: E402
+from manual import (Manual, fits_screen, help_options, named,  # noqa: E402
+                    same)
 from tap import Suite  # noqa: E402
 from tools import Failed, vdisk_img, VDISK_IMG  # noqa: E402
 
@@ -24,7 +25,7 @@ def commands():
 def check_command(name):
     pod = PAGE.options()
     common = set() if name == "completion" else pod["Common options"]
-    same(help_options(vdisk_img(name, "--help")), pod[name] | common, name)
+    same(help_options(vdisk_img(name, "--help=all")), pod[name] | common, name)
 
 
 def check_screen(name):
@@ -34,7 +35,7 @@ def check_screen(name):
 def check_rare(name):
     """--help=all explains what --help only names."""
     brief, full = vdisk_img(name, "--help"), vdisk_img(name, "--help=all")
-    same(help_options(brief), help_options(full), name)
+    same(named(brief, full), help_options(full), name)
 
 
 def main():

@@ -6,7 +6,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from manual import Manual, fits_screen, help_options, output, same  # noqa: E402
+from manual import (Manual, fits_screen, help_options, named,  # noqa: E402
+                    output, same)
 from nbd_peers import VDISK_NBD  # noqa: E402
 from tap import Suite  # noqa: E402
 
@@ -23,8 +24,9 @@ def main():
 
     @suite.case("--help names what --help=all explains")
     def _():
-        same(help_options(output(VDISK_NBD, "--help")),
-             help_options(output(VDISK_NBD, "--help=all")), "options")
+        brief, full = (output(VDISK_NBD, "--help" + all_of)
+                       for all_of in ("", "=all"))
+        same(named(brief, full), help_options(full), "options")
 
     @suite.case("--help fits a screen")
     def _():

@@ -74,6 +74,15 @@ def help_options(text):
     return found
 
 
+def named(brief, full):
+    """The options that are named in @brief, which may have "--vi-*" for all
+    those of @full that begin so."""
+    known = help_options(full)
+    return {option for name in help_options(brief)
+            for option in ({o for o in known if o.startswith(name)}
+                           if name.endswith("-") else {name})}
+
+
 def same(wanted, got, what):
     if wanted != got:
         raise Failed("%s: only in --help: %s; only in the manual: %s" %

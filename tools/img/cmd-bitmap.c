@@ -252,6 +252,9 @@ bitmap_parse_and_run(OptParser *parser, BitmapJob *job)
         return opts_fail(parser, "%s", wrong);
     if (opts_n_operands(parser) != 2)
         return opts_fail(parser, "Expecting filename and bitmap name");
+    if (job->source &&
+        !(job->source = opts_image_name(job->common, job->source)))
+        return 1;
     job->file = opts_operands(parser)[0];
     job->bitmap = opts_operands(parser)[1];
     return bitmap_run(job);
@@ -271,6 +274,7 @@ const Command cmd_bitmap = {
     .name = "bitmap",
     .summary = "change the persistent dirty bitmaps of an image",
     .operands = "FILE BITMAP",
+    .no_names = 2u,
     .example = "--add disk.img monday",
     .options = bitmap_options,
     .usage_status = 1,

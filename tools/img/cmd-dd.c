@@ -34,7 +34,7 @@ static const CmdOption dd_options[] = {
 
 typedef struct {
     ConvertJob job; /* first: settling gets this and is handed the job */
-    char *source;
+    const char *source;
     uint64_t block, count, skip, seek; /* blocks, but for the first */
     bool has_count, notrunc, fsync, tell_records, tell_rate;
 } DdJob;
@@ -169,7 +169,7 @@ dd_run(DdJob *dd)
 
     job->doing = "creating output image";
     job->list = list;
-    job->sources = &dd->source;
+    job->sources = (char **) &dd->source;
     job->n_sources = 1;
     job->settle = dd_settle;
     int status = convert_run(job);
@@ -225,12 +225,19 @@ take_status(DdJob *dd, const char *value)
 }
 
 static bool
+take_name(DdJob *dd, const char *value, const char **name)
+{
+    *name = opts_image_name(dd->job.common, value);
+    return *name != NULL;
+}
+
+static bool
 take_operand(DdJob *dd, const char *key, char *value)
 {
     if (!strcmp(key, "if"))
-        dd->source = value;
+        return take_name(dd, value, &dd->source);
     else if (!strcmp(key, "of"))
-        dd->job.target = value;
+        return take_name(dd, value, &dd->job.target);
     else if (!strcmp(key, "bs"))
         return opts_parse_size_within("bs", value, 1, INT_MAX, &dd->block);
     else if (!strcmp(key, "count"))

@@ -194,6 +194,7 @@ const Command cmd_meta = {
     .name = "meta",
     .summary = "read and change the metadata of an image",
     .operands = "get|set|list|unset FILE [KEY [VALUE]]",
+    .no_names = ~2u,
     .example = "set disk.vmdk adapterType lsilogic",
     .options = meta_options,
     .usage_status = META_USAGE,

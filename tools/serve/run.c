@@ -267,7 +267,8 @@ serve_run(ServeJob *job)
 
     if (job->run) /* it ends with the command, whoever comes and goes */
         job->params.until_unused = false;
-    if (!serve_take_inherited(job))
+    /* The background has no terminal to ask at. */
+    if (!serve_take_inherited(job) || !vi_ask(job->common->vi))
         return 1;
     if (!serve_fork(job, &status))
         return status;

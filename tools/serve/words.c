@@ -197,6 +197,22 @@ find_problem(const ServeJob *job)
     return NULL;
 }
 
+/* False after a message. */
+static bool
+images_name(const ServeJob *job)
+{
+    for (unsigned i = 0; i < job->images->len; i++) {
+        ServeImage *image = job->images->pdata[i];
+        const char *name = opts_image_name(job->common, image->file);
+
+        if (!name)
+            return false;
+        g_free(image->file);
+        image->file = g_strdup(name);
+    }
+    return true;
+}
+
 static int
 serve_operands(OptParser *parser, ServeJob *job)
 {
@@ -218,6 +234,8 @@ serve_operands(OptParser *parser, ServeJob *job)
     problem = find_problem(job);
     if (problem)
         return opts_fail_try(parser, "%s", problem);
+    if (!images_name(job))
+        return 1;
     g_ptr_array_add(job->bitmaps, NULL);
     return serve_run(job);
 }

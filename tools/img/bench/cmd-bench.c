@@ -92,6 +92,20 @@ plan_contradiction(const BenchJob *job)
     return report_contradiction(job);
 }
 
+/* False after a message. */
+static bool
+further_name(const BenchJob *job)
+{
+    for (unsigned i = 0; i < job->further->len; i++) {
+        void **name = &job->further->pdata[i];
+
+        *name = (char *) opts_image_name(&job->target.common, *name);
+        if (!*name)
+            return false;
+    }
+    return true;
+}
+
 /* -- one run -------------------------------------------------------------- */
 
 static void
@@ -243,6 +257,8 @@ cmd_bench_run(const Command *command, int argc, char **argv)
     if (job.native)
         job.target.common.engine = "aio";
     job.target.name = opts_operands(parser)[0];
+    if (!further_name(&job))
+        return 1;
     if (bench_plan_writes(&job.plan) && job.target.common.force_share)
         return opts_fail(parser,
                          "Could not open '%s': force-share=on can only be "

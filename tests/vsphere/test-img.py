@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-img - vdisk-img and vdisk-nbd with --vi-*: disks of servers as images,
+and passwords that nobody sees."""
+import os
+import select
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
+
+from hotadd_world import SIZE, HotaddWorld  # noqa: E402
+from nbd_peers import VDISK_NBD  # noqa: E402
+from tap import Suite  # noqa: E402
+from terminal import Terminal  # noqa: E402
+from tools import VDISK_IMG, Failed, run  # noqa: E402
+from vsphere_fake import PASSWORD  # noqa: E402
+
+suite = Suite()
+
+
+def equal(found, wanted, what):
+    if found != wanted:
+        raise Failed("%s: %r instead of %r" % (what, found, wanted))
+
+
+def has(text, *words):
+    for word in words:
+        if word not in text:
+            raise Failed("no %r in %s" % (word, text))
+
+
+def discreet(world, result):
+    """Nobody has told the password, nor left anything behind."""
+    for text in (result.stdout, result.stderr):
+        if PASSWORD.encode() in text:
+            raise Failed("the password has been told: %s" % result)
+    equal(world.fake.state()["sessions"], 0, "sessions")
+    return result
+
+
+class World(HotaddWorld):
+    def start(self):
+        super().start()
+        self.secret = self.path("password")
+        with open(self.secret, "w", encoding="utf-8") as file:
+            file.write(PASSWORD + "\nnot this\n")
+
+    def options(self, machine, **more):
+        """Options for the disk of @machine, logging in by the file unless
+        something else is said; None leaves one out."""
+        keys = {"server": "127.0.0.1:%d" % self.fake.port,
+                "user": self.fake.user, "password_file": self.secret,
+                "thumbprint": self.fake.thumbprint, "transport": "nbdssl",
+                "vm": "moref=" + self.fake.vms[machine]["moref"], **more}
+        return ["--vi-%s=%s" % (key.replace("_", "-"), value)
+                for key, value in keys.items() if value is not None]
+
+    def url(self, machine):
+        return "vsphere://127.0.0.1:%d/?vm=moref=%s" % (
+            self.fake.port, self.fake.vms[machine]["moref"])
+
+    def img(self, *words, code=0, **env):
+        result = run([VDISK_IMG, *words], env=dict(self.environment(), **env))
+        if result.code != code:
+            raise Failed("wanted exit %d: %s" % (code, result))
+        return discreet(self, result)
+
+    def fails(self, *words):
+        return self.img(*words, code=1).stderr.decode()
+
+    def logins(self):
+        return self.fake.ops().count("Login")
+
+
+@suite.case("info, map and convert read, over the network and attached")
+def _():
+    with World() as w:
+        name, copy, log = w.files["on"], w.path("copy"), w.path("log")
+        for transport in ("nbdssl", "hotadd"):
+            words = [*w.options("on", transport=transport, snapshot="backup"),
+                     name]
+            before = w.logins()
+            has(w.img("info", *words).stdout.decode(), "transport=" + transport,
+                "file format: raw")
+            equal(w.logins() - before, 1, "logins of a command")
+            has(w.img("map", "--output=json", *words).stdout.decode(),
+                '"length": %d' % SIZE)
+            w.img("-T", "*", "convert", "--log", log, "--output=json", *words,
+                  copy)
+            with open(copy, "rb") as file:
+                equal(file.read(), w.contents["on"], transport)
+            with open(log, encoding="utf-8") as file:
+                if PASSWORD in file.read():
+                    raise Failed("the password is in the log")
+        w.assert_clean()
+
+
+@suite.case("convert and dd write onto disks that are there")
+def _():
+    with World() as w:
+        name, source = w.files["off"], w.path("on")
+        for transport in ("nbdssl", "hotadd"):
+            words = w.options("off", transport=transport)
+            w.img("convert", "-n", *words, source, name)
+            equal(w.fake.guest_read(name, 0, SIZE), w.contents["on"],
+                  "restored")
+            w.fake.guest_write(name, 0, w.contents["off"])
+        w.img("dd", "conv=notrunc", "bs=4096", "count=1", "seek=2",
+              *w.options("off"), "if=" + source, "of=" + name)
+        equal(w.fake.guest_read(name, 8192, 4096), w.contents["on"][:4096],
+              "part")
+        has(w.fails("convert", *w.options("off"), source, name),
+            "does not support image creation")
+        w.fake.guest_write(name, 0, w.contents["off"])
+        w.assert_clean()
+
+
+@suite.case("two disks of a server take one login; names may be whole")
+def _():
+    with World() as w:
+        before = w.logins()
+        w.img("compare", *w.options("off", vm=None), w.url("off"),
+              w.url("off") + "&transport=nbd")
+        equal(w.logins() - before, 1, "logins")
+
+
+@suite.case("what is wrong or missing is told")
+def _():
+    with World() as w:
+        name, wrong = w.files["off"], w.path("wrong")
+        with open(wrong, "w", encoding="utf-8") as file:
+            file.write("no-such-secret\n")
+        for more, text in (
+                ({"password_file": wrong}, "InvalidLogin"),
+                ({"password_file": w.path("none")}, "password file"),
+                ({"password_file": None, "password_env": "NOBODY"},
+                 "'NOBODY'"),
+                ({"password_env": "NOBODY"}, "mutually exclusive"),
+                ({"thumbprint": "00" * 20}, "thumbprint"),
+                ({"thumbprint": None}, "certificate"),
+                ({"user": None, "password_file": None}, "--vi-user"),
+                ({"server": None}, "--vi-server"),
+                ({"server": "a/b"}, "expects HOST"),
+                ({"vm": None}, "--vi-vm"),
+                ({"vm": "moref=vm-0"}, "vm-0"),
+                ({"snapshot": "never"}, "never")):
+            told = w.fails("info", *w.options("off", **more), name)
+            has(told, text)
+            if "no-such-secret" in told:
+                raise Failed(told)
+        w.img("info", *w.options("off", thumbprint=None, insecure=""), name,
+              code=1)  # a switch takes nothing
+        w.img("info", *w.options("off", thumbprint=None), "--vi-insecure", name)
+        w.img("info", *w.options("off", thumbprint=None,
+                                 ca_file=w.fake.certs.ca), name)
+
+
+@suite.case("other words are left alone: values, and files called so")
+def _():
+    with World() as w:
+        words = w.options("off")
+        w.img("create", "-f", "vmdk", w.path("[a] b.vmdk"), "1M")
+        w.img("meta", "set", *words, w.path("[a] b.vmdk"), "toolsVersion",
+              w.files["off"])
+        equal(w.img("meta", "get", w.path("[a] b.vmdk"), "toolsVersion")
+              .stdout.decode().strip(), w.files["off"], "value")
+        equal(w.logins(), 1, "logins")  # of the world's own client
+
+
+# -- passwords that are typed --------------------------------------------------
+
+def prompted(w, *words):
+    return Terminal([VDISK_IMG, *words, *w.options("off", password_file=None),
+                     w.files["off"]], w.environment())
+
+
+@suite.case("the terminal is asked and shows nothing")
+def _():
+    with World() as w, prompted(w, "info", "--output=json") as t:
+        t.await_text("Password of %s@127.0.0.1: " % w.fake.user)
+        equal(t.echoes(), False, "echo")
+        t.type(PASSWORD + "\n")
+        result = discreet(w, t.finish())
+        equal((result.code, t.echoes()), (0, True), result)
+        if PASSWORD.encode() in t.shown:
+            raise Failed("it has been shown: %r" % t.shown)
+
+
+@suite.case("without a terminal, a line, or patience it is refused")
+def _():
+    with World() as w:
+        result = run(["setsid", "--wait", VDISK_IMG, "info",
+                      *w.options("off", password_file=None), w.files["off"]])
+        equal(result.code, 1, result)
+        has(discreet(w, result).stderr.decode(), "there is no terminal",
+            "--vi-password-file")
+        for line in ("\n", "\x04", "x" * 2000 + "\n"):
+            with prompted(w, "info") as t:
+                t.await_text("Password")
+                t.type(line)
+                result = t.finish()
+                equal((result.code, t.echoes()), (1, True), result)
+                has(result.stderr.decode(), "no password of")
+
+
+@suite.case("signals end or stop it with the terminal as it was")
+def _():
+    with World() as w:
+        for sent, typed in ((signal.SIGTERM, None), (signal.SIGHUP, None),
+                            (signal.SIGINT, "\x03")):
+            with prompted(w, "info") as t:
+                t.await_text("Password")
+                t.type("half a pass")
+                if typed:
+                    t.type(typed)
+                else:
+                    t.process.send_signal(sent)
+                result = t.finish()
+                equal((result.code, t.echoes()), (-sent, True), result)
+        with prompted(w, "info") as t:
+            t.await_text("Password")
+            t.process.send_signal(signal.SIGTSTP)
+            # A terminal's only process has no shell to stop for: asked again.
+            t.await_text("Password", times=2)
+            equal(t.echoes(), False, "echo")
+            t.type(PASSWORD + "\n")
+            equal(t.finish().code, 0, "exit")
+
+
+# -- servers -------------------------------------------------------------------
+
+def served(w, *argv):
+    """What a server of the disk "off" gives its clients."""
+    copy = w.path("served")
+    result = run([VDISK_IMG, "convert", *argv, copy])
+    equal(result.code, 0, result)
+    with open(copy, "rb") as file:
+        equal(file.read(), w.contents["off"], "bytes")
+
+
+@suite.case("vdisk-nbd: in /proc, and for what it runs, there is no password")
+def _():
+    with World() as w:
+        seen = w.path("seen")
+        script = "cat /proc/$PPID/environ /proc/$PPID/cmdline " \
+            "/proc/self/environ >'%s'; '%s' convert \"$uri\" '%s'" % (
+                seen, VDISK_IMG, w.path("copy"))
+        words = w.options("off", password_file=None, password_env="VI_SECRET")
+        result = run([VDISK_NBD, "-r", *words, "--run", script,
+                      w.files["off"]], env={"VI_SECRET": PASSWORD})
+        equal(discreet(w, result).code, 0, result)
+        with open(seen, "rb") as file:
+            text = file.read()
+        if PASSWORD.encode() in text or b"--vi-password-env" not in text:
+            raise Failed(text)
+        served(w, w.path("copy"))
+
+
+@suite.case("vdisk-nbd --fork asks before it leaves the terminal")
+def _():
+    with World() as w:
+        pid_file, socket = w.path("pid"), w.path("socket")
+        argv = [VDISK_NBD, "--fork", "-r", "-k", socket, "--pid-file",
+                pid_file, *w.options("off", password_file=None),
+                w.files["off"]]
+        with Terminal(argv, w.environment()) as t:
+            t.await_text("Password")
+            t.type(PASSWORD + "\n")
+            result = t.finish()
+        equal(result.code, 0, result)
+        with open(pid_file, encoding="ascii") as file:
+            ended = os.pidfd_open(int(file.read()))
+        served(w, "nbd+unix:///?socket=" + socket)
+        equal(select.select([ended], [], [], 60)[0], [ended], "its end")
+        os.close(ended)
+
+
+suite.run()
