@@ -290,65 +290,6 @@ vsphere_co_release(VdNode *node)
 }
 
 static bool
-vsphere_co_open_transport(VdNode *node, const VsOpenParams *params,
-                          const VdOptions *said, GError **error)
-{
-    const char *list =
-        params->transports ? params->transports : DEFAULT_TRANSPORTS;
-    g_auto(GStrv) names = g_strsplit(list, ":", -1);
-    const VsphereState *s = vd_node_state(node);
-    g_autoptr(GString) reasons = g_string_new(NULL);
-    Attempts a = {
-        .node = node,
-        .said = said,
-        .tell = params->transports != NULL,
-        .reasons = reasons,
-    };
-    bool ok = false;
-
-    for (char **name = names; *name && !ok; name++) {
-        ok = attempts_co_one(&a, *name);
-        if (a.last && is_final(a.last))
-            break;
-    }
-    if (!ok && !a.last)
-        (void) vd_throw(&a.last, VD_ERROR_INVALID_ARGUMENT,
-                        "no transport in '%s' is one for disks of servers",
-                        list);
-    if (!ok)
-        (void) vd_throw(error, (VdErrorCode) a.last->code,
-                        "%s: %s: no transport works: %s",
-                        vs_session_name(s->session), s->target->file,
-                        reasons->len ? reasons->str : a.last->message);
-    g_clear_error(&a.last);
-    return ok;
-}
-
-/* -- the driver -------------------------------------------------------------
- */
-
-static void
-vsphere_co_release(VdNode *node)
-{
-    Work work = {0};
-
-    vsphere_co_let_go(node);
-    (void) work_co_run(node, forget_work, &work, NULL); /* cannot fail */
-}
-
-/* What an image says of its parent must not have a password of this machine
- * sent to a server that the image has chosen. */
-static bool
-check_named(const VdNode *node, const VsOpenParams *params, GError **error)
-{
-    return !vd_node_named_by(node) ||
-           (!params->password_file && !params->password_env) ||
-           vd_throw(error, VD_ERROR_REFUSED,
-                    "%s: the name of a parent may not say where a password is",
-                    params->server ? params->server : "vsphere");
-}
-
-static bool
 vsphere_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
     VsphereState *s = vd_node_state(node);
