@@ -43,8 +43,7 @@ peer_co_main(TestCo *t)
 }
 
 int
-fuzz_peer_run(const uint8_t *data, size_t size,
-              void (*co_talk)(FuzzPeer *peer))
+fuzz_peer_run(const uint8_t *data, size_t size, void (*co_talk)(FuzzPeer *peer))
 {
     if (size < 1 || size > LONGEST_INPUT)
         return 0;

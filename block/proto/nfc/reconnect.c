@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/nfc/reconnect.c - connecting, losing, trying again, as
- * block/proto/reconnect.h has it, until the protocol is violated or another disk
- * is there.  Each connection takes a fresh ticket, which may name another host.
+ * block/proto/reconnect.h has it, until the protocol is violated or another
+ * disk is there.  Each connection takes a fresh ticket, which may name another
+ * host.
  *
  * What a host had acknowledged and not flushed may be gone with it, so the next
  * flush fails if the connection is lost while there are such changes.  What was
