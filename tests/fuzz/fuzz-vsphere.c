@@ -31,6 +31,8 @@ look_at(const VsXml *element)
 
     (void) vs_xml_type(element);
     assert_sendable(element->text);
+    if (ref)
+        assert_sendable(ref->value);
     for (const VsXml *e = element->first; e; e = e->next)
         look_at(e);
 }
