@@ -190,7 +190,8 @@ tx_consume(VioStream *stream, size_t n)
 
         if (!node->sender)
             stream->copied -= head;
-        node->head += head;
+        if (head > 0) /* there may be none at all */
+            node->head += head;
         node->head_len -= head;
         node->rest = vio_vec_slice(&node->rest, rest, node->rest.len - rest);
         n -= head + rest;

@@ -3,6 +3,7 @@
  * of which a part fails: nothing is lost, and a crash leaks at most.
  */
 #include "tests/support/crash.h"
+#include "tests/support/effort.h"
 #include "tests/unit/qcow2-test.h"
 
 #include <errno.h>
@@ -201,6 +202,8 @@ test_counts_grow_at_the_second_attempt(TestCo *t)
         uint64_t first;
         VdNode *node;
 
+        if (!test_effort_wants_next())
+            continue;
         test_dir_empty(t->dir);
         qcow2_test_create(t, COUNTS_SIZE, COUNTS_OPTIONS);
         first = fill_counts(t, COUNTED_CLUSTERS);

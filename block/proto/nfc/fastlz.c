@@ -63,14 +63,16 @@ static bool
 copy_match(Decoder *d, size_t distance, size_t n)
 {
     uint8_t *to = d->dst + d->at;
+    const uint8_t *from;
 
     if (distance > d->at || n > d->dst_len - d->at)
         return false;
+    from = to - distance;
     if (distance >= n)
-        memcpy(to, to - distance, n);
+        memcpy(to, from, n);
     else
         for (size_t i = 0; i < n; i++)
-            to[i] = to[i - distance];
+            to[i] = from[i];
     d->at += n;
     return true;
 }
