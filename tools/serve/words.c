@@ -204,11 +204,12 @@ images_name(const ServeJob *job)
     for (unsigned i = 0; i < job->images->len; i++) {
         ServeImage *image = job->images->pdata[i];
         const char *name = opts_image_name(job->common, image->file);
+        char *copy = g_strdup(name);
 
         if (!name)
             return false;
-        g_free(image->file);
-        image->file = g_strdup(name);
+        g_free(image->file); /* which may be what has been copied */
+        image->file = copy;
     }
     return true;
 }
