@@ -174,7 +174,7 @@ def live(world, client, mode):
     wanted = world.contents["on"]
     with Client(world.fake) as vim:
         snapshot = vim.do("create-snapshot", machine(world, "on"), "life")[0][0]
-        world.fake.guest_write(used_disk(world, "on"), SECTOR, b"later" * 100)
+        world.fake.guest_write(used_disk(world, "on"), SECTOR, b"late" * SECTOR)
         backup = client.backup(world, mode, snapshot)
         equal(backup, wanted, "the backup")
         vim.do("remove-snapshot", machine(world, "on"), snapshot)
