@@ -70,7 +70,9 @@ t10_name(const char *text, size_t len)
     }
     while (name->len > prefix && name->str[name->len - 1] == '_')
         g_string_truncate(name, name->len - 1);
-    return name->len > prefix ? g_strdup(name->str) : NULL;
+    if (name->len == prefix || name->len - prefix > MAX_T10_CHARS)
+        return NULL;
+    return g_strdup(name->str);
 }
 
 static const char *
