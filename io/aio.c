@@ -14,7 +14,6 @@
 #include "io/aio.h"
 
 #include <errno.h>
-#include <linux/aio_abi.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -100,26 +99,35 @@ vio_aio_pending(const VioAio *aio)
     return aio->queue && aio->in_flight < AIO_IN_FLIGHT;
 }
 
-static void
-aio_describe(const VioAio *aio, struct iocb *block, VioOp *op)
+void
+vio_aio_describe(struct iocb *block, const VioOp *op)
 {
     const struct iovec *iov = op->data;
     bool reading = op->code == VIO_OP_READV, single = op->arg == 1;
 
     *block = (struct iocb){
-        .aio_data = (uintptr_t) op,
         .aio_fildes = (unsigned) op->fd,
         .aio_buf = (uintptr_t) (single ? iov->iov_base : iov),
         .aio_nbytes = single ? iov->iov_len : op->arg,
         .aio_offset = (int64_t) op->off,
-        .aio_flags = IOCB_FLAG_RESFD,
-        .aio_resfd = (unsigned) aio->eventfd,
-        .aio_rw_flags = (int) op->flags | (op->nowait ? RWF_NOWAIT : 0),
+        .aio_rw_flags = (int) op->flags,
     };
     if (single)
         block->aio_lio_opcode = reading ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE;
     else
         block->aio_lio_opcode = reading ? IOCB_CMD_PREADV : IOCB_CMD_PWRITEV;
+}
+
+/* The loop shall not be blocked, and be told. */
+static void
+aio_describe(const VioAio *aio, struct iocb *block, VioOp *op)
+{
+    vio_aio_describe(block, op);
+    block->aio_data = (uintptr_t) op;
+    block->aio_flags = IOCB_FLAG_RESFD;
+    block->aio_resfd = (unsigned) aio->eventfd;
+    if (op->nowait)
+        block->aio_rw_flags |= RWF_NOWAIT;
 }
 
 static VioOp *

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <linux/aio_abi.h>
+
 #include "io/engine.h"
 
 typedef struct VioAio VioAio;
@@ -33,3 +35,7 @@ bool vio_aio_pending(const VioAio *aio);
 void vio_aio_flush(VioAio *aio, VioLoopStats *stats);
 /* Complete what is done; true if that was anything. */
 bool vio_aio_reap(VioAio *aio, VioLoopStats *stats);
+
+/* What the kernel is told of a READV or WRITEV that blocks and tells nobody.
+ * Any thread. */
+void vio_aio_describe(struct iocb *block, const VioOp *op);

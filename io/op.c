@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include "io/aio-wait.h"
 #include "io/loop-internal.h"
 
 #define WORKER_TRIES 1000
@@ -84,7 +85,8 @@ op_work(void *opaque)
     VioOp *op = opaque;
 
     for (int i = 0; i < WORKER_TRIES; i++) {
-        op->result = vio_op_execute(op);
+        if (!vio_aio_wait_write(op, &op->result))
+            op->result = vio_op_execute(op);
         if (op->result != -EAGAIN)
             return;
         (void) nanosleep(&pause, NULL);

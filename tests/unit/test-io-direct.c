@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "io/buffer.h"
 #include "io/sync.h"
@@ -19,6 +20,7 @@ typedef struct Direct {
     IoFixture *f;
     VioFile *file;
     unsigned n;
+    unsigned blocks; /* of a request, 0 = 1 */
     bool writing;
 } Direct;
 
@@ -57,9 +59,9 @@ blocks_new(unsigned n)
 }
 
 static void
-block_fill(uint8_t *buf, uint64_t off)
+pattern_fill(uint8_t *buf, uint64_t off, size_t len)
 {
-    for (unsigned i = 0; i < BLOCK; i++)
+    for (size_t i = 0; i < len; i++)
         buf[i] = io_test_byte(off + i);
 }
 
@@ -69,17 +71,19 @@ static bool
 request_co_main(void *arg, GError **error)
 {
     Request *r = arg;
-    uint64_t off = (uint64_t) r->index * BLOCK;
-    uint8_t *buf = blocks_new(1);
+    unsigned blocks = MAX(r->d->blocks, 1);
+    size_t len = (size_t) blocks * BLOCK;
+    uint64_t off = (uint64_t) r->index * len;
+    uint8_t *buf = blocks_new(blocks);
 
     if (r->d->writing) {
-        block_fill(buf, off);
-        g_assert_cmpint(io_test_co_write(r->d->file, off, buf, BLOCK, 0), ==,
-                        BLOCK);
+        pattern_fill(buf, off, len);
+        g_assert_cmpint(io_test_co_write(r->d->file, off, buf, len, 0), ==,
+                        (ssize_t) len);
     } else {
-        g_assert_cmpint(io_test_co_read(r->d->file, off, buf, BLOCK), ==,
-                        BLOCK);
-        io_test_assert_pattern(buf, off, BLOCK);
+        g_assert_cmpint(io_test_co_read(r->d->file, off, buf, len), ==,
+                        (ssize_t) len);
+        io_test_assert_pattern(buf, off, len);
     }
     free(buf);
     return true;
@@ -132,6 +136,26 @@ test_growing(IoFixture *f, gconstpointer engine)
     vio_file_free(d.file);
 }
 
+/* Long ones, into a hole: workers that write do not wait for each other. */
+static void
+test_long(IoFixture *f, gconstpointer engine)
+{
+    Direct d = {.f = f,
+                .n = 64,
+                .blocks = 32,
+                .file = direct_file(f, 1),
+                .writing = true};
+
+    if (!d.file)
+        return;
+    g_assert_cmpint(
+        ftruncate(vio_file_fd(d.file), (off_t) d.n * d.blocks * BLOCK), ==, 0);
+    io_test_run(f, many_main, &d);
+    d.writing = false;
+    io_test_run(f, many_main, &d);
+    vio_file_free(d.file);
+}
+
 /* -- one at a time -------------------------------------------------------- */
 
 static void
@@ -177,9 +201,10 @@ refused_main(void *opaque)
     g_autofree char *path = g_build_filename(d->f->dir, "a", NULL);
     int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
     VioFile *file = vio_file_new(d->f->loop, fd, VIO_FILE_DIRECT);
-    uint8_t *buf = blocks_new(1);
+    uint8_t *buf = blocks_new(32);
 
     g_assert_cmpint(io_test_co_write(file, 0, buf, BLOCK, 0), ==, -EBADF);
+    g_assert_cmpint(io_test_co_write(file, 0, buf, 32 * BLOCK, 0), ==, -EBADF);
     g_assert_cmpint(io_test_co_read(file, BLOCK, buf, BLOCK), ==, BLOCK);
     io_test_assert_pattern(buf, BLOCK, BLOCK);
     vio_file_free(file);
@@ -357,6 +382,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     io_test_add("direct/many", test_many);
     io_test_add("direct/growing", test_growing);
+    io_test_add("direct/long", test_long);
     io_test_add("direct/pieces", test_pieces);
     io_test_add("direct/refused", test_refused);
     io_test_add("direct/no-nowait", test_no_nowait);
