@@ -16,8 +16,12 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define VIO_MODULE_STAMP "vio_module_stamp"
+#define MAX_STAMP 100 /* characters of another one in a message */
 
 /* The file that holds this code, or NULL.  A program found in PATH has but its
  * name, and who loads a library by a relative name may have gone elsewhere
@@ -97,19 +101,34 @@ module_find(const VioModule *module, const char *self)
     return path;
 }
 
+/* What nobody has made for this library is not even looked at. */
+static const void *
+module_check(const VioModule *module, void *handle, const char *path,
+             char **why)
+{
+    const char *stamp = dlsym(handle, VIO_MODULE_STAMP);
+    const void *table = dlsym(handle, module->symbol);
+
+    if (!stamp || strcmp(stamp, vio_module_stamp) != 0)
+        *why = g_strdup_printf("%s: of another version: it says '%.*s', '%s' "
+                               "is wanted",
+                               path, MAX_STAMP, stamp ? stamp : "nothing",
+                               vio_module_stamp);
+    else if (!table || *(const size_t *) table != module->size)
+        *why = g_strdup_printf("%s: has no %s", path, module->symbol);
+    return *why ? NULL : table;
+}
+
 static void
 module_load_file(VioModule *module, const char *path)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const void *table = handle ? dlsym(handle, module->symbol) : NULL;
 
-    if (table && *(const size_t *) table == module->size) {
-        module->table = table;
-        return;
-    }
-    module->why = table ? g_strdup_printf("%s: of another version", path)
-                        : g_strdup(dlerror());
     if (handle)
+        module->table = module_check(module, handle, path, &module->why);
+    else
+        module->why = g_strdup(dlerror());
+    if (handle && !module->table)
         (void) dlclose(handle);
 }
 

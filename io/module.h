@@ -6,6 +6,11 @@
  * do not pay for it.  It is one table of functions, and uses nothing of ours
  * but what is handed to these.
  *
+ * A module of another version than the library may lie where this one's should
+ * (half an update, a moved folder), and its functions would take our structures
+ * for theirs.  So each module says in a symbol of its own, vio_module_stamp,
+ * what it was made with, and has to say what the library says.
+ *
  * Concurrency: any thread.
  */
 #pragma once
@@ -23,6 +28,9 @@ typedef struct VioModule {
     const void *table;
     char *why;
 } VioModule;
+
+/* Made by io/module-stamp.sh; part of the library and of each module. */
+extern __attribute__((visibility("default"))) const char vio_module_stamp[];
 
 /* The table, or NULL: then why not, in words. */
 const void *vio_module_table(VioModule *module);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/unit/test-io-http-tls.c - whom the client of HTTP trusts; and who may
- * have made its module.
+ * have made its module, and with which library.
  *
  * Where it does not, the server must not have seen a byte of a request.
  */
@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 
 #include "io/http.h"
+#include "io/module.h"
 #include "tests/unit/http-server.h"
 #include "tests/unit/io-certs.h"
 
@@ -178,10 +179,10 @@ test_no_tls(IoFixture *f, gconstpointer engine)
 
 static const char *program;
 
-/* What a copy of this program finds in a build tree whose module is none, and
- * whose folder has such a mode. */
+/* What a copy of this program finds in a build tree whose module is this one,
+ * and whose folder has such a mode. */
 static char *
-told_by_copy(const IoFixture *f, unsigned mode)
+told_by_copy(const IoFixture *f, unsigned mode, const char *made, gssize size)
 {
     g_autofree char *bin = g_build_filename(f->dir, "tests/unit", NULL);
     g_autofree char *copy = g_build_filename(bin, "copy", NULL);
@@ -196,7 +197,7 @@ told_by_copy(const IoFixture *f, unsigned mode)
     g_assert_cmpint(g_mkdir_with_parents(io, 0755), ==, 0);
     g_assert_true(g_file_set_contents(copy, bytes, (gssize) len, NULL));
     g_assert_cmpint(g_chmod(copy, 0755), ==, 0);
-    g_assert_true(g_file_set_contents(module, "no module", -1, NULL));
+    g_assert_true(g_file_set_contents(module, made, size, NULL));
     g_assert_cmpint(g_chmod(io, (int) mode), ==, 0);
     g_assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL,
                                &told, NULL, NULL, NULL));
@@ -207,11 +208,53 @@ told_by_copy(const IoFixture *f, unsigned mode)
 static void
 test_module_of_others(IoFixture *f, gconstpointer engine)
 {
-    g_autofree char *ours = told_by_copy(f, 0755);
-    g_autofree char *anybodys = told_by_copy(f, 0777);
+    g_autofree char *ours = told_by_copy(f, 0755, "no module", -1);
+    g_autofree char *anybodys = told_by_copy(f, 0777, "no module", -1);
 
     g_assert_nonnull(strstr(ours, "io/vdisk-http.so"));
     g_assert_null(strstr(anybodys, "io/vdisk-http.so"));
+}
+
+/* What the module that was built becomes if it has @to wherever it has @from,
+ * which is as long. */
+static char *
+told_by_altered(const IoFixture *f, const char *from, const char *to)
+{
+    g_autofree char *here = g_path_get_dirname(program);
+    g_autofree char *built =
+        g_build_filename(here, "../../io/vdisk-http.so", NULL);
+    g_autofree char *bytes = NULL;
+    char *at;
+    gsize len;
+    unsigned found = 0;
+
+    g_assert_true(g_file_get_contents(built, &bytes, &len, NULL));
+    at = bytes;
+    while ((at = memmem(at, len - (gsize) (at - bytes), from, strlen(from)))) {
+        memcpy(at, to, strlen(to));
+        at += strlen(to);
+        found++;
+    }
+    g_assert_cmpuint(found, >, 0);
+    return told_by_copy(f, 0755, bytes, (gssize) len);
+}
+
+/* It has the same functions, and structures of the same sizes. */
+static void
+test_module_of_another_version(IoFixture *f, gconstpointer engine)
+{
+    g_autofree char *old = g_strdup(vio_module_stamp);
+    g_autofree char *same = NULL, *other = NULL, *silent = NULL;
+
+    old[strlen(old) - 1] = '?';
+    same = told_by_altered(f, vio_module_stamp, vio_module_stamp);
+    g_assert_cmpstr(same, ==, "nothing\n");
+    other = told_by_altered(f, vio_module_stamp, old);
+    g_assert_nonnull(strstr(other, "of another version"));
+    g_assert_nonnull(strstr(other, old));
+    g_assert_nonnull(strstr(other, vio_module_stamp));
+    silent = told_by_altered(f, "vio_module_stamp", "vio_module_stomp");
+    g_assert_nonnull(strstr(silent, "it says 'nothing'"));
 }
 
 int
@@ -228,5 +271,7 @@ main(int argc, char **argv)
     io_test_add("http-tls/authorities", test_authorities);
     io_test_add("http-tls/a-server-without", test_no_tls);
     io_test_add("http-tls/module-of-others", test_module_of_others);
+    io_test_add("http-tls/module-of-another-version",
+                test_module_of_another_version);
     return g_test_run();
 }
