@@ -91,10 +91,10 @@ vd_ticket_source_find(const char *name)
 }
 
 bool
-vd_ticket_source_co_get(VdTicketSource *source, VioLoop *loop, VdTicket *ticket,
-                        GError **error)
+vd_ticket_source_co_get(VdTicketSource *source, VioLoop *loop,
+                        VioCancel *cancel, VdTicket *ticket, GError **error)
 {
-    return source->co_get(source->arg, loop, ticket, error);
+    return source->co_get(source->arg, loop, cancel, ticket, error);
 }
 
 void

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "block/error.h"
+#include "io/cancel.h"
 #include "io/loop.h"
 
 /* What is NULL or 0 is up to the driver's options. */
@@ -28,10 +29,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VdTicket, vd_ticket_clear)
 
 typedef struct VdTicketSource VdTicketSource;
 
-/* Fills @ticket in, on a coroutine of @loop; yields.  Several may ask at the
- * same time, from several loops. */
-typedef bool (*VdTicketFunc)(void *arg, VioLoop *loop, VdTicket *ticket,
-                             GError **error);
+/* Fills @ticket in, on a coroutine of @loop; yields.  Ends soon once @cancel
+ * (or NULL) says so, which has the deadline, too.  Several may ask at the same
+ * time, from several loops. */
+typedef bool (*VdTicketFunc)(void *arg, VioLoop *loop, VioCancel *cancel,
+                             VdTicket *ticket, GError **error);
 
 /* @arg is freed with @free_arg (may be NULL) once nobody has the source any
  * more, by whichever thread is the last. */
@@ -45,5 +47,6 @@ void vd_ticket_source_close(VdTicketSource *source);
 /* Another reference, or NULL: there is none of that name (any more). */
 VdTicketSource *vd_ticket_source_find(const char *name);
 bool vd_ticket_source_co_get(VdTicketSource *source, VioLoop *loop,
-                             VdTicket *ticket, GError **error);
+                             VioCancel *cancel, VdTicket *ticket,
+                             GError **error);
 void vd_ticket_source_unref(VdTicketSource *source);

@@ -5,8 +5,7 @@
  * Whatever a server says may have our password in it, out of malice or not:
  * texts of errors go through vs_session_hide().
  *
- * Concurrency: under the session's lock; the calling thread runs the session's
- * loop meanwhile.
+ * Concurrency: in turn; the calling thread runs the session's loop meanwhile.
  */
 #include "vsphere/session-internal.h"
 
@@ -22,14 +21,6 @@
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_FORBIDDEN 403
 #define HTTP_FAULT 500
-
-static __thread VioCancel *thread_cancel;
-
-void
-vs_session_set_thread_cancel(VioCancel *cancel)
-{
-    thread_cancel = cancel;
-}
 
 /* -- errors -----------------------------------------------------------------
  */
@@ -86,17 +77,37 @@ hide(char **text, const char *secret)
 
 /* @error as it may be shown; NULL and unset errors stay. */
 static void
-hide_secrets(const VsSession *session, GError **error)
+hide_secrets(VsSession *session, GError **error)
 {
     if (!error || !*error)
         return;
     hide(&(*error)->message, session->password);
+    g_mutex_lock(&session->lock);
     hide(&(*error)->message, session->cookie);
     hide(&(*error)->message, session->clone_ticket);
+    g_mutex_unlock(&session->lock);
 }
 
 /* -- cookie -----------------------------------------------------------------
  */
+
+static void
+replace(VsSession *session, char **secret, const char *by)
+{
+    char *old;
+
+    g_mutex_lock(&session->lock);
+    old = *secret;
+    *secret = g_strdup(by);
+    g_mutex_unlock(&session->lock);
+    vs_wipe(old);
+}
+
+void
+vs_exchange_drop_ticket(VsSession *session)
+{
+    replace(session, &session->clone_ticket, NULL);
+}
 
 void
 vs_exchange_set_cookie(VsSession *session, const char *cookie)
@@ -108,10 +119,8 @@ vs_exchange_set_cookie(VsSession *session, const char *cookie)
                         session->action ? session->action : VS_NS_VIM "/6.5");
     const char *headers[] = {"Content-Type: text/xml; charset=utf-8", action,
                              line, NULL};
-    char *old = session->cookie;
 
-    session->cookie = g_strdup(cookie);
-    vs_wipe(old);
+    replace(session, &session->cookie, cookie);
     vio_http_set_headers(session->http, headers);
 }
 
@@ -168,7 +177,7 @@ post(VsSession *session, const char *op, const char *body, size_t len,
                     .url = session->url,
                     .body = body,
                     .body_len = len},
-        .cancel = vio_cancel_new_child(thread_cancel),
+        .cancel = vio_cancel_new_child(vs_turn_cancel()),
     };
 
     vio_cancel_set_deadline(call.cancel, vio_now_ns() + session->timeout_ms *
@@ -186,8 +195,8 @@ post(VsSession *session, const char *op, const char *body, size_t len,
 }
 
 VsReply *
-vs_exchange_locked(VsSession *session, VsRequest *request, VsFault **fault,
-                   GError **error)
+vs_exchange_in_turn(VsSession *session, VsRequest *request, VsFault **fault,
+                    GError **error)
 {
     g_auto(VioHttpReply) answer = {0};
     const char *op = vs_request_op(request);
@@ -216,8 +225,8 @@ vs_exchange_locked(VsSession *session, VsRequest *request, VsFault **fault,
 }
 
 void *
-vs_exchange_throw(const VsSession *session, const VsFault *fault,
-                  const char *op, GError **error)
+vs_exchange_throw(VsSession *session, const VsFault *fault, const char *op,
+                  GError **error)
 {
     (void) vs_fault_throw(error, fault, session->name, op);
     hide_secrets(session, error);
@@ -225,11 +234,11 @@ vs_exchange_throw(const VsSession *session, const VsFault *fault,
 }
 
 VsReply *
-vs_exchange_or_throw_locked(VsSession *session, VsRequest *request,
-                            GError **error)
+vs_exchange_or_throw_in_turn(VsSession *session, VsRequest *request,
+                             GError **error)
 {
     g_autoptr(VsFault) fault = NULL;
-    VsReply *reply = vs_exchange_locked(session, request, &fault, error);
+    VsReply *reply = vs_exchange_in_turn(session, request, &fault, error);
 
     return fault ? vs_exchange_throw(session, fault, vs_request_op(request),
                                      error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vsphere/login.c - beginning and ending a session with the server.
  *
- * Concurrency: under the session's lock.
+ * Concurrency: in turn.
  */
 #include "vsphere/session-internal.h"
 
@@ -30,7 +30,7 @@ login_request(const VsSession *session, const VsRef *manager)
 
 /* A clone ticket is good for one session; the password for all that follow. */
 bool
-vs_login_locked(VsSession *session, GError **error)
+vs_login_in_turn(VsSession *session, GError **error)
 {
     const VsRef *manager =
         vs_session_need_service(session, "sessionManager", error);
@@ -49,8 +49,8 @@ vs_login_locked(VsSession *session, GError **error)
     session->foreign = false;
     vs_exchange_set_cookie(session, NULL);
     request = login_request(session, manager);
-    reply = vs_exchange_or_throw_locked(session, request, &refusal);
-    g_clear_pointer(&session->clone_ticket, vs_wipe);
+    reply = vs_exchange_or_throw_in_turn(session, request, &refusal);
+    vs_exchange_drop_ticket(session);
     if (!reply) {
         session->ended = vd_error_is(refusal, VD_ERROR_LOGIN);
         g_propagate_error(error, g_steal_pointer(&refusal));
@@ -65,7 +65,7 @@ vs_login_locked(VsSession *session, GError **error)
 
 /* Whether it works or not, this is the end: the server forgets us in time. */
 void
-vs_logout_locked(VsSession *session)
+vs_logout_in_turn(VsSession *session)
 {
     const VsRef *manager = vs_session_service(session, "sessionManager");
     g_autoptr(VsRequest) request = NULL;
@@ -74,5 +74,5 @@ vs_logout_locked(VsSession *session)
         return;
     session->timeout_ms = MIN(session->timeout_ms, LOGOUT_MS);
     request = vs_request_new("Logout", manager);
-    vs_reply_free(vs_exchange_or_throw_locked(session, request, NULL));
+    vs_reply_free(vs_exchange_or_throw_in_turn(session, request, NULL));
 }

@@ -13,14 +13,20 @@ struct VsSession {
     VioHttp *http;
     char *host, *name, *url; /* "host:port", "https://host:port/sdk" */
     unsigned port, timeout_ms;
-    char *user, *password, *clone_ticket;
+    char *user, *password;
 
-    /* Who calls holds it; guards what is below. */
-    GMutex lock;
-    char *cookie; /* value of vmware_soap_session; NULL = not logged in */
+    /* Of who has the turn (vsphere/turn.c), besides @http. */
     bool foreign; /* the caller's own session */
-    VsRef *nfc;   /* NULL = not asked for yet */
     bool ended;   /* the login was refused: no more tries */
+
+    /* Held for moments; guards what is below. */
+    GMutex lock;
+    GCond given; /* somebody's turn is over */
+    bool taken;  /* it is somebody's */
+    VsRef *nfc;  /* NULL = not asked for yet */
+    /* These change in turn only, so who has it may look without the lock.
+     * cookie: value of vmware_soap_session; NULL = not logged in. */
+    char *cookie, *clone_ticket;
 
     /* Set when it is opened. */
     GHashTable *services; /* name -> VsRef */
@@ -30,22 +36,30 @@ struct VsSession {
     struct VsKeepAlive *keep_alive;
 };
 
-/* One exchange, lock held: no login, no second try.  A fault comes in *@fault,
+/* vsphere/turn.c: every call is made in turn.  Stopped by what stops the calls
+ * of this thread; then that is the error. */
+bool vs_turn_take(VsSession *session, GError **error);
+void vs_turn_give(VsSession *session);
+/* What vs_session_set_thread_cancel() has said on this thread. */
+VioCancel *vs_turn_cancel(void);
+
+/* One exchange, in turn: no login, no second try.  A fault comes in *@fault,
  * with NULL and no @error. */
-VsReply *vs_exchange_locked(VsSession *session, VsRequest *request,
-                            VsFault **fault, GError **error);
+VsReply *vs_exchange_in_turn(VsSession *session, VsRequest *request,
+                             VsFault **fault, GError **error);
 /* The same, faults being errors. */
-VsReply *vs_exchange_or_throw_locked(VsSession *session, VsRequest *request,
-                                     GError **error);
-/* NULL: @fault as an error, without our secrets in it. */
-void *vs_exchange_throw(const VsSession *session, const VsFault *fault,
+VsReply *vs_exchange_or_throw_in_turn(VsSession *session, VsRequest *request,
+                                      GError **error);
+/* NULL: @fault as an error, without our secrets in it.  Not only in turn. */
+void *vs_exchange_throw(VsSession *session, const VsFault *fault,
                         const char *op, GError **error);
 
+/* In turn. */
 void vs_exchange_set_cookie(VsSession *session, const char *cookie);
-
-/* Lock held. */
-bool vs_login_locked(VsSession *session, GError **error);
-void vs_logout_locked(VsSession *session);
+/* It has been used, or refused. */
+void vs_exchange_drop_ticket(VsSession *session);
+bool vs_login_in_turn(VsSession *session, GError **error);
+void vs_logout_in_turn(VsSession *session);
 
 /* A thread that calls now and then. */
 struct VsKeepAlive *vs_keep_alive_start(VsSession *session);

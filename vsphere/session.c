@@ -2,7 +2,7 @@
 /* vsphere/session.c - a session with a vCenter or an ESXi host.
  *
  * Concurrency: what vs_session_open() has found out does not change; calls go
- * one after another, under the session's lock.
+ * one after another, in turn (vsphere/turn.c).
  */
 #include "vsphere/session-internal.h"
 
@@ -57,6 +57,7 @@ session_new(const VsSessionParams *params)
     session->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                               (GDestroyNotify) vs_ref_free);
     g_mutex_init(&session->lock);
+    g_cond_init(&session->given);
     return session;
 }
 
@@ -72,15 +73,14 @@ session_free(VsSession *session)
 {
     vs_keep_alive_stop(session->keep_alive);
     if (session->http) {
-        g_mutex_lock(&session->lock);
-        vs_logout_locked(session);
-        g_mutex_unlock(&session->lock);
+        vs_logout_in_turn(session); /* nobody else has the session */
         vio_loop_run_sync(session->loop, free_http, session->http);
     }
     if (session->loop)
         vio_loop_free(session->loop);
     g_hash_table_unref(session->services);
     g_mutex_clear(&session->lock);
+    g_cond_clear(&session->given);
     vs_wipe(session->password);
     vs_wipe(session->cookie);
     vs_wipe(session->clone_ticket);
@@ -164,7 +164,7 @@ fetch_content(VsSession *session, GError **error)
     g_autoptr(VsRequest) request =
         vs_request_new("RetrieveServiceContent", &self);
     g_autoptr(VsReply) reply =
-        vs_exchange_or_throw_locked(session, request, error);
+        vs_exchange_or_throw_in_turn(session, request, error);
     const VsXml *content;
 
     if (!reply)
@@ -259,14 +259,14 @@ is_hollow(const VsReply *reply)
 }
 
 static VsReply *
-call_locked(VsSession *session, VsRequest *request, GError **error)
+call_in_turn(VsSession *session, VsRequest *request, GError **error)
 {
     g_autoptr(VsFault) fault = NULL;
     g_autoptr(GError) first = NULL;
     VsReply *reply;
 
     if (session->cookie) {
-        reply = vs_exchange_locked(session, request, &fault, &first);
+        reply = vs_exchange_in_turn(session, request, &fault, &first);
         if (reply && !is_hollow(reply))
             return reply;
         if (reply) {
@@ -286,19 +286,20 @@ call_locked(VsSession *session, VsRequest *request, GError **error)
                              "%s: the session has ended, and another login "
                              "was refused",
                              session->name);
-    if (!vs_login_locked(session, error))
+    if (!vs_login_in_turn(session, error))
         return NULL;
-    return vs_exchange_or_throw_locked(session, request, error);
+    return vs_exchange_or_throw_in_turn(session, request, error);
 }
 
 VsReply *
 vs_session_call(VsSession *session, VsRequest *request, GError **error)
 {
-    VsReply *reply;
+    VsReply *reply = NULL;
 
-    g_mutex_lock(&session->lock);
-    reply = call_locked(session, request, error);
-    g_mutex_unlock(&session->lock);
+    if (vs_turn_take(session, error)) {
+        reply = call_in_turn(session, request, error);
+        vs_turn_give(session);
+    }
     vs_request_free(request);
     return reply;
 }
@@ -329,10 +330,7 @@ bool
 vs_session_throw(VsSession *session, const VsFault *fault, const char *op,
                  GError **error)
 {
-    g_mutex_lock(&session->lock);
-    vs_exchange_throw(session, fault, op, error);
-    g_mutex_unlock(&session->lock);
-    return false;
+    return vs_exchange_throw(session, fault, op, error) != NULL;
 }
 
 /* -- beginning --------------------------------------------------------------
@@ -363,22 +361,18 @@ check_cookie(VsSession *session, const char *cookie, GError **error)
     vs_request_close(request);
     vs_request_close(request);
     vs_request_empty(request, "options");
-    reply = call_locked(session, request, error);
+    reply = call_in_turn(session, request, error);
     return reply != NULL;
 }
 
+/* Nobody else has the session yet. */
 static bool
 session_begin(VsSession *session, const VsSessionParams *params, GError **error)
 {
-    bool ok;
-
-    g_mutex_lock(&session->lock);
     vs_exchange_set_cookie(session, NULL);
-    ok = fetch_content(session, error) &&
-         (params->cookie ? check_cookie(session, params->cookie, error)
-                         : vs_login_locked(session, error));
-    g_mutex_unlock(&session->lock);
-    return ok;
+    return fetch_content(session, error) &&
+           (params->cookie ? check_cookie(session, params->cookie, error)
+                           : vs_login_in_turn(session, error));
 }
 
 /* A cookie goes into a header as it is. */

@@ -40,9 +40,10 @@ VsSession *vs_session_ref(VsSession *session);
 void vs_session_unref(VsSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsSession, vs_session_unref)
 
-/* What stops the calls of this thread from now on, besides their time; NULL =
- * nothing.  For workers that do something for somebody who may be stopped; set
- * back to NULL when that is done. */
+/* What stops the calls of this thread from now on, and its waiting for those of
+ * others, besides the time of a call; NULL = nothing.  For workers that do
+ * something for somebody who may be stopped; set back to NULL when that is
+ * done. */
 void vs_session_set_thread_cancel(VioCancel *cancel);
 
 /* -- the server -------------------------------------------------------------

@@ -79,6 +79,7 @@ typedef struct {
 
 typedef struct {
     const Source *source;
+    VioCancel *cancel;
     VdTicket *ticket;
     bool ok;
     GError *error;
@@ -109,16 +110,19 @@ job_work(void *opaque)
         .write = source->write,
     };
 
+    vs_session_set_thread_cancel(job->cancel);
     job->ok = session
                   ? vs_ticket_fetch(session, &access, job->ticket, &job->error)
                   : vd_throw(&job->error, VD_ERROR_DISCONNECTED,
                              "the session for the disk has ended");
+    vs_session_set_thread_cancel(NULL);
 }
 
 static bool
-source_co_get(void *arg, VioLoop *loop, VdTicket *ticket, GError **error)
+source_co_get(void *arg, VioLoop *loop, VioCancel *cancel, VdTicket *ticket,
+              GError **error)
 {
-    Job job = {.source = arg, .ticket = ticket};
+    Job job = {.source = arg, .cancel = cancel, .ticket = ticket};
 
     vio_co_offload(loop, job_work, &job);
     if (!job.ok)

@@ -15,16 +15,19 @@ typedef struct {
     const char *host, *service, *session;
     VdErrorCode refusal; /* 0 = none */
     unsigned asked, freed;
+    VioCancel *cancel; /* what has come with the question */
 } Office;
 
 static Office office;
 
 static bool
-office_co_get(void *arg, VioLoop *loop, VdTicket *ticket, GError **error)
+office_co_get(void *arg, VioLoop *loop, VioCancel *cancel, VdTicket *ticket,
+              GError **error)
 {
     Office *o = arg;
 
     o->asked++;
+    o->cancel = cancel;
     if (o->refusal)
         return vd_throw(error, o->refusal, "the office is closed");
     ticket->host = g_strdup(o->host);
@@ -96,14 +99,17 @@ fresh_co_run(TestCo *t)
 {
     g_autoptr(NfcTarget) target =
         target_new(vd_ticket_source_name(source), NULL);
+    g_autoptr(VioCancel) cancel = vio_cancel_new();
 
     for (unsigned i = 1; i <= 2; i++) {
         g_auto(VdTicket) ticket = {0};
         g_autoptr(GError) error = NULL;
 
         office.host = i == 1 ? "esx-1.example" : NULL;
-        g_assert_true(nfc_ticket_co_get(target, t->loop, &ticket, &error));
+        g_assert_true(
+            nfc_ticket_co_get(target, t->loop, cancel, &ticket, &error));
         g_assert_cmpuint(office.asked, ==, i);
+        g_assert_true(office.cancel == cancel);
         g_assert_cmpstr(ticket.host, ==,
                         i == 1 ? "esx-1.example" : "fallback.example");
         g_assert_cmpstr(ticket.service, ==, "nfc");
@@ -130,7 +136,7 @@ refused_co_run(TestCo *t)
     g_auto(VdTicket) ticket = {0};
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(nfc_ticket_co_get(target, t->loop, &ticket, &error));
+    g_assert_false(nfc_ticket_co_get(target, t->loop, NULL, &ticket, &error));
     g_assert_error(
         error, VD_ERROR,
         (int) (office.refusal ? office.refusal : VD_ERROR_INVALID_ARGUMENT));
@@ -184,7 +190,8 @@ file_co_run(TestCo *t)
         g_autoptr(GError) error = NULL;
 
         g_assert_true(g_file_set_contents(path, good[i], -1, NULL));
-        g_assert_true(nfc_ticket_co_get(target, t->loop, &ticket, &error));
+        g_assert_true(
+            nfc_ticket_co_get(target, t->loop, NULL, &ticket, &error));
         g_assert_no_error(error);
         g_assert_cmpstr(ticket.session_id, ==, SECRET);
         g_assert_cmpstr(ticket.host, ==, "fallback.example");
@@ -199,7 +206,7 @@ no_file_co_run(TestCo *t)
     g_auto(VdTicket) ticket = {0};
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(nfc_ticket_co_get(target, t->loop, &ticket, &error));
+    g_assert_false(nfc_ticket_co_get(target, t->loop, NULL, &ticket, &error));
     g_assert_nonnull(strstr(error->message, path));
 }
 

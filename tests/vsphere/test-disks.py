@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-disks - disks of virtual machines: which may be opened, by which
 transport, and what is in them."""
+import json
 import os
 import random
+import subprocess
 import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tap import Suite  # noqa: E402
-from tools import VDISK_IMG, Failed, run, scratch  # noqa: E402
+from tools import VDISK_IMG, VDISK_IO, Failed, run, scratch  # noqa: E402
 from vsphere_do import Client  # noqa: E402
 from vsphere_fake import PASSWORD, FakeVsphere, disk, rule, vm  # noqa: E402
 
@@ -55,9 +57,18 @@ class World:
             urllib.parse.quote(self.fake.user, safe=""), self.fake.address,
             self.fake.port, query)
 
-    def img(self, *arguments):
+    def spec(self, **nfc):
+        """The disk as options, with some for the driver below; no blank."""
+        keys = {"driver": "vsphere", "server": self.fake.address,
+                "port": self.fake.port, "user": self.fake.user,
+                "password-env": "VI_PW", "vm": self.vm,
+                "thumbprint": self.fake.thumbprint, "transports": "nbdssl"}
+        keys.update(("nfc." + k.replace("_", "-"), v) for k, v in nfc.items())
+        return "json:" + json.dumps(keys, separators=(",", ":"))
+
+    def img(self, *arguments, **how):
         result = run([VDISK_IMG, *arguments],
-                     env=dict(os.environ, VI_PW=PASSWORD))
+                     env=dict(os.environ, VI_PW=PASSWORD), **how)
         said = result.stdout + result.stderr
         if PASSWORD.encode() in said:
             raise Failed("the password has been told: %r" % said)
@@ -119,6 +130,37 @@ def _():
         client.do("open", w.vm, "", w.disk, "nbdssl")
         w.fake.knobs(soap_rules=[rule("NfcGetVmFiles", "expire", times=1)])
         client.do("open", w.vm, "", w.disk, "nbdssl")
+
+
+# Much less than the two minutes after which a call is given up by itself.
+SOON = 60
+
+
+@suite.case("a ticket that is kept back is not waited for")
+def _():
+    with scratch() as tmp, World(tmp) as w:
+        w.fake.knobs(soap_rules=[rule("NfcGetVmFiles", "stall")])
+        result = w.img("info", w.spec(handshake_timeout=1), timeout=SOON)
+        expect(result.code == 1 and b"NfcGetVmFiles" in result.stderr, result)
+
+
+@suite.case("nor one for which another call would have to be answered first")
+def _():
+    with scratch() as tmp, World(tmp) as w, subprocess.Popen(
+            [VDISK_IO, "-r", w.spec(handshake_timeout=1, reconnect_delay=0)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, VI_PW=PASSWORD,
+                     VDISK_KEEP_ALIVE_MS="50")) as process:
+        try:
+            w.fake.wait_for("nfc", event="open")
+            w.fake.knobs(soap_rules=[rule("CurrentTime", "stall")])
+            w.fake.wait_for("rule", on="CurrentTime")
+            w.fake.knobs(nfc_rules=[rule("read", "cut", times=1)])
+            told = process.communicate(b"read 0 512\n", timeout=SOON)[0]
+        finally:
+            process.kill()
+        expect(b"timed out while" in told, told)
 
 
 @suite.case("by its name: what comes out of it is what went in")

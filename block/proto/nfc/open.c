@@ -217,7 +217,8 @@ ticket_co_take(NfcOpening *o, GError **error)
 {
     GError *why = NULL;
 
-    if (nfc_ticket_co_get(o->target, o->env->loop, &o->ticket, &why)) {
+    if (nfc_ticket_co_get(o->target, o->env->loop, o->cancel, &o->ticket,
+                          &why)) {
         o->name = g_strdup_printf("%s on %s:%u", o->target->name,
                                   o->ticket.host, o->ticket.port);
         return true;

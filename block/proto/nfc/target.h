@@ -37,5 +37,5 @@ void nfc_target_free(NfcTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NfcTarget, nfc_target_free)
 
 /* ticket.c: a fresh ticket; what it does not say comes from the options. */
-bool nfc_ticket_co_get(const NfcTarget *target, VioLoop *loop, VdTicket *ticket,
-                       GError **error);
+bool nfc_ticket_co_get(const NfcTarget *target, VioLoop *loop,
+                       VioCancel *cancel, VdTicket *ticket, GError **error);

@@ -122,12 +122,12 @@ fill_in(char **field, const char *otherwise)
 }
 
 bool
-nfc_ticket_co_get(const NfcTarget *t, VioLoop *loop, VdTicket *ticket,
-                  GError **error)
+nfc_ticket_co_get(const NfcTarget *t, VioLoop *loop, VioCancel *cancel,
+                  VdTicket *ticket, GError **error)
 {
-    bool ok = t->source
-                  ? vd_ticket_source_co_get(t->source, loop, ticket, error)
-                  : file_co_read(t, loop, ticket, error);
+    bool ok = t->source ? vd_ticket_source_co_get(t->source, loop, cancel,
+                                                  ticket, error)
+                        : file_co_read(t, loop, ticket, error);
 
     if (!ok)
         return vd_prefix(error, "%s: ticket: ", t->name);
