@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-sample-io - vdisk-vixsample's commands for sectors, on the library as
 built; what they did is looked at with vdisk-img and qemu-img."""
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,6 +50,30 @@ def _():
 @suite.case("-transports: what the library has")
 def _():
     same(vixsample("-transports").splitlines()[0], TRANSPORTS)
+
+
+def lay_out(root):
+    """Of what is installed, the newest library and what is below its folder,
+    copied to @root."""
+    with open(os.path.join(BUILD_ROOT, "meson-info/intro-installed.json"),
+              encoding="utf-8") as file:
+        places = json.load(file)
+    lib64 = os.path.dirname(places[os.path.join(
+        BUILD_ROOT, "vix/so8/libvixDiskLib.so.8")])
+    for built, place in places.items():
+        name = os.path.relpath(place, lib64)
+        if name == "libvixDiskLib.so.8" or name.startswith("vdisk/"):
+            copy = os.path.join(root, "lib64", name)
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(built, copy)
+
+
+@suite.case("a root that was copied elsewhere has all that it needs")
+def _():
+    with scratch() as tmp:
+        lay_out(tmp)
+        same(plain_vixsample("-transports", "-libdir", tmp).splitlines()[0],
+             TRANSPORTS)
 
 
 # -- data ----------------------------------------------------------------------
