@@ -110,9 +110,28 @@ def _():
               *w.options("off"), "if=" + source, "of=" + name)
         equal(w.fake.guest_read(name, 8192, 4096), w.contents["on"][:4096],
               "part")
-        has(w.fails("convert", *w.options("off"), source, name),
-            "does not support image creation")
+        for command in (("convert",), ("dd", "bs=1M")):
+            words = [source, name]
+            if command[0] == "dd":
+                words = ["if=" + source, "of=" + name]
+            has(w.fails(*command, *w.options("off"), *words),
+                "made there", "-n", "conv=notrunc")
         w.fake.guest_write(name, 0, w.contents["off"])
+        w.assert_clean()
+
+
+@suite.case("a copy that may be interrupted opens its source once")
+def _():
+    with World() as w:
+        name, copy = w.files["on"], w.path("copy")
+        for transport in ("nbdssl", "hotadd"):
+            with open(copy, "wb") as file:
+                file.truncate(SIZE)
+            w.img("convert", "-n", "-O", "raw", "--resume", w.path("journal"),
+                  *w.options("on", transport=transport, snapshot="backup"),
+                  name, copy)
+            with open(copy, "rb") as file:
+                equal(file.read(), w.contents["on"], transport)
         w.assert_clean()
 
 

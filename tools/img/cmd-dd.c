@@ -79,7 +79,7 @@ dd_check_target(const DdJob *dd)
         out_failure(job->target, NULL, "%s", problem);
         return false;
     }
-    problem = vd_create_name_problem(job->target);
+    problem = target_name_problem(job);
     if (problem)
         out_failure(job->target, NULL, "%s", problem);
     return !problem;

@@ -115,7 +115,7 @@ check_target(const ConvertJob *job)
         return true;
     problem = format_create_problem(job->target_format);
     if (!problem && !job->to_stdout)
-        problem = vd_create_name_problem(job->target);
+        problem = target_name_problem(job);
     if (!problem && job->verify && is_on_the_web(job->target))
         problem = g_strdup("--verify cannot read back from a web server what "
                            "is not whole there yet: compare the images");

@@ -77,6 +77,9 @@ bool convert_bitmaps_check_source(const ConvertJob *job);
 bool convert_bitmaps_check_target(const ConvertJob *job, VdDisk *target);
 bool convert_bitmaps_copy(const ConvertJob *job, VdDisk *target);
 
+/* Why no target of this name can be made, and what can be done instead; NULL =
+ * one can. */
+char *target_name_problem(const ConvertJob *job);
 /* Writing to the target would destroy a source, or a device somebody uses:
  * false after a message. */
 bool target_check(const ConvertJob *job);

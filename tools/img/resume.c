@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "include/vdisk-vsphere.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/output.h"
@@ -115,16 +116,53 @@ add_link(Resume *r, const VdInfo *info,
         add_file(r, info->filename);
 }
 
-static bool
-add_image(Resume *r, const char *word, const ImageSpec *spec, bool whole_chain,
-          void (*add_file)(Resume *r, const char *name))
+static GPtrArray *
+look_at(const ConvertJob *job, const ImageSpec *spec, bool whole_chain)
 {
-    const ConvertJob *job = r->job;
     bool mute = job->common->mute;
 
     job->common->mute = true; /* opening it for the copy tells the same */
-    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, spec, whole_chain);
+    GPtrArray *infos = image_chain_infos(job->ctx, spec, whole_chain);
     job->common->mute = mute;
+    return infos;
+}
+
+/* The disk of a server may not be to be had twice, and is one link here: the
+ * one that is open tells. */
+static GPtrArray *
+look_at_open(const ConvertJob *job, VdDisk *disk, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    VdInfo *info = vd_disk_get_info(disk, &error);
+
+    if (!info) {
+        out_failure(name, error, "Could not look at '%s': %s", name,
+                    error->message);
+        return NULL;
+    }
+    GPtrArray *infos =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
+    g_ptr_array_add(infos, info);
+    return infos;
+}
+
+static GPtrArray *
+look_at_source(const ConvertJob *job, unsigned i)
+{
+    ImageSpec spec = image_spec(job->common, job->sources[i], 0);
+
+    return vd_vsphere_disk_transport(job->disks[i])
+               ? look_at_open(job, job->disks[i], spec.name)
+               : look_at(job, &spec, true);
+}
+
+/* @found: of VdInfo, taken over; NULL if it could not be looked at. */
+static bool
+add_image(Resume *r, const char *word, GPtrArray *found,
+          void (*add_file)(Resume *r, const char *name))
+{
+    g_autoptr(GPtrArray) infos = found;
+
     if (!infos)
         return false;
     for (unsigned i = 0; i < infos->len; i++) {
@@ -149,19 +187,17 @@ identity_make(Resume *r)
 
     static const char *const grains[] = {"auto", "left out", "stored"};
 
-    for (unsigned i = 0; i < job->n_sources; i++) {
-        ImageSpec source = image_spec(job->common, job->sources[i], 0);
-
-        if (!add_image(r, "source", &source, true, add_source_file))
+    for (unsigned i = 0; i < job->n_sources; i++)
+        if (!add_image(r, "source", look_at_source(job, i), add_source_file))
             return false;
-    }
     g_string_append_printf(
         r->identity,
         "options: sparse %" PRIu64 ", grains %s, zero %s, salvage %s, %s\n",
         job->copy.sparse_size, grains[job->copy.zero_units],
         job->target_is_zero ? "on" : "off", job->copy.salvage ? "on" : "off",
         job->copy.skip_depth > 0 ? "top only" : "whole chain");
-    return add_image(r, "target", &target, false, add_target_file);
+    return add_image(r, "target", look_at(job, &target, false),
+                     add_target_file);
 }
 
 /* -- writing -------------------------------------------------------------- */

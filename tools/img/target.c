@@ -2,8 +2,8 @@
 /* tools/img/target.c - what a conversion must not write to.
  *
  * The library refuses targets that somebody has open.  What it cannot know is
- * meant here: a target that is part of a source, and devices with something on
- * them.
+ * meant here: a target that is part of a source, devices with something on
+ * them, and what to do about a disk that only its server can make.
  *
  * Concurrency: main thread only.  Between check and use somebody may swap
  * files; the library's locks are the last word.
@@ -158,6 +158,22 @@ check_device(const ConvertJob *job)
     bool empty = head_is_zero(fd);
     close(fd);
     return empty || refuse_device(job, "is not empty");
+}
+
+/* -- disks of servers ------------------------------------------------------ */
+
+/* A file there that no machine has as its disk could not be written to. */
+char *
+target_name_problem(const ConvertJob *job)
+{
+    g_autoptr(VdVsphereName) said = vd_vsphere_name_parse(job->target, NULL);
+
+    if (!said)
+        return vd_create_name_problem(job->target);
+    return g_strdup_printf(
+        "%s: the disk of a server is made there, as a disk of its machine; -n "
+        "(of dd: conv=notrunc) writes into one that is large enough",
+        job->target);
 }
 
 bool
