@@ -82,12 +82,12 @@ group_begins(const CmdOption *first, const CmdOption *o)
 /* The names of the rare ones without their values, as many in a line as it
  * holds. */
 static void
-rare_print(const Command *command)
+rare_print(const CmdOption *options)
 {
     size_t used = 0;
 
-    for (const CmdOption *o = command->options; o->code; o++) {
-        if (!o->rare || (o->group && !group_begins(command->options, o)))
+    for (const CmdOption *o = options; o->code; o++) {
+        if (!o->rare || (o->group && !group_begins(options, o)))
             continue;
         g_autofree char *label = o->group
                                      ? g_strconcat("--", o->group, NULL)
@@ -107,10 +107,13 @@ rare_print(const Command *command)
 }
 
 void
-opts_print_table(const CmdOption *options)
+opts_print_table(const CmdOption *options, bool all)
 {
-    for (; options->code; options++)
-        option_print(options);
+    for (const CmdOption *o = options; o->code; o++)
+        if (all || !o->rare)
+            option_print(o);
+    if (!all)
+        rare_print(options);
 }
 
 void
@@ -124,9 +127,5 @@ opts_print_help(const Command *command, bool all)
                command->example);
     printf("Usage:   %s%s%s [options] %s\n%s\n\n", out_program(), blank, name,
            command->operands, command->summary);
-    for (const CmdOption *o = command->options; o->code; o++)
-        if (all || !o->rare)
-            option_print(o);
-    if (!all)
-        rare_print(command);
+    opts_print_table(command->options, all);
 }

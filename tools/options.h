@@ -196,8 +196,9 @@ bool opts_parse_list(OptList *list, const char *text);
  * struct option that keeps zeroes at its end. */
 void opts_getopt_tables(const CmdOption *options, GString *shorts,
                         GArray *longs);
-/* Each of @options with its text. */
-void opts_print_table(const CmdOption *options);
+/* Each of @options with its text; the rare ones only by their names unless @all
+ * are to be explained. */
+void opts_print_table(const CmdOption *options, bool all);
 
 /* NULL if @text is a good --object, else what is wrong with it.  Only secrets
  * are known; no format of ours is encrypted, so they have no further effect. */

@@ -163,7 +163,7 @@ def add_io(suite, kind, name, folder):
     @suite.case("%s: options of vdisk-io" % name)
     def _():
         shell = kind(name, folder, "vdisk-io")
-        same(help_options(io_text("--help")), shell.options(), name)
+        same(help_options(io_text("--help=all")), shell.options(), name)
         if name != "zsh":
             check_value(shell, ["-t", "un"], "unsafe")
 

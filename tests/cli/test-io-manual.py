@@ -7,7 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from manual import Manual, fits_screen, help_options, output, same  # noqa: E402
+from manual import (Manual, fits_screen, help_options, named,  # noqa: E402
+                    output, same)
 from tap import Suite  # noqa: E402
 from tools import VDISK_IO, Failed  # noqa: E402
 
@@ -19,8 +20,10 @@ def main():
 
     @suite.case("options")
     def _():
-        same(help_options(output(VDISK_IO, "--help")), PAGE.options()["Options"],
-             "options")
+        brief = output(VDISK_IO, "--help")
+        full = output(VDISK_IO, "--help=all")
+        same(named(brief, full), help_options(full), "options")
+        same(help_options(full), PAGE.options()["Options"], "options")
 
     @suite.case("commands")
     def _():

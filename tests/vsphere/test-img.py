@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-img - vdisk-img and vdisk-nbd with --vi-*: disks of servers as images,
-and passwords that nobody sees."""
+"""test-img - vdisk-img, vdisk-io and vdisk-nbd with --vi-*: disks of servers as
+images, and passwords that nobody sees."""
 import os
 import select
 import signal
@@ -13,7 +13,7 @@ from hotadd_world import SIZE, HotaddWorld  # noqa: E402
 from nbd_peers import VDISK_NBD  # noqa: E402
 from tap import Suite  # noqa: E402
 from terminal import Terminal  # noqa: E402
-from tools import VDISK_IMG, Failed, run  # noqa: E402
+from tools import VDISK_IMG, VDISK_IO, Failed, run  # noqa: E402
 from vsphere_fake import PASSWORD  # noqa: E402
 
 suite = Suite()
@@ -110,12 +110,10 @@ def _():
               *w.options("off"), "if=" + source, "of=" + name)
         equal(w.fake.guest_read(name, 8192, 4096), w.contents["on"][:4096],
               "part")
-        for command in (("convert",), ("dd", "bs=1M")):
-            words = [source, name]
-            if command[0] == "dd":
-                words = ["if=" + source, "of=" + name]
-            has(w.fails(*command, *w.options("off"), *words),
-                "made there", "-n", "conv=notrunc")
+        for words in (("convert", source, name),
+                      ("dd", "if=" + source, "of=" + name)):
+            has(w.fails(*words, *w.options("off")), "made there", "-n",
+                "conv=notrunc")
         w.fake.guest_write(name, 0, w.contents["off"])
         w.assert_clean()
 
@@ -173,6 +171,32 @@ def _():
         w.img("info", *w.options("off", thumbprint=None), "--vi-insecure", name)
         w.img("info", *w.options("off", thumbprint=None,
                                  ca_file=w.fake.certs.ca), name)
+
+
+@suite.case("vdisk-io: what is named on its command line, and to open")
+def _():
+    with World() as w:
+        name = w.files["off"]
+        words = w.options("off", password_file=None, password_env="VI_SECRET")
+        again = "open -r %s&transport=nbdssl" % w.url("off")
+        for argv in ((*words, "-c", "write -P 7 4096 4096", "-c", "close",
+                      "-c", again, "-c", "read -P 7 4096 4096", name),
+                     (*words, "-r", "-c", "read -P 7 4k 4k", name)):
+            result = discreet(w, run([VDISK_IO, *argv],
+                                     env={"VI_SECRET": PASSWORD}))
+            has(result.stdout.decode(), "read 4096/4096 bytes")
+            if b"verification" in result.stdout:
+                raise Failed(result)
+        equal(w.fake.guest_read(name, 4096, 4096), b"\7" * 4096, "written")
+        w.fake.guest_write(name, 0, w.contents["off"])
+        result = run([VDISK_IO, *w.options("off", server=None), name])
+        equal(result.code, 1, result)
+        has(result.stderr.decode(), "--vi-server")
+        with Terminal([VDISK_IO, *w.options("off", password_file=None), "-c",
+                       "length", name], w.environment()) as t:
+            t.await_text("Password of %s@" % w.fake.user)
+            t.type(PASSWORD + "\n")
+            equal(discreet(w, t.finish()).code, 0, "exit")
 
 
 @suite.case("other words are left alone: values, and files called so")

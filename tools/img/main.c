@@ -48,7 +48,7 @@ help_print(void)
            "Virtual disk image utility\n\n"
            "Standard options:\n",
            out_program());
-    opts_print_table(img_standard_options);
+    opts_print_table(img_standard_options, true);
     printf("\nCommands (\"%s COMMAND --help\" tells more):\n", out_program());
     for (const Command *const *c = img_commands; *c; c++)
         printf("  %-22s%s\n", (*c)->name, (*c)->summary);

@@ -65,12 +65,18 @@ file_open(Shell *shell, const MainWords *words, const char *name)
     return shell_open(shell);
 }
 
+/* Servers are logged in to before there is a context: until then a signal ends
+ * the process. */
 static int
-shell_main(const MainWords *words, const char *name)
+shell_main(const MainWords *words, const char *word)
 {
-    Shell shell = {.ctx = context_new(words), .misaligned = words->misaligned};
+    const char *name = word ? vi_name(words->vi, word) : NULL;
+    Shell shell = {.vi = words->vi, .misaligned = words->misaligned};
     bool ok = false;
 
+    if ((word && !name) || !vi_connect(words->vi))
+        return 1;
+    shell.ctx = context_new(words);
     if (!shell.ctx)
         return 1;
     signals_watch(shell.ctx);
@@ -94,13 +100,15 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new();
-    MainWords words = {.lines = lines, .flags = VD_OPEN_RDWR | VD_OPEN_UNMAP};
+    MainWords words = {
+        .lines = lines, .flags = VD_OPEN_RDWR | VD_OPEN_UNMAP, .vi = vi_new()};
 
     process_prepare();
     out_init(argv[0]);
     int status = options_take(argc, argv, &words);
     if (status < 0)
         status = shell_main(&words, optind < argc ? argv[optind] : NULL);
+    vi_free(words.vi);
     if (!out_finish() && status == 0)
         status = 1;
     return signals_status(status);

@@ -87,6 +87,8 @@ shell_open(Shell *shell)
                            "images");
         return false;
     }
+    if (!vi_connect(shell->vi))
+        return false;
     shell->disk = vd_disk_open(shell->ctx, shell->name, shell->format,
                                shell->options, shell->flags, &error);
     if (!shell->disk)
@@ -191,7 +193,9 @@ io_open_run(Shell *shell, const ShellCommand *self, int argc, char **argv)
         out_error("file open already, try 'help close'");
         return false;
     }
-    const char *name = optind < argc ? argv[optind] : NULL;
+    const char *name = optind < argc ? vi_name(shell->vi, argv[optind]) : NULL;
+    if (optind < argc && !name)
+        return false;
     if (!shell_check_aio(aio, flags & VD_OPEN_DIRECT, name ? name : ""))
         return false;
     shell->flags = flags;

@@ -15,11 +15,11 @@
 #include "tools/output.h"
 #include "tools/trace.h"
 
-enum { OPTION_OBJECT = 256, OPTION_IMAGE_OPTS, OPTION_COMPLETION };
+enum { OPTION_OBJECT = OPT_PRIVATE, OPTION_IMAGE_OPTS, OPTION_COMPLETION };
 
 static const CmdOption io_options[] = {
     {OPTION_OBJECT, "object", "OBJECT",
-     "secret,id=...: accepted for compatibility"},
+     "secret,id=...: accepted for compatibility", true},
     {OPTION_IMAGE_OPTS, "image-opts", NULL,
      "the file is given as driver=...,..."},
     {'c', "cmd", "STRING", "run this command; may be repeated"},
@@ -27,8 +27,8 @@ static const CmdOption io_options[] = {
     {'r', "read-only", NULL, "open for reading only"},
     {'s', "snapshot", NULL, "what is written is temporary"},
     {'n', "nocache", NULL, "past the page cache, as -t none"},
-    {'m', "misalign", NULL, "misaligned buffers"},
-    {'k', "native-aio", NULL, "as -i native"},
+    {'m', "misalign", NULL, "misaligned buffers", true},
+    {'k', "native-aio", NULL, "as -i native", true},
     {'i', "aio", "threads|io_uring|native", "native: Linux AIO, with -n"},
     {'t', "cache", "CACHE", "none, writeback, writethrough, ..."},
     {'d', "discard", "unmap|ignore", "what discards do; default unmap"},
@@ -36,7 +36,8 @@ static const CmdOption io_options[] = {
     {'U', "force-share", NULL, "although somebody writes to it; with -r"},
     {OPTION_COMPLETION, "completion", "bash|zsh|fish",
      "print a completion script"},
-    {'h', "help", NULL, "this help"},
+    CMD_ROWS_VI,
+    {'h', "help", "[all]", "this help; all: every option explained"},
     {'V', "version", NULL, "the version"},
     {0},
 };
@@ -50,13 +51,13 @@ static const CmdOption refused_options[] = {
 /* -- help ----------------------------------------------------------------- */
 
 static void
-help_print(void)
+help_print(bool all)
 {
     printf("Example: %s -c 'write -P 7 0 64k' -c 'read -vP 7 512 16' x.vmdk\n"
            "Usage:   %s [OPTIONS]... [-c STRING]... [file]\n"
            "run single requests against a disk image\n\n",
            out_program(), out_program());
-    opts_print_table(io_options);
+    opts_print_table(io_options, all);
     printf("Without -c commands come from standard input; \"%s -c help\" lists "
            "them.\n",
            out_program());
@@ -154,9 +155,25 @@ option_take(int code, MainWords *words)
     case OPTION_IMAGE_OPTS:
         return flag_set(words, VD_OPEN_IMAGE_OPTS, 0);
     default:
-        help_print();
-        return false;
+        if (code < OPT_VI || code >= OPT_VI_END) {
+            help_print(false);
+            return false;
+        }
+        vi_take(words->vi, (ViOption) (code - OPT_VI), optarg);
+        return true;
     }
+}
+
+/* The exit code. */
+static int
+help_act(const char *kind)
+{
+    if (kind && strcmp(kind, "all")) {
+        out_error("Invalid kind of help: %s", kind);
+        return 1;
+    }
+    help_print(kind != NULL);
+    return 0;
 }
 
 /* -1: go on, else the exit code. */
@@ -165,8 +182,7 @@ option_act(int code, MainWords *words)
 {
     switch (code) {
     case 'h':
-        help_print();
-        return 0;
+        return help_act(optarg);
     case 'V':
         version_print();
         return 0;
@@ -194,6 +210,6 @@ options_take(int argc, char **argv, MainWords *words)
         status = option_act(code, words);
     if (status >= 0 || argc - optind <= 1)
         return status;
-    help_print();
+    help_print(false);
     return 1;
 }

@@ -3,12 +3,14 @@
 #pragma once
 
 #include "include/vdisk.h"
+#include "tools/vi/vi.h"
 
 typedef struct MainWords {
     GPtrArray *lines; /* of -c */
     const char *format, *engine;
     VdOpenFlags flags;
     bool native, misaligned;
+    Vi *vi; /* --vi-* */
 } MainWords;
 
 /* All options, with getopt's order of the rest.  -1: go on with the file, if

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "include/vdisk.h"
+#include "tools/vi/vi.h"
 
 #define SHELL_SECTOR 512
 /* The longest read or write: what fits an int, in whole sectors. */
@@ -12,6 +13,7 @@
 
 typedef struct Shell {
     VdContext *ctx;
+    Vi *vi;               /* logins; the program's */
     VdDisk *disk;         /* NULL = none is open */
     char *name, *format;  /* of the disk; as it was opened, for reopen */
     char *options;        /* "k=v,..."; NULL = none */
