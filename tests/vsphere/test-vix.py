@@ -189,4 +189,13 @@ def _():
         w.fails(14006, "-info", mode="nbd")
 
 
+@suite.case("a host that does not open the disk: because it is locked, or not")
+def _():
+    # The fake opens it, and then says that it has not.
+    with scratch() as tmp, World(tmp, check=False) as w:
+        for status, code in ((0x0f, 15), (9, 7)):
+            w.fake.knobs(nfc_rules=[rule("open", "error", status=status)])
+            w.fails(code, "-info", mode="nbd")
+
+
 suite.run()

@@ -59,6 +59,8 @@ error_co_read(NfcConn *conn, NfcJob *job, uint32_t size)
     job->refused = true;
     job->read_only =
         is_for_writing(job) && nfc_error_has(kept, n, NFC_REASON_READ_ONLY);
+    job->locked = job->type == NFC_OPEN_FILE && !job->read_only &&
+                  nfc_error_has(kept, n, NFC_REASON_LOCKED);
     job->reason = hex(kept, n);
     vd_await_finish(&job->await);
     return true;

@@ -21,7 +21,8 @@ static void
 job_begin(NfcJob *job)
 {
     nfc_job_clear(job);
-    job->sent = job->refused = job->read_only = job->outlived = false;
+    job->sent = job->refused = job->read_only = job->locked = false;
+    job->outlived = false;
 }
 
 void

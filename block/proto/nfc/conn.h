@@ -38,6 +38,7 @@ typedef struct NfcJob {
     bool sent;      /* in part at least */
     bool refused;   /* the server says no */
     bool read_only; /* because it is for reading only */
+    bool locked;    /* because somebody else has the file */
     char *reason;   /* what it says; for messages */
     bool outlived;  /* done, and then the connection broke */
 

@@ -150,10 +150,13 @@ throw_refused(NfcOpening *o, const NfcJob *job, GError **error)
                         "%s: the ticket is for reading only: %s", o->name,
                         job->reason);
     }
-    return vd_throw(error, VD_ERROR_IO,
-                    "%s: the server does not open the disk (that of a running "
-                    "machine is open to others behind a snapshot only): %s",
-                    o->name, job->reason);
+    return vd_throw(error, job->locked ? VD_ERROR_IN_USE : VD_ERROR_IO,
+                    "%s: the server does not open the disk%s (that of a "
+                    "running machine is open to others behind a snapshot "
+                    "only): %s",
+                    o->name,
+                    job->locked ? ", which somebody else has open" : "",
+                    job->reason);
 }
 
 static bool

@@ -97,6 +97,8 @@ bool nfc_get_header(const uint8_t *bytes, NfcHeader *header);
 
 /* What the reason of a server is in a write that it takes for forbidden. */
 #define NFC_REASON_READ_ONLY 0x0bu
+/* In an opening: somebody else has the file.  Both are numbers of VixError. */
+#define NFC_REASON_LOCKED 0x0fu
 /* Is @reason one of the fields of an error's payload?  Where it stands nobody
  * has told. */
 bool nfc_error_has(const uint8_t *payload, size_t len, uint32_t reason);
