@@ -17,20 +17,20 @@
 #define MAX_STRINGS 10 /* four, of credentials, of the specification */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static GHashTable *ours; /* the blocks that were handed out */
+static GHashTable *ours; /* the blocks that were handed out -> their size */
 
 static VixDiskLibConnectParams *
 params_new(size_t string_bytes)
 {
-    VixDiskLibConnectParams *params =
-        g_try_malloc0(sizeof(*params) + string_bytes);
+    gsize size = sizeof(VixDiskLibConnectParams) + string_bytes;
+    VixDiskLibConnectParams *params = g_try_malloc0(size);
 
     if (!params)
         return NULL;
     (void) pthread_mutex_lock(&lock);
     if (!ours)
         ours = g_hash_table_new(NULL, NULL);
-    g_hash_table_add(ours, params);
+    (void) g_hash_table_insert(ours, params, GSIZE_TO_POINTER(size));
     (void) pthread_mutex_unlock(&lock);
     return params;
 }
@@ -52,16 +52,20 @@ VixDiskLib_AllocateConnectParams(void)
     return params_new(0);
 }
 
+/* A copy has a password in it, or a cookie: neither is left in memory. */
 void
 VixDiskLib_FreeConnectParams(VixDiskLibConnectParams *connectParams)
 {
-    bool found;
+    gpointer size = NULL;
 
     (void) pthread_mutex_lock(&lock);
-    found = connectParams && ours && g_hash_table_remove(ours, connectParams);
+    if (connectParams && ours)
+        (void) g_hash_table_steal_extended(ours, connectParams, NULL, &size);
     (void) pthread_mutex_unlock(&lock);
-    if (found)
-        g_free(connectParams);
+    if (!size)
+        return;
+    explicit_bzero(connectParams, GPOINTER_TO_SIZE(size));
+    g_free(connectParams);
 }
 
 /* -- copying -------------------------------------------------------------- */

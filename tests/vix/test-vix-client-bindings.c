@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* test-vix-client-bindings - what the bindings to other languages do: Go
- * (vmware/virtual-disks), Python (xuru/vixDiskLib), ctypes. */
+ * (vmware/virtual-disks), Python (xuru/vixDiskLib), ctypes; and what becomes of
+ * the passwords that they hand over. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/vix/host.h"
 
@@ -388,6 +392,89 @@ test_ctypes(void)
     vix(Exit)();
 }
 
+/* -- secrets -------------------------------------------------------------- */
+
+#define SECRET_BYTES 24
+#define MOST_BYTES ((gsize) 64 << 20) /* of a mapping: not sanitizers' own */
+
+static guint8 mask[SECRET_BYTES], masked[SECRET_BYTES];
+
+/* A password that nothing in this program has but what is returned. */
+static char *
+secret_new(void)
+{
+    char *secret = malloc(SECRET_BYTES + 1);
+
+    for (unsigned i = 0; i < SECRET_BYTES; i++) {
+        mask[i] = (guint8) g_random_int();
+        secret[i] = (char) g_random_int_range('a', 'z' + 1);
+        masked[i] = (guint8) secret[i] ^ mask[i];
+    }
+    secret[SECRET_BYTES] = '\0';
+    return secret;
+}
+
+static void
+assert_no_secret(const guint8 *bytes, gsize len)
+{
+    for (gsize at = 0; at + SECRET_BYTES <= len; at++) {
+        unsigned i = 0;
+
+        while (i < SECRET_BYTES && (bytes[at + i] ^ mask[i]) == masked[i])
+            i++;
+        g_assert_cmpuint(i, <, SECRET_BYTES);
+    }
+}
+
+/* In what of our memory can be written to: the heap, freed or not. */
+static void
+look_for_secret(void)
+{
+    g_autofree char *maps = NULL;
+    g_auto(GStrv) lines = NULL;
+    int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+
+    g_assert_cmpint(memory, >=, 0);
+    g_assert_true(g_file_get_contents("/proc/self/maps", &maps, NULL, NULL));
+    lines = g_strsplit(maps, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        unsigned long from, to;
+        char mode[5];
+
+        if (sscanf(*line, "%lx-%lx %4s", &from, &to, mode) == 3 &&
+            g_str_has_prefix(mode, "rw") && to - from <= MOST_BYTES) {
+            g_autofree guint8 *bytes = g_malloc(to - from);
+            ssize_t n = pread(memory, bytes, to - from, (off_t) from);
+
+            assert_no_secret(bytes, n > 0 ? (gsize) n : 0);
+        }
+    }
+    close(memory);
+}
+
+/* Neither copies of parameters nor connections leave a password behind. */
+static void
+test_passwords_are_wiped(void)
+{
+    VixDiskLibConnectParams *params = vix(AllocateConnectParams)(), *copy;
+    VixDiskLibConnection connection;
+    char *secret = secret_new();
+
+    host_init();
+    params->credType = VIXDISKLIB_CRED_UID;
+    params->creds.uid.userName = (char *) "user";
+    params->creds.uid.password = secret;
+    assert_ok(vix(Connect)(params, &connection));
+    assert_ok(vix(GetConnectParams)(connection, &copy));
+    g_assert_cmpstr(copy->creds.uid.password, ==, secret);
+    vix(FreeConnectParams)(copy);
+    assert_ok(vix(Disconnect)(connection));
+    vix(FreeConnectParams)(params);
+    drop(secret);
+    host_exit();
+    look_for_secret();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -401,5 +488,6 @@ main(int argc, char **argv)
     g_test_add_func("/vix/xuru/clones", test_xuru_clones);
     g_test_add_func("/vix/xuru/cannot-send", test_xuru_cannot_send);
     g_test_add_func("/vix/ctypes/threads", test_ctypes);
+    g_test_add_func("/vix/secrets/wiped", test_passwords_are_wiped);
     return host_run();
 }
