@@ -64,17 +64,34 @@ keep_alive_main(void *opaque)
     return NULL;
 }
 
+static void
+keep_alive_free(struct VsKeepAlive *k)
+{
+    vio_cancel_unref(k->cancel);
+    g_mutex_clear(&k->lock);
+    g_cond_clear(&k->cond);
+    g_free(k);
+}
+
+/* Without a thread sessions last as long as servers let them, and are begun
+ * again then. */
 struct VsKeepAlive *
 vs_keep_alive_start(VsSession *session)
 {
     struct VsKeepAlive *k = g_new0(struct VsKeepAlive, 1);
+    g_autoptr(GError) why = NULL;
 
     k->session = session;
     k->cancel = vio_cancel_new();
     g_mutex_init(&k->lock);
     g_cond_init(&k->cond);
-    k->thread = g_thread_new("vdisk-vsphere", keep_alive_main, k);
-    return k;
+    k->thread = g_thread_try_new("vdisk-vsphere", keep_alive_main, k, &why);
+    if (k->thread)
+        return k;
+    g_debug("%s: the session is not kept alive: %s", vs_session_name(session),
+            why->message);
+    keep_alive_free(k);
+    return NULL;
 }
 
 void
@@ -88,8 +105,5 @@ vs_keep_alive_stop(struct VsKeepAlive *k)
     g_mutex_unlock(&k->lock);
     vio_cancel_fire(k->cancel);
     g_thread_join(k->thread);
-    vio_cancel_unref(k->cancel);
-    g_mutex_clear(&k->lock);
-    g_cond_clear(&k->cond);
-    g_free(k);
+    keep_alive_free(k);
 }

@@ -61,6 +61,7 @@ void vs_exchange_drop_ticket(VsSession *session);
 bool vs_login_in_turn(VsSession *session, GError **error);
 void vs_logout_in_turn(VsSession *session);
 
-/* A thread that calls now and then. */
+/* A thread that calls now and then; NULL, which stopping takes as well, if
+ * there is none to be had. */
 struct VsKeepAlive *vs_keep_alive_start(VsSession *session);
 void vs_keep_alive_stop(struct VsKeepAlive *keep_alive);

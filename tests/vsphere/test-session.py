@@ -3,6 +3,7 @@
 """test-session - logging in to a server, staying in, and being refused."""
 import contextlib
 import os
+import resource
 import socket
 import sys
 from xml.sax.saxutils import escape
@@ -201,6 +202,21 @@ def _():
     with server() as fake:
         with Client(fake, env={"VDISK_KEEP_ALIVE_MS": "50"}):
             fake.wait_for("soap", op="CurrentTime")
+
+
+@suite.case("without a thread to keep it alive it is a session all the same")
+def _():
+    # The size of threads' stacks: no memory has room for one.
+    before = resource.getrlimit(resource.RLIMIT_STACK)
+    with server() as fake:
+        resource.setrlimit(resource.RLIMIT_STACK, (1 << 50, before[1]))
+        try:
+            client = Client(fake)
+        finally:
+            resource.setrlimit(resource.RLIMIT_STACK, before)
+        with client:
+            client.do("product")
+            client.do("vm", "moref=" + fake.vms["a"]["moref"], "")
 
 
 @suite.case("a proxy is used only if it is asked for")
