@@ -115,8 +115,7 @@ vs_exchange_set_cookie(VsSession *session, const char *cookie)
     g_autofree char *line =
         cookie ? g_strdup_printf("Cookie: " COOKIE "=%s", cookie) : NULL;
     g_autofree char *action =
-        g_strdup_printf("SOAPAction: \"%s\"",
-                        session->action ? session->action : VS_NS_VIM "/6.5");
+        g_strdup_printf("SOAPAction: \"%s\"", session->action);
     const char *headers[] = {"Content-Type: text/xml; charset=utf-8", action,
                              line, NULL};
 

@@ -13,8 +13,9 @@
 #include <string.h>
 
 #define HTTPS_PORT 443u
-/* What we speak; servers that are older may refuse it. */
-#define API_VERSION "6.5"
+/* Spoken until the server has said which version it speaks. */
+#define FIRST_VERSION "6.5"
+#define MAX_VERSION 32
 #define DEFAULT_TIMEOUT_MS 120000u
 
 /* -- making and freeing -----------------------------------------------------
@@ -139,10 +140,28 @@ start_http(VsSession *session, const VsSessionParams *params, GError **error)
     return true;
 }
 
+/* It goes into a header. */
+static bool
+is_version(const char *text)
+{
+    return text && g_ascii_isdigit(*text) &&
+           strspn(text, "0123456789.") == strlen(text) &&
+           strlen(text) <= MAX_VERSION;
+}
+
+static void
+speak(VsSession *session, const char *version)
+{
+    g_free(session->action);
+    session->action = g_strdup_printf(VS_NS_VIM "%s%s", version ? "/" : "",
+                                      version ? version : "");
+}
+
 static void
 take_content(VsSession *session, const VsXml *content)
 {
     const VsXml *about = vs_xml_child(content, "about");
+    const char *version = vs_xml_text(about, "apiVersion");
 
     for (const VsXml *e = content->first; e; e = e->next) {
         VsRef *ref = vs_ref_from_xml(e);
@@ -153,18 +172,35 @@ take_content(VsSession *session, const VsXml *content)
     session->api_type = g_strdup(vs_xml_text(about, "apiType"));
     session->product = g_strdup(vs_xml_text(about, "fullName"));
     session->instance = g_strdup(vs_xml_text(about, "instanceUuid"));
-    session->action = g_strdup_printf("%s/%s", VS_NS_VIM, API_VERSION);
+    speak(session, is_version(version) ? version : FIRST_VERSION);
 }
 
-/* Works without a session, and tells where all the rest is. */
-static bool
-fetch_content(VsSession *session, GError **error)
+/* Without a session.  A server that is older than the version refuses it, but
+ * every one tells of itself to whoever names none. */
+static VsReply *
+request_content(VsSession *session, GError **error)
 {
     const VsRef self = {(char *) "ServiceInstance", (char *) "ServiceInstance"};
     g_autoptr(VsRequest) request =
         vs_request_new("RetrieveServiceContent", &self);
-    g_autoptr(VsReply) reply =
-        vs_exchange_or_throw_in_turn(session, request, error);
+    g_autoptr(VsFault) fault = NULL;
+    VsReply *reply;
+
+    speak(session, FIRST_VERSION);
+    vs_exchange_set_cookie(session, NULL);
+    reply = vs_exchange_in_turn(session, request, &fault, error);
+    if (!fault)
+        return reply;
+    speak(session, NULL);
+    vs_exchange_set_cookie(session, NULL);
+    return vs_exchange_or_throw_in_turn(session, request, error);
+}
+
+/* It tells where all the rest is. */
+static bool
+fetch_content(VsSession *session, GError **error)
+{
+    g_autoptr(VsReply) reply = request_content(session, error);
     const VsXml *content;
 
     if (!reply)
@@ -369,7 +405,6 @@ check_cookie(VsSession *session, const char *cookie, GError **error)
 static bool
 session_begin(VsSession *session, const VsSessionParams *params, GError **error)
 {
-    vs_exchange_set_cookie(session, NULL);
     return fetch_content(session, error) &&
            (params->cookie ? check_cookie(session, params->cookie, error)
                            : vs_login_in_turn(session, error));

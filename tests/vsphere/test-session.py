@@ -40,6 +40,19 @@ def _():
             expect(fake.ops().count("Login") == 1, fake.ops())
 
 
+@suite.case("speaks the version that the server speaks")
+def _():
+    old = rule("RetrieveServiceContent", "fault", times=1,
+               fault="InvalidRequest", message="Unsupported version URI")
+    for rules, first in (([], ["/6.5"]), ([old], ["/6.5", ""])):
+        with server(knobs={"soap_rules": rules}) as fake:
+            with Client(fake) as client:
+                client.do("vm", "moref=" + fake.vms["a"]["moref"], "")
+            said = [line["version"] for line in fake.log("soap")]
+            expect(said[:len(first)] == ["urn:vim25" + v for v in first], said)
+            expect(set(said[len(first):]) == {"urn:vim25/7.0.3.1"}, said)
+
+
 @suite.case("thumbprints: SHA-1 and SHA-256, with and without colons, any case")
 def _():
     with server() as fake:

@@ -83,6 +83,7 @@ func (f *front) sdk(w http.ResponseWriter, r *http.Request) {
 	}
 	call := parseCall(body)
 	call.session = sessions.of(r)
+	call.version = strings.Trim(r.Header.Get("SOAPAction"), `"`)
 	rule := knobs.soap(call.op)
 	if rule != nil && rule.Do == "expire" {
 		sessions.end(call.session)
@@ -212,7 +213,7 @@ func outcome(reply *httptest.ResponseRecorder) string {
 
 func (c *soapCall) log(result string) {
 	line := fields{"op": c.op, "this": c.this.Value,
-		"session": c.session.name(), "result": result}
+		"session": c.session.name(), "version": c.version, "result": result}
 	for name, value := range c.note {
 		line[name] = value
 	}

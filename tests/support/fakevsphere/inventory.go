@@ -42,6 +42,9 @@ func (s *vmSpec) uuid() string {
 
 var background = context.Background()
 
+// apiVersion is none that a client would begin with.
+const apiVersion = "7.0.3.1"
+
 // build makes all but the virtual machines.
 func (w *worldState) build(user, password string) error {
 	w.model = simulator.VPX()
@@ -49,6 +52,7 @@ func (w *worldState) build(user, password string) error {
 		w.model = simulator.ESX()
 	}
 	m := w.model
+	m.ServiceContent.About.ApiVersion = apiVersion
 	m.Machine, m.Portgroup, m.Cluster = 0, 0, 0
 	m.Datastore = 1
 	if err := m.Create(); err != nil {

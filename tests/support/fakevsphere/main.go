@@ -133,8 +133,8 @@
 // # The log
 //
 // Each line has "t" (seconds since the start) and "kind": "soap" (op, this,
-// session "s1".., result "ok" or the fault, and a few arguments), "http" (method,
-// path, status, auth), "nfc" (event, conn, ...), "task", "hotadd", "rule" (one
+// session "s1".., version as in SOAPAction, result "ok" or the fault, and a few
+// arguments), "http" (method, path, status, auth), "nfc" (event, conn, ...), "task", "hotadd", "rule" (one
 // that has acted), and "violation" (a client did what it may not: what).
 // A test that ends with a violation in the log has found a bug.  No line has
 // a password, a cookie or a ticket.

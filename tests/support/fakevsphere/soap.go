@@ -36,6 +36,7 @@ type soapCall struct {
 	this    moRef
 	body    interface{} // the request's struct; nil: none that we know
 	session *session
+	version string // of the API, as the client says: its SOAPAction
 	note    fields // for the log
 }
 
