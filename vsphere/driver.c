@@ -352,8 +352,10 @@ vsphere_describe(VdNode *node)
 
     g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
     add_text(&dict, "server", vs_session_name(s->session));
-    add_text(&dict, "vm", s->target->vm->value);
-    add_text(&dict, "vm-name", s->target->vm_name);
+    if (s->target->vm) {
+        add_text(&dict, "vm", s->target->vm->value);
+        add_text(&dict, "vm-name", s->target->vm_name);
+    }
     if (s->target->snapshot)
         add_text(&dict, "snapshot", s->target->snapshot->value);
     add_text(&dict, "transport", s->transport->name);

@@ -27,7 +27,7 @@ read_fcd(const VsXml *config)
     *fcd = (VsFcd){
         .name = g_strdup(vs_xml_text(config, "name")),
         .path = g_strdup(path),
-        .consumer = g_strdup(consumer),
+        .consumer = consumer && *consumer ? g_strdup(consumer) : NULL,
         .capacity = (uint64_t) mib * MIB,
     };
     return fcd;
@@ -82,9 +82,8 @@ vs_fcd_find_vm(VsSession *session, const VsFcd *fcd, GError **error)
     g_autoptr(GError) cause = NULL;
     VsRef *vm = NULL;
 
-    if (fcd->consumer)
-        vm = vs_inventory_find_vm_by_uuid(session, fcd->consumer, true, &cause);
-    if (!vm && fcd->consumer && !cause)
+    vm = vs_inventory_find_vm_by_uuid(session, fcd->consumer, true, &cause);
+    if (!vm && !cause)
         vm =
             vs_inventory_find_vm_by_uuid(session, fcd->consumer, false, &cause);
     if (cause) {
@@ -92,9 +91,9 @@ vs_fcd_find_vm(VsSession *session, const VsFcd *fcd, GError **error)
         return NULL;
     }
     return vm ? vm
-              : vd_throw_null(error, VD_ERROR_NOT_IMPLEMENTED,
-                              "%s: first class disk '%s' belongs to no virtual "
-                              "machine: hosts give tickets for disks of "
-                              "machines only",
-                              vs_session_name(session), fcd->path);
+              : vd_throw_null(error, VD_ERROR_VM_NOT_FOUND,
+                              "%s: first class disk '%s' is said to belong to "
+                              "'%s', which is no virtual machine there",
+                              vs_session_name(session), fcd->path,
+                              fcd->consumer);
 }

@@ -17,5 +17,5 @@ VsFcd *vs_fcd_fetch(VsSession *session, const char *id, const char *datastore,
 void vs_fcd_free(VsFcd *fcd);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsFcd, vs_fcd_free)
 
-/* The virtual machine to which it is attached; NOT_IMPLEMENTED if to none. */
+/* The virtual machine to which it is attached, which it must be. */
 VsRef *vs_fcd_find_vm(VsSession *session, const VsFcd *fcd, GError **error);

@@ -219,7 +219,28 @@ find_on_machine(Search *s, VsRef *machine, GError **error)
     return target_new(s, disk, depth);
 }
 
-/* A first class disk is one of the machine that has it. */
+/* One that no machine has: whoever attaches it has it to himself. */
+static VsTarget *
+target_of_nobody(const VsTargetSpec *spec, const VsFcd *fcd, GError **error)
+{
+    VsTarget *target;
+
+    if (spec->snapshot)
+        return vd_throw_null(error, VD_ERROR_NOT_IMPLEMENTED,
+                             "first class disk '%s': it belongs to no virtual "
+                             "machine that could have a snapshot '%s'",
+                             spec->fcd, spec->snapshot);
+    target = g_new(VsTarget, 1);
+    *target = (VsTarget){
+        .file = g_strdup(fcd->path),
+        .capacity = fcd->capacity,
+        .links = 1,
+        .scsi = true,
+    };
+    return target;
+}
+
+/* A first class disk is one of the machine that has it, if one has. */
 static VsTarget *
 find_fcd(VsSession *session, const VsTargetSpec *spec, GError **error)
 {
@@ -235,6 +256,8 @@ find_fcd(VsSession *session, const VsTargetSpec *spec, GError **error)
     fcd = vs_fcd_fetch(session, spec->fcd, spec->fcd_datastore, error);
     if (!fcd)
         return NULL;
+    if (!fcd->consumer)
+        return target_of_nobody(spec, fcd, error);
     by_path.disk = fcd->path;
     return find_on_machine(&s, vs_fcd_find_vm(session, fcd, error), error);
 }

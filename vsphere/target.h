@@ -14,9 +14,10 @@ typedef struct VsTargetSpec {
 } VsTargetSpec;
 
 typedef struct VsTarget {
-    VsRef *vm, *host, *snapshot; /* host, snapshot may be NULL */
-    char *vm_name;
-    char *file; /* "[ds] dir/x.vmdk", as the server writes it */
+    VsRef *vm;              /* NULL = a first class disk that none has */
+    VsRef *host, *snapshot; /* may be NULL */
+    char *vm_name;          /* NULL if vm is */
+    char *file;             /* "[ds] dir/x.vmdk", as the server writes it */
     int disk_key;
     uint64_t capacity;
     unsigned links;   /* files that make up what it shows */

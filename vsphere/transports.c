@@ -75,6 +75,11 @@ prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment,
     };
     VdOptions *opts;
 
+    if (!how->target->vm)
+        return vd_throw_null(error, VD_ERROR_NOT_IMPLEMENTED,
+                             "%s: belongs to no virtual machine, and hosts let "
+                             "in for disks of machines only",
+                             how->target->file);
     if (!take_port(how->said, &access.port, error))
         return NULL;
     opts = vd_options_new();

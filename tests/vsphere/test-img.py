@@ -11,10 +11,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from hotadd_world import SIZE, HotaddWorld  # noqa: E402
 from nbd_peers import VDISK_NBD  # noqa: E402
+from soap_client import element  # noqa: E402
 from tap import Suite  # noqa: E402
 from terminal import Terminal  # noqa: E402
 from tools import VDISK_IMG, VDISK_IO, Failed, run  # noqa: E402
-from vsphere_fake import PASSWORD  # noqa: E402
+from vsphere_fake import PASSWORD, rule  # noqa: E402
 
 suite = Suite()
 
@@ -209,6 +210,42 @@ def _():
         equal(w.img("meta", "get", w.path("[a] b.vmdk"), "toolsVersion")
               .stdout.decode().strip(), w.files["off"], "value")
         equal(w.logins(), 1, "logins")  # of the world's own client
+
+
+# -- first class disks ---------------------------------------------------------
+
+def fcd_answer(path, consumer=""):
+    """What the server says of one; the simulator's have no size."""
+    if consumer:
+        consumer = "<consumerId>%s</consumerId>" % element("id", consumer)
+    return '<RetrieveVStorageObjectResponse xmlns="urn:vim25"><returnval>' \
+        "<config><id><id>F</id></id><name>n</name><backing>%s</backing>%s%s" \
+        "</config></returnval></RetrieveVStorageObjectResponse>" % (
+            element("filePath", path), element("capacityInMB", SIZE >> 20),
+            consumer)
+
+
+@suite.case("first class disks: of a machine, and of none")
+def _():
+    with World() as w:
+        url = "vsphere://127.0.0.1:%d/?fcd=F&fcd-datastore=%s&transport=" % (
+            w.fake.port, w.fake.datastore["moref"])
+        words = w.options("off", vm=None, transport=None)
+
+        def reads(transport, consumer):
+            w.fake.knobs(soap_rules=[rule(
+                "RetrieveVStorageObject", "body",
+                message=fcd_answer(w.files["off"], consumer))])
+            copy = w.path("copy")
+            w.img("convert", *words, url + transport, copy)
+            with open(copy, "rb") as file:
+                equal(file.read(), w.contents["off"], (transport, consumer))
+
+        reads("hotadd:nbdssl", w.fake.vms["off"]["instance_uuid"])
+        reads("nbdssl", w.fake.vms["off"]["instance_uuid"])
+        reads("nbdssl:hotadd", "")
+        has(w.fails("info", *words, url + "nbdssl"), "to no virtual machine")
+        w.assert_clean()
 
 
 # -- passwords that are typed --------------------------------------------------
