@@ -13,6 +13,7 @@
 
 #include "io/http-internal.h"
 #include "io/loop-internal.h"
+#include "io/outside.h"
 
 /* -- what libcurl tells --------------------------------------------------- */
 
@@ -271,7 +272,7 @@ exchange_start(void *opaque)
 int
 vio_http_exchange_co_start(VioHttpExchange *ex, char **why)
 {
-    vio_http_co_outside(ex->http, exchange_start, ex);
+    vio_co_outside(ex->http->loop, exchange_start, ex);
     return exchange_result(ex, ex->ret, why);
 }
 
@@ -305,7 +306,7 @@ vio_http_co_close(VioHttpExchange *ex)
     if (!ex)
         return;
     if (ex->transfer.easy)
-        vio_http_co_outside(ex->http, exchange_stop, ex);
+        vio_co_outside(ex->http->loop, exchange_stop, ex);
     ex->http->exchanges--;
     g_ptr_array_unref(ex->transfer.headers);
     vio_http_reply_clear(&ex->reply);
@@ -333,7 +334,7 @@ exchange_co_unpause(VioHttpExchange *ex, bool *paused)
     if (!*paused)
         return;
     *paused = false;
-    vio_http_co_outside(ex->http, exchange_resume, ex);
+    vio_co_outside(ex->http->loop, exchange_resume, ex);
 }
 
 /* What is left of a chunk. */

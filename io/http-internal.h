@@ -88,9 +88,6 @@ struct VioHttp {
     unsigned renewals; /* that have succeeded */
 };
 
-/* io/http.c: call fn(arg) outside of the coroutine. */
-void vio_http_co_outside(VioHttp *http, void (*fn)(void *arg), void *arg);
-
 /* -- io/http-exchange.c --------------------------------------------------- */
 
 struct VioHttpExchange {

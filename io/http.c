@@ -16,6 +16,7 @@
 #include "io/http-internal.h"
 #include "io/loop-internal.h"
 #include "io/module.h"
+#include "io/outside.h"
 
 #define HTTP_CONNECT_NS UINT64_C(30000000000)
 #define HTTP_IDLE_NS UINT64_C(60000000000)
@@ -47,32 +48,6 @@ vio_http_missing(void)
     return vio_module_missing(&http_module);
 }
 
-/* -- outside of coroutines ------------------------------------------------ */
-
-typedef struct HttpHop {
-    VioCo *co;
-    void (*fn)(void *arg);
-    void *arg;
-} HttpHop;
-
-static void
-hop_run(void *opaque)
-{
-    HttpHop *hop = opaque;
-
-    hop->fn(hop->arg);
-    vio_co_wake(hop->co);
-}
-
-void
-vio_http_co_outside(VioHttp *http, void (*fn)(void *arg), void *arg)
-{
-    HttpHop hop = {.co = vio_co_self(), .fn = fn, .arg = arg};
-
-    vio_loop_defer(http->loop, hop_run, &hop);
-    vio_co_yield();
-}
-
 /* -- sockets -------------------------------------------------------------- */
 
 static void
@@ -101,7 +76,7 @@ watch_co_poll(HttpWatch *watch)
     if (ready == -ECANCELED || ready == -EINTR || ready == -EAGAIN)
         return;
     watch->ready = ready < 0 ? POLLERR : (short) ready;
-    vio_http_co_outside(watch->http, watch_act, watch);
+    vio_co_outside(watch->http->loop, watch_act, watch);
 }
 
 /* A coroutine entry. */
@@ -229,7 +204,7 @@ vio_http_co_free(VioHttp *http)
     if (!http)
         return;
     g_assert(http->exchanges == 0);
-    vio_http_co_outside(http, http_close, http);
+    vio_co_outside(http->loop, http_close, http);
     vio_timer_stop(&http->loop->timers, &http->timer);
     if (http->watching > 0) {
         http->closer = vio_co_self();

@@ -125,6 +125,55 @@ lookup_co_run(VioLoop *loop, NetLookup *lookup, VioCancel *cancel)
     return 0;
 }
 
+/* What is behind the name of @addr, whose kind is TCP. */
+static int
+lookup_co_find(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
+               NetLookup **out, char **why)
+{
+    NetLookup *lookup;
+    int ret = vio_net_check_port(addr->port, why);
+
+    if (ret != 0)
+        return ret;
+    lookup = lookup_new(addr);
+    ret = lookup_co_run(loop, lookup, cancel);
+    if (ret != 0) {
+        *why = g_strdup_printf("looking up \"%s\": %s", addr->host,
+                               g_strerror(-ret));
+    } else if (lookup->code != 0) {
+        errno = lookup->err;
+        *why = vio_net_lookup_why(addr, lookup->code);
+        ret = -EHOSTUNREACH;
+    } else {
+        *out = lookup;
+        return 0;
+    }
+    lookup_unref(lookup);
+    return ret;
+}
+
+int
+vio_net_co_lookup(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
+                  char ***found, char **why)
+{
+    g_autoptr(GPtrArray) names = NULL;
+    NetLookup *lookup = NULL;
+    int ret;
+
+    *why = NULL;
+    ret = lookup_co_find(loop, addr, cancel, &lookup, why);
+    if (ret != 0)
+        return ret;
+    names = g_ptr_array_new();
+    for (const struct addrinfo *ai = lookup->found; ai; ai = ai->ai_next)
+        g_ptr_array_add(names,
+                        vio_net_sockaddr_name(ai->ai_addr, ai->ai_addrlen));
+    g_ptr_array_add(names, NULL);
+    *found = (char **) g_ptr_array_free(g_steal_pointer(&names), FALSE);
+    lookup_unref(lookup);
+    return 0;
+}
+
 /* -- connecting ----------------------------------------------------------- */
 
 /* Appends "ADDRESS: reason" to @why. */
@@ -216,27 +265,16 @@ int
 vio_net_co_connect(VioLoop *loop, const VioNetAddress *addr, VioCancel *cancel,
                    int *fd, char **why)
 {
-    NetLookup *lookup;
+    NetLookup *lookup = NULL;
     int ret;
 
     *why = NULL;
     if (addr->kind != VIO_NET_TCP)
         return connect_co_one(loop, addr, cancel, fd, why);
-    ret = vio_net_check_port(addr->port, why);
+    ret = lookup_co_find(loop, addr, cancel, &lookup, why);
     if (ret != 0)
         return ret;
-    lookup = lookup_new(addr);
-    ret = lookup_co_run(loop, lookup, cancel);
-    if (ret != 0) {
-        *why = g_strdup_printf("looking up \"%s\": %s", addr->host,
-                               g_strerror(-ret));
-    } else if (lookup->code != 0) {
-        errno = lookup->err;
-        *why = vio_net_lookup_why(addr, lookup->code);
-        ret = -EHOSTUNREACH;
-    } else {
-        ret = vio_net_co_connect_all(loop, lookup->found, cancel, fd, why);
-    }
+    ret = vio_net_co_connect_all(loop, lookup->found, cancel, fd, why);
     lookup_unref(lookup);
     return ret;
 }

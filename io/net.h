@@ -40,6 +40,12 @@ char *vio_net_name(const VioNetAddress *addr);
 int vio_net_co_connect(VioLoop *loop, const VioNetAddress *addr,
                        VioCancel *cancel, int *fd, char **why);
 
+/* The TCP addresses behind a name, in numbers and as messages have them
+ * (host:port, [v6]:port), for who connects by other means: *@found, for
+ * g_strfreev().  Looked up as above.  0 or -errno. */
+int vio_net_co_lookup(VioLoop *loop, const VioNetAddress *addr,
+                      VioCancel *cancel, char ***found, char **why);
+
 /* Appends (int) sockets to @fds: one, or with TCP one for each address behind
  * the name, all with the same port.  A unix socket is made with mode 0600 and
  * replaces the file of one on which nobody listens any more; removing it at

@@ -14,14 +14,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "io/loop-internal.h"
+#include "io/sigpipe.h"
 
 void
 vio_port_init(VioPort *port, VioLoop *loop, int fd)
@@ -56,52 +54,23 @@ vio_port_shut_write(VioPort *port, int other_fd)
     return close(fd) < 0 ? -errno : 0;
 }
 
-/* -- writing without SIGPIPE ---------------------------------------------- */
-
-typedef struct PipeGuard {
-    sigset_t sigpipe, before;
-    bool pending; /* somebody else's, to be left alone */
-} PipeGuard;
-
-static void
-pipe_guard_begin(PipeGuard *guard)
-{
-    sigset_t pending;
-
-    (void) sigemptyset(&guard->sigpipe);
-    (void) sigaddset(&guard->sigpipe, SIGPIPE);
-    (void) sigpending(&pending);
-    guard->pending = sigismember(&pending, SIGPIPE);
-    (void) pthread_sigmask(SIG_BLOCK, &guard->sigpipe, &guard->before);
-}
-
-/* The signal of a failed write is sent to the writing thread: it is there by
- * now, and nowhere else. */
-static void
-pipe_guard_end(const PipeGuard *guard, bool broken)
-{
-    const struct timespec now = {0};
-
-    if (broken && !guard->pending)
-        (void) sigtimedwait(&guard->sigpipe, NULL, &now);
-    (void) pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
+/* -- pipes ---------------------------------------------------------------- */
 
 static ssize_t
 pipe_write(const VioPort *port, struct iovec *iov, int niov)
 {
     struct iovec first = {iov->iov_base, MIN(iov->iov_len, PIPE_BUF)};
-    PipeGuard guard;
+    VioSigpipe guard;
     ssize_t n = -1;
 
-    pipe_guard_begin(&guard);
+    vio_sigpipe_block(&guard);
     errno = EOPNOTSUPP;
     if (port->fifo)
         n = pwritev2(port->fd, iov, niov, -1, RWF_NOWAIT);
     if (n < 0 && errno == EOPNOTSUPP)
         n = writev(port->fd, &first, 1);
     n = n < 0 ? -errno : n;
-    pipe_guard_end(&guard, n == -EPIPE);
+    vio_sigpipe_unblock(&guard, n == -EPIPE);
     return n;
 }
 
