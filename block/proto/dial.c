@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-static VdErrorCode
-dial_code(int errnum)
+VdErrorCode
+vd_dial_code(int errnum)
 {
     switch (errnum) {
     case ENOENT:
@@ -39,6 +39,6 @@ vd_co_dial(const VdEnv *env, const char *name, const VioNetAddress *address,
 
     if (r == 0)
         return vio_stream_new(env->loop, fd, fd);
-    return vd_throw_null(error, dial_code(-r), "%s: cannot connect: %s", name,
-                         why ? why : g_strerror(-r));
+    return vd_throw_null(error, vd_dial_code(-r), "%s: cannot connect: %s",
+                         name, why ? why : g_strerror(-r));
 }

@@ -6,6 +6,9 @@
 #include "io/net.h"
 #include "io/stream.h"
 
+/* What -@errnum means that connecting has come to. */
+VdErrorCode vd_dial_code(int errnum);
+
 /* @name: of what is there, for messages.  NULL with @error set: NOT_FOUND
  * if there is no such socket, HOST_NOT_FOUND, CONNECTION_REFUSED, PERMISSION,
  * TIMED_OUT, CANCELLED, else IO. */

@@ -133,3 +133,27 @@ vd_status_set_run(VdStatusCache *cache, uint64_t off, uint64_t end,
     run->kind = VD_RUN_ZERO;
     run->allocated = !found.hole;
 }
+
+bool
+vd_status_co_map(VdStatusCache *cache, uint64_t off, uint64_t end,
+                 uint64_t align, VdStatusFill co_fill, void *client, VdRun *run,
+                 GError **error)
+{
+    VdStatusCache fresh = {0};
+    uint64_t changes = cache->changes;
+    bool known = false;
+
+    if (vd_status_holds(cache, off)) {
+        vd_status_set_run(cache, off, end, align, run);
+        return true;
+    }
+    if (!co_fill(client, off, &fresh, &known, error))
+        return false;
+    if (known) {
+        vd_status_set_run(&fresh, off, end, align, run);
+        vd_status_keep(cache, &fresh, changes);
+    } else {
+        vd_status_clear(&fresh);
+    }
+    return true;
+}

@@ -46,6 +46,15 @@ void vd_status_fill(VdStatusCache *cache, uint64_t off, GArray *stretches);
 void vd_status_keep(VdStatusCache *cache, VdStatusCache *fresh,
                     uint64_t changes);
 
+/* Ask what is at @off: fill @fresh, or *@known is false: nobody tells. */
+typedef bool (*VdStatusFill)(void *client, uint64_t off, VdStatusCache *fresh,
+                             bool *known, GError **error);
+/* For co_map: sets @run, which describes [off, ...) as it is without any of
+ * this, to what @cache says of it, or @co_fill does, which is kept. */
+bool vd_status_co_map(VdStatusCache *cache, uint64_t off, uint64_t end,
+                      uint64_t align, VdStatusFill co_fill, void *client,
+                      VdRun *run, GError **error);
+
 bool vd_status_holds(const VdStatusCache *cache, uint64_t off);
 /* What it says of @off, which it holds, in whole blocks of @align; up to @end.
  */

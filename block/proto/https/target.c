@@ -13,13 +13,10 @@
  */
 #include "block/proto/https/client.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "io/fd.h"
+#include "block/proto/secret.h"
 #include "io/offload.h"
 
 #define MAX_CONNECTIONS 16
@@ -28,19 +25,11 @@
 #define DEFAULT_SECONDS 60
 #define MAX_SECRET 2048 /* bytes of a password or cookie */
 
-static void
-forget(char **secret)
-{
-    if (*secret)
-        explicit_bzero(*secret, strlen(*secret));
-    g_clear_pointer(secret, g_free);
-}
-
 void
 https_target_free(HttpsTarget *t)
 {
-    forget(&t->password);
-    forget(&t->cookie);
+    vd_secret_forget(&t->password);
+    vd_secret_forget(&t->cookie);
     g_free(t->url);
     g_free(t->name);
     g_free(t->username);
@@ -279,28 +268,6 @@ https_target_check_named(const HttpsTarget *t, const VdNode *node,
 
 /* -- secrets --------------------------------------------------------------- */
 
-/* The first line of a file. */
-static char *
-read_secret(const char *path, GError **error)
-{
-    VIO_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char buf[MAX_SECRET + 1];
-    ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
-    char *line;
-
-    if (n < 0)
-        return vd_throw_errno_null(error, errno, "https: %s", path);
-    line = g_strndup(buf, (size_t) n);
-    explicit_bzero(buf, sizeof(buf));
-    line[strcspn(line, "\r\n")] = '\0';
-    if (*line && strlen(line) <= MAX_SECRET)
-        return line;
-    forget(&line);
-    return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
-                         "https: %s: expected a line of 1 to %d bytes", path,
-                         MAX_SECRET);
-}
-
 typedef struct {
     HttpsTarget *target;
     GError *error;
@@ -313,9 +280,10 @@ load_work(void *opaque)
     HttpsTarget *t = work->target;
 
     if (t->password_file)
-        t->password = read_secret(t->password_file, &work->error);
+        t->password =
+            vd_secret_read(t->password_file, MAX_SECRET, &work->error);
     if (t->cookie_file && !work->error)
-        t->cookie = read_secret(t->cookie_file, &work->error);
+        t->cookie = vd_secret_read(t->cookie_file, MAX_SECRET, &work->error);
 }
 
 bool

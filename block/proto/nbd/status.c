@@ -70,9 +70,10 @@ fill(VdStatusCache *fresh, uint64_t off, const GArray *extents)
 }
 
 static bool
-status_co_fill(NbdClient *client, uint64_t off, VdStatusCache *fresh,
-               bool *known, GError **error)
+status_co_fill(void *opaque, uint64_t off, VdStatusCache *fresh, bool *known,
+               GError **error)
 {
+    NbdClient *client = opaque;
     g_autoptr(GArray) extents = g_array_new(FALSE, FALSE, sizeof(NbdExtent));
 
     if (client->longest_status == 0)
@@ -97,25 +98,12 @@ nbd_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
            GError **error)
 {
     NbdClient *client = vd_node_state(node);
-    VdStatusCache *cache = &client->status, fresh = {0};
-    uint64_t changes = cache->changes, align = client->export.min_block;
-    bool known = false;
 
     *run = (VdRun){.kind = VD_RUN_DATA, .len = len, .child_off = off};
     if (!(want & VD_WANT_ZERO) || !client->export.has_allocation ||
         client->no_status || off + len > client->export.size)
         return true;
-    if (vd_status_holds(cache, off)) {
-        vd_status_set_run(cache, off, off + len, align, run);
-        return true;
-    }
-    if (!status_co_fill(client, off, &fresh, &known, error))
-        return false;
-    if (known) {
-        vd_status_set_run(&fresh, off, off + len, align, run);
-        vd_status_keep(cache, &fresh, changes);
-    } else {
-        vd_status_clear(&fresh);
-    }
-    return true;
+    return vd_status_co_map(&client->status, off, off + len,
+                            client->export.min_block, status_co_fill, client,
+                            run, error);
 }

@@ -16,6 +16,7 @@
 #include "block/proto/nbd/target.h"
 
 #include "block/error.h"
+#include "block/proto/uri.h"
 
 #include <string.h>
 
@@ -54,29 +55,10 @@ uri_refuse(const Uri *u, GError **error, const char *format, ...)
 
 /* -- pieces ---------------------------------------------------------------- */
 
-/* NULL: %00 or no %XX at all. */
-static char *
-uri_decode(const Uri *u, const char *text, const char *what, GError **error)
-{
-    char *plain = g_uri_unescape_string(text, NULL);
-
-    if (!plain || !g_utf8_validate(plain, -1, NULL)) {
-        g_free(plain);
-        (void) uri_refuse(u, error, "%s '%s' is not well encoded", what, text);
-        return NULL;
-    }
-    return plain;
-}
-
 static bool
 uri_set(const Uri *u, const char *key, const char *text, GError **error)
 {
-    g_autofree char *plain = uri_decode(u, text, key, error);
-
-    if (!plain)
-        return false;
-    vd_options_set(u->opts, key, plain);
-    return true;
+    return vd_uri_set(u->opts, u->name, key, text, error);
 }
 
 /* An abstract socket is "%00NAME" in a URI and "@NAME" in options. */
@@ -128,27 +110,15 @@ uri_take_query(const Uri *u, const char *query, GError **error)
            uri_refuse(u, error, "the key 'socket' is missing");
 }
 
-/* HOST, [V6], both with :PORT. */
 static bool
 uri_take_place(const Uri *u, char *place, GError **error)
 {
     const char *host_key = u->kind == URI_VSOCK ? "server.cid" : "server.host";
-    char *port = strrchr(place, ':'), *host = place;
+    char *host, *port;
 
-    if (*place == '[') {
-        char *close = strchr(place, ']');
-
-        if (!close || (close[1] && close[1] != ':'))
-            return uri_refuse(u, error, "'%s' is no address", place);
-        port = close[1] ? close + 1 : NULL;
-        *close = '\0';
-        host = place + 1;
-    }
-    if (port) {
-        *port++ = '\0';
-        if (*port && !uri_set(u, "server.port", port, error))
-            return false;
-    }
+    if (!vd_uri_split_place(u->name, place, &host, &port, error) ||
+        (*port && !uri_set(u, "server.port", port, error)))
+        return false;
     return *host == '\0' || uri_set(u, host_key, host, error);
 }
 

@@ -68,9 +68,10 @@ status_co_ask(NfcClient *client, uint64_t off, uint64_t chunks,
 }
 
 static bool
-status_co_fill(NfcClient *client, uint64_t off, VdStatusCache *fresh,
-               bool *known, GError **error)
+status_co_fill(void *opaque, uint64_t off, VdStatusCache *fresh, bool *known,
+               GError **error)
 {
+    NfcClient *client = opaque;
     uint64_t begin = off / CHUNK * CHUNK;
     uint64_t whole = client->file.capacity / CHUNK * CHUNK;
 
@@ -111,10 +112,7 @@ nfc_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
            GError **error)
 {
     NfcClient *client = vd_node_state(node);
-    VdStatusCache *cache = &client->status, fresh = {0};
-    uint64_t changes = cache->changes, sector = client->file.sector_size;
     uint64_t end = askable_until(client, off, off + len);
-    bool known = false;
 
     *run = (VdRun){
         .kind = VD_RUN_DATA,
@@ -123,15 +121,6 @@ nfc_co_map(VdNode *node, uint64_t off, uint64_t len, unsigned want, VdRun *run,
     };
     if (!(want & VD_WANT_ZERO) || client->no_status || end == off)
         return true;
-    if (vd_status_holds(cache, off)) {
-        vd_status_set_run(cache, off, end, sector, run);
-        return true;
-    }
-    if (!status_co_fill(client, off, &fresh, &known, error))
-        return false;
-    if (known) {
-        vd_status_set_run(&fresh, off, end, sector, run);
-        vd_status_keep(cache, &fresh, changes);
-    }
-    return true;
+    return vd_status_co_map(&client->status, off, end, client->file.sector_size,
+                            status_co_fill, client, run, error);
 }
