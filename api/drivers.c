@@ -26,6 +26,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_nbd_driver,
     &vd_hotadd_driver,
     &vd_https_driver,
+    &vd_iscsi_driver,
     &vd_nfc_driver,
 
     /* filters */

@@ -13,6 +13,7 @@ extern const VdDriver vd_memory_driver;
 extern const VdDriver vd_fd_driver;
 extern const VdDriver vd_nbd_driver;
 extern const VdDriver vd_https_driver;
+extern const VdDriver vd_iscsi_driver;
 extern const VdDriver vd_nfc_driver;
 extern const VdDriver vd_hotadd_driver;
 
