@@ -199,14 +199,13 @@ def _():
         expect("cannot log in" in error, error)
 
 
-@suite.case("an image does not say whom we tell a password")
+@suite.case("an image does not say with whom we talk")
 def _():
-    vdisk_img("create", "-q", "-f", "qcow2", "-u", "-b", world.url(
-        1, user="me", password_file=world.path("good")), "-F", "raw",
-        world.path("child.qcow2"), SIZE)
+    vdisk_img("create", "-q", "-f", "qcow2", "-u", "-b", world.url(1), "-F",
+              "raw", world.path("child.qcow2"), SIZE)
     error = vdisk_img_fails("convert", "-O", "raw", world.path("child.qcow2"),
                             world.path("out.raw"))
-    expect("may not say how to be let in" in error, error)
+    expect("may not name an iSCSI target" in error, error)
 
 
 @suite.case("what is not there")

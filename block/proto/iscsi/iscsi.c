@@ -64,14 +64,25 @@ connect_co_first(IscsiClient *client, GError **error)
     return true;
 }
 
+/* libiscsi trusts targets: one that says that it takes 0 bytes at a time keeps
+ * it busy for ever.  So whoever has made an image may not choose one, and even
+ * less to whom we prove who we are. */
+static bool
+check_named(const VdNode *node, const IscsiTarget *t, GError **error)
+{
+    if (vd_node_named_by(node) && !vd_node_env(node)->allow_any_path)
+        return vd_throw(error, VD_ERROR_REFUSED,
+                        "%s: an image may not name an iSCSI target", t->name);
+    return !t->password_file || vd_policy_check_secret(node, t->name, error);
+}
+
 static bool
 client_co_open(VdNode *node, GError **error)
 {
     IscsiClient *client = vd_node_state(node);
     IscsiTarget *t = client->target;
 
-    /* Whoever has made an image may not choose to whom we prove who we are. */
-    if ((t->password_file && !vd_policy_check_secret(node, t->name, error)) ||
+    if (!check_named(node, t, error) ||
         !iscsi_target_co_load(t, vd_node_loop(node), error) ||
         !connect_co_first(client, error))
         return false;
