@@ -28,6 +28,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_https_driver,
     &vd_iscsi_driver,
     &vd_nfc_driver,
+    &vd_vmfs_driver,
 
     /* filters */
     &vd_fault_driver,

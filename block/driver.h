@@ -52,6 +52,8 @@ typedef enum VdDriverCaps {
                                     and images may name their neighbours */
     VD_CAP_GUEST_BYTES = 1 << 9, /* what it shows is a disk, not an image of
                                     one: no format is looked for in there */
+    /* Names are SCHEME:PLACE:/PATH; images in there may name others by path. */
+    VD_CAP_INNER_PATHS = 1 << 10,
 } VdDriverCaps;
 
 /* -- map ------------------------------------------------------------------ */
@@ -450,6 +452,10 @@ struct VdDriver {
      * are those of co_open, to be taken. */
     GPtrArray *(*co_list_exports)(const VdEnv *env, VdOptions *opts,
                                   GError **error);
+    /* Drivers of files in directories: vd_list_directory(), of VdFileEntry.
+     * @opts are those of co_open, to be taken; @flags: VdListFlags. */
+    GPtrArray *(*co_list_directory)(const VdEnv *env, VdOptions *opts,
+                                    unsigned flags, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -16,6 +16,7 @@ extern const VdDriver vd_https_driver;
 extern const VdDriver vd_iscsi_driver;
 extern const VdDriver vd_nfc_driver;
 extern const VdDriver vd_hotadd_driver;
+extern const VdDriver vd_vmfs_driver;
 
 /* Filters. */
 extern const VdDriver vd_readonly_driver;

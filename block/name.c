@@ -54,6 +54,70 @@ vd_name_url_folder(const char *name)
     return len > (size_t) (host - name) ? len : 0;
 }
 
+/* -- paths inside of places ------------------------------------------------ */
+
+static bool
+has_inner_paths(const char *name)
+{
+    g_autofree char *scheme = NULL;
+    const VdDriver *driver = NULL;
+
+    if (vd_name_kind(name, &scheme) == VD_NAME_SCHEME)
+        driver = vd_registry_find_scheme(scheme);
+    return driver && (driver->caps & VD_CAP_INNER_PATHS);
+}
+
+size_t
+vd_name_inner(const char *name)
+{
+    const char *place, *found = NULL;
+
+    if (!has_inner_paths(name))
+        return 0;
+    place = strchr(name, ':') + 1;
+    for (const char *p = place; (p = strstr(p, ":/")); p++)
+        if (p[2] != '/')
+            found = p;
+    return found ? (size_t) (found - name) : 0;
+}
+
+char *
+vd_name_inner_join(const char *place, const char *path)
+{
+    GString *name = g_string_new(place);
+
+    g_string_append(name, *path == '/' ? ":" : ":/");
+    for (; *path; path++) {
+        g_string_append_c(name, *path);
+        if (path[0] == ':' && path[1] == '/' && path[2] != '/')
+            g_string_append_c(name, '/');
+    }
+    return g_string_free(name, FALSE);
+}
+
+size_t
+vd_name_inner_folder(const char *name)
+{
+    return vd_name_inner(name) ? (size_t) (strrchr(name, '/') - name) + 1 : 0;
+}
+
+/* What an image there calls absolute is so at its place, too. */
+static char *
+inner_combine(const char *base, size_t inner, const char *child)
+{
+    g_autofree char *place = g_strndup(base, inner);
+    const char *path = base + inner + 1;
+    g_autofree char *beside = NULL;
+
+    if (*child == '/')
+        return vd_name_inner_join(place, child);
+    beside = g_strdup_printf("%.*s%s", (int) (strrchr(path, '/') - path + 1),
+                             path, child);
+    return vd_name_inner_join(place, beside);
+}
+
+/* -- neighbours ------------------------------------------------------------ */
+
 /* The neighbour @child of the URL @base, asked for in the same way: what stands
  * behind the path stays. */
 static char *
@@ -72,7 +136,10 @@ vd_path_combine(const char *base, const char *child)
 {
     const char *slash;
     size_t folder = base ? vd_name_url_folder(base) : 0;
+    size_t inner = base ? vd_name_inner(base) : 0;
 
+    if (inner > 0)
+        return inner_combine(base, inner, child);
     if (*child == '/')
         return g_strdup(child);
     if (folder > 0)

@@ -19,5 +19,15 @@ VdNameKind vd_name_kind(const char *name, char **scheme);
  * last '/' of its path; 0 = it is none. */
 size_t vd_name_url_folder(const char *name);
 
+/* "SCHEME:PLACE:/PATH" of a driver that has VD_CAP_INNER_PATHS: bytes in front
+ * of the colon that the path follows; 0 = it is none, or has no path.  The path
+ * begins behind the last ":/" that no second slash follows, so ":/" in a path
+ * is written "://". */
+size_t vd_name_inner(const char *name);
+/* The other way round; g_free. */
+char *vd_name_inner_join(const char *place, const char *path);
+/* Bytes up to and with the last '/' of such a name; 0 = it is none. */
+size_t vd_name_inner_folder(const char *name);
+
 /* @name without a leading "file:". */
 const char *vd_name_strip_file(const char *name);

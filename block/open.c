@@ -96,7 +96,7 @@ open_co_apply_name(const VdOpenImage *how, const char *name,
 {
     g_autofree char *filename = NULL;
 
-    if (driver && driver->kind == VD_DRIVER_PROTOCOL)
+    if (driver && (driver->kind == VD_DRIVER_PROTOCOL || driver->schemes))
         return !name ||
                open_co_name_to_leaf(how->env, name, driver, opts, error);
     if (name)

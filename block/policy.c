@@ -118,6 +118,30 @@ is_url_beside(const char *base, const char *path)
     return !g_strv_contains((const char *const *) parts, "..");
 }
 
+/* The same inside of a place: paths there are plain. */
+static bool
+is_inner_beside(const char *base, const char *path)
+{
+    size_t folder = base ? vd_name_inner_folder(base) : 0;
+    g_auto(GStrv) parts = NULL;
+
+    if (folder == 0 || strncmp(base, path, folder) != 0 ||
+        vd_name_inner(path) != vd_name_inner(base))
+        return false;
+    parts = g_strsplit(path + folder, "/", -1);
+    return !g_strv_contains((const char *const *) parts, "..");
+}
+
+/* Somewhere at the place that @base is at. */
+static bool
+is_inner_same_place(const char *base, const char *path)
+{
+    size_t inner = vd_name_inner(base);
+
+    return inner > 0 && vd_name_inner(path) == inner &&
+           strncmp(base, path, inner) == 0;
+}
+
 /* Whatever env->allow_any_path says. */
 static bool
 check_contained(const VdEnv *env, const char *base, const char *path,
@@ -126,7 +150,7 @@ check_contained(const VdEnv *env, const char *base, const char *path,
     char *real_path;
     bool allowed, plain;
 
-    if (is_url_beside(base, path))
+    if (is_url_beside(base, path) || is_inner_beside(base, path))
         return true;
     path = vd_name_strip_file(path);
     if (vd_name_kind(path, NULL) != VD_NAME_PATH)
@@ -147,15 +171,17 @@ check_contained(const VdEnv *env, const char *base, const char *path,
                             "explicitly");
 }
 
-/* An image on a server knows nothing of the files here, nor of other servers
- * that may be reached from here. */
+/* An image on a server, or at a place of its own, knows nothing of the files
+ * here, nor of other servers that may be reached from here. */
 bool
 vd_policy_check_parent(const VdEnv *env, const char *base, const char *path,
                        GError **error)
 {
-    bool contain = env->contain_parents ||
-                   (!env->allow_any_path && vd_name_url_folder(base) > 0);
+    bool elsewhere = vd_name_url_folder(base) > 0 || vd_name_inner(base) > 0;
+    bool contain = env->contain_parents || (!env->allow_any_path && elsewhere);
 
+    if (contain && !env->contain_parents && is_inner_same_place(base, path))
+        return true;
     return !contain || check_contained(env, base, path, error);
 }
 

@@ -463,6 +463,41 @@ VD_PUBLIC void vd_export_free(VdExport *exported);
 VD_PUBLIC GPtrArray *vd_list_exports(VdContext *ctx, const char *name,
                                      GError **error);
 
+typedef enum VdFileKind {
+    VD_FILE_REGULAR,
+    VD_FILE_DIRECTORY,
+    VD_FILE_SYMLINK,
+    VD_FILE_SYSTEM, /* the file system's own */
+    VD_FILE_RDM,    /* stands for a device of its own */
+    VD_FILE_UNKNOWN,
+} VdFileKind;
+
+/* A file of a file system that disks can be opened in. */
+typedef struct VdFileEntry {
+    char *name;  /* its path from the directory that was asked for; any bytes */
+    char *label; /* the same, fit to be shown; so is all text below */
+    VdFileKind kind;
+    uint64_t size;
+    int64_t allocated; /* bytes; -1 unknown */
+    int64_t mtime_s;   /* seconds since 1970 */
+    uint32_t mode, uid, gid;
+    char *target;  /* of a symbolic link; NULL = it is none */
+    char *problem; /* why it cannot be read: the rest says little then; NULL */
+} VdFileEntry;
+VD_PUBLIC void vd_file_entry_free(VdFileEntry *entry);
+
+typedef enum VdListFlags {
+    VD_LIST_RECURSIVE = 1 << 0,
+} VdListFlags;
+
+/* What is in the directory @name ("vmfs:/dev/sdb:/folder"), ordered by name,
+ * what is in a directory behind it; of VdFileEntry, free with
+ * g_ptr_array_unref().  A file lists itself.
+ * Errors: NOT_SUPPORTED if that is no name of a file system; NOT_FOUND,
+ * CORRUPT, IO.  What is wrong with single files stands with them. */
+VD_PUBLIC GPtrArray *vd_list_directory(VdContext *ctx, const char *name,
+                                       unsigned flags, GError **error);
+
 /* Trace points, as VDISK_TRACE: comma-separated globs; NULL = off. */
 VD_PUBLIC void vd_trace_set(const char *patterns);
 

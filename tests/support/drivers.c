@@ -19,6 +19,7 @@ static const VdDriver *const test_drivers[] = {
     &vd_nbd_driver,
     &vd_https_driver,
     &vd_hotadd_driver,
+    &vd_vmfs_driver,
     /* filters */
     &vd_readonly_driver,
     &vd_throttle_driver,

@@ -162,9 +162,7 @@ places_new(const VmdkState *s, const char *override, const char *dirs)
     if (override || !hint)
         return places;
     base = g_path_get_basename(hint);
-    if (!vmdk_name_is_foreign(hint) && g_path_is_absolute(hint))
-        places_take(places, g_strdup(hint));
-    else if (!vmdk_name_is_foreign(hint))
+    if (!vmdk_name_is_foreign(hint))
         places_add_beside(places, s, hint);
     places_add_beside(places, s, base);
     places_add_clone_tree(places, s, hint);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/vmfs/choose.c - opening the extents, and which volume is meant.
+ *
+ * Block devices are opened past the page cache, which does not see what hosts
+ * write to them.
+ *
+ * Concurrency: the node is visible to nobody else yet.
+ */
+#include "block/proto/vmfs/state.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "block/name.h"
+#include "block/open.h"
+#include "block/proto/text.h"
+#include "block/proto/vmfs/partition.h"
+#include "io/op.h"
+
+/* -- extents --------------------------------------------------------------- */
+
+/* "extent" is short for "extent.0". */
+static void
+expand_single(VdOptions *opts)
+{
+    g_autofree char *name = NULL;
+
+    (void) vd_options_take_string(opts, "extent", &name);
+    if (name)
+        vd_options_set(opts, "extent.0", name);
+}
+
+static bool
+has_extent(const VdOptions *opts, const char *key)
+{
+    g_autoptr(VdOptions) copy = vd_options_copy(opts);
+    g_autoptr(VdOptions) sub = vd_options_take_sub(copy, key);
+
+    return vd_options_peek(opts, key) || !vd_options_is_empty(sub);
+}
+
+static bool
+extent_co_is_device(VdNode *node, const VdOptions *opts, const char *key,
+                    const char *name)
+{
+    g_autofree char *sub = g_strconcat(key, ".filename", NULL);
+    const char *path = name ? name : vd_options_peek(opts, sub);
+    struct statx stx;
+
+    return path &&
+           vio_co_statx(vd_node_loop(node), AT_FDCWD, vd_name_strip_file(path),
+                        0, STATX_TYPE, &stx) == 0 &&
+           S_ISBLK(stx.stx_mode);
+}
+
+/* Not everything that is called a device can be opened like one. */
+static VdNode *
+open_co_extent(VdNode *node, const char *key, const char *name, VdOptions *opts,
+               GError **error)
+{
+    VdOpenFlags flags = vd_node_flags(node) & ~(VD_OPEN_RDWR | VD_OPEN_NO_IO);
+    g_autoptr(VdOptions) again = NULL;
+    GError *problem = NULL;
+    VdNode *child;
+
+    if (!extent_co_is_device(node, opts, key, name))
+        return vd_node_co_open_child(node, key, name, opts, flags, error);
+    again = vd_options_copy(opts);
+    child = vd_node_co_open_child(node, key, name, opts, flags | VD_OPEN_DIRECT,
+                                  &problem);
+    if (child)
+        return child;
+    if (vd_error_is(problem, VD_ERROR_NOT_SUPPORTED)) {
+        g_clear_error(&problem);
+        return vd_node_co_open_child(node, key, name, again, flags, error);
+    }
+    g_propagate_error(error, problem);
+    return NULL;
+}
+
+static bool
+load_co_extent(VdNode *child, GPtrArray *pieces, GError **error)
+{
+    g_autoptr(GArray) starts = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    if (!vmfs_partition_co_find(child, starts, error))
+        return false;
+    if (starts->len == 0)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "%s: there is no VMFS on it, nor a partition with one",
+                        vd_node_name(child));
+    for (guint i = 0; i < starts->len; i++)
+        if (!vmfs_lvm_co_load(child, g_array_index(starts, uint64_t, i), pieces,
+                              error))
+            return false;
+    return true;
+}
+
+static bool
+open_co_extents(VdNode *node, VdOptions *opts, GPtrArray *pieces,
+                GError **error)
+{
+    unsigned n = 0;
+
+    expand_single(opts);
+    for (; n < VMFS_MAX_EXTENTS; n++) {
+        g_autofree char *key = g_strdup_printf("extent.%u", n);
+        g_autofree char *name = NULL;
+        VdNode *child;
+
+        if (!has_extent(opts, key))
+            break;
+        (void) vd_options_take_string(opts, key, &name);
+        child = open_co_extent(node, key, name, opts, error);
+        if (!child || !load_co_extent(child, pieces, error))
+            return false;
+    }
+    return n > 0 || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                             "The 'vmfs' block driver requires an extent: the "
+                             "device or file that the volume is on");
+}
+
+/* -- volumes --------------------------------------------------------------- */
+
+/* @info: NULL if it cannot be read. */
+static bool
+is_called(const VmfsVolume *v, const VmfsFsInfo *info, const char *wanted)
+{
+    g_autofree char *lvm = vmfs_uuid_text(&v->uuid);
+    g_autofree char *own = info ? vmfs_uuid_text(&info->uuid) : NULL;
+
+    return g_ascii_strcasecmp(lvm, wanted) == 0 ||
+           (info && (g_ascii_strcasecmp(own, wanted) == 0 ||
+                     strcmp(info->label, wanted) == 0));
+}
+
+static bool
+volume_co_look(const VmfsVolume *v, VmfsFsInfo *info)
+{
+    return !v->problem && vmfs_fs_co_look(v, info, NULL);
+}
+
+/* For people who have to choose. */
+static char *
+volume_co_describe(const VmfsVolume *v)
+{
+    g_autofree char *lvm = vmfs_uuid_text(&v->uuid);
+    VmfsFsInfo info;
+    g_autofree char *label = NULL, *own = NULL;
+
+    if (!volume_co_look(v, &info))
+        return g_strdup_printf("%s, snapshot id %u (%s)", lvm, v->snapshot_id,
+                               v->problem ? v->problem
+                                          : "no file system can be read");
+    label = vd_escape_text(info.label, strlen(info.label));
+    own = vmfs_uuid_text(&info.uuid);
+    return g_strdup_printf("'%s' %s, snapshot id %u", label, own,
+                           v->snapshot_id);
+}
+
+static bool
+throw_co_choice(const GPtrArray *volumes, const char *wanted, GError **error)
+{
+    g_autoptr(GString) list = g_string_new(NULL);
+
+    for (guint i = 0; i < volumes->len; i++) {
+        g_autofree char *one =
+            volume_co_describe(g_ptr_array_index(volumes, i));
+
+        g_string_append_printf(list, "%s%s", i ? "; " : "", one);
+    }
+    if (volumes->len == 0)
+        return vd_throw(error, VD_ERROR_NOT_FOUND,
+                        "there is no volume on the devices");
+    return wanted ? vd_throw(error, VD_ERROR_NOT_FOUND,
+                             "no volume, or more than one, is called '%s'; "
+                             "there are: %s",
+                             wanted, list->str)
+                  : vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                             "there is more than one volume, and option "
+                             "'volume' does not say which: %s",
+                             list->str);
+}
+
+/* Extents of copies that an array has made of one volume are for people to sort
+ * out. */
+static const VmfsVolume *
+volume_co_choose(const GPtrArray *volumes, const char *wanted, GError **error)
+{
+    const VmfsVolume *chosen = NULL;
+    unsigned n = 0;
+
+    for (guint i = 0; i < volumes->len; i++) {
+        const VmfsVolume *v = g_ptr_array_index(volumes, i);
+        VmfsFsInfo info;
+        bool readable = wanted && volume_co_look(v, &info);
+
+        if (!wanted || is_called(v, readable ? &info : NULL, wanted)) {
+            chosen = v;
+            n++;
+        }
+    }
+    if (n != 1) {
+        (void) throw_co_choice(volumes, wanted, error);
+        return NULL;
+    }
+    if (chosen->problem)
+        return vd_throw_null(error, chosen->problem_code, "volume: %s",
+                             chosen->problem);
+    return chosen;
+}
+
+bool
+vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error)
+{
+    VmfsState *s = vd_node_state(node);
+    g_autoptr(GPtrArray) pieces =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vmfs_piece_free);
+    g_autoptr(VdOptions) given = vd_options_copy(opts);
+    g_autofree char *wanted = NULL, *name = NULL;
+    const VmfsVolume *chosen;
+
+    (void) vd_options_take_string(opts, "volume", &wanted);
+    if (!open_co_extents(node, opts, pieces, error))
+        return false;
+    name = vmfs_make_name(given, node, wanted, s->path);
+    vd_node_set_name(node, name);
+    s->volumes = vmfs_volumes_assemble(pieces);
+    chosen = volume_co_choose(s->volumes, wanted, error);
+    if (chosen)
+        s->fs = vmfs_fs_co_open(chosen, error);
+    return s->fs || vd_prefix(error, "%s: ", name);
+}

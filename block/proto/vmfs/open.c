@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/vmfs/open.c - opening and closing a file.
+ *
+ * Options: extent or extent.N (a name, or options of the child); volume (a
+ * label or uuid, where there are several); path; and force-share, which every
+ * node has: although a host uses the file.
+ *
+ * We read without a lock.  So the descriptor is read again when the file has
+ * been found and checked: what has changed meanwhile is looked up anew.  At the
+ * end it is read once more, and a change is told.
+ *
+ * Concurrency: the node is visible to nobody else.
+ */
+#include "block/proto/vmfs/state.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "block/open.h"
+#include "block/proto/text.h"
+#include "block/proto/vmfs/locks.h"
+#include "block/proto/vmfs/path.h"
+
+#define MAX_TRIES 4
+
+static bool
+take_options(VdNode *node, VdOptions *opts, GError **error)
+{
+    VmfsState *s = vd_node_state(node);
+
+    if (vd_node_is_writable(node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "files on VMFS are only read, never written");
+    (void) vd_options_take_string(opts, "path", &s->path);
+    if (!s->path)
+        s->path = g_strdup("/");
+    return vd_options_take_bool(opts, "list", &s->list, error);
+}
+
+/* -- the file -------------------------------------------------------------- */
+
+static bool
+check_type(const VmfsState *s, const VmfsFd *fd, GError **error)
+{
+    if (s->list || fd->type == VMFS_TYPE_FILE || fd->type == VMFS_TYPE_SYSTEM)
+        return true;
+    if (fd->type == VMFS_TYPE_DIRECTORY)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT, "is a directory");
+    if (fd->type == VMFS_TYPE_RDM)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "stands for a LUN of its own (raw device mapping), "
+                        "where its bytes are");
+    return vd_throw(error, VD_ERROR_CORRUPT,
+                    "descriptor 0x%08" PRIx32 ": type %" PRIu32 " is not known",
+                    fd->address, fd->type);
+}
+
+static bool
+check_co_unlocked(VdNode *node, const VmfsFd *fd, GError **error)
+{
+    const VmfsState *s = vd_node_state(node);
+    g_autofree char *holder = NULL;
+
+    if (s->list || (vd_node_flags(node) & VD_OPEN_FORCE_SHARE))
+        return true;
+    if (!vmfs_locks_co_find_holder(s->fs, fd, &holder, error))
+        return false;
+    return !holder ||
+           vd_throw(error, VD_ERROR_IN_USE,
+                    "is used by host %s: read a snapshot's parent, or say "
+                    "that it may be read all the same (force-share)",
+                    holder);
+}
+
+/* *@again: it has changed since. */
+static bool
+find_co_file(VdNode *node, bool *again, GError **error)
+{
+    VmfsState *s = vd_node_state(node);
+    const VmfsLayout *l = &s->fs->info.layout;
+    g_autoptr(VmfsFd) fd = vmfs_path_co_find(s->fs, s->path, error);
+    g_autoptr(VmfsFd) now = NULL;
+
+    if (!fd || !check_type(s, fd, error) || !check_co_unlocked(node, fd, error))
+        return false;
+    now = vmfs_fd_co_read_at(s->fs->volume, l, fd->address, fd->offset, NULL);
+    *again = !now || !vmfs_fd_is_same(l, fd, now);
+    if (!*again)
+        s->fd = g_steal_pointer(&fd);
+    return true;
+}
+
+static bool
+open_co_file(VdNode *node, GError **error)
+{
+    VmfsState *s = vd_node_state(node);
+    bool again = true;
+
+    for (unsigned i = 0; again && i < MAX_TRIES; i++)
+        if (!find_co_file(node, &again, error))
+            return false;
+    if (again)
+        return vd_throw(error, VD_ERROR_IN_USE,
+                        "changes again and again while it is being opened");
+    vd_node_set_size(node, s->fd->len);
+    return true;
+}
+
+/* -- opening and closing --------------------------------------------------- */
+
+static void
+free_state(VmfsState *s)
+{
+    g_clear_pointer(&s->fd, vmfs_fd_free);
+    g_clear_pointer(&s->fs, vmfs_fs_free);
+    g_clear_pointer(&s->volumes, g_ptr_array_unref);
+    g_clear_pointer(&s->path, g_free);
+}
+
+bool
+vmfs_co_open(VdNode *node, VdOptions *opts, GError **error)
+{
+    VmfsState *s = vd_node_state(node);
+
+    vd_node_set_name(node, "vmfs"); /* until the extents have told theirs */
+    if (take_options(node, opts, error) && vmfs_co_choose(node, opts, error)) {
+        if (open_co_file(node, error))
+            return true;
+        (void) vd_prefix(error, "%s: ", vd_node_name(node));
+    }
+    free_state(s);
+    return false;
+}
+
+/* Whoever has read it all has perhaps read what was never there at one time. */
+static void
+check_co_unchanged(VdNode *node)
+{
+    const VmfsState *s = vd_node_state(node);
+    const VmfsLayout *l = &s->fs->info.layout;
+    g_autoptr(VmfsFd) now = vmfs_fd_co_read_at(s->fs->volume, l, s->fd->address,
+                                               s->fd->offset, NULL);
+
+    if (!s->list && (!now || !vmfs_fd_is_same(l, s->fd, now)))
+        vd_node_warn(node,
+                     "%s: a host has changed the file while it was open: what "
+                     "was read may be of different times",
+                     vd_node_name(node));
+}
+
+void
+vmfs_co_close(VdNode *node)
+{
+    check_co_unchanged(node);
+    free_state(vd_node_state(node));
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* block/proto/vmfs/state.h - an opened node. */
+#pragma once
+
+#include "block/driver.h"
+#include "block/proto/vmfs/fd.h"
+
+typedef struct VmfsState {
+    GPtrArray *volumes; /* of VmfsVolume: all that are on the devices */
+    VmfsFs *fs;         /* the one that was chosen */
+    VmfsFd *fd;         /* the file */
+    char *path;
+    bool list; /* opened for what is in it: may be a directory */
+} VmfsState;
+
+/* -- name.c ---------------------------------------------------------------- */
+
+bool vmfs_parse_name(const char *name, VdOptions *opts, GError **error);
+/* The name by which @path in the same place can be opened: @given are the
+ * options of @node, whose children are open.  Free with g_free. */
+char *vmfs_make_name(const VdOptions *given, VdNode *node, const char *volume,
+                     const char *path);
+
+/* -- choose.c -------------------------------------------------------------- */
+
+/* Open the children of @node, and s->fs on them; s->path is set.  Names the
+ * node. */
+bool vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error);
+
+/* -- open.c ---------------------------------------------------------------- */
+
+bool vmfs_co_open(VdNode *node, VdOptions *opts, GError **error);
+void vmfs_co_close(VdNode *node);
+
+/* -- list.c ---------------------------------------------------------------- */
+
+GPtrArray *vmfs_co_list_directory(const VdEnv *env, VdOptions *opts,
+                                  unsigned flags, GError **error);
