@@ -45,6 +45,8 @@ FAILURES = (
     (["fill", "a.vmdk"], 2, None, None),
     (["info", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["info", "-f", "frob", "a.vmdk"], 1, "EMEDIUMTYPE", "a.vmdk"),
+    (["ls", "vmfs:no.img"], 1, "ENOENT", "vmfs:no.img"),
+    (["ls", "a.vmdk"], 1, "ENOTSUP", "a.vmdk"),
     (["map", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["measure", "no.vmdk"], 1, "ENOENT", "no.vmdk"),
     (["measure"], 1, None, None),

@@ -23,6 +23,7 @@ const Command *const img_commands[] = {
     &cmd_dump,
     &cmd_fill,
     &cmd_info,
+    &cmd_ls,
     &cmd_map,
     &cmd_measure,
     &cmd_meta,

@@ -20,6 +20,7 @@ extern const Command cmd_dd;
 extern const Command cmd_dump;
 extern const Command cmd_fill;
 extern const Command cmd_info;
+extern const Command cmd_ls;
 extern const Command cmd_map;
 extern const Command cmd_measure;
 extern const Command cmd_meta;
