@@ -55,16 +55,21 @@ vmfs_resource_decode(const VmfsLayout *l,
     return true;
 }
 
+static uint32_t
+cluster_head(const VmfsLayout *l)
+{
+    return l->v6 ? 2 * l->unit : V5_CLUSTER_HEAD;
+}
+
 /* None of this overflows: numbers are below 2^36, 2^16, 2^16 and 2^20. */
 bool
 vmfs_resource_find(const VmfsLayout *l, const VmfsResource *r,
                    const VmfsAddress *a, uint64_t *off, GError **error)
 {
     const VmfsResourceHeader *h = &r->header;
-    uint32_t head = l->v6 ? 2 * l->unit : V5_CLUSTER_HEAD;
     uint64_t group = a->cluster / h->clusters_per_group;
     uint64_t cluster = a->cluster % h->clusters_per_group;
-    uint64_t in_group = (uint64_t) h->clusters_per_group * head +
+    uint64_t in_group = (uint64_t) h->clusters_per_group * cluster_head(l) +
                         (cluster * h->per_cluster + a->resource) * h->bytes;
     uint64_t start, place;
 
@@ -80,12 +85,22 @@ vmfs_resource_find(const VmfsLayout *l, const VmfsResource *r,
 }
 
 static bool
-check_bytes(const VmfsResource *r, uint32_t wanted, GError **error)
+check_bytes(const VmfsLayout *l, const VmfsResource *r, uint32_t wanted,
+            GError **error)
 {
-    return r->header.bytes == wanted ||
+    const VmfsResourceHeader *h = &r->header;
+    uint64_t least = h->clusters_per_group *
+                     (cluster_head(l) + (uint64_t) h->per_cluster * h->bytes);
+
+    if (h->bytes != wanted)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: pieces of %" PRIu32 " bytes, expected %" PRIu32,
+                        r->name, h->bytes, wanted);
+    return h->group_bytes >= least ||
            vd_throw(error, VD_ERROR_CORRUPT,
-                    "%s: pieces of %" PRIu32 " bytes, expected %" PRIu32,
-                    r->name, r->header.bytes, wanted);
+                    "%s: groups of %" PRIu64 " bytes, which have %" PRIu64
+                    " bytes in them",
+                    r->name, h->group_bytes, least);
 }
 
 VmfsResource *
@@ -99,7 +114,7 @@ vmfs_resource_co_open(VmfsFs *fs, const char *name, VmfsFd *fd, uint32_t bytes,
     r->fd = fd;
     if (!vmfs_file_co_read(fs, fd, 0, raw, sizeof(raw), error) ||
         !vmfs_resource_decode(&fs->info.layout, raw, name, &r->header, error) ||
-        !check_bytes(r, bytes, error))
+        !check_bytes(&fs->info.layout, r, bytes, error))
         return NULL;
     return g_steal_pointer(&r);
 }
