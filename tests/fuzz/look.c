@@ -93,8 +93,8 @@ walk(VdDisk *disk)
     }
 }
 
-static bool
-look_at(VdContext *ctx, const char *path, const char *format)
+bool
+fuzz_look_in(VdContext *ctx, const char *path, const char *format)
 {
     VdCheckResult result = {.max_findings = 4};
     g_autoptr(GError) error = NULL;
@@ -113,8 +113,8 @@ look_at(VdContext *ctx, const char *path, const char *format)
     return true;
 }
 
-static VdContext *
-context_new(void)
+VdContext *
+fuzz_look_context(void)
 {
     VdContextParams params = {.engine = "threads", .workers = 1};
     VdContext *ctx = vd_context_new(&params, NULL);
@@ -127,9 +127,9 @@ bool
 fuzz_look_at(const char *name, const char *format)
 {
     g_autofree char *path = fuzz_look_path(name);
-    g_autoptr(VdContext) ctx = context_new();
+    g_autoptr(VdContext) ctx = fuzz_look_context();
 
-    return look_at(ctx, path, format);
+    return fuzz_look_in(ctx, path, format);
 }
 
 static bool
@@ -148,7 +148,7 @@ void
 fuzz_look_change(const char *name, const char *format)
 {
     g_autofree char *path = fuzz_look_path(name);
-    g_autoptr(VdContext) ctx = context_new();
+    g_autoptr(VdContext) ctx = fuzz_look_context();
     g_autoptr(GError) error = NULL;
     VdDisk *disk = vd_disk_open(ctx, path, format, NULL,
                                 VD_OPEN_RDWR | VD_OPEN_NO_FLUSH, &error);
@@ -160,14 +160,14 @@ fuzz_look_change(const char *name, const char *format)
     }
     ok = write_ends(disk);
     ok = vd_disk_close(disk, NULL) && ok;
-    g_assert_true(!ok || look_at(ctx, path, format));
+    g_assert_true(!ok || fuzz_look_in(ctx, path, format));
 }
 
 void
 fuzz_look_mend(const char *name, const char *format)
 {
     g_autofree char *path = fuzz_look_path(name);
-    g_autoptr(VdContext) ctx = context_new();
+    g_autoptr(VdContext) ctx = fuzz_look_context();
     VdCheckParams params = {.repair = VD_REPAIR_ALL};
     VdCheckResult result = {.max_findings = 4};
     VdDisk *disk = vd_disk_open(ctx, path, format, NULL,
@@ -184,5 +184,5 @@ fuzz_look_mend(const char *name, const char *format)
          vd_disk_resize(disk, size + GROW_BYTES, NULL, NULL);
     g_assert_true(!ok || vd_disk_size(disk) == size + GROW_BYTES);
     ok = vd_disk_close(disk, NULL) && ok;
-    g_assert_true(!ok || look_at(ctx, path, format));
+    g_assert_true(!ok || fuzz_look_in(ctx, path, format));
 }

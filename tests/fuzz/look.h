@@ -3,14 +3,18 @@
  * sides: opened, described, mapped, read in places, checked. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "include/vdisk.h"
 
 /* Path of @name in the directory, which goes when the program ends; free with
  * g_free. */
 char *fuzz_look_path(const char *name);
 void fuzz_look_write(const char *name, const void *data, size_t size);
+
+/* One worker, the engine without a ring. */
+VdContext *fuzz_look_context(void);
+/* Open what is called @path as @format; a failure must be an error.  Could it?
+ */
+bool fuzz_look_in(VdContext *ctx, const char *path, const char *format);
 
 /* Open @name there as @format; a failure must be an error.  Could it? */
 bool fuzz_look_at(const char *name, const char *format);

@@ -518,4 +518,3 @@ class Volume:
         put(empty, 0x14, "III", 0, 0, 0)
         put(empty, 0x20, "II", 0x72666d64, 1)
         self.put_in(self.stored["pbc"], 0, empty)
-
