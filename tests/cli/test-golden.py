@@ -24,6 +24,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 from fixture import Place, assert_equal, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import VDISK_IMG, Failed, run  # noqa: E402
+from vmfs_device import write_volume  # noqa: E402
+from vmfs_volume import MIB, Volume  # noqa: E402
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden")
 WRITE = os.environ.get("VDISK_GOLDEN") == "write"
@@ -60,6 +62,16 @@ class Case:
         return "--output=json" in self.words
 
 
+def make_volume(path):
+    volume = Volume(6, (1,))
+    volume.folder("/vm")
+    volume.small("/vm/vm.vmx", b"a machine")
+    volume.symlink("/vm/link", "vm.vmx")
+    volume.blocks("/vm/vm-flat.vmdk", 3 * MIB, {0: "d", 2: "d"})
+    volume.finish()
+    write_volume(volume, [path])
+
+
 def read_cases(name):
     cases = []
     with open(os.path.join(GOLDEN, name), encoding="utf-8") as file:
@@ -91,6 +103,8 @@ def printed(link, directory, case):
 def check_file(name):
     cases = read_cases(name)
     with Place() as place:
+        if name == "ls":
+            make_volume(place.path("lun.img"))
         outputs = [printed(place.link, place.dir, case) for case in cases]
     if WRITE:
         with open(os.path.join(GOLDEN, name), "w", encoding="utf-8") as file:
