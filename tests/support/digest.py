@@ -12,6 +12,12 @@ import struct
 CHUNK = 64 << 10
 PIECE = 16 * CHUNK
 ZEROES = bytes(PIECE)
+ZERO_CHUNK = bytes(CHUNK)
+
+
+def is_zero(chunk):
+    """Of one chunk, or the last part of one."""
+    return chunk == (ZERO_CHUNK if len(chunk) == CHUNK else bytes(len(chunk)))
 
 
 class Nz64k:
@@ -21,11 +27,9 @@ class Nz64k:
         self.hash = hashlib.sha256()
 
     def feed(self, offset, data):
-        if data == ZEROES[:len(data)]:
-            return
         for at in range(0, len(data), CHUNK):
             chunk = data[at:at + CHUNK]
-            if chunk != ZEROES[:len(chunk)]:
+            if not is_zero(chunk):
                 self.hash.update(struct.pack("<Q", offset + at))
                 self.hash.update(chunk)
 

@@ -4,7 +4,7 @@ import itertools
 import os
 import random
 
-from digest import Nz64k
+from digest import CHUNK, PIECE, Nz64k, is_zero
 
 
 UNIQUE = itertools.count()
@@ -33,8 +33,19 @@ class Model:
 
     def content(self):
         digest = Nz64k()
-        digest.feed(0, bytes(self.data))
+        for at in range(0, self.size, PIECE):
+            digest.feed(at, self.data[at:at + PIECE])
         return self.size, digest.hexdigest()
+
+    def save(self, path):
+        """As a raw file with holes."""
+        with open(path, "wb") as file:
+            for at in range(0, self.size, CHUNK):
+                piece = self.data[at:at + CHUNK]
+                if not is_zero(piece):
+                    file.seek(at)
+                    file.write(piece)
+            file.truncate(self.size)
 
     def random_range(self, longest):
         """Mostly small, sector-aligned, now and then the very end."""

@@ -13,7 +13,8 @@ def read_with_vdisk(image, engine=None, fmt=None):
     with scratch() as tmp:
         raw = os.path.join(tmp, "vdisk.raw")
         probe = ["-f", fmt] if fmt else []
-        vdisk_img("convert", *probe, "-O", "raw", image, raw, engine=engine)
+        vdisk_img("convert", *probe, "-O", "raw", "--sync=none", image, raw,
+                  engine=engine)
         return raw_nz64k(raw)
 
 
