@@ -9,6 +9,8 @@
  */
 #include "tests/fuzz/fuzz.h"
 
+#include "tests/support/effort.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +29,9 @@ run_mutants(const char *data, size_t len)
 {
     g_autofree uint8_t *copy = g_malloc(len + 1);
     uint32_t state = 1;
+    unsigned mutants = test_effort_steps(MUTANTS);
 
-    for (unsigned i = 0; i < MUTANTS && len > 0; i++) {
+    for (unsigned i = 0; i < mutants && len > 0; i++) {
         unsigned changes = 1 + next_random(&state) % 8;
 
         memcpy(copy, data, len);

@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-#define STRIDE 7
+#define STRIDE 13
 #define SHARE 4
 
 static bool was_tried;
@@ -17,8 +17,8 @@ is_set(const char *name, const char *unset)
     return value && *value && !g_str_equal(value, unset);
 }
 
-static bool
-is_short(void)
+bool
+test_effort_is_short(void)
 {
     if (is_set("VDISK_TEST_LONG", "0"))
         return false;
@@ -31,13 +31,13 @@ test_effort_wants_next(void)
 {
     static unsigned turn;
 
-    return !is_short() || turn++ % STRIDE == 0;
+    return !test_effort_is_short() || turn++ % STRIDE == 0;
 }
 
 unsigned
 test_effort_steps(unsigned n)
 {
-    return is_short() ? (n + SHARE - 1) / SHARE : n;
+    return test_effort_is_short() ? (n + SHARE - 1) / SHARE : n;
 }
 
 void

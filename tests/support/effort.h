@@ -10,6 +10,8 @@
 
 #include <stdbool.h>
 
+/* Is a part of it enough here? */
+bool test_effort_is_short(void);
 /* Of many cases, shall the next one be tried? */
 bool test_effort_wants_next(void);
 /* How many of @n random steps to do. */

@@ -6,6 +6,7 @@
 
 #include "formats/vmdk/stream/fill.h"
 #include "tests/support/crash.h"
+#include "tests/support/effort.h"
 #include "tests/support/sweep.h"
 #include "tests/unit/stream-image.h"
 #include "tests/unit/vmdk-test.h"
@@ -345,7 +346,7 @@ check_life(TestCo *t, uint32_t seed, int window)
 
     create(t);
     life.node = open_fill(t, window);
-    for (unsigned i = 0; i < 250; i++)
+    for (unsigned i = test_effort_steps(250); i > 0; i--)
         life_co_step(&life);
     life_co_compare(&life);
     test_co_close(life.node);
