@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from prepared import copy_of  # noqa: E402
 from tap import Skip  # noqa: E402
 from tools import (DISK_IO, VDISK_IMG, Failed, assert_no_crash,  # noqa: E402
                    need, run, scratch, vdisk_img)
@@ -23,6 +24,11 @@ MIB = 1 << 20
 
 
 def make_images(directory):
+    """Copies of the images below."""
+    copy_of(make_small_images, directory)
+
+
+def make_small_images(directory):
     """a.raw b.raw (data, twice the size); a.vmdk with two runs of data, its
     child c.vmdk, s.vmdk streamOptimized and f.vmdk flat of the same content."""
     def path(name):

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import assert_equal, make_images  # noqa: E402
+from prepared import copy_of  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import VDISK_IMG, Failed, need, run, scratch  # noqa: E402
 
@@ -119,13 +120,13 @@ def strace(args, directory):
 def in_place(args):
     with scratch() as d:
         d = os.path.realpath(d)
-        make_images(d)
-        vdisk_img_make_second(d)
+        copy_of(make_disks, d)
         return strace(args, d)
 
 
-def vdisk_img_make_second(directory):
-    """s2.vmdk, a sparse disk without children."""
+def make_disks(directory):
+    """Those of fixture.py, and s2.vmdk, a sparse disk without children."""
+    make_images(directory)
     result = run([VDISK_IMG, "create", "-q", "-f", "vmdk", "s2.vmdk", "10M"],
                  cwd=directory)
     assert_equal(0, result.code, str(result))

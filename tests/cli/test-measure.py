@@ -3,6 +3,7 @@
 """test-measure - what measure says beyond qemu-img: estimates from a sample.
 
 What it says of every kind of image is in test-life.py."""
+import functools
 import json
 import os
 import random
@@ -14,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import fixture  # noqa: E402
 from fixture import MIB, assert_equal, run_link  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import Failed, vdisk_img, working_engines  # noqa: E402
+from tools import SHORT, Failed, vdisk_img, working_engines  # noqa: E402
 
 suite = Suite()
 STREAM = ("-O", "vmdk", "-o", "subformat=streamOptimized")
@@ -48,9 +49,11 @@ class Place(fixture.Place):
 
 
 def text(dice, size):
+    """Words; behind a MiB they come again, which grains do not see."""
     words = [bytes(dice.choices(b"abcdefghijklmnopqrstuvwxyz",
                                 k=dice.randrange(2, 10))) for _ in range(999)]
-    return b" ".join(dice.choices(words, k=size // 3))[:size]
+    piece = b" ".join(dice.choices(words, k=min(size, MIB) // 3)) + b" "
+    return (piece * (size // len(piece) + 1))[:size]
 
 
 def mixture(dice, size):
@@ -78,10 +81,15 @@ DATA = {
 }
 
 
+@functools.cache
+def pieces_of(kind):
+    return list(DATA[kind](random.Random(kind)))
+
+
 def check_bounds(kind, engine):
     """Close with some, exact with all of it; within 15 % and a few grains."""
     with Place() as place:
-        place.write("x.raw", DATA[kind](random.Random(kind)), LARGEST)
+        place.write("x.raw", pieces_of(kind), LARGEST)
         real = place.real("-f", "raw", "x.raw")
         words = ("-f", "raw", "-i", {"uring": "io_uring"}.get(engine, engine),
                  "x.raw")
@@ -89,12 +97,15 @@ def check_bounds(kind, engine):
             told = place.estimate(percent, *words)
             if abs(told - real) > 0.15 * real + 4 * 65536:
                 raise Failed("%d %%: %d, is %d" % (percent, told, real))
-            assert_equal(told, place.estimate(percent, *words), "again")
+            if not SHORT or percent == 20:
+                assert_equal(told, place.estimate(percent, *words), "again")
         assert_equal(real, place.estimate(100, *words), "all of it")
 
 
-for engine_ in working_engines():
-    for kind_ in DATA:
+# In a short run each kind with one engine.
+for number_, kind_ in enumerate(DATA):
+    for engine_ in working_engines()[number_ % 2:][:1] if SHORT \
+            else working_engines():
         suite.add("--sample: %s, %s" % (kind_, engine_), check_bounds, kind_,
                   engine_)
 

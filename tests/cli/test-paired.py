@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test-paired - the same invocation with qemu-img 7.2 and with vdisk-img.
 
-Each row of pairs/ runs with both, in the same directory on the same images.
+Each row of pairs/ runs with both, in the same directory on the same images, a
+third of the rows with our other engine, too.
 Exit code, stdout, stderr, which files are written and what is in them must be
 the same, but for what pairs/normal.py names; nothing else may be left behind:
 no file, no changed byte, no process.
@@ -23,17 +24,17 @@ from pairs.stage import Stage  # noqa: E402
 from pairs.table import pairs_of  # noqa: E402
 from tap import Skip, Suite, skip_all  # noqa: E402
 from tools import (SHORT, UNDER_SANITIZER, Failed,  # noqa: E402
-                   assert_no_crash, drop_root_override)
+                   assert_no_crash, drop_root_override, working_engines)
 
 TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
           "resize", "rebase", "commit", "bench", "dd", "snapshot", "amend",
           "bitmap", "program", "formats")
 
 
-# Every Nth row runs, where a sample will do: with another engine, and with
-# sanitizers, under which programs are slow to start.
-EVERY = max(int(os.environ.get("VDISK_PAIRED_EVERY", "1")),
-            8 if UNDER_SANITIZER else 3 if SHORT else 1)
+# Every Nth row runs, where a sample will do: with sanitizers, under which
+# programs are slow to start; and every Nth of those with the other engine, too.
+EVERY = 8 if UNDER_SANITIZER else 3 if SHORT else 1
+AGAIN = 3
 # Rows that begin with this only, when one looks for something.
 BEGIN = os.environ.get("VDISK_PAIRED_BEGIN", "")
 
@@ -50,15 +51,21 @@ class Bench:
         self.env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC",
                         VDISK_IMG_COMPAT="7.2")
 
-    def run(self, who, program, pair):
+    def run(self, who, program, pair, **more):
         words = [word.replace("{dir}", self.stage.work)
                  for word in pair.words]
         limit = drop_root_override if pair.obey else None
-        return self.stage.run(who, [program, *words], self.env, limit)
+        return self.stage.run(who, [program, *words], dict(self.env, **more),
+                              limit)
 
-    def check(self, pair):
+    def check(self, pair, again):
         theirs = self.run("theirs", self.qemu, pair)
-        ours = self.run("ours", self.link, pair)
+        self.check_ours(pair, theirs)
+        if again:
+            self.check_ours(pair, theirs, VDISK_ENGINE="threads")
+
+    def check_ours(self, pair, theirs, **engine):
+        ours = self.run("ours", self.link, pair, **engine)
         assert_no_crash(ours)
         # Once in many thousands qemu-img fails for no reason to be seen
         # (EINVAL as it writes a VMDK): it has another try.
@@ -112,8 +119,11 @@ def main():
     except Skip as skip:
         skip_all(str(skip))
     suite = Suite()
-    for pair in table():
-        suite.add(pair.line, bench.check, pair)
+    others = not os.environ.get("VDISK_ENGINE") and \
+        "uring" in working_engines()
+    for number, pair in enumerate(table()):
+        suite.add(pair.line, bench.check, pair,
+                  others and number % AGAIN == 0)
     suite.add("nothing is left behind or changed", bench.stage.is_pristine)
     suite.run()
 

@@ -15,6 +15,7 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import MIB, assert_equal  # noqa: E402
+from prepared import copy_of  # noqa: E402
 from tap import Skip, Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, run, scratch,  # noqa: E402
                    vdisk_img)
@@ -69,7 +70,7 @@ def make_disks(directory):
 
 def run_in_place(args):
     with scratch() as d:
-        make_disks(d)
+        copy_of(make_disks, d)
         result = run([VDISK_IMG, *args], cwd=d)
         assert_equal(0, result.code, str(result))
         return result
@@ -139,7 +140,7 @@ def run_on_terminal(args, cwd):
 
 def check_bar(args):
     with scratch() as d:
-        make_disks(d)
+        copy_of(make_disks, d)
         out, text = run_on_terminal([args[0], "--progress=bar", *args[1:]], d)
         if "ETA" in out:
             raise Failed(out)
@@ -160,7 +161,7 @@ def blocks(path):
 def check_signal(args, grows):
     """SIGUSR1 makes one line on stderr; the command goes on."""
     with scratch() as d:
-        make_disks(d)
+        copy_of(make_disks, d)
         grows = os.path.join(d, grows)
         before = blocks(grows) if os.path.exists(grows) else 0
         process = subprocess.Popen([VDISK_IMG, *args], cwd=d,

@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 from fixture import (MIB, SmallFilesystem, assert_equal,  # noqa: E402
                      assert_unchanged, make_images, make_noise, snapshot)
+from prepared import copy_of  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, need, run, scratch,  # noqa: E402
                    vdisk_img)
@@ -118,23 +119,19 @@ NO_ROOM = (
 )
 
 
-def make_small(directory, small):
+def make_small(directory):
     """noise, noise.vmdk; in small/ a child of it, an empty base.vmdk whose child
     top.vmdk is full, and a raw disk."""
-    def path(name):
-        return os.path.join(directory, name)
-
-    make_noise(path("noise"), 8 * MIB)
+    small = os.path.join(directory, "small")
+    os.mkdir(small)
+    make_noise(os.path.join(directory, "noise"), 8 * MIB)
     vdisk_img("convert", "-f", "raw", "-O", "vmdk", "noise", "noise.vmdk",
               cwd=directory)
     for words in (["-b", "../noise.vmdk", "-F", "vmdk", "child.vmdk"],
-                  ["base.vmdk", "8M"],
-                  ["-b", "small/base.vmdk", "-F", "vmdk", "../top.vmdk"]):
-        if words[-1] == "../top.vmdk":
-            vdisk_img("create", "-q", "-f", "vmdk", *words[:-1], "top.vmdk",
-                      cwd=directory)
-        else:
-            vdisk_img("create", "-q", "-f", "vmdk", *words, cwd=small)
+                  ["base.vmdk", "8M"]):
+        vdisk_img("create", "-q", "-f", "vmdk", *words, cwd=small)
+    vdisk_img("create", "-q", "-f", "vmdk", "-b", "small/base.vmdk", "-F",
+              "vmdk", "top.vmdk", cwd=directory)
     vdisk_img("fill", "-q", "-l", "8M", "--pattern", "7", "top.vmdk",
               cwd=directory)
     with open(os.path.join(small, "small.raw"), "wb") as f:
@@ -151,7 +148,7 @@ def check_no_room(args, words):
     need("mount")
     with scratch() as d:
         with SmallFilesystem(os.path.join(d, "small"), 4 * MIB) as small:
-            make_small(d, small)
+            copy_of(make_small, d)
             before = sorted(os.listdir(small))
             result = run([VDISK_IMG, args[0], "--output=json", *args[1:]],
                          cwd=small)
@@ -217,6 +214,7 @@ def fault(event, name, fmt="raw"):
 
 def make_for_changes(directory):
     """s2.vmdk, whose grains are in the wrong order, and data in c.vmdk."""
+    make_images(directory)
     vdisk_img("create", "-q", "-f", "vmdk", "s2.vmdk", "10M", cwd=directory)
     for image, off in (("s2.vmdk", "1M"), ("s2.vmdk", "0"), ("c.vmdk", "0")):
         vdisk_img("fill", "-q", "-o", off, "-l", "64k", "--pattern", "7",
@@ -227,8 +225,7 @@ def check_late(args):
     """A flush that fails is a failure of the command, in whatever it says."""
     for words in ([], ["--output=json"]):
         with scratch() as d:
-            make_images(d)
-            make_for_changes(d)
+            copy_of(make_for_changes, d)
             result = run([VDISK_IMG, args[0], *words, *args[1:]], cwd=d)
             assert_equal(1, result.code, str(result))
             if b"Input/output error" not in result.stderr:

@@ -10,27 +10,16 @@ import shutil
 import stat
 import subprocess
 
+from prepared import copy_sparse
 from tools import Failed, Result
 
 # A time that no command sets: whoever writes to a file changes it.
 PAST = 1_000_000_000
 
 
-def copy_sparse(source, target):
-    """Copy data and holes as they are, mode and PAST as time."""
-    with open(source, "rb") as a, open(target, "wb") as b:
-        size = os.fstat(a.fileno()).st_size
-        os.ftruncate(b.fileno(), size)
-        end = 0
-        while end < size:
-            try:
-                start = os.lseek(a.fileno(), end, os.SEEK_DATA)
-            except OSError:
-                break
-            end = os.lseek(a.fileno(), start, os.SEEK_HOLE)
-            b.seek(start)
-            b.write(os.pread(a.fileno(), end - start, start))
-    shutil.copymode(source, target)
+def copy_unused(source, target):
+    """Data and holes as they are, mode, and PAST as time."""
+    copy_sparse(source, target)
     os.utime(target, (PAST, PAST))
 
 
@@ -61,14 +50,14 @@ class Stage:
             os.makedirs(target, exist_ok=True)
             return
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        copy_sparse(source, target)
+        copy_unused(source, target)
         self.restore(name)
 
     def restore(self, name):
         path = os.path.join(self.work, name)
         if os.path.lexists(path):
             os.unlink(path)
-        copy_sparse(os.path.join(self.pristine, name), path)
+        copy_unused(os.path.join(self.pristine, name), path)
 
     def look(self):
         state = {}
