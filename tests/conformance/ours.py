@@ -13,6 +13,7 @@ from digest import raw_nz64k
 from kinds import DISK_SIZE as SIZE
 from kinds import MIB, SECTOR
 from model import Model
+from prepared import copy_of
 from readers import expect, read_with_vdisk
 from tools import (VDISK_IMG, Failed, disk_io, run, scratch, vdisk_img,
                    write_with_vdisk)
@@ -20,29 +21,33 @@ from tools import (VDISK_IMG, Failed, disk_io, run, scratch, vdisk_img,
 SEED = 20
 
 
-class Disk:
-    """An image of @kind in @directory, and the bytes it should have.
+RAW, IMAGE = "content.raw", "disk.vmdk"
 
-    Data lie around borders of grains and tables in the first two quarters and
+
+def make_disk(directory, kind):
+    """Data lie around borders of grains and tables in the first two quarters and
     the last; the third quarter and the last MiB are zero (kinds.py needs it).
     """
+    raw = os.path.join(directory, RAW)
+    rng = random.Random(SEED)
+    with open(raw, "wb") as file:
+        for offset in (0, 5 * MIB, SIZE // 4 - 70000, 15 * MIB,
+                       32 * MIB - 1000):
+            file.seek(offset // SECTOR * SECTOR)
+            file.write(rng.randbytes(150 * SECTOR))
+        file.truncate(SIZE)
+    kind.fill(raw, os.path.join(directory, IMAGE))
+
+
+class Disk:
+    """An image of @kind in @directory, and the bytes it should have."""
 
     def __init__(self, kind, directory):
         self.kind = kind
         self.directory = directory
-        self.raw = os.path.join(directory, "content.raw")
-        self.path = os.path.join(directory, "disk.vmdk")
-        self.make_raw()
-        kind.fill(self.raw, self.path)
-
-    def make_raw(self):
-        rng = random.Random(SEED)
-        with open(self.raw, "wb") as file:
-            for offset in (0, 5 * MIB, SIZE // 4 - 70000, 15 * MIB,
-                           32 * MIB - 1000):
-                file.seek(offset // SECTOR * SECTOR)
-                file.write(rng.randbytes(150 * SECTOR))
-            file.truncate(SIZE)
+        self.raw = os.path.join(directory, RAW)
+        self.path = os.path.join(directory, IMAGE)
+        copy_of(make_disk, directory, kind)
 
     def content(self):
         return raw_nz64k(self.raw)

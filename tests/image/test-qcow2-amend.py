@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from prepared import copy_of  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (Failed, qemu_img, qemu_io, run, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails)
@@ -21,26 +22,31 @@ FAST = ("-t", "unsafe")
 suite = Suite()
 
 
+def make_image(directory, options, backed):
+    path, raw = (os.path.join(directory, name)
+                 for name in ("d.qcow2", "d.raw"))
+    base = []
+    if backed:
+        with open(os.path.join(directory, "parent.raw"), "wb") as file:
+            file.write(b"p" * (6 * MIB))
+        base = ["-b", "parent.raw", "-F", "raw"]
+    qemu_img("create", "-q", "-f", "qcow2", "-o", options, *base, path,
+             6 * MIB)
+    commands = ["write -P 1 1M 1M", "write -c -P 2 3M 64k"]
+    if "0.10" not in options:
+        commands += ["write -z -u 4M 256k", "write -P 3 5M 128k",
+                     "write -z 5M 64k"]
+    qemu_io(path, *commands, fmt="qcow2", flags=FAST)
+    qemu_img("convert", "-O", "raw", path, raw)
+
+
 class Image:
     """An image with data, zeroes and compressed clusters."""
 
     def __init__(self, directory, options, backed=False):
+        copy_of(make_image, directory, options, backed)
         self.path = os.path.join(directory, "d.qcow2")
         self.raw = os.path.join(directory, "d.raw")
-        base = []
-        if backed:
-            parent = os.path.join(directory, "parent.raw")
-            with open(parent, "wb") as file:
-                file.write(b"p" * (6 * MIB))
-            base = ["-b", parent, "-F", "raw"]
-        qemu_img("create", "-q", "-f", "qcow2", "-o", options, *base, self.path,
-                 6 * MIB)
-        commands = ["write -P 1 1M 1M", "write -c -P 2 3M 64k"]
-        if "0.10" not in options:
-            commands += ["write -z -u 4M 256k", "write -P 3 5M 128k",
-                         "write -z 5M 64k"]
-        qemu_io(self.path, *commands, fmt="qcow2", flags=FAST)
-        qemu_img("convert", "-O", "raw", self.path, self.raw)
 
     def amend(self, options):
         vdisk_img("amend", "-o", options, self.path)

@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from prepared import copy_of  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (Failed, qemu_img, qemu_io, scratch, vdisk_img,  # noqa: E402
                    vdisk_img_fails)
@@ -29,23 +30,13 @@ suite = Suite()
 class Chain:
     """base <- other, and base <- top, with a raw copy of what top shows."""
 
-    def __init__(self, directory, options, fmt="qcow2"):
+    def __init__(self, directory, fmt):
         self.fmt = fmt
         self.base = os.path.join(directory, "base." + fmt)
         self.other = os.path.join(directory, "other." + fmt)
         self.top = os.path.join(directory, "top.qcow2")
         self.raw = os.path.join(directory, "top.raw")
-        size = SIZE if fmt in ("raw", "qcow2") else 4 * MIB
-        for path, byte in ((self.base, 1), (self.other, 2)):
-            extra = ["-o", "force_size"] if fmt == "vpc" else []
-            qemu_img("create", "-q", "-f", fmt, *extra, path, size)
-            self.write(path, fmt, "write -P %d 0 2M" % byte,
-                       "write -P 3 2M 1M")
-        qemu_img("create", "-q", "-f", "qcow2", "-o", options, "-b", self.base,
-                 "-F", fmt, self.top)
-        self.write(self.top, "qcow2", "write -P 4 1M 100k", "write -z 64k 64k",
-                   "write -P 5 3M 64k")
-        self.keep()
+        self.named = os.path.basename(self.base)  # in the header of top
 
     @staticmethod
     def write(path, fmt, *commands):
@@ -53,6 +44,19 @@ class Chain:
 
     def keep(self):
         qemu_img("convert", "-f", "qcow2", "-O", "raw", self.top, self.raw)
+
+    def make(self, options):
+        size = SIZE if self.fmt in ("raw", "qcow2") else 4 * MIB
+        for path, byte in ((self.base, 1), (self.other, 2)):
+            extra = ["-o", "force_size"] if self.fmt == "vpc" else []
+            qemu_img("create", "-q", "-f", self.fmt, *extra, path, size)
+            self.write(path, self.fmt, "write -P %d 0 2M" % byte,
+                       "write -P 3 2M 1M")
+        qemu_img("create", "-q", "-f", "qcow2", "-o", options, "-b",
+                 self.named, "-F", self.fmt, self.top)
+        self.write(self.top, "qcow2", "write -P 4 1M 100k", "write -z 64k 64k",
+                   "write -P 5 3M 64k")
+        self.keep()
 
     def is_same(self, image, fmt="qcow2"):
         if fmt == "qcow2":
@@ -68,9 +72,18 @@ class Chain:
             raise Failed("the header names %s" % (found,))
 
 
+def make_chain(directory, options, fmt):
+    Chain(directory, fmt).make(options)
+
+
+def chain_of(directory, options, fmt="qcow2"):
+    copy_of(make_chain, directory, options, fmt)
+    return Chain(directory, fmt)
+
+
 def rebased_safely(options):
     with scratch() as tmp:
-        chain = Chain(tmp, options)
+        chain = chain_of(tmp, options)
         vdisk_img("rebase", "-b", chain.other, "-F", "qcow2", chain.top)
         chain.names(chain.other, "qcow2")
         chain.is_same(chain.top)
@@ -85,7 +98,7 @@ def rebased_safely(options):
 def rebased_to_a_first_parent():
     """What was a hole without one must not show it."""
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k")
+        chain = chain_of(tmp, "cluster_size=64k")
         qemu_img("create", "-q", "-f", "qcow2", chain.top, SIZE)
         chain.write(chain.top, "qcow2", "write -P 6 1M 100k")
         chain.keep()
@@ -96,7 +109,7 @@ def rebased_to_a_first_parent():
 
 def rebased_over(fmt):
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k")
+        chain = chain_of(tmp, "cluster_size=64k")
         other = os.path.join(tmp, "over." + fmt)
         qemu_img("convert", "-O", fmt, chain.other, other)
         vdisk_img("rebase", "-b", other, "-F", fmt, chain.top)
@@ -106,7 +119,7 @@ def rebased_over(fmt):
 
 def rebased_unsafely(options):
     with scratch() as tmp:
-        chain = Chain(tmp, options)
+        chain = chain_of(tmp, options)
         shutil.copy(chain.base, os.path.join(tmp, "b"))
         vdisk_img("rebase", "-u", "-b", "b", "-F", "qcow2", chain.top)
         chain.names("b", "qcow2")
@@ -130,7 +143,7 @@ def rebased_unsafely(options):
 def other_extensions_stay():
     """Bitmaps and names of features."""
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k")
+        chain = chain_of(tmp, "cluster_size=64k")
         qemu_img("bitmap", "--add", chain.top, "b0")
         vdisk_img("rebase", "-u", "-b", "y" * 300, "-F", "host_device",
                   chain.top)
@@ -146,7 +159,7 @@ def other_extensions_stay():
 
 def dropped_what_is_equal():
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k")
+        chain = chain_of(tmp, "cluster_size=64k")
         chain.write(chain.top, "qcow2", "write -P 2 0 1M")
         chain.keep()
         text = vdisk_img("rebase", "--dedup", "-b", chain.other, "-F", "qcow2",
@@ -158,12 +171,12 @@ def dropped_what_is_equal():
 
 def committed(options, fmt):
     with scratch() as tmp:
-        chain = Chain(tmp, options, fmt)
+        chain = chain_of(tmp, options, fmt)
         full = os.stat(chain.top).st_size
         vdisk_img("commit", "-q", chain.top)
         chain.is_same(chain.base, fmt)
         chain.is_same(chain.top)
-        chain.names(chain.base, fmt)
+        chain.names(chain.named, fmt)
         if os.stat(chain.top).st_size >= full and "512" not in options:
             raise Failed("%d of %d bytes are left" % (
                 os.stat(chain.top).st_size, full))
@@ -176,7 +189,7 @@ def committed(options, fmt):
 def committed_two_levels_down(fmt):
     """The top names the base as its parent from then on."""
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k", fmt)
+        chain = chain_of(tmp, "cluster_size=64k", fmt)
         middle = os.path.join(tmp, "middle.qcow2")
         os.rename(chain.top, middle)
         qemu_img("create", "-q", "-f", "qcow2", "-b", middle, "-F", "qcow2",
@@ -186,12 +199,12 @@ def committed_two_levels_down(fmt):
         vdisk_img("commit", "-q", "-b", chain.base, chain.top)
         chain.is_same(chain.base, fmt)
         chain.is_same(chain.top)
-        chain.names(os.path.basename(chain.base), fmt)
+        chain.names(chain.named, fmt)
 
 
 def snapshots_survive_a_commit():
     with scratch() as tmp:
-        chain = Chain(tmp, "cluster_size=64k")
+        chain = chain_of(tmp, "cluster_size=64k")
         qemu_img("snapshot", "-c", "s", chain.top)
         snapshot = os.path.join(tmp, "s.raw")
         qemu_img("convert", "-l", "s", "-O", "raw", chain.top, snapshot)

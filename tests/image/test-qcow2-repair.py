@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from digest import raw_nz64k  # noqa: E402
+from prepared import copy_sparse, pattern_of  # noqa: E402
 from readers import expect  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (Failed, VDISK_IMG, VDISK_IO, qemu_img, qemu_io,  # noqa: E402
@@ -169,11 +170,17 @@ BEYOND = (entry_reserved_bits, entry_far, entry_unaligned, l1_entry_far,
           l1_entry_reserved_bits)
 
 
-def make(path, options="cluster_size=64k"):
+def make_sound(directory, options):
+    path = os.path.join(directory, "sound.qcow2")
     qemu_img("create", "-q", "-f", "qcow2", "-o", options, path, "8M")
     qemu_io(path, "write -P 1 0 1M", "write -P 2 3M 1M", fmt="qcow2", flags=FAST)
     qemu_img("snapshot", "-c", "s1", path)
     qemu_io(path, "write -P 3 0 256k", fmt="qcow2", flags=FAST)
+
+
+def make(path, options="cluster_size=64k"):
+    copy_sparse(os.path.join(pattern_of(make_sound, options), "sound.qcow2"),
+                path)
 
 
 def damaged(directory, damage):

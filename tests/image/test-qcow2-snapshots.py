@@ -17,6 +17,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
+from prepared import copy_of  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (LONG, SHORT, VDISK_IMG, VDISK_IO, Failed,  # noqa: E402
                    qemu_img, qemu_io, run, scratch, vdisk_img, vdisk_img_fails,
@@ -168,11 +169,15 @@ for index, layout in enumerate(LAYOUTS):
 
 # -- one thing each ------------------------------------------------------------
 
-def make(folder, options="cluster_size=64k"):
+def make_first(folder, options):
     image = os.path.join(folder, "a.qcow2")
     qemu_img("create", "-q", "-f", "qcow2", "-o", options, image, SIZE)
     qemu_io(image, "write -P 1 0 1M", fmt="qcow2")
-    return image
+
+
+def make(folder, options="cluster_size=64k"):
+    copy_of(make_first, folder, options)
+    return os.path.join(folder, "a.qcow2")
 
 
 @suite.case("info and the list tell what qemu-img tells")
@@ -268,7 +273,8 @@ def _():
 @suite.case("a data file, a reader's disk, unknown names: refused")
 def _():
     with scratch() as tmp:
-        image = make(tmp, "data_file=%s/d.raw" % tmp)
+        make_first(tmp, "data_file=%s/d.raw" % tmp)
+        image = os.path.join(tmp, "a.qcow2")
         text = vdisk_img_fails("snapshot", "-c", "x", image)
         if "Could not create snapshot 'x': -95" not in text:
             raise Failed(text)
@@ -323,10 +329,15 @@ HOSTILE = (
 )
 
 
+def make_one_snapshot(folder):
+    vdisk_img("snapshot", "-c", "s", make(folder))
+
+
 def hostile(place, off, data, readable):
     with scratch() as tmp:
-        image, raw = make(tmp), os.path.join(tmp, "out.raw")
-        vdisk_img("snapshot", "-c", "s", image)
+        copy_of(make_one_snapshot, tmp)
+        image, raw = (os.path.join(tmp, name) for name in ("a.qcow2",
+                                                           "out.raw"))
         base = header_field(image, 64, ">Q") if place == "entry" else 0
         poke(image, base + off, data)
         before = digest(image)

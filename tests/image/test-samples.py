@@ -5,7 +5,8 @@
 For each hosted-VMDK and raw sample: converting to raw gives the listed
 content under both engines; written as each hosted kind of VMDK, qemu-img,
 libvmdk and we ourselves read that content again.  Damaged samples fail fast,
-in little memory, with one clear line.
+in little memory, with one clear line.  In a short run each kind is written from
+one of both.
 
 VDISK_TEST_LONG=1 also hashes every zero of the huge ones, has libvmdk read
 them (it takes minutes), and writes with both engines from both sources.
@@ -26,7 +27,7 @@ from tap import Suite, skip_all  # noqa: E402
 from tools import (KINDS, LONG, SHORT, Failed, need_engine, scratch,  # noqa: E402
                    vdisk_img, vdisk_img_fails, working_engines)
 
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 FAIL_SECONDS = 5
 FAIL_MEMORY = 512 << 20
 
@@ -69,6 +70,13 @@ class Subject:
             self.directory = None
 
 
+def hashed_size(subject):
+    """Up to which size all zeroes are hashed, too."""
+    if LONG:
+        return subject.size
+    return 64 * MIB if SHORT and subject.nz64k else GIB
+
+
 def reads_right(subject, engine):
     need_engine(engine)
     with scratch() as tmp:
@@ -76,7 +84,7 @@ def reads_right(subject, engine):
         vdisk_img("convert", "-O", "raw", subject.image(), raw, engine=engine)
         if subject.nz64k:
             expect(raw_nz64k(raw), (subject.size, subject.nz64k), engine)
-        if LONG or subject.size <= GIB:
+        if subject.size <= hashed_size(subject):
             expect(raw_sha256(raw), (subject.size, subject.sha256), engine)
 
 
@@ -92,6 +100,8 @@ def writes_back(subject, kind):
     jobs = [(engines[0], subject.raw()), (engines[-1], subject.image())]
     if LONG and len(engines) > 1:
         jobs += [(engines[-1], subject.raw()), (engines[0], subject.image())]
+    if SHORT:
+        jobs = [jobs[KINDS.index(kind) % 2]]
 
     for engine, source in jobs:
         with scratch() as tmp:
