@@ -27,7 +27,7 @@ from tools import LONG, SHORT, Failed, disk_io, scratch, vdisk_img  # noqa: E402
 
 SIZE = 4 << 20
 GUEST, STORAGE = 1, 2  # tags in the log
-STATES = 15 if SHORT else 60  # crash points that are tried, unless LONG
+STATES = 8 if SHORT else 60  # crash points that are tried, unless LONG
 
 suite = Suite()
 

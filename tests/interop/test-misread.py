@@ -7,6 +7,7 @@ that (or refuse it, where there is nothing right to read).  What qemu-img and
 libvmdk make of the same file is measured and printed; for the versions that
 the claim was made about it is checked, so that the claim stays true.
 """
+import functools
 import os
 import random
 import re
@@ -59,6 +60,7 @@ def content(data):
 
 # -- measuring ----------------------------------------------------------------
 
+@functools.cache
 def qemu_version():
     return re.search(r"version (\S+?)[\s(]", qemu_img("--version")).group(1)
 

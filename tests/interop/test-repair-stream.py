@@ -17,8 +17,8 @@ from model import Model  # noqa: E402
 from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite  # noqa: E402
-from tools import (VDISK_IMG, Failed, qemu_img, run, scratch,  # noqa: E402
-                   vdisk_img, vdisk_img_fails, working_engines)
+from tools import (SHORT, VDISK_IMG, Failed, qemu_img, run,  # noqa: E402
+                   scratch, vdisk_img, vdisk_img_fails, working_engines)
 
 MIB = 1 << 20
 STREAM = ["-O", "vmdk", "-o", "subformat=streamOptimized"]
@@ -260,10 +260,11 @@ def link_keeps_its_name():
 
 
 def main():
-    for shape in SHAPES:
-        for how in HOW:
-            suite.add("qemu-img's %s, %s" % (shape, how), qemus_file_passes,
-                      shape, how)
+    for i, shape in enumerate(SHAPES):
+        for k, how in enumerate(HOW):
+            if not SHORT or (i + k) % 2 == 0:
+                suite.add("qemu-img's %s, %s" % (shape, how),
+                          qemus_file_passes, shape, how)
     for damage, rewritten in ((version_1, False), (no_end, False),
                               (zero_tail, False), (data_tail, False),
                               (unclean, False), (dirty_padding, True)):

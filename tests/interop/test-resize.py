@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from model import Model  # noqa: E402
-from readers import (expect, read_with_libvmdk, read_with_qemu,  # noqa: E402
+from readers import (expect, read_with_libvmdk,  # noqa: E402
                      read_with_vdisk)
 from tap import Suite, skip_all  # noqa: E402
 from tools import (SHORT, VDISK_IMG, Failed, qemu_img, run,  # noqa: E402
@@ -42,6 +42,11 @@ QEMUS = (
     ("twoGbMaxExtentFlat", ""),
 )
 
+# Flat in a row, with one way of growing: a short run does to each what it does
+# not do to the others.
+NOT_GROWN = ("vmfsThin",) if SHORT else ()
+NOT_SHRUNK = ("vmfs", "vmfsEagerZeroedThick") if SHORT else ()
+
 suite = Suite()
 
 
@@ -58,17 +63,23 @@ def assert_sound(image):
         raise Failed(str(result))
 
 
-def assert_same(tmp, image, model, more):
+def assert_same_to_qemu(tmp, image, model):
     raw = os.path.join(tmp, "wanted.raw")
-    with open(raw, "wb") as file:
-        file.write(model.data)
+    model.save(raw)
+    text = qemu_img("compare", "-f", "vmdk", "-F", "raw", image, raw)
+    if "size mismatch" in text:
+        raise Failed(text)
+
+
+def assert_same(tmp, image, model, more, is_last=True):
+    """In a short run libvmdk sees the last state only."""
+    wanted = model.content()
     assert_sound(image)
-    qemu_img("compare", "-f", "vmdk", "-F", "raw", image, raw)
-    expect(read_with_vdisk(image), model.content(), "vdisk-img")
-    expect(read_with_qemu(image), model.content(), "qemu-img")
+    assert_same_to_qemu(tmp, image, model)
+    expect(read_with_vdisk(image), wanted, "vdisk-img")
     # It takes a zero mark for a grain in sector 1.
-    if "zeroed_grain" not in more:
-        expect(read_with_libvmdk(image), model.content(), "libvmdk")
+    if "zeroed_grain" not in more and (is_last or not SHORT):
+        expect(read_with_libvmdk(image), wanted, "libvmdk")
 
 
 def resize(image, model, size):
@@ -86,7 +97,7 @@ def grows(kind, more, create, write, seed):
         # Tables of 2 MiB, and a slow reader in qemu-img.
         for size in SIZES[:2] if kind == "vmfsSparse" else SIZES:
             resize(image, model, size)
-            assert_same(tmp, image, model, more)
+            assert_same(tmp, image, model, more, is_last=False)
             write(image, model.random_writes(tmp, WRITES))
         assert_same(tmp, image, model, more)
 
@@ -100,7 +111,7 @@ def shrinks_and_grows(kind, more, seed):
         write_with_vdisk(image, model.random_writes(tmp, WRITES), "flush")
         for size in (SHRUNK, SIZES[1]):
             resize(image, model, size)
-            assert_same(tmp, image, model, more)
+            assert_same(tmp, image, model, more, is_last=False)
         # Where a table of a vmfsSparse disk is missing QEMU writes over the
         # header.
         write = write_with_vdisk if kind == "vmfsSparse" else write_with_qemu
@@ -124,10 +135,12 @@ def main():
         skip_all("qemu-io is not installed")
     for seed, (kind, more) in enumerate(OURS):
         name = " ".join(filter(None, (kind, more)))
-        suite.add("ours grows: " + name, grows, kind, more, vdisk_img,
-                  write_with_vdisk, 10 + seed)
-        suite.add("ours shrinks and grows: " + name, shrinks_and_grows, kind,
-                  more, 30 + seed)
+        if kind not in NOT_GROWN:
+            suite.add("ours grows: " + name, grows, kind, more, vdisk_img,
+                      write_with_vdisk, 10 + seed)
+        if kind not in NOT_SHRUNK:
+            suite.add("ours shrinks and grows: " + name, shrinks_and_grows,
+                      kind, more, 30 + seed)
     for seed, (kind, more) in enumerate(QEMUS):
         name = " ".join(filter(None, (kind, more)))
         suite.add("qemu-img's grows, qemu-io writes: " + name, grows, kind,

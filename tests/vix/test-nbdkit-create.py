@@ -21,14 +21,11 @@ SPLIT = 2047 * MIB
 suite = Suite()
 
 
-def create_type_of(path):
+def expect_created(path, kind, size):
     info = json.loads(vdisk_img("info", "--output=json", path))
-    return info["format-specific"]["data"]["create-type"]
-
-
-def capacity_of(path):
-    return json.loads(vdisk_img("info", "--output=json",
-                                path))["virtual-size"]
+    equal(info["format-specific"]["data"]["create-type"],
+          vddk.CREATE_TYPES[kind], "type")
+    equal(info["virtual-size"], size, "capacity")
 
 
 def make_raw(tmp, size):
@@ -37,8 +34,7 @@ def make_raw(tmp, size):
     for _ in model.random_writes(tmp, 15):
         pass
     path = os.path.join(tmp, "content.raw")
-    with open(path, "wb") as file:
-        file.write(model.data)
+    model.save(path)
     return path, model
 
 
@@ -50,8 +46,7 @@ def creates(soname, kind, size, fill):
         with vddk.serve(path, "create=true", "create-size=%d" % size,
                         "create-type=" + kind, soname=soname) as server:
             nbdkit.nbdcopy("--flush", *fill, raw, server.uri)
-        equal(create_type_of(path), vddk.CREATE_TYPES[kind], "type")
-        equal(capacity_of(path), size, "capacity")
+        expect_created(path, kind, size)
         all_read(path, model.content())
         expect_sound(path)
         expect(read_with_nbdkit(path, soname), model.content(), "nbdkit")
@@ -63,8 +58,7 @@ def creates_empty(soname, kind, size):
         with vddk.serve(path, "create=true", "create-size=%d" % size,
                         "create-type=" + kind, soname=soname) as server:
             equal(nbdkit.size_of(server.uri), size, "size")
-        equal(create_type_of(path), vddk.CREATE_TYPES[kind], "type")
-        equal(capacity_of(path), size, "capacity")
+        expect_created(path, kind, size)
         expect_sound(path)
         qemu_io(path, "read -P 0 0 512",
                 "read -P 0 %d 512" % (size - SECTOR))

@@ -14,9 +14,9 @@ from digest import raw_nz64k
 from model import Model
 from readers import expect, read_with_vdisk
 from tap import Suite
-from tools import Failed, need, scratch, vdisk_img
+from tools import SHORT, Failed, need, scratch, vdisk_img
 
-SIZE = 64 * MIB + 3 * 512
+SIZE = (36 if SHORT else 64) * MIB + 3 * 512
 CLIENTS = 6
 
 suite = Suite()
@@ -29,8 +29,7 @@ def make(tmp, subformat="monolithicSparse", size=SIZE, seed=43):
     for number in range(0, size - 2 * GRAIN, 5 * GRAIN):
         model.write(number, model.random.randbytes(2 * GRAIN + 512))
     raw = os.path.join(tmp, "content.raw")
-    with open(raw, "wb") as file:
-        file.write(model.data)
+    model.save(raw)
     vdisk_img("convert", "-f", "raw", "-O", "vmdk", "-o",
               "subformat=" + subformat, raw, path)
     return path, model
