@@ -20,15 +20,25 @@ static GHashTable *sources; /* name -> VdTicketSource, without a reference */
 
 /* -- tickets --------------------------------------------------------------- */
 
+static void
+wipe(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    g_free(secret);
+}
+
 void
 vd_ticket_clear(VdTicket *ticket)
 {
     g_free(ticket->host);
     g_free(ticket->service);
     g_free(ticket->thumbprint);
-    if (ticket->session_id)
-        explicit_bzero(ticket->session_id, strlen(ticket->session_id));
-    g_free(ticket->session_id);
+    wipe(ticket->session_id);
+    wipe(ticket->url);
+    for (char **line = ticket->headers; line && *line; line++)
+        wipe(*line);
+    g_free(ticket->headers);
     *ticket = (VdTicket){0};
 }
 

@@ -4,7 +4,7 @@
  * Tickets work once, and are secrets: they stand in no option, name or message.
  * Who can ask for them (vsphere/) registers a source; a driver gets the name of
  * that, which is random, as an option, and takes a fresh ticket for each
- * connection.
+ * connection, or when a server wants to know again who asks.
  *
  * Concurrency: sources are registered, found and let go of by any thread.
  */
@@ -21,9 +21,12 @@ typedef struct VdTicket {
     char *service;
     char *session_id;
     char *thumbprint; /* of the host's certificate (io/thumbprint.h) */
+    /* For files of web servers. */
+    char **headers; /* "Name: value", to go with each request */
+    char *url;      /* if that is a secret, too: it stands for the option's */
 } VdTicket;
 
-/* Frees what it points to; the session id is overwritten before. */
+/* Frees what it points to; what is secret is overwritten before. */
 void vd_ticket_clear(VdTicket *ticket);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VdTicket, vd_ticket_clear)
 

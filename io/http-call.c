@@ -52,11 +52,11 @@ call_is_redirect(const VioHttpRequest *request, const VioHttpReply *reply)
 
 /* *@url becomes what the answer says.  0 or -EPROTO. */
 static int
-call_redirect(VioHttp *http, const VioHttpReply *reply, unsigned nth,
-              char **url, char **why)
+call_redirect(VioHttp *http, const VioHttpReply *reply, const char *shown,
+              unsigned nth, char **url, char **why)
 {
     const char *location = vio_http_header(reply, "Location", 0);
-    g_autofree char *where = vio_http_shown(*url);
+    g_autofree char *where = shown ? g_strdup(shown) : vio_http_shown(*url);
     g_autofree char *reason = NULL;
     char *to = NULL;
 
@@ -78,13 +78,13 @@ call_redirect(VioHttp *http, const VioHttpReply *reply, unsigned nth,
 /* For a request that was made after so many @renewals.  Of several that were
  * refused at the same time the first one does it for all. */
 static bool
-call_co_renew(VioHttp *http, unsigned renewals)
+call_co_renew(VioHttp *http, unsigned renewals, VioCancel *cancel)
 {
     bool ok = true;
 
     vio_co_mutex_lock(&http->renewing);
     if (http->renewals == renewals) {
-        ok = http->co_renew(http->renew_arg, http);
+        ok = http->co_renew(http->renew_arg, http, cancel);
         http->renewals += ok;
     }
     vio_co_mutex_unlock(&http->renewing);
@@ -110,12 +110,13 @@ call_co_open(VioHttp *http, const VioHttpRequest *request, bool with_body,
             break;
         if (ex->reply.status == 401 && !renewed) {
             renewed = true;
-            if (!call_co_renew(http, renewals)) {
+            if (!call_co_renew(http, renewals, cancel)) {
                 *out = ex;
                 break;
             }
         } else if (call_is_redirect(request, &ex->reply)) {
-            ret = call_redirect(http, &ex->reply, redirects++, &url, why);
+            ret = call_redirect(http, &ex->reply, request->shown, redirects++,
+                                &url, why);
         } else {
             *out = ex;
             break;

@@ -112,7 +112,7 @@ vio_http_fail(VioHttpExchange *ex, int ret, const char *why)
 
     if (ex->ret != 0)
         return ex->ret;
-    where = vio_http_shown(ex->url);
+    where = ex->shown ? g_strdup(ex->shown) : vio_http_shown(ex->url);
     clean = exchange_clean(why);
     ex->ret = ret;
     ex->why = g_strdup_printf("%s: %s", where, clean);
@@ -246,6 +246,7 @@ vio_http_exchange_new(VioHttp *http, const VioHttpRequest *request,
     ex->http = http;
     ex->method = g_strdup(request->method);
     ex->url = g_strdup(url);
+    ex->shown = g_strdup(request->shown);
     ex->reply.headers = g_ptr_array_new_with_free_func(g_free);
     ex->rest = g_byte_array_new();
     ex->moved_ns = vio_now_ns();
@@ -313,6 +314,7 @@ vio_http_co_close(VioHttpExchange *ex)
     g_byte_array_unref(ex->rest);
     g_free(ex->method);
     g_free(ex->url);
+    g_free(ex->shown);
     g_free(ex->why);
     g_free(ex);
 }

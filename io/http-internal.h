@@ -82,7 +82,7 @@ struct VioHttp {
     unsigned exchanges;  /* open ones */
     char **headers;      /* or NULL */
     uint64_t connect_ns, idle_ns;
-    bool (*co_renew)(void *arg, VioHttp *http);
+    bool (*co_renew)(void *arg, VioHttp *http, VioCancel *cancel);
     void *renew_arg;
     VioCoMutex renewing;
     unsigned renewals; /* that have succeeded */
@@ -94,6 +94,7 @@ struct VioHttpExchange {
     VioHttpTransfer transfer; /* first */
     VioHttp *http;
     char *method, *url;
+    char *shown; /* or NULL */
     VioHttpReply reply;
     size_t head_bytes;
     bool connected, over;

@@ -55,9 +55,10 @@ typedef struct VioHttpParams {
     uint64_t idle_ns;     /* without a byte while somebody waits; 0 = 60 s */
     /* Before a request is made again, once, to which the answer was 401: have
      * new headers ready (vio_http_set_headers).  One call at a time, whose
-     * headers serve all requests that were refused.  False: leave it at that.
-     * NULL: there is nothing to renew.  Not for uploads. */
-    bool (*co_renew)(void *arg, VioHttp *http);
+     * headers serve all requests that were refused.  @cancel is that of the
+     * first one, or NULL.  False: leave it at that.  NULL: there is nothing to
+     * renew.  Not for uploads. */
+    bool (*co_renew)(void *arg, VioHttp *http, VioCancel *cancel);
     void *renew_arg;
 } VioHttpParams;
 
@@ -77,6 +78,7 @@ void vio_http_set_headers(VioHttp *http, const char *const *headers);
 typedef struct VioHttpRequest {
     const char *method; /* GET, HEAD, POST, PUT, DELETE */
     const char *url;    /* http: or https:, percent-encoded, without a user */
+    const char *shown;  /* what @*why calls it; NULL = vio_http_shown(url) */
     const char *const *headers; /* "Name: value", up to a NULL; or NULL */
     const void *body;           /* of call: what to send */
     size_t body_len;

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "block/http-access.h"
 #include "block/rw.h"
+#include "block/tickets.h"
 #include "io/sync.h"
 #include "tests/support/co-test.h"
 #include "tests/unit/http-server.h"
@@ -24,7 +24,11 @@ typedef struct {
     int requests; /* with it */
     int given;    /* by the source */
     bool refuse;
-    bool asked; /* and has not given yet */
+    bool asked;        /* and has not given yet */
+    VioCancel *cancel; /* has to come with the question */
+    const char *url;   /* comes with tickets; or NULL */
+    const char *path;  /* the only one that is served; NULL = any is */
+    int nonsense;      /* is what is answered; atomic */
     /* So many requests without a good ticket are refused together. */
     int queue; /* under the lock */
 } Office;
@@ -72,10 +76,19 @@ serve(HttpPeer *peer, void *arg)
 {
     g_autofree char *range = http_peer_header(peer, "Range");
     g_autofree uint8_t *body = NULL;
+    g_autofree char *path = http_peer_path(peer);
+    Office *office = arg;
     guint64 first, last;
 
-    if (!ticket_is_good(peer, arg)) {
-        office_queue(arg);
+    if (__atomic_load_n(&office->nonsense, __ATOMIC_SEQ_CST)) {
+        (void) http_peer_say(peer, "what?\r\n\r\n");
+        peer->hang_up = true;
+        return;
+    }
+    if (office->path)
+        g_assert_cmpstr(path, ==, office->path);
+    if (!ticket_is_good(peer, office)) {
+        office_queue(office);
         http_peer_answer(peer, "401 Who", "", "");
         return;
     }
@@ -97,7 +110,8 @@ serve(HttpPeer *peer, void *arg)
 /* -- the source ------------------------------------------------------------ */
 
 static bool
-office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
+office_co_get(void *arg, VioLoop *loop, VioCancel *cancel, VdTicket *ticket,
+              GError **error)
 {
     Office *office = arg;
     g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
@@ -105,6 +119,7 @@ office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
 
     if (office->refuse)
         return vd_throw(error, VD_ERROR_PERMISSION, "no more tickets");
+    g_assert_true(cancel == office->cancel);
     g_assert_false(office->asked);
     office->asked = true;
     vio_co_reschedule();
@@ -112,7 +127,8 @@ office_co_get(void *arg, VioLoop *loop, char ***headers, GError **error)
     office->given++;
     line = g_strdup_printf("Ticket: %d", office->given);
     g_strv_builder_add(lines, line);
-    *headers = g_strv_builder_end(lines);
+    ticket->headers = g_strv_builder_end(lines);
+    ticket->url = g_strdup(office->url);
     __atomic_store_n(&office->requests, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&office->valid, office->given, __ATOMIC_SEQ_CST);
     return true;
@@ -126,7 +142,7 @@ try_open(TestCo *t, const HttpServer *server, const char *source,
 {
     g_autofree char *url = http_server_url(server, "/disk");
     g_autofree char *options =
-        g_strdup_printf("driver=https,connections=%u,url=%s,access-source=%s",
+        g_strdup_printf("driver=https,connections=%u,url=%s,ticket-source=%s",
                         connections, url, source);
 
     return test_co_try_open(t, options, 0, error);
@@ -135,15 +151,18 @@ try_open(TestCo *t, const HttpServer *server, const char *source,
 static void
 test_renews(TestCo *t)
 {
-    Office office = {0};
+    g_autoptr(VioCancel) cancel = vio_cancel_new();
+    Office office = {.cancel = cancel};
     g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
-    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
     g_autofree uint8_t *buf = g_malloc(STEP);
     g_autoptr(GError) error = NULL;
-    VdNode *node = try_open(t, server, source, 1, &error);
+    VdNode *node;
 
+    t->env.cancel = cancel;
+    node = try_open(t, server, vd_ticket_source_name(source), 1, &error);
     g_assert_no_error(error);
-    vd_http_access_remove(source); /* the disk has it */
+    vd_ticket_source_close(source); /* the disk has it */
     for (uint64_t off = 0; off < SIZE; off += STEP) {
         g_assert_true(vd_node_co_pread(node, off, buf, STEP, &error));
         for (size_t i = 0; i < STEP; i++)
@@ -173,13 +192,14 @@ test_renews_for_all(TestCo *t)
 {
     Office office = {0};
     g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
-    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
     g_autoptr(VioCoGroup) group = vio_co_group_new(READERS);
     g_autoptr(GError) error = NULL;
-    VdNode *node = try_open(t, server, source, READERS, &error);
+    VdNode *node =
+        try_open(t, server, vd_ticket_source_name(source), READERS, &error);
 
     g_assert_no_error(error);
-    vd_http_access_remove(source);
+    vd_ticket_source_close(source);
     (void) pthread_mutex_lock(&queue_lock);
     office.queue = READERS;
     (void) pthread_mutex_unlock(&queue_lock);
@@ -197,16 +217,43 @@ test_refusals(TestCo *t)
 {
     Office office = {.refuse = true};
     g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
-    g_autofree char *source = vd_http_access_add(office_co_get, &office, NULL);
+    VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
+    g_autofree char *name = g_strdup(vd_ticket_source_name(source));
     g_autoptr(GError) error = NULL;
 
-    g_assert_null(try_open(t, server, source, 1, &error));
+    g_assert_null(try_open(t, server, name, 1, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_PERMISSION);
     g_clear_error(&error);
-    vd_http_access_remove(source);
-    g_assert_null(try_open(t, server, source, 1, &error));
+    vd_ticket_source_close(source);
+    g_assert_null(try_open(t, server, name, 1, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
     g_assert_cmpint(http_server_requests(server), ==, 0);
+}
+
+/* What a ticket says instead of the option is asked for, and told to nobody. */
+static void
+test_secret_url(TestCo *t)
+{
+    Office office = {.path = "/secret"};
+    g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
+    g_autofree char *url = http_server_url(server, "/secret");
+    VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
+    g_autofree uint8_t *buf = g_malloc(STEP);
+    g_autoptr(GError) error = NULL;
+    VdNode *node;
+
+    office.url = url;
+    node = try_open(t, server, vd_ticket_source_name(source), 1, &error);
+    g_assert_no_error(error);
+    g_assert_true(vd_node_co_pread(node, SIZE - STEP, buf, STEP, &error));
+    __atomic_store_n(&office.nonsense, 1, __ATOMIC_SEQ_CST);
+    g_assert_false(vd_node_co_pread(node, SIZE - STEP, buf, STEP, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IO);
+    g_assert_nonnull(strstr(error->message, "/disk"));
+    g_assert_null(strstr(error->message, "secret"));
+    g_assert_null(strstr(vd_node_name(node), "secret"));
+    test_co_close(node);
+    vd_ticket_source_close(source);
 }
 
 int
@@ -216,5 +263,6 @@ main(int argc, char **argv)
     test_co_add("/https/access/renews", test_renews);
     test_co_add("/https/access/renews-for-all", test_renews_for_all);
     test_co_add("/https/access/refusals", test_refusals);
+    test_co_add("/https/access/secret-url", test_secret_url);
     return g_test_run();
 }

@@ -483,7 +483,7 @@ serve_ticket(HttpPeer *peer, void *arg)
 }
 
 static bool
-renew_co(void *arg, VioHttp *http)
+renew_co(void *arg, VioHttp *http, VioCancel *cancel)
 {
     static const char *const good[] = {"Ticket: new", NULL};
     static const char *const bad[] = {"Ticket: bad", NULL};

@@ -12,20 +12,21 @@
 
 #include "block/driver.h"
 #include "block/error.h"
-#include "block/http-access.h"
 #include "block/open.h"
 #include "block/proto/sink.h"
+#include "block/tickets.h"
 #include "io/http.h"
 #include "io/sync.h"
 
 #define HTTPS_HEAD (64u << 10) /* bytes that the first request brings */
 
 typedef struct HttpsTarget {
-    char *url;  /* to be asked for */
-    char *name; /* for messages, and for what lies beside it */
+    char *url;   /* to be asked for */
+    char *shown; /* what messages have in its place; NULL = most of it */
+    char *name;  /* for messages, and for what lies beside it */
     char *username, *password, *cookie;
     char *password_file, *cookie_file;
-    char *ca_file, *thumbprint, *proxy, *access_source;
+    char *ca_file, *thumbprint, *proxy, *ticket_source;
     bool verify;
     uint64_t connections, timeout_s;
 } HttpsTarget;
@@ -35,10 +36,10 @@ typedef struct HttpsUpload HttpsUpload;
 typedef struct HttpsState {
     HttpsTarget *target;
     VioHttp *http;
-    VdHttpAccess *access;  /* or NULL */
-    uint8_t *head;         /* the first bytes, ... */
-    size_t head_len;       /* ... so many */
-    char *etag, *modified; /* as the first answer had them; or NULL */
+    VdTicketSource *source; /* or NULL */
+    uint8_t *head;          /* the first bytes, ... */
+    size_t head_len;        /* ... so many */
+    char *etag, *modified;  /* as the first answer had them; or NULL */
     unsigned in_flight;
     VioCoQueue turn;         /* for one of the connections */
     VioHttpExchange *stream; /* open ended: what is still to come */
@@ -55,6 +56,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpsTarget, https_target_free)
 /* May @target be asked for with the secrets that it names? */
 bool https_target_check_named(const HttpsTarget *target, const VdNode *node,
                               GError **error);
+/* The URL that a ticket has brought, if it has. */
+bool https_target_take_url(HttpsTarget *target, VdTicket *ticket,
+                           GError **error);
 /* Reads the files that hold secrets, on a worker. */
 bool https_target_co_load(HttpsTarget *target, VioLoop *loop, GError **error);
 

@@ -73,6 +73,7 @@ fetch_co_open(VdNode *node, uint64_t off, uint64_t len,
     VioHttpRequest request = get_whole;
 
     request.url = s->target->url;
+    request.shown = s->target->shown;
     request.headers = headers;
     return vio_http_co_open(s->http, &request, exchange,
                             vd_node_env(node)->cancel, why);

@@ -21,28 +21,21 @@
 
 /* -- who we are ------------------------------------------------------------ */
 
+/* The answer 401 says the rest. */
 static bool
-access_co_renew(VdHttpAccess *access, VioLoop *loop, VioHttp *http,
-                GError **error)
+client_co_renew(void *arg, VioHttp *http, VioCancel *cancel)
 {
-    g_auto(GStrv) headers = NULL;
+    g_auto(VdTicket) ticket = {0};
 
-    if (!vd_http_access_co_get(access, loop, &headers, error))
+    if (!vd_ticket_source_co_get(arg, vio_co_loop(), cancel, &ticket, NULL))
         return false;
-    vio_http_set_headers(http, (const char *const *) headers);
+    vio_http_set_headers(http, (const char *const *) ticket.headers);
     return true;
 }
 
-/* The answer 401 says the rest. */
-static bool
-client_co_renew(void *arg, VioHttp *http)
-{
-    return access_co_renew(arg, vio_co_loop(), http, NULL);
-}
-
 static VioHttp *
-client_co_new(HttpsTarget *t, VdHttpAccess *access, VioLoop *loop,
-              GError **error)
+client_new(HttpsTarget *t, VdTicketSource *source, VioLoop *loop,
+           GError **error)
 {
     VioHttpParams params = {
         .thumbprint = t->thumbprint,
@@ -52,11 +45,11 @@ client_co_new(HttpsTarget *t, VdHttpAccess *access, VioLoop *loop,
         .proxy_from_env = g_strcmp0(t->proxy, "environment") == 0,
         .user = t->username,
         .password = t->password,
-        .cookies = true,
+        .cookies = source == NULL, /* it brings its own */
         .connections = (unsigned) t->connections,
         .idle_ns = t->timeout_s * SECOND_NS,
-        .co_renew = access ? client_co_renew : NULL,
-        .renew_arg = access,
+        .co_renew = source ? client_co_renew : NULL,
+        .renew_arg = source,
     };
     g_autofree char *cookie =
         t->cookie ? g_strconcat("Cookie: ", t->cookie, NULL) : NULL;
@@ -71,10 +64,23 @@ client_co_new(HttpsTarget *t, VdHttpAccess *access, VioLoop *loop,
         return NULL;
     }
     vio_http_set_headers(http, headers);
-    if (access && !access_co_renew(access, loop, http, error)) {
-        vio_http_co_free(http);
+    return http;
+}
+
+static VioHttp *
+client_co_new_admitted(HttpsTarget *t, VdTicketSource *source, const VdEnv *env,
+                       GError **error)
+{
+    g_auto(VdTicket) ticket = {0};
+    VioHttp *http;
+
+    if (!vd_ticket_source_co_get(source, env->loop, env->cancel, &ticket,
+                                 error) ||
+        !https_target_take_url(t, &ticket, error))
         return NULL;
-    }
+    http = client_new(t, source, env->loop, error);
+    if (http)
+        vio_http_set_headers(http, (const char *const *) ticket.headers);
     return http;
 }
 
@@ -82,18 +88,21 @@ bool
 https_co_connect(VdNode *node, GError **error)
 {
     HttpsState *s = vd_node_state(node);
-    const char *source = s->target->access_source;
+    const VdEnv *env = vd_node_env(node);
+    const char *source = s->target->ticket_source;
 
     if (source) {
-        s->access = vd_http_access_ref(source);
-        if (!s->access)
+        s->source = vd_ticket_source_find(source);
+        if (!s->source)
             return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                            "%s: nobody gives access by this name",
+                            "%s: nobody gives tickets by this name",
                             s->target->name);
     }
-    if (!https_target_co_load(s->target, vd_node_loop(node), error))
+    if (!https_target_co_load(s->target, env->loop, error))
         return false;
-    s->http = client_co_new(s->target, s->access, vd_node_loop(node), error);
+    s->http = s->source
+                  ? client_co_new_admitted(s->target, s->source, env, error)
+                  : client_new(s->target, NULL, env->loop, error);
     return s->http != NULL;
 }
 
@@ -106,7 +115,7 @@ https_co_close(VdNode *node)
 
     vio_http_co_close(s->stream);
     vio_http_co_free(s->http);
-    vd_http_access_unref(s->access);
+    g_clear_pointer(&s->source, vd_ticket_source_unref);
     g_clear_pointer(&s->target, https_target_free);
     g_free(s->head);
     g_free(s->etag);

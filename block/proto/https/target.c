@@ -7,7 +7,7 @@
  * they can be given wherever there is a name only, and so that what an image
  * names beside itself is opened with the same ones (block/name.c).  Options:
  * url, username, sslverify, timeout (as QEMU has them), connections, ca-file,
- * thumbprint, proxy, password-file, cookie-file, access-source.
+ * thumbprint, proxy, password-file, cookie-file, ticket-source.
  *
  * Concurrency: constant once it is made.
  */
@@ -30,7 +30,8 @@ https_target_free(HttpsTarget *t)
 {
     vd_secret_forget(&t->password);
     vd_secret_forget(&t->cookie);
-    g_free(t->url);
+    vd_secret_forget(&t->url);
+    g_free(t->shown);
     g_free(t->name);
     g_free(t->username);
     g_free(t->password_file);
@@ -38,7 +39,7 @@ https_target_free(HttpsTarget *t)
     g_free(t->ca_file);
     g_free(t->thumbprint);
     g_free(t->proxy);
-    g_free(t->access_source);
+    g_free(t->ticket_source);
     g_free(t);
 }
 
@@ -60,7 +61,7 @@ take_fragment(char *url, VdOptions *opts, GError **error)
         "username",      "sslverify",   "timeout",
         "connections",   "ca-file",     "proxy",
         "password-file", "cookie-file", "thumbprint",
-        "access-source", NULL,
+        "ticket-source", NULL,
     };
     g_autoptr(VdOptions) found = vd_options_new();
     char *fragment = strchr(url, '#');
@@ -167,7 +168,7 @@ make_name(const HttpsTarget *t)
     name_add(name, "ca-file", t->ca_file);
     name_add(name, "thumbprint", t->thumbprint);
     name_add(name, "proxy", t->proxy);
-    name_add(name, "access-source", t->access_source);
+    name_add(name, "ticket-source", t->ticket_source);
     name_add(name, "sslverify", t->verify ? NULL : "off");
     return g_string_free(name, FALSE);
 }
@@ -202,7 +203,7 @@ take_all(HttpsTarget *t, VdOptions *opts, GError **error)
     take(opts, "ca-file", &t->ca_file);
     take(opts, "thumbprint", &t->thumbprint);
     take(opts, "proxy", &t->proxy);
-    take(opts, "access-source", &t->access_source);
+    take(opts, "ticket-source", &t->ticket_source);
     t->verify = true;
     t->connections = DEFAULT_CONNECTIONS;
     t->timeout_s = DEFAULT_SECONDS;
@@ -259,7 +260,7 @@ https_target_check_named(const HttpsTarget *t, const VdNode *node,
     const char *ours = strchr(t->name, '#');
     const char *theirs = image ? strchr(image, '#') : NULL;
 
-    if (!t->password_file && !t->cookie_file && !t->access_source)
+    if (!t->password_file && !t->cookie_file && !t->ticket_source)
         return true;
     return (theirs && g_str_equal(ours, theirs) &&
             len == origin_length(image) && strncmp(t->name, image, len) == 0) ||
@@ -267,6 +268,18 @@ https_target_check_named(const HttpsTarget *t, const VdNode *node,
 }
 
 /* -- secrets --------------------------------------------------------------- */
+
+/* What messages say is not what is asked for any more. */
+bool
+https_target_take_url(HttpsTarget *t, VdTicket *ticket, GError **error)
+{
+    if (!ticket->url)
+        return true;
+    t->shown = vio_http_shown(t->url);
+    g_free(t->url);
+    t->url = g_steal_pointer(&ticket->url);
+    return check_url(t, error);
+}
 
 typedef struct {
     HttpsTarget *target;

@@ -20,7 +20,7 @@
 struct HttpsUpload {
     VdSink sink; /* first */
     HttpsTarget *target;
-    VdHttpAccess *access; /* or NULL */
+    VdTicketSource *source; /* or NULL */
     VioHttp *http;
     VioHttpExchange *exchange; /* NULL: has not begun */
     int64_t length;            /* or VIO_HTTP_CHUNKED */
@@ -47,8 +47,10 @@ upload_co_begin(HttpsUpload *up, GError **error)
 {
     static const char *const headers[] = {
         "Content-Type: application/octet-stream", NULL};
-    VioHttpRequest request = {
-        .method = "PUT", .url = up->target->url, .headers = headers};
+    VioHttpRequest request = {.method = "PUT",
+                              .url = up->target->url,
+                              .shown = up->target->shown,
+                              .headers = headers};
     char *why = NULL;
     int ret =
         vio_http_co_upload(up->http, &request, up->length, &up->exchange, &why);
@@ -127,7 +129,7 @@ upload_free(void *opaque)
 {
     HttpsUpload *up = opaque;
 
-    vd_http_access_unref(up->access);
+    g_clear_pointer(&up->source, vd_ticket_source_unref);
     g_clear_pointer(&up->target, https_target_free);
     vd_sink_clear(&up->sink);
     g_free(up);
@@ -135,7 +137,7 @@ upload_free(void *opaque)
 
 /* -- nodes on it ----------------------------------------------------------- */
 
-/* Takes over the target and the access of @node. */
+/* Takes over the target and the source of @node. */
 static HttpsUpload *
 upload_co_new(VdNode *node, GError **error)
 {
@@ -149,7 +151,7 @@ upload_co_new(VdNode *node, GError **error)
     up->sink.co_send = upload_co_send;
     up->length = VIO_HTTP_CHUNKED;
     up->target = g_steal_pointer(&s->target);
-    up->access = g_steal_pointer(&s->access);
+    up->source = g_steal_pointer(&s->source);
     up->http = g_steal_pointer(&s->http);
     return up;
 }
