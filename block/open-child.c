@@ -108,6 +108,9 @@ child_co_open(VdNode *owner, const char *edge, const char *name,
     }
     if (!child_co_start(child, driver, opts, may_share(owner, edge), error))
         return NULL;
+    /* A format that was told of by what is below it is called as that is. */
+    if (!child->name)
+        vd_node_set_name(child, vd_node_file_name(child));
     return child;
 }
 

@@ -72,7 +72,8 @@ typedef struct VdVsphereDisk {
                                         vm and disk */
     const char *transports; /* names of vd_transport_list() to be tried, with
                                colons between them; NULL = all that there are
-                               for disks of servers */
+                               for disks of servers.  "folder" (files over
+                               HTTPS, read-only) is tried if it is named */
 } VdVsphereDisk;
 
 /* The name by which everything that opens disks opens it in this session, as

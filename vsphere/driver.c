@@ -128,7 +128,7 @@ forget_work(void *opaque)
 
 /* Options that have been said for the driver of a transport, "nfc.KEY", go with
  * those that its opening takes. */
-static const char *const child_drivers[] = {"nfc", "hotadd", NULL};
+static const char *const child_drivers[] = {"nfc", "hotadd", "https", NULL};
 
 static void
 move_below(VdOptions *to, const char *prefix, VdOptions *from)
@@ -154,14 +154,15 @@ said_for(const VdOptions *said, const char *driver)
     return vd_options_take_sub(all, driver);
 }
 
-/* Frees @prepared. */
+/* Frees @prepared, which counts more. */
 static VdOptions *
-child_options(VdOptions *prepared, VdOptions *said)
+child_options(const VsTransport *transport, VdOptions *prepared,
+              VdOptions *said)
 {
     g_autoptr(VdOptions) opts = prepared;
     VdOptions *result = vd_options_new();
 
-    move_below(result, "file", said);
+    move_below(result, transport->edge, said);
     move_below(result, "file", opts);
     return result;
 }
@@ -188,8 +189,9 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
     g_autoptr(VdOptions) opts = NULL;
 
     if (work_co_run(node, prepare_work, &work, error)) {
-        opts = child_options(work.opts, own);
-        if (filter_co_open_child(node, opts, vd_node_flags(node), error)) {
+        opts = child_options(transport, work.opts, own);
+        if (filter_co_open_child(
+                node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error)) {
             s->transport = transport;
             return true;
         }

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define COOKIE "vmware_soap_session"
 #define HTTP_OK 200
 #define HTTP_UNAUTHORIZED 401
 #define HTTP_FORBIDDEN 403
@@ -113,7 +112,8 @@ void
 vs_exchange_set_cookie(VsSession *session, const char *cookie)
 {
     g_autofree char *line =
-        cookie ? g_strdup_printf("Cookie: " COOKIE "=%s", cookie) : NULL;
+        cookie ? g_strdup_printf("Cookie: " VS_SESSION_COOKIE "=%s", cookie)
+               : NULL;
     g_autofree char *action =
         g_strdup_printf("SOAPAction: \"%s\"", session->action);
     const char *headers[] = {"Content-Type: text/xml; charset=utf-8", action,
@@ -133,9 +133,9 @@ take_cookie(VsSession *session, const VioHttpReply *reply)
          i++) {
         g_autofree char *value = NULL;
 
-        if (!g_str_has_prefix(line, COOKIE "="))
+        if (!g_str_has_prefix(line, VS_SESSION_COOKIE "="))
             continue;
-        line += strlen(COOKIE "=");
+        line += strlen(VS_SESSION_COOKIE "=");
         value = g_strndup(line, strcspn(line, ";"));
         g_strstrip(value);
         if (*value)

@@ -9,20 +9,9 @@
  * Concurrency: the thread has the session without a reference of its own: it
  * is stopped before the session goes.
  */
-#include "vsphere/reply.h"
-#include "vsphere/request.h"
 #include "vsphere/session-internal.h"
 
 #define EVERY_MS 300000u
-
-struct VsKeepAlive {
-    VsSession *session;
-    GThread *thread;
-    GMutex lock;
-    GCond cond;
-    bool stop; /* under lock */
-    VioCancel *cancel;
-};
 
 static unsigned
 interval_ms(void)
@@ -35,75 +24,24 @@ interval_ms(void)
     return EVERY_MS;
 }
 
-static bool
-keep_alive_wait(struct VsKeepAlive *k)
-{
-    gint64 until = g_get_monotonic_time() +
-                   (gint64) interval_ms() * G_TIME_SPAN_MILLISECOND;
-    bool stop;
-
-    g_mutex_lock(&k->lock);
-    while (!k->stop && g_cond_wait_until(&k->cond, &k->lock, until))
-        continue;
-    stop = k->stop;
-    g_mutex_unlock(&k->lock);
-    return !stop;
-}
-
-static void *
-keep_alive_main(void *opaque)
-{
-    struct VsKeepAlive *k = opaque;
-    const VsRef self = {(char *) "ServiceInstance", (char *) "ServiceInstance"};
-
-    vs_session_set_thread_cancel(k->cancel);
-    /* A failure is for the next call to find out. */
-    while (keep_alive_wait(k))
-        (void) vs_session_do(k->session, vs_request_new("CurrentTime", &self),
-                             NULL);
-    return NULL;
-}
-
+/* A failure is for the next call to find out. */
 static void
-keep_alive_free(struct VsKeepAlive *k)
+keep_alive_beat(void *session)
 {
-    vio_cancel_unref(k->cancel);
-    g_mutex_clear(&k->lock);
-    g_cond_clear(&k->cond);
-    g_free(k);
+    (void) vs_session_touch(session, NULL);
 }
 
 /* Without a thread sessions last as long as servers let them, and are begun
  * again then. */
-struct VsKeepAlive *
+VsPulse *
 vs_keep_alive_start(VsSession *session)
 {
-    struct VsKeepAlive *k = g_new0(struct VsKeepAlive, 1);
     g_autoptr(GError) why = NULL;
+    VsPulse *pulse =
+        vs_pulse_start(interval_ms(), keep_alive_beat, session, &why);
 
-    k->session = session;
-    k->cancel = vio_cancel_new();
-    g_mutex_init(&k->lock);
-    g_cond_init(&k->cond);
-    k->thread = g_thread_try_new("vdisk-vsphere", keep_alive_main, k, &why);
-    if (k->thread)
-        return k;
-    g_debug("%s: the session is not kept alive: %s", vs_session_name(session),
-            why->message);
-    keep_alive_free(k);
-    return NULL;
-}
-
-void
-vs_keep_alive_stop(struct VsKeepAlive *k)
-{
-    if (!k)
-        return;
-    g_mutex_lock(&k->lock);
-    k->stop = true;
-    g_cond_signal(&k->cond);
-    g_mutex_unlock(&k->lock);
-    vio_cancel_fire(k->cancel);
-    g_thread_join(k->thread);
-    keep_alive_free(k);
+    if (!pulse)
+        g_debug("%s: the session is not kept alive: %s",
+                vs_session_name(session), why->message);
+    return pulse;
 }

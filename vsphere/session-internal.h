@@ -5,6 +5,7 @@
 #include "io/http.h"
 #include "vsphere/fault.h"
 #include "vsphere/password.h"
+#include "vsphere/pulse.h"
 #include "vsphere/session.h"
 
 struct VsSession {
@@ -14,6 +15,7 @@ struct VsSession {
     char *host, *name, *url; /* "host:port", "https://host:port/sdk" */
     unsigned port, timeout_ms;
     char *user, *password;
+    VsTrust trust;
 
     /* Of who has the turn (vsphere/turn.c), besides @http. */
     bool foreign; /* the caller's own session */
@@ -33,7 +35,7 @@ struct VsSession {
     char *api_type, *product, *instance,
         *action; /* action: of the SOAPAction header */
 
-    struct VsKeepAlive *keep_alive;
+    VsPulse *keep_alive;
 };
 
 /* vsphere/turn.c: every call is made in turn.  Stopped by what stops the calls
@@ -61,7 +63,6 @@ void vs_exchange_drop_ticket(VsSession *session);
 bool vs_login_in_turn(VsSession *session, GError **error);
 void vs_logout_in_turn(VsSession *session);
 
-/* A thread that calls now and then; NULL, which stopping takes as well, if
- * there is none to be had. */
-struct VsKeepAlive *vs_keep_alive_start(VsSession *session);
-void vs_keep_alive_stop(struct VsKeepAlive *keep_alive);
+/* A thread that calls now and then, until vs_pulse_stop(); NULL if there is
+ * none to be had. */
+VsPulse *vs_keep_alive_start(VsSession *session);

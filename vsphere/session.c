@@ -54,6 +54,12 @@ session_new(const VsSessionParams *params)
         session->user = g_strdup(params->user);
     session->password = g_strdup(params->password ? params->password : "");
     session->clone_ticket = g_strdup(params->clone_ticket);
+    session->trust = (VsTrust){
+        .thumbprint = g_strdup(params->thumbprint),
+        .ca_file = g_strdup(params->ca_file),
+        .proxy = g_strdup(params->proxy),
+        .insecure = params->insecure,
+    };
     session->foreign = params->cookie != NULL;
     session->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                               (GDestroyNotify) vs_ref_free);
@@ -72,7 +78,7 @@ free_http(void *opaque)
 static void
 session_free(VsSession *session)
 {
-    vs_keep_alive_stop(session->keep_alive);
+    vs_pulse_stop(session->keep_alive);
     if (session->http) {
         vs_logout_in_turn(session); /* nobody else has the session */
         vio_loop_run_sync(session->loop, free_http, session->http);
@@ -86,6 +92,9 @@ session_free(VsSession *session)
     vs_wipe(session->cookie);
     vs_wipe(session->clone_ticket);
     vs_ref_free(session->nfc);
+    g_free(session->trust.thumbprint);
+    g_free(session->trust.ca_file);
+    g_free(session->trust.proxy);
     g_free(session->user);
     g_free(session->host);
     g_free(session->name);
@@ -250,6 +259,12 @@ vs_session_product(const VsSession *session)
     return session->product ? session->product : "unknown server";
 }
 
+const VsTrust *
+vs_session_trust(const VsSession *session)
+{
+    return &session->trust;
+}
+
 const char *
 vs_session_instance(const VsSession *session)
 {
@@ -346,6 +361,14 @@ vs_session_do(VsSession *session, VsRequest *request, GError **error)
     g_autoptr(VsReply) reply = vs_session_call(session, request, error);
 
     return reply != NULL;
+}
+
+bool
+vs_session_touch(VsSession *session, GError **error)
+{
+    const VsRef self = {(char *) "ServiceInstance", (char *) "ServiceInstance"};
+
+    return vs_session_do(session, vs_request_new("CurrentTime", &self), error);
 }
 
 VsRef *
@@ -503,12 +526,16 @@ vs_session_clone_ticket(VsSession *session, GError **error)
 }
 
 char *
-vs_session_cookie(VsSession *session)
+vs_session_fresh_cookie(VsSession *session, GError **error)
 {
     char *cookie;
 
+    if (!vs_session_touch(session, error))
+        return NULL;
     g_mutex_lock(&session->lock);
     cookie = g_strdup(session->cookie);
     g_mutex_unlock(&session->lock);
-    return cookie;
+    return cookie ? cookie
+                  : vd_throw_null(error, VD_ERROR_LOGIN,
+                                  "%s: the session has ended", session->name);
 }

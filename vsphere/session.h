@@ -70,9 +70,19 @@ VsRef *vs_session_find_nfc(VsSession *session, GError **error);
  * g_free. */
 char *vs_session_clone_ticket(VsSession *session, GError **error);
 
-/* Value of the session's cookie, for requests of files, or NULL; a secret:
- * g_free. */
-char *vs_session_cookie(VsSession *session);
+#define VS_SESSION_COOKIE "vmware_soap_session"
+/* Value of the session's cookie, for requests of files: of one that is alive,
+ * and new if the last one was not any more.  A secret: vs_wipe(). */
+char *vs_session_fresh_cookie(VsSession *session, GError **error);
+
+/* How the server was to be known, for other connections to it. */
+typedef struct VsTrust {
+    char *thumbprint, *ca_file, *proxy; /* or NULL */
+    bool insecure;
+} VsTrust;
+
+/* Lives as long as the session. */
+const VsTrust *vs_session_trust(const VsSession *session);
 
 /* -- calls ------------------------------------------------------------------
  */
@@ -89,6 +99,9 @@ bool vs_session_do(VsSession *session, VsRequest *request, GError **error);
 /* The same for those that answer with a reference: "returnval". */
 VsRef *vs_session_call_ref(VsSession *session, VsRequest *request,
                            GError **error);
+
+/* A call that changes nothing: behind it the session is alive. */
+bool vs_session_touch(VsSession *session, GError **error);
 
 /* False: a fault that was found inside of an answer to @op, as an error,
  * without the session's secrets in it. */

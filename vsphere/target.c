@@ -276,3 +276,12 @@ vs_target_find(VsSession *session, const VsTargetSpec *spec, GError **error)
     return find_on_machine(&s, vs_inventory_find_vm(session, spec->vm, error),
                            error);
 }
+
+bool
+vs_target_need_vm(const VsTarget *target, const char *why, GError **error)
+{
+    return target->vm != NULL ||
+           vd_throw(error, VD_ERROR_NOT_IMPLEMENTED,
+                    "%s: belongs to no virtual machine, and %s", target->file,
+                    why);
+}

@@ -30,5 +30,7 @@ typedef struct VsTarget {
  * is writing to it, or would not survive that we do. */
 VsTarget *vs_target_find(VsSession *session, const VsTargetSpec *spec,
                          GError **error);
+/* NOT_IMPLEMENTED, with @why that matters, if no machine has it. */
+bool vs_target_need_vm(const VsTarget *target, const char *why, GError **error);
 void vs_target_free(VsTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsTarget, vs_target_free)

@@ -6,6 +6,7 @@
 #include "vsphere/transports.h"
 
 #include "block/error.h"
+#include "vsphere/folder.h"
 
 #include <string.h>
 
@@ -75,15 +76,12 @@ prepare_nfc(const VsPrepare *how, const char *tls, VsAttachment *attachment,
     };
     VdOptions *opts;
 
-    if (!how->target->vm)
-        return vd_throw_null(error, VD_ERROR_NOT_IMPLEMENTED,
-                             "%s: belongs to no virtual machine, and hosts let "
-                             "in for disks of machines only",
-                             how->target->file);
-    if (!take_port(how->said, &access.port, error))
+    if (!vs_target_need_vm(how->target,
+                           "hosts let in for disks of machines only", error) ||
+        !take_port(how->said, &access.port, error))
         return NULL;
     opts = vd_options_new();
-    attachment->tickets = vs_ticket_source_new(how->session_name, &access);
+    attachment->tickets = vs_disk_tickets_new(how->session_name, &access);
     vd_options_set(opts, "driver", "nfc");
     vd_options_set(opts, "path", how->target->file);
     vd_options_set(opts, "tls", tls);
@@ -108,10 +106,11 @@ prepare_nbd(const VsPrepare *how, VsAttachment *attachment, GError **error)
  */
 
 const VsTransport vs_transports[] = {
-    {"hotadd", "hotadd", prepare_hotadd},
-    {"nbdssl", "nfc", prepare_nbdssl},
-    {"nbd", "nfc", prepare_nbd},
-    {NULL, NULL, NULL},
+    {"hotadd", "hotadd", "file", prepare_hotadd},
+    {"nbdssl", "nfc", "file", prepare_nbdssl},
+    {"nbd", "nfc", "file", prepare_nbd},
+    {"folder", "https", "file.file", vs_folder_prepare},
+    {NULL, NULL, NULL, NULL},
 };
 
 const VsTransport *

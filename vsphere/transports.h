@@ -25,14 +25,15 @@ typedef struct VsPrepare {
 typedef struct VsTransport {
     const char *name;   /* "nbdssl" */
     const char *driver; /* "nfc" */
+    const char *edge;   /* on which that is below the disk, "file" */
     /* Blocks: prepares what is to be opened, and says it: options of the
-     * driver.  What it leaves in @attachment is let go of by
+     * child "file".  What it leaves in @attachment is let go of by
      * vs_transport_release(). */
     VdOptions *(*prepare)(const VsPrepare *how, VsAttachment *attachment,
                           GError **error);
 } VsTransport;
 
-/* All that there are, in the order in which they are tried; to a NULL name. */
+/* All that there are; to a NULL name. */
 extern const VsTransport vs_transports[];
 /* NULL = no such one. */
 const VsTransport *vs_transport_find(const char *name);

@@ -119,11 +119,11 @@ class HotaddWorld:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def take_snapshot(self):
+    def take_snapshot(self, name="on"):
         client = SoapClient(self.fake.port)
         client.login(self.fake.user, self.fake.password)
         client.run("CreateSnapshot_Task",
-                   ("VirtualMachine", self.fake.vms["on"]["moref"]),
+                   ("VirtualMachine", self.fake.vms[name]["moref"]),
                    element("name", "backup"), element("memory", False),
                    element("quiesce", False))
         client.call("Logout", client.content["sessionManager"])

@@ -14,10 +14,16 @@ from nbd_peers import VDISK_NBD  # noqa: E402
 from soap_client import element  # noqa: E402
 from tap import Suite  # noqa: E402
 from terminal import Terminal  # noqa: E402
-from tools import VDISK_IMG, VDISK_IO, Failed, run  # noqa: E402
-from vsphere_fake import PASSWORD, rule  # noqa: E402
+from tools import VDISK_IMG, VDISK_IO, Failed, run, scratch  # noqa: E402
+from vsphere_fake import (  # noqa: E402
+    PASSWORD, FakeVsphere, disk, rule, vm)
 
 suite = Suite()
+
+
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def equal(found, wanted, what):
@@ -34,10 +40,22 @@ def has(text, *words):
 def discreet(world, result):
     """Nobody has told the password, nor left anything behind."""
     for text in (result.stdout, result.stderr):
-        if PASSWORD.encode() in text:
-            raise Failed("the password has been told: %s" % result)
+        for secret in (PASSWORD, "vmware_soap_session"):
+            if secret.encode() in text:
+                raise Failed("%r has been told: %s" % (secret, result))
     equal(world.fake.state()["sessions"], 0, "sessions")
     return result
+
+
+def options(fake, secret, machine, **more):
+    """Options for the disk of @machine, logging in by the file unless something
+    else is said; None leaves one out."""
+    keys = {"server": "127.0.0.1:%d" % fake.port, "user": fake.user,
+            "password_file": secret, "thumbprint": fake.thumbprint,
+            "transport": "nbdssl", "vm": "moref=" + fake.vms[machine]["moref"],
+            **more}
+    return ["--vi-%s=%s" % (key.replace("_", "-"), value)
+            for key, value in keys.items() if value is not None]
 
 
 class World(HotaddWorld):
@@ -48,14 +66,7 @@ class World(HotaddWorld):
             file.write(PASSWORD + "\nnot this\n")
 
     def options(self, machine, **more):
-        """Options for the disk of @machine, logging in by the file unless
-        something else is said; None leaves one out."""
-        keys = {"server": "127.0.0.1:%d" % self.fake.port,
-                "user": self.fake.user, "password_file": self.secret,
-                "thumbprint": self.fake.thumbprint, "transport": "nbdssl",
-                "vm": "moref=" + self.fake.vms[machine]["moref"], **more}
-        return ["--vi-%s=%s" % (key.replace("_", "-"), value)
-                for key, value in keys.items() if value is not None]
+        return options(self.fake, self.secret, machine, **more)
 
     def url(self, machine):
         return "vsphere://127.0.0.1:%d/?vm=moref=%s" % (
@@ -89,8 +100,7 @@ def _():
                 '"length": %d' % SIZE)
             w.img("-T", "*", "convert", "--log", log, "--output=json", *words,
                   copy)
-            with open(copy, "rb") as file:
-                equal(file.read(), w.contents["on"], transport)
+            equal(read_file(copy), w.contents["on"], transport)
             with open(log, encoding="utf-8") as file:
                 if PASSWORD in file.read():
                     raise Failed("the password is in the log")
@@ -244,8 +254,78 @@ def _():
         reads("hotadd:nbdssl", w.fake.vms["off"]["instance_uuid"])
         reads("nbdssl", w.fake.vms["off"]["instance_uuid"])
         reads("nbdssl:hotadd", "")
-        has(w.fails("info", *words, url + "nbdssl"), "to no virtual machine")
+        for transport in ("nbdssl", "folder"):
+            has(w.fails("info", *words, url + transport),
+                "to no virtual machine")
         w.assert_clean()
+
+
+# -- files of datastores -------------------------------------------------------
+
+def used_disk(w, name):
+    return w.fake.state()["vms"][name]["disks"][0]["path"]
+
+
+@suite.case("transport folder reads files of datastores, chains too")
+def _():
+    with World() as w:
+        copy, words = w.path("copy"), w.options("off", transport="folder")
+        has(w.img("info", *words, w.files["off"]).stdout.decode(),
+            "transport=folder", "file format: raw")
+        w.img("-T", "*", "convert", *words, w.files["off"], copy)
+        equal(read_file(copy) == w.contents["off"], True, "the copy")
+        w.img("convert", *w.options("on", transport="folder",
+                                    snapshot="backup"), w.files["on"], copy)
+        equal(read_file(copy) == w.contents["on"], True, "the snapshot")
+        w.take_snapshot("off")
+        link = used_disk(w, "off")
+        w.fake.guest_write(link, 4096, b"late" * 1024)
+        w.img("convert", *words, link, copy)
+        equal(read_file(copy), w.contents["off"][:4096] + b"late" * 1024
+              + w.contents["off"][8192:], "the chain")
+        w.img("convert", *words, w.files["off"], copy)
+        equal(read_file(copy) == w.contents["off"], True, "the parent")
+        has(w.fails("convert", "-n", *words, copy, link), "only read")
+
+
+@suite.case("transport folder: a session that expires is renewed")
+def _():
+    with World() as w:
+        copy, words = w.path("copy"), w.options("off", transport="folder")
+        before = w.logins()
+        w.fake.knobs(soap_rules=[rule("GET /folder", "expire", skip=skip,
+                                      times=1) for skip in (0, 2)])
+        w.img("convert", *words, w.files["off"], copy)
+        equal(read_file(copy) == w.contents["off"], True, "the copy")
+        equal(w.logins() - before, 3, "logins")
+        for action, text in (("cut", "/folder/"), ("close", "/folder/"),
+                             ("status", "HTTP status 500")):
+            w.fake.knobs(soap_rules=[rule("GET /folder", action, status=500)])
+            has(w.fails("info", *words, w.files["off"]), "folder:", text)
+        w.fake.knobs(soap_rules=[rule("GET /folder", "status", status=401)])
+        has(w.fails("info", *words, w.files["off"]), "HTTP status 401")
+
+
+@suite.case("transport folder: names of any kind, vCenter and host")
+def _():
+    for api in ("vc", "esx"):
+        with scratch() as directory:
+            content, secret, copy = (os.path.join(directory, name)
+                                     for name in ("content", "secret", "copy"))
+            for path, data in ((content, b"some bytes " * 9000),
+                               (secret, PASSWORD.encode())):
+                with open(path, "wb") as file:
+                    file.write(data[:SIZE])
+            with FakeVsphere([vm("a", [disk(content=content,
+                                            name="a +%&#.vmdk")])], api=api,
+                             datacenter="D C&+", datastore="d s&+") as fake:
+                name = fake.vms["a"]["disks"][0]["path"]
+                result = run([VDISK_IMG, "convert",
+                              *options(fake, secret, "a", transport="folder"),
+                              name, copy])
+                equal(result.code, 0, result)
+            data = read_file(content)
+            equal(read_file(copy)[:len(data)] == data, True, api)
 
 
 # -- passwords that are typed --------------------------------------------------
@@ -315,8 +395,7 @@ def served(w, *argv):
     copy = w.path("served")
     result = run([VDISK_IMG, "convert", *argv, copy])
     equal(result.code, 0, result)
-    with open(copy, "rb") as file:
-        equal(file.read(), w.contents["off"], "bytes")
+    equal(read_file(copy), w.contents["off"], "bytes")
 
 
 @suite.case("vdisk-nbd: in /proc, and for what it runs, there is no password")

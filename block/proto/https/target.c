@@ -250,7 +250,8 @@ origin_length(const char *name)
     return (size_t) (host - name) + strcspn(host, "/?#");
 }
 
-/* Its own server knows our secrets, if an image on one names a parent. */
+/* Its own server knows our secrets, if an image on one names a parent.  Sources
+ * of tickets have names that no image knows. */
 bool
 https_target_check_named(const HttpsTarget *t, const VdNode *node,
                          GError **error)
@@ -260,7 +261,7 @@ https_target_check_named(const HttpsTarget *t, const VdNode *node,
     const char *ours = strchr(t->name, '#');
     const char *theirs = image ? strchr(image, '#') : NULL;
 
-    if (!t->password_file && !t->cookie_file && !t->ticket_source)
+    if (!t->password_file && !t->cookie_file)
         return true;
     return (theirs && g_str_equal(ours, theirs) &&
             len == origin_length(image) && strncmp(t->name, image, len) == 0) ||
