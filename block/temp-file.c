@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <glib.h>
+#include <unistd.h>
 
 int
 vd_temp_file_make(char **path)
@@ -18,4 +19,15 @@ vd_temp_file_make(char **path)
     *path =
         g_build_filename(dir && *dir ? dir : "/var/tmp", "vdisk-XXXXXX", NULL);
     return g_mkstemp_full(*path, O_RDWR | O_CLOEXEC, 0600);
+}
+
+int
+vd_temp_file_make_nameless(void)
+{
+    g_autofree char *path = NULL;
+    int fd = vd_temp_file_make(&path);
+
+    if (fd >= 0)
+        (void) unlink(path); /* it has a name for a moment only */
+    return fd;
 }

@@ -24,17 +24,6 @@
 #define SPOOL_BLOCK (64u << 10)
 #define SPOOL_POLL_MS 200
 
-static int
-spool_open(void)
-{
-    g_autofree char *path = NULL;
-    int fd = vd_temp_file_make(&path);
-
-    if (fd >= 0)
-        (void) unlink(path); /* it has a name for a moment only */
-    return fd;
-}
-
 /* Fill job->buf, up to the end of the input. */
 void
 fd_read_on(void *opaque)
@@ -111,7 +100,7 @@ spool_all(FdRead *job, int spool, uint8_t *buf, ssize_t n)
 static void
 spool_begin(FdRead *job, uint8_t *buf, ssize_t n)
 {
-    VIO_AUTO_FD file = spool_open();
+    VIO_AUTO_FD file = vd_temp_file_make_nameless();
 
     if (file < 0) {
         job->failed = errno;

@@ -302,7 +302,23 @@ def _():
                   world.out("no.raw")]):
         text = vdisk_img_fails(*argv, code=2 if argv[0] == "compare" else 1,
                                timeout=SECONDS)
-        expect("download it first" in text, text)
+        expect("downloaded first" in text, text)
+
+
+@suite.case("download: what comes as a whole is kept while it is open")
+def _():
+    for name in ("whole/disk.raw", "whole/disk.qcow2", "disk.raw"):
+        url = world.url(name) + "#download=64M"
+        vdisk_img("compare", url, world.raw, timeout=SECONDS)
+        vdisk_img("convert", "-O", "raw", url, world.out(), timeout=SECONDS)
+        expect(digest(world.out()) == digest(world.raw), "another content")
+    text = vdisk_img_fails("info", world.url("whole/disk.raw") + "#download=1M",
+                           timeout=SECONDS)
+    expect("more than %d bytes" % MIB in text, text)
+    result = run([VDISK_IMG, "info", url], timeout=SECONDS,
+                 env={"TMPDIR": world.out("nowhere")})
+    expect(result.code == 1 and
+           b"temporary file: No such file" in result.stderr, result)
 
 
 @suite.case("files are not changed")

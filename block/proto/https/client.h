@@ -5,6 +5,7 @@
  *   status.c   what an answer means
  *   fetch.c    parts of a file, several at a time
  *   endless.c  files of servers that send them whole only
+ *   keep.c     the same, kept here while they are open
  *   upload.c   new files
  *   https.c    opening, closing, the table
  */
@@ -16,6 +17,7 @@
 #include "block/proto/sink.h"
 #include "block/tickets.h"
 #include "io/http.h"
+#include "io/op.h"
 #include "io/sync.h"
 
 #define HTTPS_HEAD (64u << 10) /* bytes that the first request brings */
@@ -29,6 +31,7 @@ typedef struct HttpsTarget {
     char *ca_file, *thumbprint, *proxy, *ticket_source;
     bool verify;
     uint64_t connections, timeout_s;
+    uint64_t download; /* kept if it has not more bytes; 0 = is not kept */
 } HttpsTarget;
 
 typedef struct HttpsUpload HttpsUpload;
@@ -44,6 +47,7 @@ typedef struct HttpsState {
     VioCoQueue turn;         /* for one of the connections */
     VioHttpExchange *stream; /* open ended: what is still to come */
     uint64_t taken;          /* bytes of it that were read on */
+    VioFile *kept;           /* all of the file; or NULL */
     HttpsUpload *upload;     /* the transaction's; NULL when reading */
 } HttpsState;
 
@@ -76,7 +80,7 @@ bool https_check_encoding(const char *name, const VioHttpReply *reply,
 /* -- fetch.c --------------------------------------------------------------- */
 
 /* The first request: finds out how long the file is, or that the server sends
- * it whole only. */
+ * it whole only; or brings all of it, if it is to be kept. */
 bool https_co_look(VdNode *node, GError **error);
 bool https_co_preadv(VdNode *node, uint64_t off, const VioVec *dst,
                      GError **error);
@@ -89,6 +93,13 @@ bool https_co_begin_endless(VdNode *node, VioHttpExchange *exchange,
 bool https_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
                       GError **error);
 bool https_co_find_end(VdNode *node, GError **error);
+
+/* -- keep.c ---------------------------------------------------------------- */
+
+/* The head, and what is still to come of @exchange, into a file of ours. */
+bool https_co_keep(VdNode *node, VioHttpExchange *exchange, GError **error);
+bool https_co_read_kept(VdNode *node, uint64_t off, const VioVec *dst,
+                        GError **error);
 
 /* -- upload.c -------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/https/endless.c - servers that send files whole only.
  *
- * A small file is kept.  Any other can be copied as it comes, once: the node is
- * open ended, as a pipe is.
+ * A small file is kept, and a large one if that was asked for (keep.c).  Any
+ * other can be copied as it comes, once: the node is open ended, as a pipe is.
  *
  * Concurrency: one request at a time.
  */
@@ -51,8 +51,18 @@ throw_whole_only(const HttpsState *s, GError **error)
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "%s: the server sends no parts of files, so all that can "
                     "be done with it is to convert it from raw to raw; "
-                    "download it first",
+                    "with download=SIZE it is downloaded first",
                     s->target->name);
+}
+
+/* All of it, if it is to be kept. */
+static bool
+endless_co_rest(VdNode *node, VioHttpExchange *exchange, GError **error)
+{
+    const HttpsState *s = vd_node_state(node);
+
+    return s->target->download > 0 ? https_co_keep(node, exchange, error)
+                                   : throw_whole_only(s, error);
 }
 
 bool
@@ -62,13 +72,13 @@ https_co_begin_endless(VdNode *node, VioHttpExchange *exchange, GError **error)
     bool ok = endless_co_head(node, exchange, error);
     bool more = ok && s->head_len == HTTPS_HEAD;
 
-    if (more && !(vd_node_flags(node) & VD_OPEN_OPEN_ENDED))
-        ok = throw_whole_only(s, error);
-    if (ok && more) {
+    if (more && (vd_node_flags(node) & VD_OPEN_OPEN_ENDED)) {
         s->stream = exchange;
         vd_node_limits(node)->open_ended = true;
         return true;
     }
+    if (more)
+        ok = endless_co_rest(node, exchange, error);
     vio_http_co_close(exchange);
     return ok;
 }
@@ -97,5 +107,9 @@ https_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
 bool
 https_co_find_end(VdNode *node, GError **error)
 {
-    return throw_whole_only(vd_node_state(node), error);
+    HttpsState *s = vd_node_state(node);
+    bool ok = endless_co_rest(node, s->stream, error);
+
+    vio_http_co_close(g_steal_pointer(&s->stream));
+    return ok;
 }

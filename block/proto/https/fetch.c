@@ -62,6 +62,7 @@ range_parse(const VioHttpReply *reply, ContentRange *range)
 
 /* -- one request ----------------------------------------------------------- */
 
+/* @len 0: all of the file. */
 static int
 fetch_co_open(VdNode *node, uint64_t off, uint64_t len,
               VioHttpExchange **exchange, char **why)
@@ -69,7 +70,8 @@ fetch_co_open(VdNode *node, uint64_t off, uint64_t len,
     HttpsState *s = vd_node_state(node);
     g_autofree char *range = g_strdup_printf(
         "Range: bytes=%" PRIu64 "-%" PRIu64, off, off + len - 1);
-    const char *const headers[] = {range, "Accept-Encoding: identity", NULL};
+    const char *const headers[] = {"Accept-Encoding: identity",
+                                   len > 0 ? range : NULL, NULL};
     VioHttpRequest request = get_whole;
 
     request.url = s->target->url;
@@ -261,6 +263,8 @@ https_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 
     if (s->upload)
         return https_co_read_back(node, off, dst, error);
+    if (s->kept)
+        return https_co_read_kept(node, off, dst, error);
     if (off + dst->len <= s->head_len) {
         vio_vec_copy_in(dst, s->head + off);
         return true;
@@ -334,7 +338,8 @@ look_co_once(VdNode *node, bool *lost, GError **error)
     HttpsState *s = vd_node_state(node);
     VioHttpExchange *exchange = NULL;
     char *why = NULL;
-    int ret = fetch_co_open(node, 0, HTTPS_HEAD, &exchange, &why);
+    int ret = fetch_co_open(node, 0, s->target->download > 0 ? 0 : HTTPS_HEAD,
+                            &exchange, &why);
     const VioHttpReply *reply;
     bool ok = true;
 

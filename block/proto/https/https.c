@@ -114,6 +114,8 @@ https_co_close(VdNode *node)
     HttpsState *s = vd_node_state(node);
 
     vio_http_co_close(s->stream);
+    if (s->kept)
+        vio_file_free(s->kept);
     vio_http_co_free(s->http);
     g_clear_pointer(&s->source, vd_ticket_source_unref);
     g_clear_pointer(&s->target, https_target_free);

@@ -7,7 +7,7 @@
  * they can be given wherever there is a name only, and so that what an image
  * names beside itself is opened with the same ones (block/name.c).  Options:
  * url, username, sslverify, timeout (as QEMU has them), connections, ca-file,
- * thumbprint, proxy, password-file, cookie-file, ticket-source.
+ * thumbprint, proxy, password-file, cookie-file, ticket-source, download.
  *
  * Concurrency: constant once it is made.
  */
@@ -58,10 +58,9 @@ static bool
 take_fragment(char *url, VdOptions *opts, GError **error)
 {
     static const char *const keys[] = {
-        "username",      "sslverify",   "timeout",
-        "connections",   "ca-file",     "proxy",
-        "password-file", "cookie-file", "thumbprint",
-        "ticket-source", NULL,
+        "username",   "sslverify",     "timeout",       "connections",
+        "ca-file",    "proxy",         "password-file", "cookie-file",
+        "thumbprint", "ticket-source", "download",      NULL,
     };
     g_autoptr(VdOptions) found = vd_options_new();
     char *fragment = strchr(url, '#');
@@ -157,6 +156,8 @@ static char *
 make_name(const HttpsTarget *t)
 {
     g_autofree char *shown = vio_http_shown(t->url);
+    g_autofree char *download =
+        t->download > 0 ? g_strdup_printf("%" PRIu64, t->download) : NULL;
     GString *name = g_string_new(shown);
     const char *query = strchr(t->url, '?');
 
@@ -169,6 +170,7 @@ make_name(const HttpsTarget *t)
     name_add(name, "thumbprint", t->thumbprint);
     name_add(name, "proxy", t->proxy);
     name_add(name, "ticket-source", t->ticket_source);
+    name_add(name, "download", download);
     name_add(name, "sslverify", t->verify ? NULL : "off");
     return g_string_free(name, FALSE);
 }
@@ -208,6 +210,7 @@ take_all(HttpsTarget *t, VdOptions *opts, GError **error)
     t->connections = DEFAULT_CONNECTIONS;
     t->timeout_s = DEFAULT_SECONDS;
     return vd_options_take_bool(opts, "sslverify", &t->verify, error) &&
+           vd_options_take_size(opts, "download", &t->download, error) &&
            take_number(opts, "connections", MAX_CONNECTIONS, &t->connections,
                        error) &&
            take_number(opts, "timeout", MAX_SECONDS, &t->timeout_s, error);
