@@ -73,7 +73,9 @@ typedef struct VdVsphereDisk {
     const char *transports; /* names of vd_transport_list() to be tried, with
                                colons between them; NULL = all that there are
                                for disks of servers.  "folder" (files over
-                               HTTPS, read-only) is tried if it is named */
+                               HTTPS) and "lease" (what the server exports, kept
+                               in a temporary file), both read-only, are tried
+                               if they are named */
 } VdVsphereDisk;
 
 /* The name by which everything that opens disks opens it in this session, as

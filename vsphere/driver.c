@@ -14,6 +14,7 @@
 #include "block/filter/filter.h"
 #include "block/open.h"
 #include "io/offload.h"
+#include "vsphere/export.h"
 #include "vsphere/open-params.h"
 #include "vsphere/transports.h"
 
@@ -39,6 +40,7 @@ typedef struct {
     bool write;
     VioCancel *cancel;
     VdOptions *said; /* for the driver below */
+    uint64_t size;   /* of the disk */
     VdOptions *opts; /* out */
     bool ok;
     GError *error;
@@ -98,6 +100,18 @@ prepare_work(void *opaque)
     work->opts = work->transport->prepare(&how, &s->attachment, &work->error);
     vs_session_set_thread_cancel(NULL);
     work->ok = work->opts != NULL;
+}
+
+static void
+settle_work(void *opaque)
+{
+    Work *work = opaque;
+    VsphereState *s = work->s;
+
+    vs_session_set_thread_cancel(work->cancel);
+    work->ok =
+        vs_export_settle(&s->attachment, s->target, work->size, &work->error);
+    vs_session_set_thread_cancel(NULL);
 }
 
 static void
@@ -178,6 +192,19 @@ vsphere_co_let_go(VdNode *node)
         vd_node_warn(node, "%s", problem->message);
 }
 
+/* Some ways end where others begin: with the disk being open. */
+static bool
+vsphere_co_settle(VdNode *node, GError **error)
+{
+    const VsphereState *s = vd_node_state(node);
+    Work work = {.size = vd_node_size(node)};
+
+    if (!s->attachment.lease || work_co_run(node, settle_work, &work, error))
+        return true;
+    (void) vd_node_co_close_child(node, vd_node_file(node), NULL);
+    return false;
+}
+
 /* After a failure what was prepared has been let go of. */
 static bool
 vsphere_co_try(VdNode *node, const VsTransport *transport,
@@ -191,7 +218,8 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
     if (work_co_run(node, prepare_work, &work, error)) {
         opts = child_options(transport, work.opts, own);
         if (filter_co_open_child(
-                node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error)) {
+                node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error) &&
+            vsphere_co_settle(node, error)) {
             s->transport = transport;
             return true;
         }

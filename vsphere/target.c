@@ -46,6 +46,7 @@ vs_target_free(VsTarget *target)
     vs_ref_free(target->snapshot);
     g_free(target->vm_name);
     g_free(target->file);
+    g_free(target->place);
     g_free(target);
 }
 
@@ -181,6 +182,15 @@ has_file(const Search *s, const VsDiskDevice *disk, GError **error)
                     disk->backing ? disk->backing : "");
 }
 
+static char *
+place_of(const VsController *controller, const VsDiskDevice *disk)
+{
+    if (!controller || !controller->kind || disk->unit < 0)
+        return NULL;
+    return g_strdup_printf("%s%d:%d", controller->kind, controller->bus,
+                           disk->unit);
+}
+
 static VsTarget *
 target_new(const Search *s, const VsDiskDevice *disk, unsigned depth)
 {
@@ -195,6 +205,8 @@ target_new(const Search *s, const VsDiskDevice *disk, unsigned depth)
         .vm_name = g_strdup(s->vm->name),
         .file = g_strdup(g_ptr_array_index(disk->files, depth)),
         .disk_key = disk->key,
+        .place = place_of(controller, disk),
+        .on_top = depth == 0,
         .capacity = disk->capacity,
         .links = disk->files->len - depth,
         .raw_mapping = disk->raw_mapping,

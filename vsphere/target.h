@@ -19,6 +19,9 @@ typedef struct VsTarget {
     char *vm_name;          /* NULL if vm is */
     char *file;             /* "[ds] dir/x.vmdk", as the server writes it */
     int disk_key;
+    char *place; /* of the device, as leases write it:
+                    "ParaVirtualSCSIController0:1"; NULL = it has none */
+    bool on_top; /* @file is what the machine, or the snapshot, has in use */
     uint64_t capacity;
     unsigned links;   /* files that make up what it shows */
     bool raw_mapping; /* a LUN behind it */

@@ -6,6 +6,7 @@
 #include "vsphere/transports.h"
 
 #include "block/error.h"
+#include "vsphere/export.h"
 #include "vsphere/folder.h"
 
 #include <string.h>
@@ -110,6 +111,7 @@ const VsTransport vs_transports[] = {
     {"nbdssl", "nfc", "file", prepare_nbdssl},
     {"nbd", "nfc", "file", prepare_nbd},
     {"folder", "https", "file.file", vs_folder_prepare},
+    {"lease", "https", "file.file", vs_export_prepare},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -130,5 +132,6 @@ vs_transport_release(VsAttachment *attachment, GError **error)
     if (attachment->tickets)
         vd_ticket_source_close(attachment->tickets);
     attachment->tickets = NULL;
+    vs_lease_abort(g_steal_pointer(&attachment->lease));
     return !hotadd || vs_hotadd_detach(hotadd, error);
 }

@@ -4,6 +4,7 @@
 
 #include "block/options.h"
 #include "vsphere/hotadd.h"
+#include "vsphere/lease.h"
 #include "vsphere/target.h"
 #include "vsphere/tickets.h"
 
@@ -11,6 +12,7 @@
 typedef struct VsAttachment {
     VdTicketSource *tickets; /* NULL = none */
     VsHotadd *hotadd;        /* NULL = not attached */
+    VsLease *lease;          /* until all has come; NULL = none */
 } VsAttachment;
 
 typedef struct VsPrepare {

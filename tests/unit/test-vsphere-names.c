@@ -4,6 +4,7 @@
 #include "block/error.h"
 #include "vsphere/datastore.h"
 #include "vsphere/disks.h"
+#include "vsphere/lease.h"
 #include "vsphere/open-params.h"
 #include "vsphere/vmx-spec.h"
 
@@ -188,6 +189,55 @@ test_url(void)
     g_assert_cmpstr(inside, ==, "a%20b/x%23%C3%A4.vmdk");
 }
 
+/* Of leases: the host may be the one that was asked, and what has no need to be
+ * in a URL of a file is not. */
+static void
+test_lease_url(void)
+{
+    static const struct {
+        const char *url, *host, *wanted;
+    } rows[] = {
+        {"https://h1/nfc/a/d.vmdk", "vc", "https://h1/nfc/a/d.vmdk"},
+        {"https://[fd00::1]:8/nfc/a", "vc", "https://[fd00::1]:8/nfc/a"},
+        {"https://*/nfc/a", "vc", "https://vc:9/nfc/a"},
+        {"https://*:8/nfc/a?b=c", "vc", "https://vc:8/nfc/a?b=c"},
+        {"https://*:8/nfc/a", "fd00::1", "https://[fd00::1]:8/nfc/a"},
+        {"http://h1/nfc/a", "vc", NULL},
+        {"https://h1", "vc", NULL},
+        {"https:///a", "vc", NULL},
+        {"https://h1?/a", "vc", NULL},
+        {"https://u:p@h1/a", "vc", NULL},
+        {"https://*h1/a", "vc", NULL},
+        {"https://h1/a#password-file=/b", "vc", NULL},
+        {"https://h1/a b", "vc", NULL},
+        {"https://h1/a\r\nX: y", "vc", NULL},
+        {"https://h1/\xc3\xa4", "vc", NULL},
+        {"/nfc/a", "vc", NULL},
+        {"", "vc", NULL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *url = vs_lease_url(rows[i].url, "vc:9", rows[i].host);
+
+        g_assert_cmpstr(url, ==, rows[i].wanted);
+    }
+}
+
+static void
+test_lease_key(void)
+{
+    const char *place = "VirtualLsiLogicController0:1";
+
+    g_assert_true(
+        vs_lease_key_is("/vm-57/VirtualLsiLogicController0:1", place));
+    g_assert_true(vs_lease_key_is("VirtualLsiLogicController0:1", place));
+    g_assert_false(
+        vs_lease_key_is("/vm-57/VirtualLsiLogicController0:10", place));
+    g_assert_false(
+        vs_lease_key_is("/vm-57/xVirtualLsiLogicController0:1", place));
+    g_assert_false(vs_lease_key_is("", place));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -200,5 +250,7 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/path/refuses", test_path_refuses);
     g_test_add_func("/vsphere/vmx-spec", test_vmx_spec);
     g_test_add_func("/vsphere/url", test_url);
+    g_test_add_func("/vsphere/lease/url", test_lease_url);
+    g_test_add_func("/vsphere/lease/key", test_lease_key);
     return g_test_run();
 }

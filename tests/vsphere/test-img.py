@@ -5,6 +5,7 @@ images, and passwords that nobody sees."""
 import os
 import select
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
@@ -14,7 +15,8 @@ from nbd_peers import VDISK_NBD  # noqa: E402
 from soap_client import element  # noqa: E402
 from tap import Suite  # noqa: E402
 from terminal import Terminal  # noqa: E402
-from tools import VDISK_IMG, VDISK_IO, Failed, run, scratch  # noqa: E402
+from tools import (  # noqa: E402
+    VDISK_IMG, VDISK_IO, Failed, Result, run, scratch)
 from vsphere_fake import (  # noqa: E402
     PASSWORD, FakeVsphere, disk, rule, vm)
 
@@ -40,7 +42,7 @@ def has(text, *words):
 def discreet(world, result):
     """Nobody has told the password, nor left anything behind."""
     for text in (result.stdout, result.stderr):
-        for secret in (PASSWORD, "vmware_soap_session"):
+        for secret in (PASSWORD, "vmware_soap_session", "/exp/"):
             if secret.encode() in text:
                 raise Failed("%r has been told: %s" % (secret, result))
     equal(world.fake.state()["sessions"], 0, "sessions")
@@ -254,7 +256,7 @@ def _():
         reads("hotadd:nbdssl", w.fake.vms["off"]["instance_uuid"])
         reads("nbdssl", w.fake.vms["off"]["instance_uuid"])
         reads("nbdssl:hotadd", "")
-        for transport in ("nbdssl", "folder"):
+        for transport in ("nbdssl", "folder", "lease"):
             has(w.fails("info", *words, url + transport),
                 "to no virtual machine")
         w.assert_clean()
@@ -326,6 +328,112 @@ def _():
                 equal(result.code, 0, result)
             data = read_file(content)
             equal(read_file(copy)[:len(data)] == data, True, api)
+
+
+# -- exported streams ----------------------------------------------------------
+
+def last_lease(w):
+    return w.fake.state()["leases"][-1]
+
+
+@suite.case("transport lease copies what a server exports, and keeps it awake")
+def _():
+    with World() as w:
+        copy, words = w.path("copy"), w.options("off", transport="lease")
+        w.fake.knobs(lease_timeout_s=1, lease_progress=2, lease_state="slow")
+        w.img("-T", "*", "convert", *words, w.files["off"], copy)
+        equal(read_file(copy) == w.contents["off"], True, "the copy")
+        lease = last_lease(w)
+        equal((lease["state"], lease["done"]), ("done", 1), "the lease")
+        equal(lease["progress_calls"] >= 2, True, "calls")
+        w.fake.knobs(lease_progress=0, lease_url="https://localhost:PORT")
+        w.img("convert", "-O", "vmdk", "-o", "subformat=streamOptimized",
+              *w.options("on", transport="lease", snapshot="backup"),
+              w.files["on"], copy)
+        equal(last_lease(w)["state"], "done", "the lease")
+        w.img("compare", "-f", "raw", "-F", "vmdk", w.path("on"), copy)
+        w.take_snapshot("off")
+        before = len(w.fake.state()["leases"])
+        has(w.fails("info", *words, w.files["off"]), "other files build on it")
+        has(w.fails("convert", "-n", *words, copy, used_disk(w, "off")),
+            "only read")
+        equal(len(w.fake.state()["leases"]), before, "leases")
+
+
+@suite.case("transport lease: of several disks the one that is meant")
+def _():
+    with scratch() as directory:
+        contents = [bytes([n]) * (1 << 20) for n in (1, 2, 3)]
+        paths = [os.path.join(directory, str(n)) for n in range(3)]
+        for path, data in zip(paths, contents):
+            with open(path, "wb") as file:
+                file.write(data)
+        secret, copy = (os.path.join(directory, name)
+                        for name in ("secret", "copy"))
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write(PASSWORD)
+        with FakeVsphere([vm("a", [disk(content=path)
+                                   for path in paths])], api="esx") as fake:
+            for place, data in zip(fake.vms["a"]["disks"], contents):
+                result = run([VDISK_IMG, "convert",
+                              *options(fake, secret, "a", transport="lease"),
+                              place["path"], copy])
+                equal(result.code, 0, result)
+                equal(read_file(copy) == data, True, place)
+
+
+# What goes wrong, what is told, and how the lease has ended.
+LEASE_TROUBLES = [
+    ({"lease_state": "error"}, "Timedout", "error"),
+    ({"lease_thumbprint": "wrong"}, "thumbprint", "error"),
+    ({"lease_url": "http://localhost:PORT"}, "is none", "error"),
+    ({"lease_url": "https://u@localhost:PORT"}, "is none", "error"),
+    ({"lease_url": "https://localhost:PORT/#password-file=/etc/passwd,a=b"},
+     "is none", "error"),
+    ({"lease_url": "https://*x:PORT"}, "is none", "error"),
+    ({"lease_url": "https://127.0.0.1:1"}, "127.0.0.1:1", "error"),
+    ({"lease_url": "https://*:PORT/exp"}, "HTTP status 404", "error"),
+] + [({"soap_rules": [rule(on, action, **more)]}, text, state)
+     for on, action, more, text, state in (
+         ("ExportVm", "fault", {"fault": "FileLocked"}, "FileLocked", None),
+         ("GET /exp", "cut", {}, "/lease: ", "error"),
+         ("GET /exp", "close", {}, "/lease: ", "error"),
+         ("GET /exp", "not-xml", {}, "/lease", "error"),
+         ("GET /exp", "endless", {}, "sends more", "error"),
+         ("GET /exp", "status", {"status": 206}, "does not say", "error"),
+         ("HttpNfcLeaseComplete", "fault", {"fault": "Timedout"}, "Timedout",
+          "error"))]
+
+
+@suite.case("transport lease: what goes wrong is told, and no lease stays")
+def _():
+    with World() as w:
+        words = w.options("off", transport="lease")
+        for knobs, text, state in LEASE_TROUBLES:
+            w.fake.knobs(lease_state="", lease_thumbprint="", lease_url="",
+                         soap_rules=[])
+            w.fake.knobs(**knobs)
+            has(w.fails("info", *words, w.files["off"]), text)
+            if state:
+                equal(last_lease(w)["state"], state, knobs)
+
+
+@suite.case("transport lease: whoever is stopped gives the lease back")
+def _():
+    with World() as w:
+        w.fake.knobs(lease_timeout_s=1, lease_progress=1 << 30)
+        argv = [VDISK_IMG, "convert", *w.options("off", transport="lease"),
+                w.files["off"], w.path("copy")]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        w.fake.wait_for("soap", op="HttpNfcLeaseProgress")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        result = Result(argv, subprocess.CompletedProcess(
+            argv, process.returncode, out, err))
+        discreet(w, result)
+        equal((last_lease(w)["state"], os.path.exists(w.path("copy"))),
+              ("error", False), err)
 
 
 # -- passwords that are typed --------------------------------------------------

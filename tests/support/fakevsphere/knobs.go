@@ -48,6 +48,11 @@ type knobValues struct {
 	SessionCalls     int     `json:"session_calls"`
 	FolderCalls      int     `json:"folder_calls"`
 	ChangedSpan      int64   `json:"changed_span"`
+	LeaseURL         string  `json:"lease_url"`
+	LeaseThumbprint  string  `json:"lease_thumbprint"`
+	LeaseTimeoutS    int32   `json:"lease_timeout_s"`
+	LeaseState       string  `json:"lease_state"`
+	LeaseProgress    int     `json:"lease_progress"`
 	HotaddDelayMs    int     `json:"hotadd_delay_ms"`
 	Hotadd           string  `json:"hotadd"`
 	SoapRules        []*rule `json:"soap_rules"`
@@ -60,10 +65,11 @@ type knobSet struct {
 }
 
 var knobs = &knobSet{values: knobValues{
-	MaxBuffer: 2 << 20,
-	Memory:    48 << 20,
-	SoapRules: []*rule{},
-	NfcRules:  []*rule{},
+	MaxBuffer:     2 << 20,
+	Memory:        48 << 20,
+	LeaseTimeoutS: 300,
+	SoapRules:     []*rule{},
+	NfcRules:      []*rule{},
 }}
 
 // set changes what the JSON object names, all or nothing.

@@ -6,11 +6,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/vmware/govmomi/simulator"
@@ -18,7 +21,10 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-const exportPath = "/exp/"
+const (
+	exportPath = "/exp/"
+	slowLease  = 300 * time.Millisecond
+)
 
 type leaseDisk struct {
 	path string // of the descriptor
@@ -41,17 +47,53 @@ type leaseBook struct {
 
 var leases = &leaseBook{}
 
-// open makes a lease for disks, which are ready at once.
-func (b *leaseBook) open(f *front, entity moRef, disks []*types.VirtualDisk,
-	importVM *vmObject) (moRef, error) {
+// slotOf names a device as leases do, by its controller.
+func slotOf(devices []types.BaseVirtualDevice, disk *types.VirtualDisk) string {
+	for _, device := range devices {
+		c, ok := device.(types.BaseVirtualController)
+		if !ok || device.GetVirtualDevice().Key != disk.ControllerKey ||
+			disk.UnitNumber == nil {
+			continue
+		}
+		return fmt.Sprintf("%s%d:%d", reflect.TypeOf(device).Elem().Name(),
+			c.GetVirtualController().BusNumber, *disk.UnitNumber)
+	}
+	return "nowhere"
+}
+
+// begin has the lease be ready, or not.
+func (l *lease) begin(state string) {
+	l.State = types.HttpNfcLeaseStateReady
+	switch state {
+	case "slow":
+		l.State = types.HttpNfcLeaseStateInitializing
+		time.AfterFunc(slowLease, func() {
+			setProperty(l, "state", types.HttpNfcLeaseStateReady)
+		})
+	case "error":
+		l.State = types.HttpNfcLeaseStateError
+		l.Error = &types.LocalizedMethodFault{Fault: &types.Timedout{},
+			LocalizedMessage: "The disks did not get ready."}
+	}
+}
+
+// open makes a lease for the disks among devices.
+func (b *leaseBook) open(f *front, entity moRef,
+	devices []types.BaseVirtualDevice, importVM *vmObject) (moRef, error) {
+	k := knobs.get()
+	start := k.LeaseURL
+	if start == "" {
+		start = "https://*:PORT" // the server that was asked
+	}
+	start = strings.Replace(start, "PORT", fmt.Sprint(f.port), 1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := &lease{number: len(b.all) + 1, importVM: importVM,
 		disks: map[string]*leaseDisk{}}
 	l.Self = moRef{Type: "HttpNfcLease", Value: "lease-" + uuid.New().String()}
-	l.State = types.HttpNfcLeaseStateReady
-	info := &types.HttpNfcLeaseInfo{Entity: entity, LeaseTimeout: 300}
-	for i, disk := range disks {
+	info := &types.HttpNfcLeaseInfo{Entity: entity,
+		LeaseTimeout: k.LeaseTimeoutS}
+	for i, disk := range disksOf(devices) {
 		path, err := world.file(backingOf(disk).FileName)
 		if err != nil {
 			return moRef{}, err
@@ -61,16 +103,16 @@ func (b *leaseBook) open(f *front, entity moRef, disks []*types.VirtualDisk,
 		l.disks[key] = &leaseDisk{path: path}
 		info.TotalDiskCapacityInKB += disk.CapacityInKB
 		info.DeviceUrl = append(info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{
-			Key:       fmt.Sprintf("/%s/VirtualSCSIController0:%d", entity.Value, i),
-			ImportKey: fmt.Sprintf("/%s/disk/%d", entity.Value, i),
-			// "*" is the server that was asked.
-			Url:           fmt.Sprintf("https://*:%d%s%s", f.port, exportPath, key),
-			SslThumbprint: f.cert.sha1, Disk: types.NewBool(true),
-			TargetId: name})
+			Key:           "/" + entity.Value + "/" + slotOf(devices, disk),
+			ImportKey:     fmt.Sprintf("/%s/disk/%d", entity.Value, i),
+			Url:           start + exportPath + key,
+			SslThumbprint: disguise(k.LeaseThumbprint, f.cert.sha1),
+			Disk:          types.NewBool(true), TargetId: name})
 	}
 	info.Lease = l.Self
 	l.Info = info
 	simulator.Map.Put(l)
+	l.begin(k.LeaseState)
 	b.all = append(b.all, l)
 	return l.Self, nil
 }
@@ -110,7 +152,7 @@ func exportDisks(f *front, call *soapCall) ([]interface{}, error) {
 		return nil, fault(&types.ManagedObjectNotFound{Obj: call.this},
 			"nothing to export")
 	}
-	ref, err := leases.open(f, call.this, disksOf(devices), nil)
+	ref, err := leases.open(f, call.this, devices, nil)
 	return []interface{}{ref}, err
 }
 
@@ -129,7 +171,7 @@ func importVApp(f *front, call *soapCall) ([]interface{}, error) {
 	if err := world.settle(vm, nil); err != nil {
 		return nil, err
 	}
-	ref, err := leases.open(f, vm.Self, disksOf(devicesOf(vm)), vm)
+	ref, err := leases.open(f, vm.Self, devicesOf(vm), vm)
 	return []interface{}{ref}, err
 }
 
@@ -204,7 +246,7 @@ func serveLease(out http.ResponseWriter, r *http.Request) {
 	if l == nil {
 		http.NotFound(w, r)
 	} else if l.importVM == nil && r.Method == http.MethodGet {
-		sendDisk(w, r, disk)
+		sendDisk(w, r, l, disk)
 	} else if l.importVM != nil && r.Method == http.MethodPost {
 		if r.Header.Get("Content-Type") != "application/x-vnd.vmware-streamVmdk" {
 			violation("Content-Type of an import", nil)
@@ -221,7 +263,34 @@ func serveLease(out http.ResponseWriter, r *http.Request) {
 		"status": w.status, "lease": number})
 }
 
-func sendDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
+// patientWriter waits behind the first bytes until the client has called.
+type patientWriter struct {
+	http.ResponseWriter
+	r     *http.Request
+	l     *lease
+	began bool
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	for p.began && p.l.callsSoFar() < knobs.get().LeaseProgress {
+		select {
+		case <-p.r.Context().Done():
+			return 0, io.ErrClosedPipe
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	p.began = true
+	return p.ResponseWriter.Write(b)
+}
+
+func (l *lease) callsSoFar() int {
+	leases.mu.Lock()
+	defer leases.mu.Unlock()
+	return l.calls
+}
+
+func sendDisk(w http.ResponseWriter, r *http.Request, l *lease,
+	disk *leaseDisk) {
 	c, err := openChain(disk.path)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -229,7 +298,8 @@ func sendDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
 	}
 	defer c.close()
 	w.Header().Set("Content-Type", "application/x-vnd.vmware-streamVmdk")
-	if writeStream(w, c, filepath.Base(disk.path)) == nil {
+	out := &patientWriter{ResponseWriter: w, r: r, l: l}
+	if writeStream(out, c, filepath.Base(disk.path)) == nil {
 		disk.done = true
 	}
 }

@@ -92,6 +92,13 @@
 //	session_calls              calls after which a session is over (0: never)
 //	folder_calls               the same for cookies on /folder
 //	changed_span               bytes that one QueryChangedDiskAreas covers (0: all)
+//	lease_url                  in front of the path of a lease's URLs
+//	                           (https://*:PORT, with the port for PORT)
+//	lease_thumbprint           as ticket_thumbprint
+//	lease_timeout_s            seconds of silence that it says it puts up with (300)
+//	lease_state                "" ready at once | "slow" after a while | "error"
+//	lease_progress             calls of Progress without which no stream goes on
+//	                           behind its head
 //	hotadd_delay_ms, hotadd    "" | "never" | "wrong-size" | "wrong-id" | "two" |
 //	                           "stays" (a removed device does not go)
 //	soap_rules, nfc_rules      lists of rules

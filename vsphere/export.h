@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/export.h - disks as streams that the server exports. */
+#pragma once
+
+#include "vsphere/transports.h"
+
+/* Transport "lease". */
+VdOptions *vs_export_prepare(const VsPrepare *how, VsAttachment *attachment,
+                             GError **error);
+/* The disk is open, and has @size bytes: ends the lease of @attachment, if it
+ * has one.  Blocks. */
+bool vs_export_settle(VsAttachment *attachment, const VsTarget *target,
+                      uint64_t size, GError **error);
