@@ -33,7 +33,7 @@ TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
 
 # Every Nth row runs, where a sample will do: with sanitizers, under which
 # programs are slow to start; and every Nth of those with the other engine, too.
-EVERY = 8 if UNDER_SANITIZER else 3 if SHORT else 1
+EVERY = 8 if UNDER_SANITIZER else 6 if SHORT else 1
 AGAIN = 3
 # Rows that begin with this only, when one looks for something.
 BEGIN = os.environ.get("VDISK_PAIRED_BEGIN", "")
