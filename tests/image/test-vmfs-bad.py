@@ -114,6 +114,18 @@ def leaf(path, address):
     return damage
 
 
+def cut_up(volume):
+    """The file that pointer blocks are in: its blocks are named anew for each
+    512 bytes."""
+    stored = volume.stored["sbc" if volume.layout.large else "pbc"]
+    descriptor = stored.descriptor
+    words = {n: volume.layout.fb(stored.places[n * 512 // MIB] // MIB)
+             for n in range(descriptor.size // 512)}
+    descriptor.pointers = volume.pointers(words, PB2)
+    descriptor.zla, descriptor.shift = PB2, 9
+    volume.put_descriptor(stored)
+
+
 def header_of(name, at, form, *values):
     def damage(volume):
         volume.put_in(volume.stored[name], at, struct.pack("<" + form, *values))
@@ -181,6 +193,7 @@ FILES = {
     "a pointer of no type": (pointer("/d/disk", 0, word(0x48)), "/d/disk"),
     "a pointer block in a pointer block": (
         leaf("/d/second", part(PB2, 0, 0)), "/d/second"),
+    "pointer blocks in many pieces": (cut_up, "/d/pointers"),
     "an entry behind the volume": (
         leaf("/d/pointers", far_block), "/d/pointers"),
     "a mapping that nobody knows": (

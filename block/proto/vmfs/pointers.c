@@ -10,10 +10,16 @@
  */
 #include "block/proto/vmfs/pointers.h"
 
+#include <inttypes.h>
+
 #include "block/error.h"
 #include "block/proto/vmfs/mapping.h"
 
 #define MAX_BYTES (UINT64_C(4) << 20)
+/* Of one block: what a file consists of is longer than that.  Each may take
+ * blocks to be found whose pieces take blocks to be found: hostile volumes with
+ * a hundred pieces would keep us busy for years. */
+#define MAX_PIECES 4u
 
 struct VmfsPointers {
     GHashTable *tables; /* address (of a Table) -> Table */
@@ -88,10 +94,17 @@ static bool
 table_co_read(VmfsFs *fs, uint64_t address, uint8_t *raw, uint32_t bytes,
               unsigned depth, GError **error)
 {
+    unsigned pieces = 0;
+
     for (uint32_t done = 0; done < bytes;) {
         VmfsPlace place;
         size_t n;
 
+        if (++pieces > MAX_PIECES)
+            return vd_throw(error, VD_ERROR_CORRUPT,
+                            "address 0x%" PRIx64 ": a block of pointers in "
+                            "more than %u pieces",
+                            address, MAX_PIECES);
         if (!vmfs_place_co_find(fs, address, done, depth, &place, error))
             return false;
         n = (size_t) MIN(place.len, bytes - done);
@@ -134,8 +147,8 @@ vmfs_pointers_co_get(VmfsFs *fs, uint64_t table, uint32_t i, unsigned depth,
 
         if (!is_large_enough(l, table))
             return vd_throw(error, VD_ERROR_CORRUPT,
-                            "address 0x%" G_GINT64_MODIFIER
-                            "x cannot be that of a block of pointers",
+                            "address 0x%" PRIx64
+                            " cannot be that of a block of pointers",
                             table);
         made->address = (gint64) table;
         made->bytes = l->table_bytes;
