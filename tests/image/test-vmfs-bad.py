@@ -341,6 +341,38 @@ def folders_of_one_block(_):
         made.expect_file("/d/disk")
 
 
+def folders_of_holes(_):
+    """Nothing is in them, over and over."""
+    with scratch() as tmp:
+        volume = small_volume(5)
+        for n in range(5):
+            volume.add("/h%d" % n, Descriptor(
+                volume.new_address(), DIRECTORY, FB, 64 * MIB), {}, MIB)
+        made = Made(volume, tmp)
+        done = look("ls", "-R", made.node())
+        if b"directories of more than" not in done.stdout + done.stderr:
+            raise Failed("all of them were read: %s" % done)
+        made.expect_file("/d/disk")
+
+
+def long_names(_):
+    """7 KiB of folders in front of each of 470000."""
+    with scratch() as tmp:
+        volume = small_volume(5)
+        path = ""
+        for _ in range(56):
+            path += "/" + "n" * 127
+            volume.folder(path)
+        small = volume.stored["/d/small"].descriptor.address
+        block = volume.take_block()
+        volume.put(block * MIB, volume.layout.directory(small, small, [
+            (FILE, small, "f%04d" % n) for n in range(7400)]))
+        volume.add(path + "/x", Descriptor(
+            volume.new_address(), DIRECTORY, FB, 64 * MIB,
+            pointers=[volume.layout.fb(block)] * 64), {}, MIB)
+        look("ls", "-R", Made(volume, tmp).node())
+
+
 def entries_that_lie(version):
     """Of descriptors that are not there, of another type, free ones."""
     with scratch() as tmp:
@@ -463,9 +495,6 @@ def main():
                            ("a link in blocks", link_to_blocks),
                            ("devices that end early", ends_early)):
             suite.add(title + name, func, version)
-        if version == 5:
-            suite.add(title + "folders of one block", folders_of_one_block,
-                      version)
         for seed in range(SEEDS):
             suite.add("%sgarbled, seed %d" % (title, seed), garbled, version,
                       seed)

@@ -19,6 +19,11 @@
 #define MAX_DEPTH 64
 /* A volume has at most 130690 files. */
 #define MAX_ENTRIES 200000u
+/* Of them, with the directories in front: those in one another have long ones
+ * in front. */
+#define MAX_NAME_BYTES (UINT64_C(64) << 20)
+/* Of directories, which may be holes for the most part in hostile volumes. */
+#define MAX_BYTES (UINT64_C(32) << 30)
 
 typedef struct {
     VmfsFs *fs;
@@ -26,7 +31,10 @@ typedef struct {
     GPtrArray *entries;  /* of VdFileEntry */
     GHashTable *visited; /* addresses of directories that are listed */
     unsigned depth;
-    unsigned found; /* in all directories so far */
+    /* In all directories so far. */
+    unsigned found;
+    uint64_t name_bytes;
+    uint64_t bytes;
 } List;
 
 /* -- entries --------------------------------------------------------------- */
@@ -99,8 +107,15 @@ entry_co_fill(VmfsFs *fs, VdFileEntry *entry, const VmfsFd *fd)
 
 typedef struct {
     List *list;
+    size_t prefix;   /* bytes in front of each name */
     GArray *entries; /* of VmfsDirEntry */
 } Collect;
+
+static bool
+has_too_many(const List *list)
+{
+    return list->found > MAX_ENTRIES || list->name_bytes > MAX_NAME_BYTES;
+}
 
 static bool
 collect_entry(const VmfsDirEntry *entry, void *arg)
@@ -110,7 +125,9 @@ collect_entry(const VmfsDirEntry *entry, void *arg)
     if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
         return true;
     g_array_append_vals(collect->entries, entry, 1);
-    return ++collect->list->found <= MAX_ENTRIES;
+    collect->list->found++;
+    collect->list->name_bytes += collect->prefix + strlen(entry->name);
+    return !has_too_many(collect->list);
 }
 
 static int
@@ -141,6 +158,19 @@ list_co_below(List *list, VdFileEntry *entry, const VmfsFd *fd, GError **error)
     return list_co_directory(list, prefix, fd, error);
 }
 
+/* They are not longer than what they are in. */
+static bool
+check_bytes(List *list, const VmfsFd *fd, GError **error)
+{
+    uint64_t most = MIN(list->fs->volume->size, MAX_BYTES);
+
+    if (list->bytes <= most)
+        list->bytes += MIN(fd->len, MAX_BYTES);
+    return list->bytes <= most ||
+           vd_throw(error, VD_ERROR_LIMIT,
+                    "directories of more than %" PRIu64 " bytes", most);
+}
+
 static void
 list_co_entry(List *list, const char *prefix, const VmfsDirEntry *found)
 {
@@ -164,14 +194,16 @@ list_co_directory(List *list, const char *prefix, const VmfsFd *fd,
                   GError **error)
 {
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(VmfsDirEntry));
-    Collect collect = {list, found};
+    Collect collect = {list, strlen(prefix), found};
 
     (void) g_hash_table_add(list->visited, GUINT_TO_POINTER(fd->address));
-    if (!vmfs_dir_co_read(list->fs, fd, collect_entry, &collect, error))
+    if (!check_bytes(list, fd, error) ||
+        !vmfs_dir_co_read(list->fs, fd, collect_entry, &collect, error))
         return false;
-    if (list->found > MAX_ENTRIES)
-        return vd_throw(error, VD_ERROR_LIMIT, "more than %u files",
-                        MAX_ENTRIES);
+    if (has_too_many(list))
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "more than %u files, or %" PRIu64 " bytes of names",
+                        MAX_ENTRIES, MAX_NAME_BYTES);
     g_array_sort(found, compare_entries);
     list->depth++;
     for (guint i = 0; i < found->len; i++)
