@@ -446,6 +446,16 @@ def link_to_blocks(version):
         expect_refused(read(made, "/d/pointers"))
 
 
+def large_block_zeroed_in_part(_):
+    """Which part it is nobody knows."""
+    with scratch() as tmp:
+        volume = Volume(6, (4,), large=1)
+        volume.blocks("/disk", 2 * MIB, {0: "D"})
+        expect_refused(read(Damaged(volume, tmp, pointer(
+            "/disk", 0, lambda v: v.stored["/disk"].descriptor.pointers[0]
+            | 1 << 7)), "/disk"))
+
+
 # -- devices ------------------------------------------------------------------
 
 def ends_early(version):
@@ -495,6 +505,14 @@ def main():
                            ("a link in blocks", link_to_blocks),
                            ("devices that end early", ends_early)):
             suite.add(title + name, func, version)
+        if version == 6:
+            suite.add(title + "a large block zeroed in part",
+                      large_block_zeroed_in_part, version)
+        if version == 5:
+            for name, func in (("folders of one block", folders_of_one_block),
+                               ("folders of holes", folders_of_holes),
+                               ("long names", long_names)):
+                suite.add(title + name, func, version)
         for seed in range(SEEDS):
             suite.add("%sgarbled, seed %d" % (title, seed), garbled, version,
                       seed)

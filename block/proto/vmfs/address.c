@@ -11,6 +11,9 @@
  *            the others     resource << 56 | cluster << 6 | kind
  *   both     descriptor     resource << 22 | cluster << 6 | 4
  *
+ * In VMFS 6 "zero" are eight bits.  What hosts zero at a time is a file block,
+ * so for one of these any bit stands for all of it.
+ *
  * Concurrency: no state; any thread.
  */
 #include "block/proto/vmfs/address.h"
@@ -57,6 +60,7 @@ decode_v6(uint64_t raw, VmfsAddress *a)
     case VMFS_LARGE_BLOCK:
         a->cluster = raw >> 15 & 0x7fffffff;
         a->to_be_zeroed = raw >> 7 & 0xff;
+        a->zeroed_in_part = a->to_be_zeroed && (raw >> 7 & 0xff) != 0xff;
         break;
     case VMFS_SUB_BLOCK:
     case VMFS_POINTER_BLOCK:

@@ -39,6 +39,7 @@ typedef struct VmfsAddress {
     uint64_t cluster;  /* FILE_BLOCK of VMFS 5, LARGE_BLOCK: the block itself */
     uint32_t resource; /* in the cluster */
     bool to_be_zeroed; /* allocated, but reads as zeroes */
+    bool zeroed_in_part; /* LARGE_BLOCK: that is so for some of it */
 } VmfsAddress;
 
 /* @raw is not 0, which stands for a hole. */

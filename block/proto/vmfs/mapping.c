@@ -189,6 +189,19 @@ leaf_bytes(const VmfsLayout *l, const VmfsAddress *a)
     }
 }
 
+/* Of which part nobody could verify: zeroes would perhaps hide data. */
+static bool
+check_zeroed(const VmfsFd *fd, const Pointer *p, const VmfsAddress *a,
+             GError **error)
+{
+    return !a->zeroed_in_part ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "descriptor 0x%08" PRIx32 ": address 0x%" PRIx64
+                    " names a large block of which some is to be zeroed, which "
+                    "cannot be read",
+                    fd->address, p->raw);
+}
+
 /* A block may be longer than what one pointer stands for: then its neighbours
  * name it, too.  Or shorter, if the file ends inside. */
 static bool
@@ -204,7 +217,8 @@ step_co_leaf(VmfsFs *fs, const VmfsFd *fd, uint64_t off, const Pointer *p,
                         "descriptor 0x%08" PRIx32 ": byte %" PRIu64
                         " is not in what address 0x%" PRIx64 " names",
                         fd->address, off, p->raw);
-    if (!vmfs_place_co_find(fs, p->raw, within, depth, &step->place, error))
+    if (!check_zeroed(fd, p, &a, error) ||
+        !vmfs_place_co_find(fs, p->raw, within, depth, &step->place, error))
         return false;
     step->stored = true;
     step->zero = a.to_be_zeroed;
