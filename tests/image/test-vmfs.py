@@ -213,6 +213,19 @@ def extents_that_do_not_fit():
             good.expect_file("/disk", name=node(extents, "/disk"))
 
 
+def shows_what_extents_are_called():
+    """And not what they were given as, which may be a URL with a secret."""
+    with scratch() as tmp:
+        extent = Made(simple(5, 1), tmp).extents[0]
+        for more in ("", ",extent.0.cache.direct=off"):
+            given = "driver=vmfs,extent.0.filename=file:%s%s,path=/none" % (
+                extent, more)
+            text = vdisk_img_fails("info", "--image-opts", given)
+            text = text.replace("'%s'" % given, "")
+            if "extent.0.filename=" + extent not in text:
+                raise Failed(text)
+
+
 # -- hosts ----------------------------------------------------------------------
 
 # Name: mode, is the host alive, has it begun anew since; may it be read?
@@ -312,6 +325,7 @@ def add_cases(place):
     suite.add("extents in any order", any_order)
     suite.add("several volumes on a device", several_on_a_device)
     suite.add("extents that do not fit", extents_that_do_not_fit)
+    suite.add("names of extents", shows_what_extents_are_called)
     for version in (5, 6):
         suite.add("vmfs%d: locks of hosts" % version, honours_locks, version)
         suite.add("vmfs%d: a machine" % version, machine_in, version)

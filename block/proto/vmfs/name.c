@@ -65,10 +65,11 @@ add_option(GString *fragment, const char *key, const char *value)
                             *value == ',' ? 2 : 1);
 }
 
-/* Everything that was given as "EDGE.KEY"; none = false. */
+/* Everything that was given as "EDGE.KEY"; none = false.  Where it says a name,
+ * that of @child stands: what was given may hold what is not for everybody. */
 static bool
 add_options_of_extent(GString *fragment, const VdOptions *given,
-                      const char *edge)
+                      const char *edge, VdNode *child)
 {
     g_autoptr(VdOptions) copy = vd_options_copy(given);
     g_autoptr(VdOptions) sub = vd_options_take_sub(copy, edge);
@@ -80,13 +81,14 @@ add_options_of_extent(GString *fragment, const VdOptions *given,
         g_autofree char *value = NULL;
 
         (void) vd_options_take_string(sub, key, &value);
-        add_option(fragment, whole, value);
+        add_option(fragment, whole,
+                   strcmp(key, "filename") == 0 || strcmp(key, "url") == 0
+                       ? vd_node_name(child)
+                       : value);
     }
     return any;
 }
 
-/* The nodes know how they want to be called: a name that was given may hold
- * what is not for everybody. */
 static void
 add_extents(GString *fragment, const VdOptions *given, VdNode *node)
 {
@@ -94,7 +96,7 @@ add_extents(GString *fragment, const VdOptions *given, VdNode *node)
     VdNode *child;
 
     for (unsigned i = 0; (child = vd_node_nth_child(node, i, &edge)); i++)
-        if (!add_options_of_extent(fragment, given, edge))
+        if (!add_options_of_extent(fragment, given, edge, child))
             add_option(fragment, edge, vd_node_name(child));
 }
 
@@ -109,7 +111,8 @@ list_extents(const VdOptions *given, VdNode *node)
     for (unsigned i = 0; (child = vd_node_nth_child(node, i, &edge)); i++) {
         const char *name = vd_node_name(child);
 
-        if (strpbrk(name, ",#") || add_options_of_extent(unused, given, edge))
+        if (strpbrk(name, ",#") ||
+            add_options_of_extent(unused, given, edge, child))
             return NULL;
         g_string_append_printf(list, "%s%s", i ? "," : "", name);
     }
