@@ -90,7 +90,10 @@ test_passwords(void)
 {
     expect_refusal("iscsi://u:geheim@h/iqn.x/0", "password-file");
     expect_refusal("iscsi://u%geheim@h/iqn.x/0", "password-file");
+    expect_refusal("iscsi://u%abgeheim@h/iqn.x/0?password-file=/p",
+                   "for passwords there is");
     expect_refusal("iscsi://u:geheim@h", "expected iscsi://");
+    expect_refusal("iscsi://u:p@geheim@h", "expected iscsi://");
     expect_refusal("iscsi://u@h/iqn.x/0", "user and password-file");
     expect_refusal("iscsi://h/iqn.x/0?password-file=/p",
                    "user and password-file");

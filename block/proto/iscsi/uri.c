@@ -41,7 +41,7 @@ uri_take_user(const Uri *u, const char *user, GError **error)
 {
     g_autofree char *plain = g_uri_unescape_string(user, NULL);
 
-    if (!plain || strchr(user, ':'))
+    if (!plain || strchr(user, ':') || !g_utf8_validate(plain, -1, NULL))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "iscsi: the URL may name a user, and nothing else in "
                         "front of the host; for passwords there is "
@@ -95,7 +95,7 @@ static char *
 shown_name(const char *name)
 {
     const char *rest = name + strlen(SCHEME);
-    const char *at = memchr(rest, '@', strcspn(rest, "/?"));
+    const char *at = memrchr(rest, '@', strcspn(rest, "/?"));
 
     return g_strconcat(SCHEME, at ? at + 1 : rest, NULL);
 }
