@@ -39,17 +39,13 @@ vd_node_co_close_child(VdNode *node, VdNode *child, GError **error)
     return vd_node_co_close(child, error);
 }
 
-/* Without its parent. */
+/* Without its parent, and without freeing it. */
 static bool
 close_co_one(VdNode *node, GError **error)
 {
-    bool ok;
-
     if (node->driver->co_close)
         node->driver->co_close(node);
-    ok = close_co_children(node, error);
-    vd_node_free(node);
-    return ok;
+    return close_co_children(node, error);
 }
 
 /* All links of a chain, as long as the top is there, which they share things
@@ -65,9 +61,12 @@ close_co_finish(VdNode *top, GError **error)
     return ok;
 }
 
+/* Parents that read when they are closed are counted by the top, which
+ * therefore goes last. */
 bool
 vd_node_co_close(VdNode *node, GError **error)
 {
+    VdNode *top = node;
     bool ok = !node || close_co_finish(node, error);
 
     while (node) {
@@ -75,8 +74,11 @@ vd_node_co_close(VdNode *node, GError **error)
 
         node->parent = NULL;
         ok = close_co_one(node, ok ? error : NULL) && ok;
+        if (node != top)
+            vd_node_free(node);
         node = parent;
     }
+    g_clear_pointer(&top, vd_node_free);
     return ok;
 }
 

@@ -527,6 +527,32 @@ test_writes_copy_up_and_leave_the_parent(TestCo *t)
     g_assert_cmpmem(store->bytes, store->size, base, len);
 }
 
+/* -- closing --------------------------------------------------------------- */
+
+static void
+look_co_close(VdNode *node)
+{
+    uint8_t byte;
+
+    g_assert_true(vd_node_co_pread(vd_node_file(node), 0, &byte, 1, NULL));
+}
+
+/* As vmfs does; a sanitizer sees what it is counted by. */
+static void
+test_parents_may_read_when_they_close(TestCo *t)
+{
+    static VdDriver looks;
+    static const VdDriver *const table[] = {&ram_driver, &looks, NULL};
+
+    block_test_begin(t);
+    looks = toy_driver;
+    looks.co_close = look_co_close;
+    vd_registry_set(table);
+    toy_format(ram_store("l0"), SIZE, NULL);
+    toy_format(ram_store("l1"), SIZE, "ram:l0");
+    test_co_close(open_toy(t, "l1", 0));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -551,5 +577,6 @@ main(int argc, char **argv)
     TEST(a_missing_parent_is_no_zeroes);
     TEST(zeroes_over_zeroes_allocate_nothing);
     TEST(writes_copy_up_and_leave_the_parent);
+    TEST(parents_may_read_when_they_close);
     return g_test_run();
 }
