@@ -254,7 +254,9 @@ test_module_of_another_version(IoFixture *f, gconstpointer engine)
     g_assert_nonnull(strstr(other, old));
     g_assert_nonnull(strstr(other, vio_module_stamp));
     silent = told_by_altered(f, "vio_module_stamp", "vio_module_stomp");
-    g_assert_nonnull(strstr(silent, "it says 'nothing'"));
+    /* With the sanitizer of addresses a module looks for its own symbols. */
+    g_assert_true(strstr(silent, "it says 'nothing'") ||
+                  strstr(silent, "undefined symbol"));
 }
 
 int
