@@ -452,6 +452,16 @@ look_for_secret(void)
     close(memory);
 }
 
+/* It keeps copies of what the program had. */
+static bool
+memory_is_shared(void)
+{
+    const char *preload = g_getenv("LD_PRELOAD");
+
+    return (preload && strstr(preload, "vgpreload")) ||
+           g_strcmp0(g_getenv("VDISK_SANITIZE"), "thread") == 0;
+}
+
 /* Neither copies of parameters nor connections leave a password behind. */
 static void
 test_passwords_are_wiped(void)
@@ -461,6 +471,8 @@ test_passwords_are_wiped(void)
     char *secret = secret_new();
 
     host_init();
+    if (memory_is_shared())
+        g_test_skip("a sanitizer's own memory");
     params->credType = VIXDISKLIB_CRED_UID;
     params->creds.uid.userName = (char *) "user";
     params->creds.uid.password = secret;
@@ -472,7 +484,8 @@ test_passwords_are_wiped(void)
     vix(FreeConnectParams)(params);
     drop(secret);
     host_exit();
-    look_for_secret();
+    if (!memory_is_shared())
+        look_for_secret();
 }
 
 int
