@@ -364,11 +364,34 @@ def _():
 
 @suite.case("less data than were asked for")
 def _():
-    with Script(lambda _, cdb, data: Answer(data=b"x" * 512)
-                if cdb[0] == 0x28 else None) as target:
-        error = vdisk_img_fails("convert", "-f", "raw", "-O", "raw",
-                                target.url(), world.path("out.raw"))
-        expect("bytes came of" in error, error)
+    """With the last three nothing says so."""
+    for bad in (Answer(data=b"x" * 512), Answer(residual=False),
+                Answer(data=b"x" * 8192, residual=False),
+                Answer(data=bytes(3 * 512), residual=False)):
+        with Script(lambda _, cdb, data: bad if cdb[0] == 0x28 else None
+                    ) as target:
+            error = vdisk_img_fails("convert", "-f", "raw", "-O", "raw",
+                                    target.url(), world.path("out.raw"))
+            expect("bytes came of" in error, error)
+
+
+@suite.case("a write cache that is turned on while nobody is logged in")
+def _():
+    def other(target, cdb, data):
+        if cdb[0] == 0x1a:
+            on = target.state.get("lost", False)
+            return Answer(data=bytes((23, 0, 0, 0, 8, 18, 4 * on)) + bytes(17))
+        if cdb[0] == 0x2a and not target.state.get("lost"):
+            target.state["lost"] = True
+            target.hang_up()
+        if cdb[0] == 0x35:
+            target.state["flushed"] = True
+        return None
+
+    with Script(other) as target:
+        vdisk_io(target.url(reconnect_delay=60, connections=1),
+                 "write 0 4k", "flush")
+        expect(target.state.get("flushed"), "the unit was not told to flush")
 
 
 @suite.case("a unit that was reset has forgotten what it was not made to keep")

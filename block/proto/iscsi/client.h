@@ -60,7 +60,8 @@ typedef struct IscsiClient {
     VdNode *node;
     IscsiTarget *target;
     uint32_t session_id;
-    ScsiUnit unit; /* as it was when it was opened */
+    uint64_t mark; /* of what has not come; nobody else knows it */
+    ScsiUnit unit; /* as it was when it was opened, but for write_cache */
     bool known;    /* it has been */
 
     IscsiSlot slots[ISCSI_MAX_SESSIONS];

@@ -102,6 +102,7 @@ iscsi_co_open(VdNode *node, VdOptions *opts, GError **error)
         return false;
     client->node = node;
     client->session_id = g_random_int() & SESSION_ID_MASK;
+    client->mark = (uint64_t) g_random_int() << 32 | g_random_int();
     client->grow_cancel = vio_cancel_new_child(vd_node_env(node)->cancel);
     client->changes = vio_range_lock_new();
     vd_node_set_name(node, client->target->name);

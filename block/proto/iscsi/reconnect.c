@@ -113,8 +113,10 @@ slot_co_accept(const IscsiSlot *slot, VioIscsi *session, bool *final,
         client->known = true;
         return true;
     }
-    if (iscsi_unit_is_same(&client->unit, &unit, writable))
+    if (iscsi_unit_is_same(&client->unit, &unit, writable)) {
+        client->unit.write_cache |= unit.write_cache; /* it is on by now */
         return true;
+    }
     *final = true;
     return vd_throw(error, VD_ERROR_IO,
                     "%s: what is there after logging in again is another "

@@ -39,6 +39,52 @@ request_throw(const IscsiClient *client, const Request *r, GError **error)
 
 /* -- data ------------------------------------------------------------------ */
 
+/* With a good answer a unit should tell how much is missing.  From one that
+ * does not, what was in memory before would pass for content: so a mark is put
+ * at the end of each piece, and must be gone afterwards.  Nobody sends in
+ * smaller ones, but at the end: this is the default of MaxRecvDataSegmentLength
+ * (RFC 7143, 13.12). */
+#define PIECE 8192u
+
+/* Takes a piece off @rest; *@place is where its mark is. */
+static bool
+next_mark(VioVec *rest, VioVec *place)
+{
+    size_t len = MIN(rest->len, PIECE);
+
+    if (len == 0)
+        return false;
+    *place = vio_vec_slice(rest, len - sizeof(uint64_t), sizeof(uint64_t));
+    *rest = vio_vec_slice(rest, len, rest->len - len);
+    return true;
+}
+
+static void
+set_marks(const VioVec *dst, uint64_t mark)
+{
+    VioVec rest = *dst, place;
+
+    while (next_mark(&rest, &place))
+        vio_vec_copy_in(&place, &mark);
+}
+
+/* Bytes in front of the first piece that has not come. */
+static size_t
+length_come(const VioVec *dst, uint64_t mark)
+{
+    VioVec rest = *dst, place;
+    size_t come = 0;
+    uint64_t found;
+
+    while (next_mark(&rest, &place)) {
+        vio_vec_copy_out(&place, &found);
+        if (found == mark)
+            break;
+        come = dst->len - rest.len;
+    }
+    return come;
+}
+
 bool
 iscsi_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
@@ -49,17 +95,20 @@ iscsi_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
         .off = off,
         .len = dst->len,
     };
+    size_t got;
 
     r.command.cdb_len = scsi_put_read(r.command.cdb, to_blocks(client, off),
                                       (uint32_t) to_blocks(client, dst->len));
+    set_marks(dst, client->mark);
     if (!iscsi_client_co_run(client, &r.command, error))
         return false;
     if (r.command.status != VIO_SCSI_GOOD)
         return request_throw(client, &r, error);
-    return r.command.got == dst->len ||
+    got = MIN(r.command.got, length_come(dst, client->mark));
+    return got == dst->len ||
            vd_throw(error, VD_ERROR_IO,
                     "%s: read at offset %" PRIu64 ": %zu bytes came of %zu",
-                    client->target->name, off, r.command.got, dst->len);
+                    client->target->name, off, got, dst->len);
 }
 
 /* A change, from before to after.  False: nobody knows what came of it. */
@@ -241,8 +290,12 @@ iscsi_co_flush(VdNode *node, GError **error)
     uint64_t acked = client->acked;
     VioIscsiCommand command = {0};
 
-    if (!client->unit.write_cache || client->no_flush)
+    if (client->no_flush)
         return check_losses(client, error);
+    if (!client->unit.write_cache) {
+        client->flushed = acked; /* as soon as it is acknowledged */
+        return check_losses(client, error);
+    }
     command.cdb_len = scsi_put_flush(command.cdb);
     if (!iscsi_client_co_run(client, &command, error))
         return false;
