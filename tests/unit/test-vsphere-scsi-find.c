@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/op.h"
 #include "tests/support/co-test.h"
@@ -130,18 +131,20 @@ test_two_nodes_are_none(TestCo *t)
     g_assert_null(device->block);
 }
 
+/* Names of one file: folders take long to make, and to go. */
 static void
 test_too_many_entries(TestCo *t)
 {
     g_autofree char *dir =
         g_build_filename(t->dir, "sys/bus/scsi/devices", NULL);
+    g_autofree char *first = g_build_filename(dir, "0", NULL);
     g_autoptr(GError) error = NULL;
 
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
-    for (unsigned i = 0; i < 16385; i++) {
+    scsi_tree_text(t->dir, "sys/bus/scsi/devices/0", "");
+    for (unsigned i = 1; i < 16385; i++) {
         g_autofree char *path = g_strdup_printf("%s/%u", dir, i);
 
-        g_assert_cmpint(g_mkdir(path, 0755), ==, 0);
+        g_assert_cmpint(link(first, path), ==, 0);
     }
     g_assert_null(vs_scsi_list(t->dir, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_LIMIT);
