@@ -51,7 +51,8 @@ create_take_name(VdOptions *opts, const char *key, char **where, GError **error)
 {
     g_autofree char *value = NULL;
 
-    if (!vd_options_take_string(opts, key, &value) || value == NULL)
+    vd_options_take_string(opts, key, &value);
+    if (value == NULL)
         return true;
     if (*where != NULL)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,

@@ -142,7 +142,7 @@ add_options(GString *text, const char *options, GError **error)
         g_autofree char *key = g_strdup(first);
         g_autofree char *value = NULL;
 
-        (void) vd_options_take_string(opts, key, &value);
+        vd_options_take_string(opts, key, &value);
         add_option(text, key, value);
     }
     return true;

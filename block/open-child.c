@@ -54,7 +54,7 @@ pass_filename_down(VdOptions *opts)
     if (vd_options_peek(opts, "file.filename") ||
         !vd_options_peek(opts, "filename"))
         return;
-    (void) vd_options_take_string(opts, "filename", &filename);
+    vd_options_take_string(opts, "filename", &filename);
     vd_options_set(opts, "file.filename", filename);
 }
 

@@ -121,7 +121,7 @@ filename_co_to_options(const VdEnv *env, VdOptions *opts, GError **error)
 {
     g_autofree char *filename = NULL;
 
-    (void) vd_options_take_string(opts, "filename", &filename);
+    vd_options_take_string(opts, "filename", &filename);
     if (vd_name_kind(filename, NULL) == VD_NAME_JSON)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Invalid parameter 'filename'");
@@ -141,7 +141,7 @@ vd_protocol_co_driver(const VdEnv *env, const char *name, VdOptions *opts,
     if (!vd_options_peek(opts, "driver") && vd_options_peek(opts, "filename") &&
         !filename_co_to_options(env, opts, error))
         return NULL;
-    (void) vd_options_take_string(opts, "driver", &driver);
+    vd_options_take_string(opts, "driver", &driver);
     if (!driver)
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
                              "Must specify either driver or file");

@@ -73,7 +73,7 @@ take_no_parent(VdNode *node, VdOptions *opts)
 
     if (!value || *value != '\0')
         return;
-    (void) vd_options_take_string(opts, "backing", &taken);
+    vd_options_take_string(opts, "backing", &taken);
     node->flags |= VD_OPEN_NO_PARENT;
 }
 
@@ -85,7 +85,7 @@ vd_node_take_generic(VdNode *node, VdOptions *opts, GError **error)
     g_autofree char *node_name = NULL;
 
     take_no_parent(node, opts);
-    (void) vd_options_take_string(opts, "node-name", &node_name);
+    vd_options_take_string(opts, "node-name", &node_name);
     if (!vd_options_take_bool(opts, "read-only", &read_only, error) ||
         !vd_options_take_bool(opts, "auto-read-only", &unused, error) ||
         !take_flag(node, opts, "force-share", VD_OPEN_FORCE_SHARE, error) ||

@@ -46,7 +46,7 @@ take_driver(const char *format, VdOptions *opts, const VdDriver **driver,
 {
     g_autofree char *named = NULL;
 
-    (void) vd_options_take_string(opts, "driver", &named);
+    vd_options_take_string(opts, "driver", &named);
     if (format && named && strcmp(format, named) != 0)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Driver specified twice");
@@ -82,7 +82,7 @@ open_co_name_to_leaf(const VdEnv *env, const char *name, const VdDriver *driver,
     g_autofree char *named = NULL;
 
     if (vd_name_co_to_options(env, name, parsed, NULL))
-        (void) vd_options_take_string(parsed, "driver", &named);
+        vd_options_take_string(parsed, "driver", &named);
     if (g_strcmp0(named, driver->name) == 0)
         vd_options_add_missing(opts, parsed);
     else if (!vd_options_peek(opts, "filename"))
@@ -103,7 +103,7 @@ open_co_apply_name(const VdOpenImage *how, const char *name,
         return open_co_name_to_file(how->env, name, opts, error);
     if (vd_options_peek(opts, "filename") &&
         !vd_options_has_sub(opts, "file")) {
-        (void) vd_options_take_string(opts, "filename", &filename);
+        vd_options_take_string(opts, "filename", &filename);
         vd_options_set(opts, "file.filename", filename);
     }
     return true;

@@ -104,17 +104,16 @@ vd_options_add_missing(VdOptions *opts, const VdOptions *from)
 
 /* -- taking out ------------------------------------------------------------ */
 
-bool
+void
 vd_options_take_string(VdOptions *opts, const char *key, char **value)
 {
     const char *text = vd_options_peek(opts, key);
 
     if (!text)
-        return true;
+        return;
     g_free(*value);
     *value = g_strdup(text);
     g_tree_remove(opts->values, key);
-    return true;
 }
 
 bool

@@ -29,8 +29,8 @@ const char *vd_options_peek(const VdOptions *opts, const char *key);
 
 /* Take a key out.  Absent: the output is left alone (preset the default) and
  * true is returned; a value of the wrong type: INVALID_ARGUMENT with
- * "Parameter 'x' expects ..." texts. */
-bool vd_options_take_string(VdOptions *opts, const char *key, char **value);
+ * "Parameter 'x' expects ..." texts.  Any value is a string. */
+void vd_options_take_string(VdOptions *opts, const char *key, char **value);
 bool vd_options_take_bool(VdOptions *opts, const char *key, bool *value,
                           GError **error); /* on/off/true/false/yes/no */
 bool vd_options_take_uint(VdOptions *opts, const char *key, uint64_t *value,

@@ -97,7 +97,7 @@ fault_take_errno(VdOptions *opts, const char *key, int *errnum, GError **error)
     g_autofree char *text = NULL;
     guint64 number;
 
-    (void) vd_options_take_string(opts, key, &text); /* absent: stays NULL */
+    vd_options_take_string(opts, key, &text); /* absent: stays NULL */
     if (!text)
         return true;
     for (unsigned i = 0; i < G_N_ELEMENTS(fault_errnos); i++) {

@@ -64,7 +64,7 @@ fault_co_take_config(VdNode *node, VdOptions *opts, GError **error)
     g_autofree char *text = NULL;
     FaultConfigRead work = {0};
 
-    (void) vd_options_take_string(opts, "config", &path); /* may be absent */
+    vd_options_take_string(opts, "config", &path); /* may be absent */
     if (!path || *path == '\0')
         return true;
     work.path = path;

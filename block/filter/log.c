@@ -42,7 +42,7 @@ log_co_open_file(VdNode *node, VdOptions *opts, const char *key, VioFile **file,
     g_autofree char *path = NULL;
     int fd;
 
-    (void) vd_options_take_string(opts, key, &path); /* absent: stays NULL */
+    vd_options_take_string(opts, key, &path); /* absent: stays NULL */
     if (!path)
         return true;
     fd = vio_co_openat(vd_node_loop(node), AT_FDCWD, path,

@@ -71,8 +71,8 @@ file_take_options(VdNode *node, VdOptions *opts, FileOpen *how, GError **error)
     s->direct = vd_node_flags(node) & VD_OPEN_DIRECT;
     if (vd_node_flags(node) & VD_OPEN_NO_LOCK)
         how->locking = FILE_LOCKING_OFF;
-    if (!vd_options_take_string(opts, "filename", &how->filename) ||
-        !how->filename || *how->filename == '\0')
+    vd_options_take_string(opts, "filename", &how->filename);
+    if (!how->filename || *how->filename == '\0')
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "The 'file' block driver requires a file name");
     if (!vd_options_take_enum(opts, "locking", file_locking_names,

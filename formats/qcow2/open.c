@@ -183,9 +183,9 @@ wanted_take(Wanted *wanted, VdOptions *opts, GError **error)
 {
     g_autoptr(VdOptions) sub = vd_options_take_sub(opts, "snapshot");
 
-    (void) vd_options_take_string(opts, "snapshot", &wanted->any);
-    (void) vd_options_take_string(sub, "id", &wanted->id);
-    (void) vd_options_take_string(sub, "name", &wanted->name);
+    vd_options_take_string(opts, "snapshot", &wanted->any);
+    vd_options_take_string(sub, "id", &wanted->id);
+    vd_options_take_string(sub, "name", &wanted->name);
     if (!vd_options_is_empty(sub))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "Invalid parameter 'snapshot.%s'",

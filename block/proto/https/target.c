@@ -73,7 +73,7 @@ take_fragment(char *url, VdOptions *opts, GError **error)
     for (const char *const *key = keys; *key; key++) {
         g_autofree char *value = NULL;
 
-        (void) vd_options_take_string(found, *key, &value);
+        vd_options_take_string(found, *key, &value);
         if (value && !vd_options_peek(opts, *key))
             vd_options_set(opts, *key, value);
     }
@@ -177,12 +177,6 @@ make_name(const HttpsTarget *t)
 
 /* -- options --------------------------------------------------------------- */
 
-static void
-take(VdOptions *opts, const char *key, char **value)
-{
-    (void) vd_options_take_string(opts, key, value); /* absent is fine */
-}
-
 static bool
 take_number(VdOptions *opts, const char *key, uint64_t most, uint64_t *value,
             GError **error)
@@ -199,13 +193,13 @@ take_number(VdOptions *opts, const char *key, uint64_t most, uint64_t *value,
 static bool
 take_all(HttpsTarget *t, VdOptions *opts, GError **error)
 {
-    take(opts, "username", &t->username);
-    take(opts, "password-file", &t->password_file);
-    take(opts, "cookie-file", &t->cookie_file);
-    take(opts, "ca-file", &t->ca_file);
-    take(opts, "thumbprint", &t->thumbprint);
-    take(opts, "proxy", &t->proxy);
-    take(opts, "ticket-source", &t->ticket_source);
+    vd_options_take_string(opts, "username", &t->username);
+    vd_options_take_string(opts, "password-file", &t->password_file);
+    vd_options_take_string(opts, "cookie-file", &t->cookie_file);
+    vd_options_take_string(opts, "ca-file", &t->ca_file);
+    vd_options_take_string(opts, "thumbprint", &t->thumbprint);
+    vd_options_take_string(opts, "proxy", &t->proxy);
+    vd_options_take_string(opts, "ticket-source", &t->ticket_source);
     t->verify = true;
     t->connections = DEFAULT_CONNECTIONS;
     t->timeout_s = DEFAULT_SECONDS;
@@ -231,7 +225,7 @@ https_target_new(VdOptions *opts, GError **error)
 {
     g_autoptr(HttpsTarget) t = g_new0(HttpsTarget, 1);
 
-    take(opts, "url", &t->url);
+    vd_options_take_string(opts, "url", &t->url);
     if (!check_url(t, error) || !take_fragment(t->url, opts, error) ||
         !take_all(t, opts, error) || !take_user(t, error) ||
         !check_proxy(t, error))

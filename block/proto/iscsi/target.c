@@ -36,12 +36,6 @@ iscsi_target_free(IscsiTarget *t)
 
 /* -- where ----------------------------------------------------------------- */
 
-static void
-take(VdOptions *opts, const char *key, char **value)
-{
-    (void) vd_options_take_string(opts, key, value); /* absent is fine */
-}
-
 static bool
 take_portal(VdOptions *opts, IscsiTarget *t, GError **error)
 {
@@ -49,7 +43,7 @@ take_portal(VdOptions *opts, IscsiTarget *t, GError **error)
     g_autofree char *plain_host = NULL;
     char *host, *port;
 
-    take(opts, "portal", &place);
+    vd_options_take_string(opts, "portal", &place);
     if (!place || !*place || strlen(place) > MAX_PORTAL)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "iscsi: the portal is missing: HOST[:PORT]");
@@ -95,7 +89,7 @@ take_place(VdOptions *opts, IscsiTarget *t, GError **error)
                               error) ||
         !take_portal(opts, t, error))
         return false;
-    take(opts, "target", &t->target);
+    vd_options_take_string(opts, "target", &t->target);
     if (!check_iscsi_name("target", t->target, error) ||
         !vd_options_take_uint_upto(opts, "lun", VIO_ISCSI_MAX_LUN, &lun, error))
         return false;
@@ -108,9 +102,9 @@ take_place(VdOptions *opts, IscsiTarget *t, GError **error)
 static bool
 take_identity(VdOptions *opts, IscsiTarget *t, GError **error)
 {
-    take(opts, "user", &t->user);
-    take(opts, "password-file", &t->password_file);
-    take(opts, "initiator-name", &t->initiator);
+    vd_options_take_string(opts, "user", &t->user);
+    vd_options_take_string(opts, "password-file", &t->password_file);
+    vd_options_take_string(opts, "initiator-name", &t->initiator);
     if (!t->initiator)
         t->initiator = g_strdup(INITIATOR);
     if (!check_iscsi_name("initiator", t->initiator, error))

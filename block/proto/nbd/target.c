@@ -39,22 +39,16 @@ nbd_target_free(NbdTarget *t)
 
 /* -- where ----------------------------------------------------------------- */
 
-static void
-take(VdOptions *opts, const char *key, char **value)
-{
-    (void) vd_options_take_string(opts, key, value); /* absent is fine */
-}
-
 /* The short forms are those of old QEMU. */
 static void
 take_place(VdOptions *opts, VioNetAddress *address)
 {
-    take(opts, "host", &address->host);
-    take(opts, "port", &address->port);
-    take(opts, "path", &address->path);
-    take(opts, "server.host", &address->host);
-    take(opts, "server.port", &address->port);
-    take(opts, "server.path", &address->path);
+    vd_options_take_string(opts, "host", &address->host);
+    vd_options_take_string(opts, "port", &address->port);
+    vd_options_take_string(opts, "path", &address->path);
+    vd_options_take_string(opts, "server.host", &address->host);
+    vd_options_take_string(opts, "server.port", &address->port);
+    vd_options_take_string(opts, "server.path", &address->path);
 }
 
 static bool
@@ -136,10 +130,10 @@ take_address(VdOptions *opts, VioNetAddress *address, GError **error)
 static bool
 take_tls(VdOptions *opts, NbdTarget *t, GError **error)
 {
-    take(opts, "tls-certificates", &t->tls_certificates);
-    take(opts, "tls-psk-file", &t->tls_psk_file);
-    take(opts, "tls-username", &t->tls_psk_user);
-    take(opts, "tls-hostname", &t->tls_hostname);
+    vd_options_take_string(opts, "tls-certificates", &t->tls_certificates);
+    vd_options_take_string(opts, "tls-psk-file", &t->tls_psk_file);
+    vd_options_take_string(opts, "tls-username", &t->tls_psk_user);
+    vd_options_take_string(opts, "tls-hostname", &t->tls_hostname);
     t->tls_verify_peer = true;
     if (!vd_options_take_bool(opts, "tls", &t->tls, error) ||
         !vd_options_take_bool(opts, "tls-verify-peer", &t->tls_verify_peer,
@@ -172,8 +166,8 @@ default_connections(const NbdTarget *t)
 static bool
 take_manners(VdOptions *opts, NbdTarget *t, GError **error)
 {
-    take(opts, "x-dirty-bitmap", &t->context);
-    take(opts, "export", &t->export);
+    vd_options_take_string(opts, "x-dirty-bitmap", &t->context);
+    vd_options_take_string(opts, "export", &t->export);
     if (g_strcmp0(t->context, NBD_CONTEXT_ALLOCATION) == 0)
         g_clear_pointer(&t->context, g_free); /* asked for anyway */
     if (!t->export)

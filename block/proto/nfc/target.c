@@ -46,12 +46,6 @@ nfc_target_free(NfcTarget *t)
     g_free(t);
 }
 
-static void
-take(VdOptions *opts, const char *key, char **value)
-{
-    (void) vd_options_take_string(opts, key, value); /* absent is fine */
-}
-
 /* -- admission ------------------------------------------------------------- */
 
 static bool
@@ -59,8 +53,8 @@ take_source(VdOptions *opts, NfcTarget *t, GError **error)
 {
     g_autofree char *name = NULL;
 
-    take(opts, "ticket-source", &name);
-    take(opts, "session-id-file", &t->session_file);
+    vd_options_take_string(opts, "ticket-source", &name);
+    vd_options_take_string(opts, "session-id-file", &t->session_file);
     if (!name == !t->session_file)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "nfc: wanted is either 'ticket-source' or "
@@ -91,10 +85,10 @@ static bool
 take_admission(VdOptions *opts, NfcTarget *t, GError **error)
 {
     t->port = NFC_PORT;
-    take(opts, "host", &t->host);
-    take(opts, "service", &t->service);
-    take(opts, "thumbprint", &t->thumbprint);
-    take(opts, "tls-certificates", &t->tls_certificates);
+    vd_options_take_string(opts, "host", &t->host);
+    vd_options_take_string(opts, "service", &t->service);
+    vd_options_take_string(opts, "thumbprint", &t->thumbprint);
+    vd_options_take_string(opts, "tls-certificates", &t->tls_certificates);
     if (!t->service)
         t->service = g_strdup(DEFAULT_SERVICE);
     return vd_options_take_uint_upto(opts, "port", UINT16_MAX, &t->port,
@@ -153,7 +147,7 @@ take_times(VdOptions *opts, NfcTarget *t, GError **error)
 static bool
 take_path(VdOptions *opts, NfcTarget *t, GError **error)
 {
-    take(opts, "path", &t->path);
+    vd_options_take_string(opts, "path", &t->path);
     if (!t->path || *t->path == '\0')
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "nfc: the path of the disk is missing");

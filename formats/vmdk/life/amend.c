@@ -155,8 +155,8 @@ amend_take_number(VdOptions *opts, const char *key, char **text, GError **error)
 static bool
 amend_take_texts(VmdkAmend *amend, VdOptions *opts, GError **error)
 {
-    (void) vd_options_take_string(opts, "uuid", &amend->uuid);
-    (void) vd_options_take_string(opts, "description", &amend->description);
+    vd_options_take_string(opts, "uuid", &amend->uuid);
+    vd_options_take_string(opts, "description", &amend->description);
     if (amend->uuid && !vmdk_uuid_is_valid(amend->uuid))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "uuid must have the form \"60 00 C2 9x xx xx xx xx-xx "
