@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from digest import data_ranges  # noqa: E402
+from holes import data_ranges  # noqa: E402
 from vmfs_device import write_volume  # noqa: E402
 from vmfs_layout import DOUBLE, FB, MIB, PB, PB2  # noqa: E402
 from vmfs_volume import Volume  # noqa: E402

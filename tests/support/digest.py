@@ -9,6 +9,8 @@ import hashlib
 import os
 import struct
 
+from holes import data_ranges
+
 CHUNK = 64 << 10
 PIECE = 16 * CHUNK
 ZEROES = bytes(PIECE)
@@ -37,19 +39,14 @@ class Nz64k:
         return self.hash.hexdigest()
 
 
-def data_ranges(fd, size):
+def data_chunks(fd, size):
     """The (start, end) of a file's data, rounded outward to chunks."""
-    pos = 0
-    while pos < size:
-        try:
-            start = os.lseek(fd, pos, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole is left
-            return
-        end = os.lseek(fd, start, os.SEEK_HOLE)
-        start = max(start // CHUNK * CHUNK, pos)
-        end = min(-(-end // CHUNK) * CHUNK, size)
-        yield start, end
-        pos = end
+    done = 0
+    for start, end in data_ranges(fd, size):
+        start = max(start // CHUNK * CHUNK, done)
+        done = max(done, min(-(-end // CHUNK) * CHUNK, size))
+        if start < done:
+            yield start, done
 
 
 def raw_nz64k(path):
@@ -57,7 +54,7 @@ def raw_nz64k(path):
     digest = Nz64k()
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
-        for start, end in data_ranges(file.fileno(), size):
+        for start, end in data_chunks(file.fileno(), size):
             for at in range(start, end, PIECE):
                 digest.feed(at, read_exactly(file, at, min(PIECE, end - at)))
     return size, digest.hexdigest()
@@ -69,7 +66,7 @@ def raw_sha256(path):
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         pos = 0
-        for start, end in data_ranges(file.fileno(), size):
+        for start, end in data_chunks(file.fileno(), size):
             feed_zeroes(digest, start - pos)
             for at in range(start, end, PIECE):
                 digest.update(read_exactly(file, at, min(PIECE, end - at)))

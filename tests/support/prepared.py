@@ -14,19 +14,9 @@ import os
 import shutil
 import tempfile
 
+from holes import data_ranges
+
 PIECE = 16 << 20
-
-
-def data_ranges(source, size):
-    """The (start, end) of a file's data."""
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(source, end, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole is left
-            return
-        end = os.lseek(source, start, os.SEEK_HOLE)
-        yield start, end
 
 
 def copy_sparse(source, target):

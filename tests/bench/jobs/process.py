@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 
-from digest import data_ranges
+from holes import data_ranges
 
 # Seconds of wall clock, seconds of all its threads, peak KiB resident.
 Sample = collections.namedtuple("Sample", "seconds cpu rss")

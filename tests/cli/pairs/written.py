@@ -11,6 +11,7 @@ import json
 import os
 
 from fixture import assert_equal
+from holes import data_ranges
 from tools import Failed, run
 
 from pairs import normal
@@ -133,14 +134,6 @@ def map_of(qemu, path, form="vmdk"):
 
 def stored(path):
     """Where a file has data, as [start, end] pairs."""
-    ranges, end = [], 0
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        while end < size:
-            try:
-                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
-            except OSError:
-                break
-            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-            ranges.append([start, end])
-    return ranges
+        return [list(pair) for pair in data_ranges(file.fileno(), size)]
