@@ -277,22 +277,25 @@ def nbdkit(*args, link=None, options=(), export=""):
     return serve("nbdkit", link, argv, export)
 
 
+def place_and_image(peer, path, args, fmt, export):
+    """Words that both servers take."""
+    words = ["--socket", peer.socket] if peer.link.transport == "unix" else \
+        ["--bind", ADDRESS, "--port", str(peer.port)]
+    if export:
+        words += ["--export-name", export]
+    words += ["--image-opts"] if fmt is None else ["--format", fmt]
+    return words + [*args, str(path)]
+
+
 def qemu_nbd(path, *args, link=None, fmt="raw", clients=0, export=""):
     """@clients: how many at once, 0 = any number; @fmt None: @path is a word
     for --image-opts."""
     def argv(peer):
         words = [need("qemu-nbd"), "--persistent", "--shared=%d" % clients]
-        if peer.link.transport == "unix":
-            words += ["--socket", peer.socket]
-        else:
-            words += ["--bind", ADDRESS, "--port", str(peer.port)]
         if peer.link.tls:
             words += ["--object", qemu_creds(peer.link, "server"),
                       "--tls-creds", "tls0"]
-        if export:
-            words += ["--export-name", export]
-        words += ["--image-opts"] if fmt is None else ["--format", fmt]
-        return words + [*args, str(path)]
+        return words + place_and_image(peer, path, args, fmt, export)
     return serve("qemu-nbd", link, argv, export)
 
 
@@ -335,17 +338,10 @@ def vdisk_nbd(path, *args, link=None, fmt="raw", clients=0, export=""):
         words = [VDISK_NBD, "--persistent"]
         if clients:
             words.append("--shared=%d" % clients)
-        if peer.link.transport == "unix":
-            words += ["--socket", peer.socket]
-        else:
-            words += ["--bind", ADDRESS, "--port", str(peer.port)]
         if peer.link.tls == "x509":
             words += ["--tls=require", "--tls-verify-peer",
                       "--tls-certificates=" + peer.link.server_dir]
         elif peer.link.tls == "psk":
             words += ["--tls=require", "--tls-psk=" + peer.link.certs.psk_file]
-        if export:
-            words += ["--export-name", export]
-        words += ["--image-opts"] if fmt is None else ["--format", fmt]
-        return words + [*args, str(path)]
+        return words + place_and_image(peer, path, args, fmt, export)
     return serve("vdisk-nbd", link, argv, export)
