@@ -14,9 +14,10 @@
  */
 #include "formats/blocks/blocks.h"
 
+#include "block/spans.h"
+
 /* More changed pages than this (8 MiB) are written out by who makes them. */
 #define DIRTY_PAGES_MAX 2048
-#define RUNS_IN_FLIGHT 16
 
 /* -- places ---------------------------------------------------------------- */
 
@@ -193,74 +194,41 @@ blocks_co_allocate_or_find(VdBlocks *blocks, uint64_t off, const VioVec *src,
 
 /* -- writing --------------------------------------------------------------- */
 
-typedef struct {
-    VdBlocks *blocks;
-    uint64_t off;
-    VioVec src;
-    uint64_t place; /* 0 = has none yet */
-} Span;
-
+/* span->place: of its bytes; 0 = they have none yet. */
 static bool
-span_co_write(void *arg, GError **error)
+span_co_write(const VdSpan *span, GError **error)
 {
-    const Span *span = arg;
+    VdBlocks *blocks = span->format;
 
     if (span->place)
-        return vd_node_co_pwritev(span->blocks->file, span->place, &span->src,
-                                  0, error);
-    return blocks_co_allocate_or_find(span->blocks, span->off, &span->src,
-                                      error);
+        return vd_node_co_pwritev(blocks->file, span->place, &span->src, 0,
+                                  error);
+    return blocks_co_allocate_or_find(blocks, span->off, &span->src, error);
 }
 
-/* What of @src at @off goes in one piece. */
 static bool
-blocks_co_first_span(VdBlocks *blocks, uint64_t off, const VioVec *src,
-                     Span *span, GError **error)
+span_co_cut(VdSpan *span, GError **error)
 {
+    VdBlocks *blocks = span->format;
     uint64_t rest =
-        blocks->spec.block_bytes - (off & (blocks->spec.block_bytes - 1));
+        blocks->spec.block_bytes - (span->off & (blocks->spec.block_bytes - 1));
     VdBlockKind kind;
     VdRun run;
 
-    if (!vd_blocks_co_lookup(blocks, off, src->len, &run, &kind, error))
+    if (!vd_blocks_co_lookup(blocks, span->off, span->src.len, &run, &kind,
+                             error))
         return false;
     if (run.kind != VD_RUN_DATA)
         run.len = MIN(run.len, rest);
-    else if (!blocks_co_complete(blocks, off, &run, error))
+    else if (!blocks_co_complete(blocks, span->off, &run, error))
         return false;
-    *span = (Span){.blocks = blocks,
-                   .off = off,
-                   .src = vio_vec_slice(src, 0, (size_t) run.len),
-                   .place = run.kind == VD_RUN_DATA ? run.child_off : 0};
+    else
+        span->place = run.child_off;
+    span->src = vio_vec_slice(&span->src, 0, (size_t) run.len);
     return true;
 }
 
-static bool
-blocks_co_write_spans(VdBlocks *blocks, uint64_t off, const VioVec *src,
-                      GError **error)
-{
-    g_autoptr(VioCoGroup) group = vio_co_group_new(RUNS_IN_FLIGHT);
-    GError *first = NULL;
-    bool ok = true;
-
-    for (size_t done = 0; done < src->len && !vio_co_group_failed(group);) {
-        VioVec rest = vio_vec_slice(src, done, src->len - done);
-        Span *span = g_new(Span, 1);
-
-        ok = blocks_co_first_span(blocks, off + done, &rest, span, &first);
-        if (!ok) {
-            g_free(span);
-            break;
-        }
-        done += span->src.len;
-        vio_co_group_spawn(group, span_co_write, span, g_free);
-    }
-    /* Join in any case: spans in flight still read @src. */
-    ok = vio_co_group_join(group, ok ? error : NULL) && ok;
-    if (first)
-        g_propagate_error(error, first);
-    return ok;
-}
+static const VdSpanFuncs span_funcs = {span_co_cut, span_co_write};
 
 static bool
 blocks_co_relieve(VdBlocks *blocks, GError **error)
@@ -275,14 +243,9 @@ vd_blocks_node_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
 {
     const VdBlocksState *s = vd_node_state(node);
     VdBlocks *blocks = s->blocks;
-    Span span;
 
-    if (!vd_blocks_co_begin(blocks, error) ||
-        !blocks_co_first_span(blocks, off, src, &span, error))
-        return false;
-    if (span.src.len == src->len)
-        return span_co_write(&span, error) && blocks_co_relieve(blocks, error);
-    return blocks_co_write_spans(blocks, off, src, error) &&
+    return vd_blocks_co_begin(blocks, error) &&
+           vd_spans_co_write(&span_funcs, blocks, off, src, error) &&
            blocks_co_relieve(blocks, error);
 }
 

@@ -12,28 +12,21 @@
  */
 #include "formats/qcow2/qcow2.h"
 
-#include "io/zero.h"
-
 #include <inttypes.h>
 
-#define RUNS_IN_FLIGHT 16
+#include "block/spans.h"
+#include "io/zero.h"
+
 /* New clusters of one step: bytes. */
 #define STEP_BYTES (UINT64_C(4) << 20)
 
-/* How bytes get into a cluster. */
+/* How bytes get into a cluster: the way of a span. */
 typedef enum {
-    WAY_IN_PLACE, /* they are there already, and ours alone */
+    WAY_IN_PLACE, /* they are there already, and ours alone; span->place: where
+                     the first one is */
     WAY_OWN,      /* the place is there, but does not count yet */
     WAY_NEW,      /* in a new place */
 } Way;
-
-typedef struct {
-    Qcow2State *s;
-    uint64_t off;
-    VioVec src;
-    Way way;
-    uint64_t place; /* IN_PLACE: of the first byte */
-} Span;
 
 static uint64_t
 cluster_of(const Qcow2State *s, uint64_t off)
@@ -81,26 +74,27 @@ qcow2_co_way(Qcow2State *s, uint64_t off, Way *way, uint64_t *place,
     return true;
 }
 
-/* What of @src at @off goes one way; units are looked at one by one. */
+/* Units are looked at one by one. */
 static bool
-qcow2_co_first_span(Qcow2State *s, uint64_t off, const VioVec *src, Span *span,
-                    GError **error)
+span_co_cut(VdSpan *span, GError **error)
 {
-    uint64_t unit = qcow2_unit_bytes(s->tables), end = off + src->len;
-    uint64_t at = (off & ~(unit - 1)) + unit, place = 0;
-    Way way = WAY_NEW;
+    Qcow2State *s = span->format;
+    uint64_t unit = qcow2_unit_bytes(s->tables), place = 0;
+    uint64_t off = span->off, end = off + span->src.len;
+    uint64_t at = (off & ~(unit - 1)) + unit;
+    Way first = WAY_NEW, way = WAY_NEW;
 
-    *span = (Span){.s = s, .off = off};
-    if (!qcow2_co_way(s, off, &span->way, &span->place, error))
+    if (!qcow2_co_way(s, off, &first, &span->place, error))
         return false;
     for (; at < end; at += unit) {
         if (!qcow2_co_way(s, at, &way, &place, error))
             return false;
-        if (way != span->way ||
+        if (way != first ||
             (way == WAY_IN_PLACE && place != span->place + (at - off)))
             break;
     }
-    span->src = vio_vec_slice(src, 0, (size_t) (MIN(at, end) - off));
+    span->way = first;
+    span->src = vio_vec_slice(&span->src, 0, (size_t) (MIN(at, end) - off));
     return true;
 }
 
@@ -194,9 +188,9 @@ qcow2_co_set_place(Qcow2State *s, uint64_t cluster, uint64_t place,
 
 /* The place is there; @src goes to units that do not count yet. */
 static bool
-qcow2_co_write_own(const Span *span, GError **error)
+qcow2_co_write_own(const VdSpan *span, GError **error)
 {
-    Qcow2State *s = span->s;
+    Qcow2State *s = span->format;
     uint64_t unit = qcow2_unit_bytes(s->tables);
     uint64_t end = span->off + span->src.len;
     uint64_t cluster = cluster_of(s, span->off);
@@ -268,9 +262,9 @@ qcow2_co_find_place(Qcow2State *s, uint64_t off, uint64_t want, uint64_t *place,
 
 /* The beginning of @span to a new place; *done bytes of it. */
 static bool
-qcow2_co_write_new(const Span *span, size_t *done, GError **error)
+qcow2_co_write_new(const VdSpan *span, size_t *done, GError **error)
 {
-    Qcow2State *s = span->s;
+    Qcow2State *s = span->format;
     uint64_t cluster = qcow2_cluster_bytes(&s->hdr);
     uint64_t first = cluster_of(s, span->off), place, got, from, to, end;
     uint64_t table_end = (span->off | (qcow2_l2_bytes(s->tables) - 1)) + 1;
@@ -302,11 +296,12 @@ qcow2_co_write_locked(Qcow2State *s, uint64_t off, const VioVec *src,
                       GError **error)
 {
     for (size_t done = 0, n; done < src->len; done += n) {
-        VioVec rest = vio_vec_slice(src, done, src->len - done);
-        Span span;
+        VdSpan span = {.format = s,
+                       .off = off + done,
+                       .src = vio_vec_slice(src, done, src->len - done)};
         bool ok;
 
-        if (!qcow2_co_first_span(s, off + done, &rest, &span, error))
+        if (!span_co_cut(&span, error))
             return false;
         n = span.src.len;
         if (span.way == WAY_IN_PLACE)
@@ -323,10 +318,9 @@ qcow2_co_write_locked(Qcow2State *s, uint64_t off, const VioVec *src,
 }
 
 static bool
-span_co_write(void *arg, GError **error)
+span_co_write(const VdSpan *span, GError **error)
 {
-    const Span *span = arg;
-    Qcow2State *s = span->s;
+    Qcow2State *s = span->format;
     uint64_t cluster = qcow2_cluster_bytes(&s->hdr);
     uint64_t first = cluster_of(s, span->off);
     uint64_t last = cluster_of(s, span->off + span->src.len - 1) + cluster;
@@ -341,50 +335,18 @@ span_co_write(void *arg, GError **error)
     return ok;
 }
 
-/* -- requests -------------------------------------------------------------- */
-
-static bool
-qcow2_co_write_spans(Qcow2State *s, uint64_t off, const VioVec *src,
-                     GError **error)
-{
-    g_autoptr(VioCoGroup) group = vio_co_group_new(RUNS_IN_FLIGHT);
-    GError *first = NULL;
-    bool ok = true;
-
-    for (size_t done = 0; done < src->len && !vio_co_group_failed(group);) {
-        VioVec rest = vio_vec_slice(src, done, src->len - done);
-        Span *span = g_new(Span, 1);
-
-        ok = qcow2_co_first_span(s, off + done, &rest, span, &first);
-        if (!ok) {
-            g_free(span);
-            break;
-        }
-        done += span->src.len;
-        vio_co_group_spawn(group, span_co_write, span, g_free);
-    }
-    /* Join in any case: spans in flight still read @src. */
-    ok = vio_co_group_join(group, ok ? error : NULL) && ok;
-    if (first)
-        g_propagate_error(error, first);
-    return ok;
-}
+static const VdSpanFuncs span_funcs = {span_co_cut, span_co_write};
 
 bool
 qcow2_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
                  VdReqFlags flags, GError **error)
 {
     Qcow2State *s = vd_node_state(node);
-    Span span;
 
     if (!qcow2_co_begin(s, error))
         return false;
     if (flags & VD_REQ_COMPRESSED)
         return qcow2_co_write_packed(s, off, src, error);
-    if (!qcow2_co_first_span(s, off, src, &span, error))
-        return false;
-    if (span.src.len == src->len)
-        return span_co_write(&span, error) && qcow2_co_relieve(s, error);
-    return qcow2_co_write_spans(s, off, src, error) &&
+    return vd_spans_co_write(&span_funcs, s, off, src, error) &&
            qcow2_co_relieve(s, error);
 }

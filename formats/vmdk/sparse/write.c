@@ -18,11 +18,12 @@
  * Concurrency: one loop; the range lock is the only lock held over a yield.
  */
 #include "formats/vmdk/sparse/sparse.h"
-#include "io/zero.h"
 
 #include <string.h>
 
-#define RUNS_IN_FLIGHT 16
+#include "block/spans.h"
+#include "io/zero.h"
+
 #define FILL_MAX (1u << 20) /* bytes of a parent that are read in one piece */
 
 static uint64_t
@@ -405,67 +406,32 @@ sparse_co_write_span(VmdkExtent *e, uint64_t off, const VioVec *src,
     return true;
 }
 
-typedef struct {
-    VmdkExtent *e;
-    uint64_t off;
-    VioVec src;
-} Span;
-
 static bool
-span_co_write(void *arg, GError **error)
+span_co_write(const VdSpan *span, GError **error)
 {
-    const Span *span = arg;
-
-    return sparse_co_write_span(span->e, span->off, &span->src, error);
+    return sparse_co_write_span(span->format, span->off, &span->src, error);
 }
 
+/* When it is written its grains are looked up again. */
 static bool
-propagate(GError **error, GError **from)
+span_co_cut(VdSpan *span, GError **error)
 {
-    g_propagate_error(error, g_steal_pointer(from));
-    return false;
-}
-
-/* Runs of one request side by side.  Each looks its grains up again. */
-static bool
-sparse_co_write_runs(VmdkExtent *e, uint64_t off, const VioVec *src,
-                     GError **error)
-{
-    g_autoptr(VioCoGroup) group = vio_co_group_new(RUNS_IN_FLIGHT);
-    g_autoptr(GError) first = NULL;
-    bool ok = true;
     VdRun run;
 
-    for (size_t done = 0; ok && done < src->len && !vio_co_group_failed(group);
-         done += (size_t) run.len) {
-        Span *span;
-
-        ok =
-            vmdk_sparse_co_lookup(e, off + done, src->len - done, &run, &first);
-        if (!ok)
-            break;
-        span = g_new(Span, 1);
-        *span =
-            (Span){e, off + done, vio_vec_slice(src, done, (size_t) run.len)};
-        vio_co_group_spawn(group, span_co_write, span, g_free);
-    }
-    /* Join in any case: spans in flight still read @src. */
-    if (!vio_co_group_join(group, ok ? error : NULL))
-        return !ok && propagate(error, &first);
-    return ok || propagate(error, &first);
+    if (!vmdk_sparse_co_lookup(span->format, span->off, span->src.len, &run,
+                               error))
+        return false;
+    span->src = vio_vec_slice(&span->src, 0, (size_t) run.len);
+    return true;
 }
+
+static const VdSpanFuncs span_funcs = {span_co_cut, span_co_write};
 
 bool
 vmdk_sparse_co_write(VmdkExtent *e, uint64_t off, const VioVec *src,
                      GError **error)
 {
-    VdRun run;
-    bool ok;
-
-    if (!vmdk_sparse_co_mark_unclean(e, error) ||
-        !vmdk_sparse_co_lookup(e, off, src->len, &run, error))
-        return false;
-    ok = run.len == src->len ? sparse_co_write_span(e, off, src, error)
-                             : sparse_co_write_runs(e, off, src, error);
-    return ok && vmdk_sparse_co_relieve(e, error);
+    return vmdk_sparse_co_mark_unclean(e, error) &&
+           vd_spans_co_write(&span_funcs, e, off, src, error) &&
+           vmdk_sparse_co_relieve(e, error);
 }
