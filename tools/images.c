@@ -12,6 +12,7 @@
 #include "tools/human.h"
 #include "tools/output.h"
 #include "tools/requests.h"
+#include "tools/signals.h"
 
 #define CHAIN_MAX_LINKS 256
 
@@ -62,6 +63,23 @@ VdContext *
 image_context_new_shared(const CommonOptions *common)
 {
     return context_new(common, false, 0);
+}
+
+VdContext *
+image_context_begin(const CommonOptions *common)
+{
+    VdContext *ctx = image_context_new(common);
+
+    if (ctx)
+        signals_watch(ctx);
+    return ctx;
+}
+
+void
+image_context_end(VdContext *ctx)
+{
+    signals_watch(NULL);
+    vd_context_free(ctx);
 }
 
 ImageSpec

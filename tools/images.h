@@ -21,6 +21,10 @@ VdContext *image_context_new_sized(const CommonOptions *common,
 /* The same for use from any thread, not from this one alone. */
 VdContext *image_context_new_shared(const CommonOptions *common);
 
+/* The same for work that signals stop, until it ends. */
+VdContext *image_context_begin(const CommonOptions *common);
+void image_context_end(VdContext *ctx);
+
 /* The operand @name read by the common options, plus @flags. */
 ImageSpec image_spec(const CommonOptions *common, const char *name,
                      unsigned flags);

@@ -13,7 +13,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 #include "tools/requests.h"
 
 /* -- human ---------------------------------------------------------------- */
@@ -249,13 +248,11 @@ check_in_context(VdContext *ctx, const CheckJob *job)
 int
 check_image(const CheckJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
 
     if (!ctx)
         return CHECK_FAILED;
-    signals_watch(ctx);
     int status = check_in_context(ctx, job);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return status;
 }

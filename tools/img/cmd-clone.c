@@ -10,7 +10,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 #define CLONE_USAGE 2
 #define CLONE_PROGRESS_STEP 1
@@ -94,14 +93,12 @@ clone_in_context(VdContext *ctx, const CloneJob *job)
 static int
 clone_run(const CloneJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     bool ok = clone_in_context(ctx, job);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return ok ? 0 : 1;
 }
 

@@ -11,7 +11,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 #define COMMIT_PROGRESS_STEP 1
 
@@ -108,15 +107,13 @@ commit_in(CommitJob *job, VdContext *ctx)
 static int
 commit_run(CommitJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
     int status;
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     status = commit_in(job, ctx);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return status;
 }
 

@@ -12,7 +12,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 #include "tools/requests.h"
 
 #define COMPACT_USAGE 2
@@ -131,14 +130,12 @@ compact_in_context(VdContext *ctx, const CompactJob *job)
 static int
 compact_run(const CompactJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     bool ok = compact_in_context(ctx, job);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return ok ? 0 : 1;
 }
 

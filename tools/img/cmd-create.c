@@ -14,7 +14,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 enum { OPT_NO_CLOBBER = OPT_PRIVATE };
 
@@ -217,13 +216,11 @@ create_run(CreateJob *job)
 
     if (status)
         return status;
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     status = create_in_context(job, ctx);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return status;
 }
 

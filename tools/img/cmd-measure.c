@@ -11,7 +11,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 #include "tools/img/snapshot-words.h"
 #include "tools/requests.h"
 
@@ -98,14 +97,12 @@ measure_in_context(VdContext *ctx, const MeasureJob *job)
 static int
 measure_run(MeasureJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     bool ok = measure_in_context(ctx, job);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return ok ? 0 : 1;
 }
 

@@ -10,7 +10,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 #define REBASE_PROGRESS_STEP 2
 
@@ -128,15 +127,13 @@ rebase_in(RebaseJob *job, VdContext *ctx)
 static int
 rebase_run(RebaseJob *job)
 {
-    VdContext *ctx = image_context_new(job->common);
+    VdContext *ctx = image_context_begin(job->common);
     int status;
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     status = rebase_in(job, ctx);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return status;
 }
 

@@ -15,7 +15,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 
 enum {
     OPT_STREAM = OPT_PRIVATE,
@@ -142,15 +141,13 @@ rebuild_run(const CommonOptions *common, const char *name,
 static int
 stream_run(const CommonOptions *common, const char *name)
 {
-    VdContext *ctx = image_context_new(common);
+    VdContext *ctx = image_context_begin(common);
     int status;
 
     if (!ctx)
         return REPAIR_FAILED;
-    signals_watch(ctx);
     status = stream_repair(common, ctx, name);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return status;
 }
 

@@ -13,7 +13,6 @@
 #include "tools/images.h"
 #include "tools/json.h"
 #include "tools/output.h"
-#include "tools/signals.h"
 #include "tools/requests.h"
 
 enum {
@@ -191,14 +190,12 @@ resize_in_context(const Resize *r, VdContext *ctx)
 static int
 resize_open_and_run(const Resize *r)
 {
-    VdContext *ctx = image_context_new(r->common);
+    VdContext *ctx = image_context_begin(r->common);
 
     if (!ctx)
         return 1;
-    signals_watch(ctx);
     bool ok = resize_in_context(r, ctx);
-    signals_watch(NULL);
-    vd_context_free(ctx);
+    image_context_end(ctx);
     return ok ? 0 : 1;
 }
 
