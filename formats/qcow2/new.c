@@ -180,15 +180,10 @@ take_data_file(Qcow2New *new, VdOptions *opts, GError **error)
 static bool
 take_prealloc(Qcow2New *new, VdOptions *opts, GError **error)
 {
-    uint64_t size = 0, hint = 0;
     unsigned prealloc = 0;
-    bool nocow = false;
 
     if (!vd_options_take_enum(opts, "preallocation", prealloc_names, &prealloc,
-                              error) ||
-        !vd_options_take_size(opts, "size", &size, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error))
+                              error))
         return false;
     new->prealloc = preallocs[prealloc];
     if (new->backing_name &&new->prealloc != VD_PREALLOC_OFF &&

@@ -41,14 +41,10 @@ typedef struct {
 static bool
 take_options(VdiNew *new, VdOptions *opts, GError **error)
 {
-    uint64_t size = 0, hint = 0;
     unsigned prealloc = 0;
-    bool nocow = false, is_static = false;
+    bool is_static = false;
 
-    if (!vd_options_take_size(opts, "size", &size, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error) ||
-        !vd_options_take_bool(opts, "static", &is_static, error) ||
+    if (!vd_options_take_bool(opts, "static", &is_static, error) ||
         !vd_options_take_enum(opts, "preallocation", prealloc_names, &prealloc,
                               error))
         return false;

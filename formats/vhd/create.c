@@ -55,14 +55,10 @@ typedef struct {
 static bool
 take_options(VhdNew *new, VdOptions *opts, GError **error)
 {
-    uint64_t size = 0, hint = 0;
     unsigned prealloc = 0, subformat = 0;
-    bool nocow = false, force_size = true;
+    bool force_size = true;
 
-    if (!vd_options_take_size(opts, "size", &size, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error) ||
-        !vd_options_take_bool(opts, "force_size", &force_size, error) ||
+    if (!vd_options_take_bool(opts, "force_size", &force_size, error) ||
         !vd_options_take_enum(opts, "subformat", subformat_names, &subformat,
                               error) ||
         !vd_options_take_enum(opts, "preallocation", prealloc_names, &prealloc,

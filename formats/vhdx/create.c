@@ -66,14 +66,10 @@ typedef struct {
 static bool
 take_options(VhdxNew *new, VdOptions *opts, GError **error)
 {
-    uint64_t size = 0, hint = 0;
     unsigned prealloc = 0, subformat = 0;
-    bool nocow = false, zero = true;
+    bool zero = true;
 
-    if (!vd_options_take_size(opts, "size", &size, error) ||
-        !vd_options_take_size(opts, "extent_size_hint", &hint, error) ||
-        !vd_options_take_bool(opts, "nocow", &nocow, error) ||
-        !vd_options_take_bool(opts, "block_state_zero", &zero, error) ||
+    if (!vd_options_take_bool(opts, "block_state_zero", &zero, error) ||
         !vd_options_take_size(opts, "block_size", &new->block_size, error) ||
         !vd_options_take_size(opts, "log_size", &new->log_size, error) ||
         !vd_options_take_size(opts, "logical_sector_size", &new->logical,
