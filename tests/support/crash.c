@@ -31,39 +31,64 @@ is_change(const TestChange *c)
     return c->file && c->record.type <= VD_WRITE_LOG_TRUNCATE;
 }
 
-/* Index of the record DONE of change @i before @end; @end if there is none. */
+static bool
+is_flush(const TestChange *c)
+{
+    return c->file && c->record.type == VD_WRITE_LOG_FLUSH;
+}
+
+/* Index of the record DONE of what @i has asked for; that of the end if there
+ * is none. */
 static size_t
-find_done(const GPtrArray *changes, size_t i, size_t end)
+find_done(const GPtrArray *changes, size_t i)
 {
     const TestChange *c = change_at(changes, i);
 
-    for (size_t k = i + 1; k < end; k++) {
+    for (size_t k = i + 1; k < changes->len; k++) {
         const TestChange *d = change_at(changes, k);
 
         if (d->file && d->record.type == VD_WRITE_LOG_DONE &&
             d->record.id == c->record.id && strcmp(d->file, c->file) == 0)
             return k;
     }
-    return end;
+    return changes->len;
 }
 
-/* Was change @i on the disk for sure when the power went after @end records? */
-static bool
-is_durable(const GPtrArray *changes, size_t i, size_t end)
+/* The first record by which change @i was on the disk for sure. */
+static size_t
+find_durable(const GPtrArray *changes, const size_t *done, size_t i)
 {
     const TestChange *c = change_at(changes, i);
-    size_t done = find_done(changes, i, end);
+    size_t found = changes->len;
 
-    if (done < end && (c->record.flags & VD_REQ_FUA))
-        return true;
-    for (size_t k = done + 1; k < end; k++) {
+    if (c->record.flags & VD_REQ_FUA)
+        return done[i];
+    for (size_t k = done[i] + 1; k < found; k++) {
         const TestChange *f = change_at(changes, k);
 
-        if (f->file && f->record.type == VD_WRITE_LOG_FLUSH &&
-            strcmp(f->file, c->file) == 0 && find_done(changes, k, end) < end)
-            return true;
+        if (is_flush(f) && strcmp(f->file, c->file) == 0)
+            found = MIN(found, done[k]);
     }
-    return false;
+    return found;
+}
+
+/* The same of each change; each moment asks for most of them. */
+static size_t *
+find_all_durable(const GPtrArray *changes)
+{
+    g_autofree size_t *done = g_new0(size_t, changes->len + 1);
+    size_t *durable = g_new0(size_t, changes->len + 1);
+
+    for (size_t i = 0; i < changes->len; i++) {
+        const TestChange *c = change_at(changes, i);
+
+        if (is_change(c) || is_flush(c))
+            done[i] = find_done(changes, i);
+    }
+    for (size_t i = 0; i < changes->len; i++)
+        if (is_change(change_at(changes, i)))
+            durable[i] = find_durable(changes, done, i);
+    return durable;
 }
 
 /* -- applying ---------------------------------------------------------------
@@ -136,6 +161,7 @@ typedef struct {
     void *arg;
     char *dir;
     GRand *rand;
+    size_t *durable_at; /* of each change: the number of its record */
     unsigned states;
 } Replay;
 
@@ -181,7 +207,7 @@ replay_selection(Replay *replay, size_t end)
 
         if (!is_change(c))
             continue;
-        durable = is_durable(changes, i, end);
+        durable = replay->durable_at[i] < end;
         if (!durable && g_rand_boolean(replay->rand))
             continue;
         apply(replay->dir, c,
@@ -196,9 +222,7 @@ replay_selection(Replay *replay, size_t end)
 static bool
 is_before_flush_done(const GPtrArray *changes, size_t end)
 {
-    const TestChange *last = change_at(changes, end - 1);
-
-    return last->file && last->record.type == VD_WRITE_LOG_FLUSH;
+    return is_flush(change_at(changes, end - 1));
 }
 
 /* The last of all moments is what comes of it without a crash. */
@@ -224,6 +248,7 @@ test_crash_replay(const TestCrash *crash, void *arg)
         .arg = arg,
         .dir = test_dir_new(),
         .rand = g_rand_new_with_seed(crash->seed),
+        .durable_at = find_all_durable(crash->changes),
     };
     size_t n = crash->changes->len;
 
@@ -238,6 +263,7 @@ test_crash_replay(const TestCrash *crash, void *arg)
             try_state(&replay, end, false);
     }
     g_rand_free(replay.rand);
+    g_free(replay.durable_at);
     test_dir_remove(replay.dir);
     return replay.states;
 }

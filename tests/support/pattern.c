@@ -21,27 +21,20 @@ pattern_word(uint64_t index, uint32_t seed)
     return z ^ (z >> 31);
 }
 
-static uint8_t
-pattern_byte(uint64_t off, uint32_t seed)
-{
-    return (uint8_t) (pattern_word(off / 8, seed) >> (off % 8 * 8));
-}
-
 void
 test_pattern_fill(void *buf, size_t len, uint64_t off, uint32_t seed)
 {
     uint8_t *out = buf;
 
-    for (size_t i = 0; i < len;) {
+    for (size_t i = 0, n; i < len; i += n) {
         uint64_t word = GUINT64_TO_LE(pattern_word((off + i) / 8, seed));
+        size_t skip = (off + i) % 8;
 
-        if ((off + i) % 8 == 0 && len - i >= 8) {
-            memcpy(out + i, &word, 8);
-            i += 8;
-        } else {
-            out[i] = pattern_byte(off + i, seed);
-            i++;
-        }
+        n = MIN(8 - skip, len - i);
+        if (n == 8)
+            memcpy(out + i, &word, 8); /* of a length that compilers know */
+        else
+            memcpy(out + i, (const uint8_t *) &word + skip, n);
     }
 }
 
@@ -49,10 +42,15 @@ size_t
 test_pattern_differs(const void *buf, size_t len, uint64_t off, uint32_t seed)
 {
     const uint8_t *bytes = buf;
+    uint8_t wanted[1024];
 
-    for (size_t i = 0; i < len; i++)
-        if (bytes[i] != pattern_byte(off + i, seed))
-            return i;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = MIN(sizeof(wanted), len - i);
+        test_pattern_fill(wanted, n, off + i, seed);
+        for (size_t k = 0; memcmp(bytes + i, wanted, n) != 0; k++)
+            if (bytes[i + k] != wanted[k])
+                return i + k;
+    }
     return len;
 }
 
