@@ -363,7 +363,7 @@ test_random(TestCo *t)
 {
     static const int windows[] = {1, 7, 100, 1024};
 
-    for (unsigned i = 0; i < 8; i++)
+    for (unsigned i = 0; i < (test_effort_is_short() ? 4 : 8); i++)
         check_life(t, i, windows[i % G_N_ELEMENTS(windows)]);
 }
 
