@@ -72,13 +72,15 @@ def assert_same_to_qemu(tmp, image, model):
 
 
 def assert_same(tmp, image, model, more, is_last=True):
-    """In a short run libvmdk sees the last state only."""
+    """In a short run qemu-img alone sees the states before the last."""
+    assert_same_to_qemu(tmp, image, model)
+    if SHORT and not is_last:
+        return
     wanted = model.content()
     assert_sound(image)
-    assert_same_to_qemu(tmp, image, model)
     expect(read_with_vdisk(image), wanted, "vdisk-img")
     # It takes a zero mark for a grain in sector 1.
-    if "zeroed_grain" not in more and (is_last or not SHORT):
+    if "zeroed_grain" not in more:
         expect(read_with_libvmdk(image), wanted, "libvmdk")
 
 
