@@ -12,12 +12,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from tools import VDISK_IMG, Failed  # noqa: E402
 
 PATIENCE = 30             # seconds until a process is called stuck
+# Whoever runs the tests may have some of them ignored (nohup does), and the
+# program rightly leaves those alone.
+IGNORED = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+           if signal.getsignal(number) == signal.SIG_IGN]
 
 
 def default_signals():
-    """Whoever runs the tests may have some of them ignored (nohup does), and
-    the program rightly leaves those alone."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -26,10 +28,11 @@ class Running:
 
     def __init__(self, args, cwd, engine=None, stdin=None):
         env = dict(os.environ, VDISK_ENGINE=engine) if engine else None
-        self.process = subprocess.Popen([VDISK_IMG, *args], cwd=cwd, env=env,
-                                        stdin=stdin, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE,
-                                        preexec_fn=default_signals)
+        # Without a function, if it can be: see tools.run().
+        self.process = subprocess.Popen(
+            [VDISK_IMG, *args], cwd=cwd, env=env, stdin=stdin,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=default_signals if IGNORED else None)
 
     def wait_for_share(self):
         """Until some percent are done: the copy has begun."""

@@ -51,14 +51,13 @@ class Server:
                 "--verbose", "--pidfile", self.pid_file,
                 "--unix", self.socket, *map(str, args)]
 
-        def limit():
-            if obey_permissions and os.geteuid() == 0:
-                drop_root_override()
-
+        # None wherever it can be: see tools.run().
+        limits = obey_permissions and os.geteuid() == 0
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=limit, env=dict(os.environ, LC_ALL="C.UTF-8"))
+                preexec_fn=drop_root_override if limits else None,
+                env=dict(os.environ, LC_ALL="C.UTF-8"))
         self.wait_until_up(obey_permissions)
 
     def wait_until_up(self, obey_permissions):

@@ -15,6 +15,7 @@ Run as a program it prints the path, or exits with 77 and says why not.
 """
 import contextlib
 import fcntl
+import functools
 import glob
 import os
 import re
@@ -201,6 +202,7 @@ def installed():
     return path if path and os.path.exists(path) else None
 
 
+@functools.cache
 def find():
     """Path of the plugin; Skip if it cannot be had."""
     given = os.environ.get("VDISK_VDDK_PLUGIN") or installed()
