@@ -12,6 +12,8 @@ What it can do, the knobs and the log are described at the top of
 fakevsphere/main.go.  Leaving the block stops it, also after a failure, and
 raises Failed if a client did what no client may (violations).
 """
+import atexit
+import functools
 import http.client
 import json
 import os
@@ -79,6 +81,14 @@ class Certificates:
         return os.path.join(self.directory, name + "-key.pem")
 
 
+@functools.cache
+def certificates():
+    """The same for all: openssl is started eleven times for them."""
+    directory = tempfile.mkdtemp(prefix="vdisk-test-certs-")
+    atexit.register(shutil.rmtree, directory, True)
+    return Certificates(directory)
+
+
 class FakeVsphere:
     """The program while it runs; the ready line's fields are attributes."""
 
@@ -104,7 +114,7 @@ class FakeVsphere:
         return os.path.join(self.directory, name)
 
     def start(self, vms, api, options):
-        self.certs = Certificates(self.path("certs"))
+        self.certs = certificates()
         self.log_file = self.path("log")
         flags = dict(options, api=api, user=USER, password=PASSWORD,
                      log=self.log_file, root=self.path("root"))
