@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import nbd_peers  # noqa: E402
-from nbd_certs import Certs  # noqa: E402
+from nbd_certs import shared_certs  # noqa: E402
 from nbd_peers import Link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (VDISK_IO, Failed, qemu_img, run, scratch,  # noqa: E402
@@ -111,7 +111,7 @@ def _():
 
 def over_tls(tls):
     with scratch() as tmp:
-        certs = Certs(os.path.join(tmp, "certs"))
+        certs = shared_certs()
         data = content()
         source = with_hole(tmp, "source", data)
         target = os.path.join(tmp, "target")

@@ -11,7 +11,7 @@ import nbd_peers  # noqa: E402
 import nbd_proxy  # noqa: E402
 import nbd_script  # noqa: E402
 import nbd_wire as wire  # noqa: E402
-from nbd_certs import Certs  # noqa: E402
+from nbd_certs import shared_certs  # noqa: E402
 from nbd_peers import Link  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed, need, run, scratch  # noqa: E402
@@ -25,10 +25,6 @@ shared = {}
 
 def data():
     return shared.setdefault("data", os.urandom(SIZE // 2) + bytes(SIZE // 2))
-
-
-def certs(tmp):
-    return Certs(os.path.join(tmp, "certs"))
 
 
 def raw_file(tmp):
@@ -57,7 +53,7 @@ def expect(condition, what):
 def answers(kind):
     """Over each transport, with each kind of TLS that it has."""
     with scratch() as tmp:
-        path, made, out = raw_file(tmp), certs(tmp), os.path.join(tmp, "out")
+        path, made, out = raw_file(tmp), shared_certs(), os.path.join(tmp, "out")
         for transport in ("unix", "tcp"):
             for tls in (None, "x509", "psk"):
                 if (kind, tls) == ("nbd-server", "psk"):
@@ -81,7 +77,7 @@ for name in ("nbdkit", "qemu-nbd", "nbd-server"):
 @suite.case("certificates are refused for the fault that they have")
 def _():
     with scratch() as tmp:
-        made = certs(tmp)
+        made = shared_certs()
         for fault in ("wrong_ca", "expired", "wrong_host"):
             link = Link("tcp", "x509", made, server_dir=getattr(made, fault))
             with nbd_peers.nbdkit("memory", SIZE, link=link) as peer:

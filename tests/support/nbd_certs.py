@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """nbd_certs - certificates and keys for tests of TLS, made by openssl.
 
-    certs = nbd_certs.Certs(directory)
+    certs = nbd_certs.Certs(directory), or nbd_certs.shared_certs()
     certs.good         a folder as QEMU, nbdkit and libnbd want it
     certs.psk_file     user:key, as psktool writes it
 
@@ -14,10 +14,13 @@ Folders hold ca-cert.pem, {server,client}-{cert,key}.pem:
     wrong_host  the server's certificate is for another host
     bad_client  the client's certificate is one of another CA
 """
+import atexit
+import functools
 import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 
 from tools import Failed, need
 
@@ -100,6 +103,15 @@ def new_key(path):
     openssl("genpkey", "-algorithm", "EC", "-pkeyopt",
             "ec_paramgen_curve:P-256", "-out", path)
     os.chmod(path, 0o600)
+
+
+@functools.cache
+def shared_certs():
+    """Those of a test program, which nobody changes: openssl is started more than
+    twenty times for them."""
+    directory = tempfile.mkdtemp(prefix="vdisk-test-certs-")
+    atexit.register(shutil.rmtree, directory, True)
+    return Certs(directory)
 
 
 class Certs:
