@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """readers - what other programs make of an image: (size, nz64k digest)."""
 import os
+import sys
 
 from digest import raw_nz64k
 from tap import Skip
@@ -26,8 +27,9 @@ def read_with_qemu(image, fmt="vmdk"):
 
 
 def read_with_library(library, program, *words):
-    """Through its Python binding."""
-    result = run([os.path.join(HERE, program), *words])
+    """Through its Python binding; with the Python that runs us, for what "python3"
+    means to a shell may be a slow script."""
+    result = run([sys.executable, os.path.join(HERE, program), *words])
     if result.code == 77:
         raise Skip("python3-%s is not installed" % library)
     if result.code != 0:
