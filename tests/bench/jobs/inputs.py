@@ -8,7 +8,7 @@ import os
 import struct
 
 import dataset
-from jobs.process import remove, run
+from jobs.process import forget, remove, run
 
 MIB = 1 << 20
 CHAIN_LINKS = 30
@@ -41,6 +41,7 @@ class Inputs:
             unfinished = path + ".new"
             remove(unfinished)
             make(unfinished)
+            forget(unfinished)
             os.rename(unfinished, path)
         return path
 
