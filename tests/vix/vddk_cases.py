@@ -31,12 +31,17 @@ def equal(got, wanted, what="result"):
         raise Failed("%s: got %r, wanted %r" % (what, got, wanted))
 
 
-def read_with_nbdkit(path, soname, *parameters, options=("-r",), copy=()):
+# Of the server: each has stacks and buffers of its own, which cost more than the
+# requests do.  test-nbdkit-parallel.py has many.
+THREADS = "--threads=2"
+
+
+def read_with_nbdkit(path, soname, *parameters, copy=()):
     """What a client reads: (size, nz64k digest), like readers.py."""
     with scratch() as tmp:
         raw = os.path.join(tmp, "nbd.raw")
         with vddk.serve(path, *parameters, soname=soname,
-                        options=options) as server:
+                        options=("-r", THREADS)) as server:
             nbdkit.nbdcopy(*copy, server.uri, raw)
         return raw_nz64k(raw)
 
@@ -46,7 +51,8 @@ def write_with_nbdkit(path, soname, writes, *parameters):
     commands = ["write -q %s %d %d" % ("-s " + source if kind == "write"
                                        else "-z", offset, length)
                 for kind, offset, length, source in writes]
-    with vddk.serve(path, *parameters, soname=soname) as server:
+    with vddk.serve(path, *parameters, soname=soname,
+                    options=[THREADS]) as server:
         qemu_io(server.uri, *commands, "flush", fmt="raw")
 
 
