@@ -211,6 +211,24 @@ def extents_that_do_not_fit():
         # One that is there twice is a device that is seen by two ways.
         for extents in ([second, first], [first, second, second]):
             good.expect_file("/disk", name=node(extents, "/disk"))
+        expect_spare_left_out(tmp, good, other)
+
+
+def expect_spare_left_out(tmp, good, other):
+    """Lists of what may be a volume have all kinds of things in them."""
+    junk, gone = (os.path.join(tmp, name) for name in ("junk", "gone"))
+    with open(junk, "wb") as file:
+        file.truncate(2 * MIB)
+    first, second = good.extents
+    spare = "spare-extents=on,volume=" + uuid_text(good.volume.uuid)
+    good.expect_file("/disk", name=node(
+        [junk, gone, second, other.extents[0], first], "/disk", spare))
+    text = vdisk_img_fails("ls", node([junk, gone, first], "/", spare))
+    if "missing" not in text:
+        raise Failed(text)
+    text = vdisk_img_fails("ls", node([junk, gone], "/", spare))
+    if junk not in text or gone not in text:
+        raise Failed(text)
 
 
 def shows_what_extents_are_called():

@@ -20,6 +20,13 @@
 
 /* -- extents --------------------------------------------------------------- */
 
+typedef struct {
+    VdNode *node;
+    GPtrArray *pieces;
+    bool spare;       /* what cannot be used is left out */
+    GString *skipped; /* and why: for messages */
+} Extents;
+
 /* "extent" is short for "extent.0". */
 static void
 expand_single(VdOptions *opts)
@@ -97,28 +104,79 @@ load_co_extent(VdNode *child, GPtrArray *pieces, GError **error)
     return true;
 }
 
+/* @child: NULL if it could not even be opened. */
 static bool
-open_co_extents(VdNode *node, VdOptions *opts, GPtrArray *pieces,
-                GError **error)
+extents_co_skip(Extents *x, VdNode *child, GError *problem, GError **error)
+{
+    if (!x->spare || vd_error_is(problem, VD_ERROR_CANCELLED)) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    if (child)
+        (void) vd_node_co_close_child(x->node, child, NULL); /* only read */
+    g_string_append_printf(x->skipped, "left out: %s; ", problem->message);
+    g_error_free(problem);
+    return true;
+}
+
+static bool
+extents_co_add(Extents *x, const char *key, VdOptions *opts, GError **error)
+{
+    guint before = x->pieces->len;
+    g_autofree char *name = NULL;
+    GError *problem = NULL;
+    VdNode *child;
+
+    (void) vd_options_take_string(opts, key, &name);
+    child = open_co_extent(x->node, key, name, opts, &problem);
+    if (child && load_co_extent(child, x->pieces, &problem))
+        return true;
+    g_ptr_array_set_size(x->pieces, (gint) before);
+    return extents_co_skip(x, child, problem, error);
+}
+
+static bool
+open_co_extents(Extents *x, VdOptions *opts, GError **error)
 {
     unsigned n = 0;
 
     expand_single(opts);
     for (; n < VMFS_MAX_EXTENTS; n++) {
         g_autofree char *key = g_strdup_printf("extent.%u", n);
-        g_autofree char *name = NULL;
-        VdNode *child;
 
         if (!has_extent(opts, key))
             break;
-        (void) vd_options_take_string(opts, key, &name);
-        child = open_co_extent(node, key, name, opts, error);
-        if (!child || !load_co_extent(child, pieces, error))
+        if (!extents_co_add(x, key, opts, error))
             return false;
     }
     return n > 0 || vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                              "The 'vmfs' block driver requires an extent: the "
                              "device or file that the volume is on");
+}
+
+static bool
+volume_is_on(const VmfsVolume *v, const VdNode *device)
+{
+    for (guint i = 0; i < v->runs->len; i++)
+        if (g_array_index(v->runs, VmfsVolumeRun, i).device == device)
+            return true;
+    return false;
+}
+
+/* Those with nothing of the volume on them. */
+static void
+close_co_spare(VdNode *node, const VmfsVolume *v)
+{
+    const char *edge;
+    unsigned i = 0;
+    VdNode *child;
+
+    while ((child = vd_node_nth_child(node, i, &edge))) {
+        if (volume_is_on(v, child))
+            i++;
+        else
+            (void) vd_node_co_close_child(node, child, NULL); /* only read */
+    }
 }
 
 /* -- volumes --------------------------------------------------------------- */
@@ -211,24 +269,41 @@ volume_co_choose(const GPtrArray *volumes, const char *wanted, GError **error)
     return chosen;
 }
 
+/* What they are called by says which extents they are on. */
+static void
+set_name(VdNode *node, const VdOptions *given, const char *volume)
+{
+    const VmfsState *s = vd_node_state(node);
+    g_autofree char *name = vmfs_make_name(given, node, volume, s->path);
+
+    vd_node_set_name(node, name);
+}
+
 bool
 vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error)
 {
     VmfsState *s = vd_node_state(node);
     g_autoptr(GPtrArray) pieces =
         g_ptr_array_new_with_free_func((GDestroyNotify) vmfs_piece_free);
+    g_autoptr(GString) skipped = g_string_new(NULL);
     g_autoptr(VdOptions) given = vd_options_copy(opts);
-    g_autofree char *wanted = NULL, *name = NULL;
+    g_autofree char *wanted = NULL;
+    Extents x = {.node = node, .pieces = pieces, .skipped = skipped};
     const VmfsVolume *chosen;
 
     (void) vd_options_take_string(opts, "volume", &wanted);
-    if (!open_co_extents(node, opts, pieces, error))
+    if (!vd_options_take_bool(opts, "spare-extents", &x.spare, error) ||
+        !open_co_extents(&x, opts, error))
         return false;
-    name = vmfs_make_name(given, node, wanted, s->path);
-    vd_node_set_name(node, name);
+    set_name(node, given, wanted);
     s->volumes = vmfs_volumes_assemble(pieces);
     chosen = volume_co_choose(s->volumes, wanted, error);
-    if (chosen)
-        s->fs = vmfs_fs_co_open(chosen, error);
-    return s->fs || vd_prefix(error, "%s: ", name);
+    if (!chosen)
+        return vd_prefix(error, "%s: %s", vd_node_name(node), skipped->str);
+    if (x.spare) {
+        close_co_spare(node, chosen);
+        set_name(node, given, wanted);
+    }
+    s->fs = vmfs_fs_co_open(chosen, error);
+    return s->fs || vd_prefix(error, "%s: ", vd_node_name(node));
 }

@@ -65,11 +65,12 @@ add_option(GString *fragment, const char *key, const char *value)
                             *value == ',' ? 2 : 1);
 }
 
-/* Everything that was given as "EDGE.KEY"; none = false.  Where it says a name,
- * that of @child stands: what was given may hold what is not for everybody. */
+/* Everything that was given as "EDGE.KEY", as "AS.KEY"; none = false.  Where it
+ * says a name, that of @child stands: what was given may hold what is not for
+ * everybody. */
 static bool
 add_options_of_extent(GString *fragment, const VdOptions *given,
-                      const char *edge, VdNode *child)
+                      const char *edge, const char *as, VdNode *child)
 {
     g_autoptr(VdOptions) copy = vd_options_copy(given);
     g_autoptr(VdOptions) sub = vd_options_take_sub(copy, edge);
@@ -77,7 +78,7 @@ add_options_of_extent(GString *fragment, const VdOptions *given,
 
     while (!vd_options_is_empty(sub)) {
         g_autofree char *key = g_strdup(vd_options_first(sub));
-        g_autofree char *whole = g_strconcat(edge, ".", key, NULL);
+        g_autofree char *whole = g_strconcat(as, ".", key, NULL);
         g_autofree char *value = NULL;
 
         (void) vd_options_take_string(sub, key, &value);
@@ -89,15 +90,19 @@ add_options_of_extent(GString *fragment, const VdOptions *given,
     return any;
 }
 
+/* Some may have been left out: the others are numbered anew. */
 static void
 add_extents(GString *fragment, const VdOptions *given, VdNode *node)
 {
     const char *edge;
     VdNode *child;
 
-    for (unsigned i = 0; (child = vd_node_nth_child(node, i, &edge)); i++)
-        if (!add_options_of_extent(fragment, given, edge, child))
-            add_option(fragment, edge, vd_node_name(child));
+    for (unsigned i = 0; (child = vd_node_nth_child(node, i, &edge)); i++) {
+        g_autofree char *as = g_strdup_printf("extent.%u", i);
+
+        if (!add_options_of_extent(fragment, given, edge, as, child))
+            add_option(fragment, as, vd_node_name(child));
+    }
 }
 
 /* NULL if one of them needs more than its name. */
@@ -112,7 +117,7 @@ list_extents(const VdOptions *given, VdNode *node)
         const char *name = vd_node_name(child);
 
         if (strpbrk(name, ",#") ||
-            add_options_of_extent(unused, given, edge, child))
+            add_options_of_extent(unused, given, edge, edge, child))
             return NULL;
         g_string_append_printf(list, "%s%s", i ? "," : "", name);
     }
