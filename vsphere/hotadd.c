@@ -12,8 +12,6 @@
 #include "vsphere/hotadd-proxy.h"
 #include "vsphere/sys-file.h"
 
-#define ROOT_VARIABLE "VDISK_HOTADD_ROOT" /* for tests */
-
 #define INTERVAL_NS (UINT64_C(500) * 1000 * 1000)
 #define APPEAR_NS (UINT64_C(120) * 1000 * 1000 * 1000)
 #define VANISH_NS (UINT64_C(60) * 1000 * 1000 * 1000)
@@ -42,7 +40,7 @@ vs_hotadd_new(const VsHotaddParams *params, GError **error)
     g_autofree char *usual = NULL;
 
     h->session = vs_session_ref(params->session);
-    h->root = g_strdup(params->root ? params->root : g_getenv(ROOT_VARIABLE));
+    h->root = g_strdup(params->root ? params->root : vs_sys_root());
     h->interval_ns = params->interval_ns ? params->interval_ns : INTERVAL_NS;
     h->appear_ns = params->appear_ns ? params->appear_ns : APPEAR_NS;
     h->vanish_ns = params->vanish_ns ? params->vanish_ns : VANISH_NS;

@@ -13,6 +13,14 @@
 
 #include "io/fd.h"
 
+#define ROOT_VARIABLE "VDISK_HOTADD_ROOT"
+
+const char *
+vs_sys_root(void)
+{
+    return g_getenv(ROOT_VARIABLE);
+}
+
 char *
 vs_sys_path(const char *root, ...)
 {

@@ -8,6 +8,9 @@
 
 #include "block/error.h"
 
+/* $VDISK_HOTADD_ROOT, for tests; NULL: the system's own. */
+const char *vs_sys_root(void);
+
 /* @root: NULL or "" is the system's own. */
 char *vs_sys_path(const char *root, ...) G_GNUC_NULL_TERMINATED;
 

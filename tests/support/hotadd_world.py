@@ -75,9 +75,11 @@ class Ran:
 
 
 class HotaddWorld:
-    def __init__(self, proxy_disks=1, twin=None, **machine):
+    def __init__(self, proxy_disks=1, twin=None, server=None, **machine):
         """machine: what "proxy" has besides; proxy_disks: how many; twin: the
-        UUID, and the size, of one more of its disks and of that of "on"."""
+        UUID, and the size, of one more of its disks and of that of "on";
+        server: options of FakeVsphere."""
+        self.server = server or {}
         self.disks = [disk(capacity=MIB)] * proxy_disks
         self.same = {}
         if twin:
@@ -110,7 +112,7 @@ class HotaddWorld:
             vm("proxy", self.disks, **self.machine),
             vm("on", [disk(content=self.path("on"), **self.same)], on=True),
             vm("off", [disk(content=self.path("off"))]),
-        ], proxy="proxy", hotadd=self.root))
+        ], proxy="proxy", hotadd=self.root, **self.server))
         self.files = {name: self.fake.vms[name]["disks"][0]["path"]
                       for name in self.contents}
         self.own = self.proxy_state()

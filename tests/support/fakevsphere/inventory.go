@@ -74,6 +74,9 @@ func (w *worldState) build(user, password string) error {
 	datacenter.Name = w.datacenter
 	datastore.Name, datastore.Summary.Name = w.datastore, w.datastore
 	datastore.Summary.Url = w.dir
+	if w.vmfs.UUID != "" {
+		datastore.Info = w.vmfs.info()
+	}
 	info := datastore.Info.GetDatastoreInfo()
 	info.Name, info.Url = w.datastore, w.dir
 	if w.host != "" {

@@ -13,6 +13,8 @@
 //
 //	-api vc|esx             what it pretends to be (vc)
 //	-cert, -key             PEM files of the SOAP port
+//	-vmfs JSON              the datastore is VMFS, not a host's folder:
+//	                        {"uuid": "...", "disks": ["naa...."]}
 //	-host-cert, -host-key   of authd, port 902 in real life (as -cert)
 //	-nfc-cert, -nfc-key     of NFC inside nbdssl (as -host-cert)
 //	-user, -password        the only login that works
@@ -212,6 +214,7 @@ func parseOptions() *options {
 	} {
 		flag.StringVar(f.value, f.name, f.init, f.help)
 	}
+	flag.Var(&world.vmfs, "vmfs", "the datastore's volume (JSON)")
 	flag.Var(&o.vms, "vm", "a virtual machine (JSON); may be repeated")
 	flag.Parse()
 	o.fillCertificates()

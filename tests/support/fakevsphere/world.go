@@ -26,6 +26,7 @@ type worldState struct {
 	datacenterRef, datastoreRef, hostRef moRef
 	hostDigest                           string
 	proxy                                string // name of the VM we "run" in
+	vmfs                                 vmfsSpec
 }
 
 var world = &worldState{}
