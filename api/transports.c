@@ -12,7 +12,7 @@
 static const struct {
     const char *name, *data, *control; /* control NULL: none is needed */
 } ways[] = {
-    {"file", "file", NULL},          {"san", "san", NULL},
+    {"file", "file", NULL},          {"san", "vmfs", "vsphere"},
     {"hotadd", "hotadd", "vsphere"}, {"nbdssl", "nfc", "vsphere"},
     {"nbd", "nfc", "vsphere"},
 };

@@ -142,7 +142,8 @@ forget_work(void *opaque)
 
 /* Options that have been said for the driver of a transport, "nfc.KEY", go with
  * those that its opening takes. */
-static const char *const child_drivers[] = {"nfc", "hotadd", "https", NULL};
+static const char *const child_drivers[] = {"nfc", "hotadd", "https", "san",
+                                            NULL};
 
 static void
 move_below(VdOptions *to, const char *prefix, VdOptions *from)
@@ -194,12 +195,16 @@ vsphere_co_let_go(VdNode *node)
 
 /* Some ways end where others begin: with the disk being open. */
 static bool
-vsphere_co_settle(VdNode *node, GError **error)
+vsphere_co_settle(VdNode *node, const VsTransport *transport, GError **error)
 {
     const VsphereState *s = vd_node_state(node);
     Work work = {.size = vd_node_size(node)};
+    bool ok =
+        !transport->check ||
+        transport->check(vd_node_file(node), s->target, &s->attachment, error);
 
-    if (!s->attachment.lease || work_co_run(node, settle_work, &work, error))
+    if (ok &&
+        (!s->attachment.lease || work_co_run(node, settle_work, &work, error)))
         return true;
     (void) vd_node_co_close_child(node, vd_node_file(node), NULL);
     return false;
@@ -219,7 +224,7 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
         opts = child_options(transport, work.opts, own);
         if (filter_co_open_child(
                 node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error) &&
-            vsphere_co_settle(node, error)) {
+            vsphere_co_settle(node, transport, error)) {
             s->transport = transport;
             return true;
         }

@@ -263,13 +263,13 @@ vs_inventory_datacenter_of(VsSession *session, const VsRef *object, char **path,
 }
 
 VsRef *
-vs_inventory_find_datastore(VsSession *session, const VsRef *datacenter,
+vs_inventory_find_datastore(VsSession *session, const VsRef *owner,
                             const char *name, GError **error)
 {
     static const char *const list_paths[] = {"datastore", NULL};
     static const char *const name_paths[] = {"name", NULL};
     g_autoptr(VsProperties) p =
-        vs_properties_fetch(session, datacenter, list_paths, error);
+        vs_properties_fetch(session, owner, list_paths, error);
     g_autoptr(VsProperties) names = NULL;
     g_autoptr(GPtrArray) refs = refs_new();
     const VsXml *list = p ? vs_properties_get(p, "datastore") : NULL;

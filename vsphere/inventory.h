@@ -33,6 +33,7 @@ VsRef *vs_inventory_find_path(VsSession *session, const char *path,
 VsRef *vs_inventory_datacenter_of(VsSession *session, const VsRef *object,
                                   char **path, GError **error);
 
-/* The datastore that a datacenter calls @name; NOT_FOUND. */
-VsRef *vs_inventory_find_datastore(VsSession *session, const VsRef *datacenter,
+/* The datastore called @name among those of @owner, a datacenter or a virtual
+ * machine; NOT_FOUND. */
+VsRef *vs_inventory_find_datastore(VsSession *session, const VsRef *owner,
                                    const char *name, GError **error);

@@ -8,6 +8,7 @@
 #include "block/error.h"
 #include "vsphere/export.h"
 #include "vsphere/folder.h"
+#include "vsphere/san.h"
 
 #include <string.h>
 
@@ -107,12 +108,13 @@ prepare_nbd(const VsPrepare *how, VsAttachment *attachment, GError **error)
  */
 
 const VsTransport vs_transports[] = {
-    {"hotadd", "hotadd", "file", prepare_hotadd},
-    {"nbdssl", "nfc", "file", prepare_nbdssl},
-    {"nbd", "nfc", "file", prepare_nbd},
-    {"folder", "https", "file.file", vs_folder_prepare},
-    {"lease", "https", "file.file", vs_export_prepare},
-    {NULL, NULL, NULL, NULL},
+    {"san", "san", "file.file", vs_san_prepare, vs_san_check},
+    {"hotadd", "hotadd", "file", prepare_hotadd, NULL},
+    {"nbdssl", "nfc", "file", prepare_nbdssl, NULL},
+    {"nbd", "nfc", "file", prepare_nbd, NULL},
+    {"folder", "https", "file.file", vs_folder_prepare, NULL},
+    {"lease", "https", "file.file", vs_export_prepare, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 const VsTransport *
@@ -133,5 +135,6 @@ vs_transport_release(VsAttachment *attachment, GError **error)
         vd_ticket_source_close(attachment->tickets);
     attachment->tickets = NULL;
     vs_lease_abort(g_steal_pointer(&attachment->lease));
+    g_clear_pointer(&attachment->volume, vs_san_volume_free);
     return !hotadd || vs_hotadd_detach(hotadd, error);
 }

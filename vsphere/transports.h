@@ -2,9 +2,11 @@
 /* vsphere/transports.h - ways on which the bytes of a disk come here. */
 #pragma once
 
+#include "block/node.h"
 #include "block/options.h"
 #include "vsphere/hotadd.h"
 #include "vsphere/lease.h"
+#include "vsphere/san-volume.h"
 #include "vsphere/target.h"
 #include "vsphere/tickets.h"
 
@@ -13,6 +15,7 @@ typedef struct VsAttachment {
     VdTicketSource *tickets; /* NULL = none */
     VsHotadd *hotadd;        /* NULL = not attached */
     VsLease *lease;          /* until all has come; NULL = none */
+    VsSanVolume *volume;     /* that its LUNs make up; NULL = none */
 } VsAttachment;
 
 typedef struct VsPrepare {
@@ -26,13 +29,17 @@ typedef struct VsPrepare {
 
 typedef struct VsTransport {
     const char *name;   /* "nbdssl" */
-    const char *driver; /* "nfc" */
+    const char *driver; /* "nfc": "nfc.KEY" are its options */
     const char *edge;   /* on which that is below the disk, "file" */
     /* Blocks: prepares what is to be opened, and says it: options of the
      * child "file".  What it leaves in @attachment is let go of by
      * vs_transport_release(). */
     VdOptions *(*prepare)(const VsPrepare *how, VsAttachment *attachment,
                           GError **error);
+    /* Is @disk, which has been opened, the right one?  Does not block; NULL =
+     * whoever gives it knows. */
+    bool (*check)(VdNode *disk, const VsTarget *target,
+                  const VsAttachment *attachment, GError **error);
 } VsTransport;
 
 /* All that there are; to a NULL name. */

@@ -27,7 +27,7 @@ VDISK_IMG = os.environ.get(
 VDISK_IO = os.environ.get(
     "VDISK_IO", os.path.join(BUILD_ROOT, "tools/io/vdisk-io"))
 # Ways to disks, as the library names them.
-TRANSPORTS = os.environ.get("VDISK_TRANSPORTS", "file:hotadd:nbdssl:nbd")
+TRANSPORTS = os.environ.get("VDISK_TRANSPORTS", "file:san:hotadd:nbdssl:nbd")
 LONG = os.environ.get("VDISK_TEST_LONG", "") not in ("", "0")
 
 # Sanitizers reserve terabytes of address space.

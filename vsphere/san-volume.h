@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/san-volume.h - what a server says of the volume that a disk is on. */
+#pragma once
+
+#include "vsphere/target.h"
+
+typedef struct VsSanVolume {
+    char *datastore;  /* its name */
+    char *uuid;       /* of the file system, as ESXi writes it */
+    GPtrArray *names; /* char *, vsphere/scsi-id.h: of the LUNs that it is on;
+                         those of disks of a host alone have none */
+} VsSanVolume;
+
+/* Blocks.  NOT_SUPPORTED if the disk is on no VMFS. */
+VsSanVolume *vs_san_volume_fetch(VsSession *session, const VsTarget *target,
+                                 GError **error);
+void vs_san_volume_free(VsSanVolume *volume);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsSanVolume, vs_san_volume_free)

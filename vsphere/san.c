@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vsphere/san.c - disks read from the LUN that their datastore is on.
+ *
+ * The server says which volume that is and on which LUNs; the driver vmfs finds
+ * it among the devices that may be those, and the driver vmdk reads
+ * descriptors, extents and parents there.  Hosts are not asked for any byte,
+ * and nothing is written.
+ *
+ * A host's lock on a file is honoured (driver vmfs): a machine that is on is
+ * read below a snapshot.
+ *
+ * Concurrency: no state.
+ */
+#include "vsphere/san.h"
+
+#include <inttypes.h>
+
+#include "block/driver.h"
+#include "vsphere/disks.h"
+#include "vsphere/san-devices.h"
+
+static bool
+check_target(const VsPrepare *how, GError **error)
+{
+    if (how->write)
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "LUNs of datastores are only read");
+    if (how->target->raw_mapping)
+        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                        "%s: stands for a LUN of its own (raw device mapping)",
+                        how->target->file);
+    return vs_target_need_vm(
+        how->target, "its datastore is known by that of its machine", error);
+}
+
+static VdOptions *
+options_for(const VsTarget *target, const VsSanVolume *volume,
+            const GPtrArray *devices)
+{
+    VdOptions *opts = vd_options_new();
+    g_autofree char *datastore = NULL;
+    g_autofree char *path = NULL;
+    const char *inside = "";
+
+    (void) vs_path_split(target->file, &datastore, &inside); /* it is one */
+    path = g_strconcat("/", inside, NULL);
+    vd_options_set(opts, "driver", "vmdk");
+    vd_options_set(opts, "file.driver", "vmfs");
+    vd_options_set(opts, "file.path", path);
+    vd_options_set(opts, "file.volume", volume->uuid);
+    vd_options_set(opts, "file.spare-extents", "on");
+    for (guint i = 0; i < devices->len; i++) {
+        g_autofree char *key = g_strdup_printf("file.extent.%u", i);
+
+        vd_options_set(opts, key, devices->pdata[i]);
+    }
+    return opts;
+}
+
+VdOptions *
+vs_san_prepare(const VsPrepare *how, VsAttachment *attachment, GError **error)
+{
+    g_autoptr(GPtrArray) devices = NULL;
+    g_autofree char *listed = NULL;
+
+    (void) vd_options_take_string(how->said, "devices", &listed);
+    if (!check_target(how, error))
+        return NULL;
+    attachment->volume = vs_san_volume_fetch(how->session, how->target, error);
+    if (attachment->volume)
+        devices = vs_san_devices(attachment->volume, listed, error);
+    return devices ? options_for(how->target, attachment->volume, devices)
+                   : NULL;
+}
+
+/* Of the volume that a file is on; NULL: it is on none. */
+static char *
+uuid_below(VdNode *file)
+{
+    const VdDriver *driver = file ? vd_node_driver(file) : NULL;
+    g_autoptr(GVariant) facts = driver && driver->describe
+                                    ? g_variant_ref_sink(driver->describe(file))
+                                    : NULL;
+    const char *uuid;
+
+    if (!facts || !g_variant_lookup(facts, "uuid", "&s", &uuid))
+        return NULL;
+    return g_strdup(uuid);
+}
+
+/* A label can be anything, a uuid, too, and a file can have been another one
+ * when the server was asked. */
+bool
+vs_san_check(VdNode *disk, const VsTarget *target,
+             const VsAttachment *attachment, GError **error)
+{
+    g_autofree char *uuid = uuid_below(vd_node_file(disk));
+
+    if (g_strcmp0(uuid, attachment->volume->uuid) != 0)
+        return vd_throw(error, VD_ERROR_REFUSED,
+                        "%s: is on volume %s, but the datastore is volume %s",
+                        vd_node_name(disk), uuid ? uuid : "(none)",
+                        attachment->volume->uuid);
+    return vd_node_size(disk) == target->capacity ||
+           vd_throw(error, VD_ERROR_REFUSED,
+                    "%s: has %" PRIu64 " bytes, but the disk has %" PRIu64,
+                    vd_node_name(disk), vd_node_size(disk), target->capacity);
+}
