@@ -44,9 +44,9 @@ static const char *const engines[] = {"auto", "uring", "threads", "aio"};
 static const Config defaults = DEFAULTS;
 static Config config = DEFAULTS;
 
-/* The only one that is no single word. */
-static GMutex tmp_dir_lock;
-static char *tmp_dir; /* NULL = not said */
+/* Those that are no single words; NULL = not said. */
+static GMutex text_lock;
+static char *tmp_dir, *san_devices;
 
 /* -- values --------------------------------------------------------------- */
 
@@ -131,12 +131,23 @@ set_engine(const char *value)
 }
 
 static void
-replace_tmp_dir(const char *value)
+replace_text(char **text, const char *value)
 {
-    g_mutex_lock(&tmp_dir_lock);
-    g_free(tmp_dir);
-    tmp_dir = g_strdup(value);
-    g_mutex_unlock(&tmp_dir_lock);
+    g_mutex_lock(&text_lock);
+    g_free(*text);
+    *text = g_strdup(value);
+    g_mutex_unlock(&text_lock);
+}
+
+static char *
+copy_text(char *const *text)
+{
+    char *copy;
+
+    g_mutex_lock(&text_lock);
+    copy = g_strdup(*text);
+    g_mutex_unlock(&text_lock);
+    return copy;
 }
 
 static bool
@@ -144,7 +155,14 @@ set_tmp_dir(const char *value)
 {
     if (!g_path_is_absolute(value))
         return false;
-    replace_tmp_dir(value);
+    replace_text(&tmp_dir, value);
+    return true;
+}
+
+static bool
+set_san_devices(const char *value)
+{
+    replace_text(&san_devices, *value ? value : NULL);
     return true;
 }
 
@@ -159,6 +177,7 @@ static const Key keys[] = {
     {"vdisk.lockWaitMs", set_lock_wait_ms},
     {"vdisk.allowAnyPath", set_any_path},
     {"vdisk.engine", set_engine},
+    {"vdisk.san.devices", set_san_devices},
     {"tmpDirectory", set_tmp_dir},
     {"libdir", NULL},
     {"linuxSSL.verifyCertificates", NULL},
@@ -310,7 +329,8 @@ vix_config_clear(void)
     g_atomic_int_set(&config.engine, defaults.engine);
     g_atomic_int_set(&config.nfc_buffer_units, defaults.nfc_buffer_units);
     g_atomic_int_set(&config.nfc_buffers, defaults.nfc_buffers);
-    replace_tmp_dir(NULL);
+    replace_text(&tmp_dir, NULL);
+    replace_text(&san_devices, NULL);
 }
 
 bool
@@ -358,10 +378,11 @@ vix_config_nfc_buffers(void)
 char *
 vix_config_tmp_dir(void)
 {
-    char *copy;
+    return copy_text(&tmp_dir);
+}
 
-    g_mutex_lock(&tmp_dir_lock);
-    copy = g_strdup(tmp_dir);
-    g_mutex_unlock(&tmp_dir_lock);
-    return copy;
+char *
+vix_config_san_devices(void)
+{
+    return copy_text(&san_devices);
 }

@@ -26,3 +26,6 @@ unsigned vix_config_nfc_buffers(void);
 /* tmpDirectory, under which is written down what is left attached; NULL = the
  * usual place; g_free. */
 char *vix_config_tmp_dir(void);
+/* vdisk.san.devices, with ';' between them: what datastores may be on; NULL =
+ * what the machine has; g_free. */
+char *vix_config_san_devices(void);

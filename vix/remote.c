@@ -166,16 +166,15 @@ compression_of(uint32 flags)
     return flags & VIXDISKLIB_FLAG_OPEN_COMPRESSION_SKIPZ ? "skipz" : "none";
 }
 
+/* @value: NULL = not said; freed. */
 static void
-add_tmp_dir(GString *text)
+add_text(GString *text, const char *key, char *value)
 {
-    g_autofree char *dir = vix_config_tmp_dir();
-
-    if (!dir)
-        return;
-    g_string_append(text, ",hotadd.tmp-dir=");
-    for (const char *c = dir; *c; c++)
+    if (value)
+        g_string_append_printf(text, ",%s=", key);
+    for (const char *c = value ? value : ""; *c; c++)
         g_string_append(text, *c == ',' ? ",," : (char[]){*c, '\0'});
+    g_free(value);
 }
 
 /* Each transport's driver gets its own. */
@@ -194,7 +193,8 @@ driver_options(const VixRemote *remote, uint32 flags)
     if (vix_config_nfc_buffers())
         g_string_append_printf(text, ",nfc.buffer-count=%u",
                                vix_config_nfc_buffers());
-    add_tmp_dir(text);
+    add_text(text, "hotadd.tmp-dir", vix_config_tmp_dir());
+    add_text(text, "san.devices", vix_config_san_devices());
     return g_string_free(text, FALSE);
 }
 
