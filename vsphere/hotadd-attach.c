@@ -21,10 +21,10 @@
 
 #include "io/fd.h"
 #include "io/op.h"
+#include "block/scsi-id.h"
 #include "vsphere/hotadd-plan.h"
 #include "vsphere/hotadd-proxy.h"
 #include "vsphere/reconfigure.h"
-#include "vsphere/scsi-id.h"
 
 /* Units that others may take between our look and our request. */
 #define MAX_TRIES 16
@@ -202,7 +202,7 @@ take_disk(Attach *a, const VsHardware *after, const VsDiskDevice *disk,
     h->record->key = disk->key;
     h->record->controller_key = disk->controller_key;
     h->record->unit = disk->unit;
-    h->name = disk->uuid ? vs_scsi_name_from_uuid(disk->uuid) : NULL;
+    h->name = disk->uuid ? vd_scsi_name_from_uuid(disk->uuid) : NULL;
     if (controller)
         a->pci_address = vs_hotadd_pci_address(h->session, h->proxy,
                                                controller->bus, h->root);

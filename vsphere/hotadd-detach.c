@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "io/fd.h"
+#include "block/scsi-id.h"
 #include "vsphere/hotadd-plan.h"
 #include "vsphere/hotadd-proxy.h"
 #include "vsphere/reconfigure.h"
-#include "vsphere/scsi-id.h"
 
 typedef struct {
     VsHotadd *h;
@@ -72,12 +72,12 @@ static char *
 own_name(const VsHardware *hardware, const VsDiskDevice *disk)
 {
     g_autofree char *name =
-        disk->uuid ? vs_scsi_name_from_uuid(disk->uuid) : NULL;
+        disk->uuid ? vd_scsi_name_from_uuid(disk->uuid) : NULL;
 
     for (guint i = 0; name && i < hardware->disks->len; i++) {
         const VsDiskDevice *other = hardware->disks->pdata[i];
         g_autofree char *its =
-            other->uuid ? vs_scsi_name_from_uuid(other->uuid) : NULL;
+            other->uuid ? vd_scsi_name_from_uuid(other->uuid) : NULL;
 
         if (other != disk && g_strcmp0(its, name) == 0)
             return NULL;

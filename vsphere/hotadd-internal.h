@@ -17,7 +17,7 @@ struct VsHotadd {
     VsHotaddRecord *record;
     VsHotaddEntry *entry; /* NULL: not attached */
     uint64_t size;
-    char *name;           /* of vsphere/scsi-id.h; NULL = not known */
+    char *name;           /* of block/scsi-id.h; NULL = not known */
     VsScsiDevice *device; /* NULL = not found (yet) */
     GPtrArray *warnings;  /* char *: to be told on the loop */
 };

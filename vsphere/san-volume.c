@@ -8,10 +8,10 @@
 #include "vsphere/san-volume.h"
 
 #include "block/error.h"
+#include "block/scsi-id.h"
 #include "vsphere/disks.h"
 #include "vsphere/inventory.h"
 #include "vsphere/properties.h"
-#include "vsphere/scsi-id.h"
 
 #include <string.h>
 
@@ -46,7 +46,7 @@ take_names(VsSanVolume *volume, const VsXml *vmfs, GError **error)
 
     for (unsigned n = 0; extent; extent = vs_xml_next(extent), n++) {
         const char *disk = vs_xml_text(extent, "diskName");
-        char *name = disk ? vs_scsi_name_canonical(disk) : NULL;
+        char *name = disk ? vd_scsi_name_canonical(disk) : NULL;
 
         if (name)
             g_ptr_array_add(volume->names, name);

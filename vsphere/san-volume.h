@@ -7,7 +7,7 @@
 typedef struct VsSanVolume {
     char *datastore;  /* its name */
     char *uuid;       /* of the file system, as ESXi writes it */
-    GPtrArray *names; /* char *, vsphere/scsi-id.h: of the LUNs that it is on;
+    GPtrArray *names; /* char *, block/scsi-id.h: of the LUNs that it is on;
                          those of disks of a host alone have none */
 } VsSanVolume;
 

@@ -17,7 +17,7 @@
 #include "vsphere/scsi-list.h"
 
 typedef struct VsScsiWanted {
-    const char *name;        /* of vsphere/scsi-id.h; NULL = not known */
+    const char *name;        /* of block/scsi-id.h; NULL = not known */
     const char *pci_address; /* of the controller; NULL = not known */
     unsigned unit;
     uint64_t size;     /* bytes */

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "vsphere/scsi-id.h"
+#include "block/scsi-id.h"
 #include "vsphere/sys-file.h"
 
 /* More than a machine has, so that a strange tree does not keep us. */
@@ -73,7 +73,7 @@ read_page(const char *root, const VsScsiDevice *device, const char *file,
 {
     g_autofree char *path = device_path(root, device->address, file);
 
-    return (uint8_t *) vs_sys_read(path, VS_SCSI_PAGE_BYTES, len, NULL);
+    return (uint8_t *) vs_sys_read(path, VD_SCSI_PAGE_BYTES, len, NULL);
 }
 
 /* Its page tells all names, the text that the kernel has made of it the best
@@ -83,12 +83,12 @@ take_names(const char *root, VsScsiDevice *device)
 {
     g_autofree char *path = device_path(root, device->address, "wwid");
     g_autofree char *text = vs_sys_read(path, MAX_TEXT, NULL, NULL);
-    g_autofree char *name = text ? vs_scsi_name_canonical(text) : NULL;
+    g_autofree char *name = text ? vd_scsi_name_canonical(text) : NULL;
     g_autofree uint8_t *page;
     size_t len = 0;
 
     page = read_page(root, device, "vpd_pg83", &len);
-    device->names = page ? vs_scsi_names_decode(page, len)
+    device->names = page ? vd_scsi_names_decode(page, len)
                          : g_ptr_array_new_with_free_func(g_free);
     if (name && !vs_scsi_device_has_name(device, name))
         g_ptr_array_add(device->names, g_steal_pointer(&name));
@@ -101,7 +101,7 @@ take_serial(const char *root, VsScsiDevice *device)
     g_autofree uint8_t *page = read_page(root, device, "vpd_pg80", &len);
 
     if (page)
-        device->serial = vs_scsi_serial_decode(page, len);
+        device->serial = vd_scsi_serial_decode(page, len);
 }
 
 /* As the kernel names them; "!" stands for a slash in the name of a node, which

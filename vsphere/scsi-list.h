@@ -11,7 +11,7 @@ typedef struct VsScsiDevice {
     char *address; /* "2:0:1:0": host, channel, target, unit */
     unsigned host, channel, target;
     uint64_t lun;
-    GPtrArray *names; /* of char *: vsphere/scsi-id.h; may be empty */
+    GPtrArray *names; /* of char *: block/scsi-id.h; may be empty */
     char *serial;     /* NULL = has none */
     char *block;      /* "sdb"; NULL = is no block device, or not yet */
     uint64_t size;    /* bytes; 0 = not known, or not yet */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/unit/test-vsphere-scsi-id.c - names of logical units, as devices,
+/* tests/unit/test-scsi-id.c - names of logical units, as devices,
  * servers and the kernel write them. */
-#include "vsphere/scsi-id.h"
+#include "block/scsi-id.h"
 
 #include <string.h>
 
@@ -88,7 +88,7 @@ page_new(uint8_t code, const void *body, size_t len)
 static char *
 decode(const uint8_t *page, size_t len)
 {
-    g_autoptr(GPtrArray) names = vs_scsi_names_decode(page, len);
+    g_autoptr(GPtrArray) names = vd_scsi_names_decode(page, len);
 
     g_ptr_array_add(names, NULL);
     return g_strjoinv(" ", (char **) names->pdata);
@@ -135,7 +135,7 @@ test_page_cut_anywhere(void)
     for (size_t len = 0; len <= size; len++) {
         g_autofree uint8_t *page = g_memdup2(bytes, len);
         g_autofree char *names = decode(page, len);
-        g_autofree char *serial = vs_scsi_serial_decode(page, len);
+        g_autofree char *serial = vd_scsi_serial_decode(page, len);
 
         g_assert_null(serial);
         g_assert_true(g_str_has_prefix("t10.VMware " NAA_NAME, names));
@@ -159,8 +159,8 @@ test_many_names_end(void)
     }
     bytes = page_new(0x83, body->data, body->len);
     page = g_bytes_get_data(bytes, &len);
-    names = vs_scsi_names_decode(page, len);
-    g_assert_cmpuint(names->len, ==, VS_SCSI_MAX_NAMES);
+    names = vd_scsi_names_decode(page, len);
+    g_assert_cmpuint(names->len, ==, VD_SCSI_MAX_NAMES);
 }
 
 /* -- serial numbers -------------------------------------------------------- */
@@ -171,7 +171,7 @@ assert_serial(uint8_t code, const char *body, size_t len, const char *wanted)
     g_autoptr(GBytes) bytes = page_new(code, body, len);
     gsize size;
     const uint8_t *page = g_bytes_get_data(bytes, &size);
-    g_autofree char *serial = vs_scsi_serial_decode(page, size);
+    g_autofree char *serial = vd_scsi_serial_decode(page, size);
 
     g_assert_cmpstr(serial, ==, wanted);
 }
@@ -213,7 +213,7 @@ static void
 test_texts(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(texts); i++) {
-        g_autofree char *name = vs_scsi_name_canonical(texts[i][0]);
+        g_autofree char *name = vd_scsi_name_canonical(texts[i][0]);
 
         g_assert_cmpstr(name, ==, texts[i][1]);
     }
@@ -232,7 +232,7 @@ test_uuid(void)
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(uuids); i++) {
-        g_autofree char *name = vs_scsi_name_from_uuid(uuids[i][0]);
+        g_autofree char *name = vd_scsi_name_from_uuid(uuids[i][0]);
 
         g_assert_cmpstr(name, ==, uuids[i][1]);
     }

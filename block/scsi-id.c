@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vsphere/scsi-id.c - names of logical units that hold all over the world.
+/* block/scsi-id.c - names of logical units that hold all over the world.
  *
  * Source: SCSI Primary Commands, vital product data pages 80h and 83h.
  *
  * Concurrency: no state; any thread.
  */
-#include "vsphere/scsi-id.h"
+#include "block/scsi-id.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -84,7 +84,7 @@ skip_prefix(const char *text, const char *prefix)
 }
 
 char *
-vs_scsi_name_canonical(const char *text)
+vd_scsi_name_canonical(const char *text)
 {
     const char *rest;
 
@@ -99,7 +99,7 @@ vs_scsi_name_canonical(const char *text)
 }
 
 char *
-vs_scsi_name_from_uuid(const char *uuid)
+vd_scsi_name_from_uuid(const char *uuid)
 {
     g_autoptr(GString) digits = g_string_new(NULL);
 
@@ -163,7 +163,7 @@ designator_name(const Designator *d)
     if (d->type != TYPE_NAME || !is_text)
         return NULL;
     copy = g_strndup(text, d->len);
-    return vs_scsi_name_canonical(copy);
+    return vd_scsi_name_canonical(copy);
 }
 
 static void
@@ -176,7 +176,7 @@ add_name(GPtrArray *names, char *name)
 }
 
 GPtrArray *
-vs_scsi_names_decode(const uint8_t *page, size_t len)
+vd_scsi_names_decode(const uint8_t *page, size_t len)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     const uint8_t *at, *end;
@@ -186,7 +186,7 @@ vs_scsi_names_decode(const uint8_t *page, size_t len)
     if (!page_body(page, len, PAGE_IDENTIFICATION, &at, &body_len))
         return names;
     end = at + body_len;
-    while (names->len < VS_SCSI_MAX_NAMES &&
+    while (names->len < VD_SCSI_MAX_NAMES &&
            (at = designator_decode(at, end, &d))) {
         char *name = designator_name(&d);
 
@@ -197,7 +197,7 @@ vs_scsi_names_decode(const uint8_t *page, size_t len)
 }
 
 char *
-vs_scsi_serial_decode(const uint8_t *page, size_t len)
+vd_scsi_serial_decode(const uint8_t *page, size_t len)
 {
     g_autofree char *text = NULL, *lower = NULL;
     const uint8_t *body;
