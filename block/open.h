@@ -83,6 +83,9 @@ bool vd_policy_check(const VdEnv *env, const char *base, const char *path,
  * otherwise or the image is on a web server: parents, data files of qcow2. */
 bool vd_policy_check_parent(const VdEnv *env, const char *base,
                             const char *path, GError **error);
+/* Did an image choose what @node is on?  Parents: but not those at the place
+ * that the image is at itself (block/name.h), on the same devices. */
+bool vd_policy_is_chosen(const VdNode *node);
 /* May a secret of this machine be sent to the server that @node (@name in
  * messages) is on?  REFUSED if an image has named it as its parent: whoever
  * made the image has chosen the server, and the secret. */

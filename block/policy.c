@@ -194,10 +194,20 @@ vd_policy_check(const VdEnv *env, const char *base, const char *path,
     return check_contained(env, base, path, error);
 }
 
+/* Names in an image at a place of its own lead to that place only. */
+bool
+vd_policy_is_chosen(const VdNode *node)
+{
+    const char *image = vd_node_named_by(node);
+
+    return image &&
+           (vd_node_env(node)->allow_any_path || vd_name_inner(image) == 0);
+}
+
 bool
 vd_policy_check_secret(const VdNode *node, const char *name, GError **error)
 {
-    return !vd_node_named_by(node) ||
+    return !vd_policy_is_chosen(node) ||
            vd_throw(error, VD_ERROR_REFUSED,
                     "%s: the name of a parent may not say how to be let in",
                     name);

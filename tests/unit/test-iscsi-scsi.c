@@ -53,11 +53,14 @@ test_names(void)
     expect("ISCSI://[::1]:99/iqn.x/0", "iscsi://[::1]:99/iqn.x/0");
     expect("iscsi://h/iqn.x%3Ay/16383", "iscsi://h:3260/iqn.x:y/16383");
     expect("iscsi://a%40b@h/iqn.x/0?password-file=/p",
-           "iscsi://a%40b@h:3260/iqn.x/0");
+           "iscsi://a%40b@h:3260/iqn.x/0?password-file=/p");
     expect("iscsi://h/iqn.x/0?connections=4&header-digest=crc32c&open-timeout=9"
            "&initiator-name=iqn.me&reconnect-delay=1&request-timeout=2"
            "&login-timeout=3",
-           "iscsi://h:3260/iqn.x/0");
+           "iscsi://h:3260/iqn.x/0?initiator-name=iqn.me");
+    expect("iscsi://u@h/iqn.x/0?password-file=/p%26q,r&initiator-name=iqn.a:b",
+           "iscsi://u@h:3260/iqn.x/0?password-file=/p%26q%2Cr"
+           "&initiator-name=iqn.a%3Ab");
 }
 
 static void

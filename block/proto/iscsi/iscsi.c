@@ -9,6 +9,7 @@
 #include "block/proto/iscsi/client.h"
 
 #include "block/drivers.h"
+#include "block/scsi-id.h"
 
 #include <inttypes.h>
 
@@ -70,7 +71,7 @@ connect_co_first(IscsiClient *client, GError **error)
 static bool
 check_named(const VdNode *node, const IscsiTarget *t, GError **error)
 {
-    if (vd_node_named_by(node) && !vd_node_env(node)->allow_any_path)
+    if (vd_policy_is_chosen(node) && !vd_node_env(node)->allow_any_path)
         return vd_throw(error, VD_ERROR_REFUSED,
                         "%s: an image may not name an iSCSI target", t->name);
     return !t->password_file || vd_policy_check_secret(node, t->name, error);
@@ -129,6 +130,23 @@ iscsi_co_truncate(VdNode *node, uint64_t size, VdPrealloc prealloc,
                     vd_node_name(node), vd_node_size(node), size);
 }
 
+/* What the unit is called all over the world. */
+static GVariant *
+iscsi_describe(VdNode *node)
+{
+    const IscsiClient *client = vd_node_state(node);
+    const ScsiUnit *unit = &client->unit;
+    g_autoptr(GPtrArray) names =
+        vd_scsi_names_decode(unit->names, unit->names_len);
+    GVariantBuilder dict;
+
+    g_variant_builder_init(&dict, G_VARIANT_TYPE_VARDICT);
+    g_variant_builder_add(&dict, "{sv}", "names",
+                          g_variant_new_strv((const char *const *) names->pdata,
+                                             (gssize) names->len));
+    return g_variant_builder_end(&dict);
+}
+
 static const char *const iscsi_schemes[] = {"iscsi", NULL};
 
 const VdDriver vd_iscsi_driver = {
@@ -148,4 +166,5 @@ const VdDriver vd_iscsi_driver = {
     .co_discard = iscsi_co_discard,
     .co_flush_to_disk = iscsi_co_flush,
     .co_truncate = iscsi_co_truncate,
+    .describe = iscsi_describe,
 };

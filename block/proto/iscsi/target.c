@@ -149,6 +149,16 @@ take_manners(VdOptions *opts, IscsiTarget *t, GError **error)
     return true;
 }
 
+static void
+add_key(GString *name, const char *key, const char *value)
+{
+    g_string_append_printf(name, "%c%s=", strchr(name->str, '?') ? '&' : '?',
+                           key);
+    g_string_append_uri_escaped(name, value, "/", TRUE); /* no ":/" */
+}
+
+/* It is opened again by its name, by what stands on it: so that says who asks,
+ * where that is not the usual one. */
 static char *
 make_name(const IscsiTarget *t)
 {
@@ -156,9 +166,15 @@ make_name(const IscsiTarget *t)
     g_autofree char *target = g_uri_escape_string(t->target, ":,+=@", TRUE);
     g_autofree char *user =
         t->user ? g_uri_escape_string(t->user, NULL, TRUE) : NULL;
+    g_autoptr(GString) name = g_string_new(NULL);
 
-    return g_strdup_printf("iscsi://%s%s%s/%s/%u", user ? user : "",
-                           user ? "@" : "", place, target, t->lun);
+    g_string_printf(name, "iscsi://%s%s%s/%s/%u", user ? user : "",
+                    user ? "@" : "", place, target, t->lun);
+    if (t->password_file)
+        add_key(name, "password-file", t->password_file);
+    if (strcmp(t->initiator, INITIATOR) != 0)
+        add_key(name, "initiator-name", t->initiator);
+    return g_strdup(name->str);
 }
 
 IscsiTarget *
