@@ -38,7 +38,7 @@ clone_base_kind(VdDisk *source)
         base = vd_node_parent(base);
     if (strcmp(vd_node_driver(base)->name, CLONE_FORMAT) != 0)
         return NULL;
-    facts = g_variant_ref_sink(vd_node_driver(base)->describe(base));
+    facts = vd_node_describe(base);
     if (!g_variant_lookup(facts, "create-type", "&s", &kind))
         return NULL;
     if (g_str_has_prefix(kind, "2Gb"))

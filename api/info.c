@@ -44,8 +44,7 @@ info_fill_format(VdInfo *info, VdNode *node)
     info->encrypted = facts.encrypted;
     info->compressed = facts.compressed;
     info->dirty = facts.dirty;
-    if (drv->describe != NULL)
-        info->specific = g_variant_ref_sink(drv->describe(node));
+    info->specific = vd_node_describe(node);
     if (facts.backing_name == NULL)
         return;
     info->backing_filename = g_strdup(facts.backing_name);

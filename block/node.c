@@ -226,6 +226,14 @@ vd_node_named_by(const VdNode *node)
     return child ? vd_node_file_name(child) : NULL;
 }
 
+GVariant *
+vd_node_describe(VdNode *node)
+{
+    return node->driver && node->driver->describe
+               ? g_variant_ref_sink(node->driver->describe(node))
+               : NULL;
+}
+
 const VdEnv *
 vd_node_env(const VdNode *node)
 {

@@ -86,6 +86,8 @@ const char *vd_node_file_name(const VdNode *node);
 /* The file of the image that has named @node, or what it is part of, as its
  * parent; NULL: no image has. */
 const char *vd_node_named_by(const VdNode *node);
+/* What the driver says of it, a{sv}; NULL = nothing; g_variant_unref. */
+GVariant *vd_node_describe(VdNode *node);
 const VdEnv *vd_node_env(const VdNode *node);
 
 /* Whether @path is the file that @node was opened from (device and inode).

@@ -77,10 +77,7 @@ vs_san_prepare(const VsPrepare *how, VsAttachment *attachment, GError **error)
 static char *
 uuid_below(VdNode *file)
 {
-    const VdDriver *driver = file ? vd_node_driver(file) : NULL;
-    g_autoptr(GVariant) facts = driver && driver->describe
-                                    ? g_variant_ref_sink(driver->describe(file))
-                                    : NULL;
+    g_autoptr(GVariant) facts = file ? vd_node_describe(file) : NULL;
     const char *uuid;
 
     if (!facts || !g_variant_lookup(facts, "uuid", "&s", &uuid))

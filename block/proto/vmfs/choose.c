@@ -23,6 +23,7 @@
 typedef struct {
     VdNode *node;
     GPtrArray *pieces;
+    char **luns;      /* that they have to be if they tell; NULL = any */
     bool spare;       /* what cannot be used is left out */
     GString *skipped; /* and why: for messages */
 } Extents;
@@ -129,7 +130,8 @@ extents_co_add(Extents *x, const char *key, VdOptions *opts, GError **error)
 
     (void) vd_options_take_string(opts, key, &name);
     child = open_co_extent(x->node, key, name, opts, &problem);
-    if (child && load_co_extent(child, x->pieces, &problem))
+    if (child && vmfs_lun_check(child, x->luns, &problem) &&
+        load_co_extent(child, x->pieces, &problem))
         return true;
     g_ptr_array_set_size(x->pieces, (gint) before);
     return extents_co_skip(x, child, problem, error);
@@ -288,12 +290,16 @@ vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error)
     g_autoptr(GString) skipped = g_string_new(NULL);
     g_autoptr(VdOptions) given = vd_options_copy(opts);
     g_autofree char *wanted = NULL;
+    g_auto(GStrv) luns = NULL;
     Extents x = {.node = node, .pieces = pieces, .skipped = skipped};
     const VmfsVolume *chosen;
 
     (void) vd_options_take_string(opts, "volume", &wanted);
     if (!vd_options_take_bool(opts, "spare-extents", &x.spare, error) ||
-        !open_co_extents(&x, opts, error))
+        !vmfs_lun_take_names(opts, &luns, error))
+        return false;
+    x.luns = luns;
+    if (!open_co_extents(&x, opts, error))
         return false;
     set_name(node, given, wanted);
     s->volumes = vmfs_volumes_assemble(pieces);

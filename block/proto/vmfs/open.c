@@ -3,8 +3,9 @@
  *
  * Options: extent or extent.N (a name, or options of the child); volume (a
  * label or uuid, where there are several); spare-extents=on|off (those without
- * anything of the volume are left out); path; and force-share, which every node
- * has: although a host uses the file.
+ * anything of the volume are left out); lun-names (naa.HEX;...: a device that
+ * tells another name is wrong); path; and force-share, which every node has:
+ * although a host uses the file.
  *
  * We read without a lock.  So the descriptor is read again when the file has
  * been found and checked: what has changed meanwhile is looked up anew.  At the

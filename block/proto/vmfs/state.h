@@ -27,6 +27,15 @@ char *vmfs_make_name(const VdOptions *given, VdNode *node, const char *volume,
  * node. */
 bool vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error);
 
+/* -- lun.c ----------------------------------------------------------------- */
+
+/* *@names: NULL-terminated, written in the one way (block/scsi-id.h); stays NULL
+ * if none are said. */
+bool vmfs_lun_take_names(VdOptions *opts, char ***names, GError **error);
+/* REFUSED if it tells what it is called, and that is none of @names (NULL: any
+ * will do). */
+bool vmfs_lun_check(VdNode *extent, char *const *names, GError **error);
+
 /* -- open.c ---------------------------------------------------------------- */
 
 bool vmfs_co_open(VdNode *node, VdOptions *opts, GError **error);
