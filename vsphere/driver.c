@@ -37,9 +37,9 @@ typedef struct {
     VsphereState *s;
     const VsOpenParams *params;
     const VsTransport *transport;
+    const VsPrepare *how;
     bool write;
     VioCancel *cancel;
-    VdOptions *said; /* for the driver below */
     uint64_t size;   /* of the disk */
     VdOptions *opts; /* out */
     bool ok;
@@ -87,17 +87,10 @@ prepare_work(void *opaque)
 {
     Work *work = opaque;
     VsphereState *s = work->s;
-    const VsPrepare how = {
-        .session = s->session,
-        .session_name = s->session_name,
-        .target = s->target,
-        .write = work->write,
-        .said = work->said,
-        .cancel = work->cancel,
-    };
 
     vs_session_set_thread_cancel(work->cancel);
-    work->opts = work->transport->prepare(&how, &s->attachment, &work->error);
+    work->opts =
+        work->transport->prepare(work->how, &s->attachment, &work->error);
     vs_session_set_thread_cancel(NULL);
     work->ok = work->opts != NULL;
 }
@@ -145,30 +138,6 @@ forget_work(void *opaque)
 static const char *const child_drivers[] = {"nfc", "hotadd", "https", "san",
                                             NULL};
 
-static void
-move_below(VdOptions *to, const char *prefix, VdOptions *from)
-{
-    const char *first;
-
-    while ((first = vd_options_first(from))) {
-        g_autofree char *key = g_strdup(first);
-        g_autofree char *below = g_strconcat(prefix, ".", key, NULL);
-        g_autofree char *value = NULL;
-
-        (void) vd_options_take_string(from, key, &value);
-        vd_options_set(to, below, value);
-    }
-}
-
-/* What has been said for this transport's driver. */
-static VdOptions *
-said_for(const VdOptions *said, const char *driver)
-{
-    g_autoptr(VdOptions) all = vd_options_copy(said);
-
-    return vd_options_take_sub(all, driver);
-}
-
 /* Frees @prepared, which counts more. */
 static VdOptions *
 child_options(const VsTransport *transport, VdOptions *prepared,
@@ -177,8 +146,8 @@ child_options(const VsTransport *transport, VdOptions *prepared,
     g_autoptr(VdOptions) opts = prepared;
     VdOptions *result = vd_options_new();
 
-    move_below(result, transport->edge, said);
-    move_below(result, "file", opts);
+    vs_transport_move_below(result, transport->edge, said);
+    vs_transport_move_below(result, "file", opts);
     return result;
 }
 
@@ -195,13 +164,13 @@ vsphere_co_let_go(VdNode *node)
 
 /* Some ways end where others begin: with the disk being open. */
 static bool
-vsphere_co_settle(VdNode *node, const VsTransport *transport, GError **error)
+vsphere_co_settle(VdNode *node, const VsTransport *transport,
+                  const VsPrepare *how, GError **error)
 {
     const VsphereState *s = vd_node_state(node);
     Work work = {.size = vd_node_size(node)};
-    bool ok =
-        !transport->check ||
-        transport->check(vd_node_file(node), s->target, &s->attachment, error);
+    bool ok = !transport->co_check ||
+              transport->co_check(node, how, &s->attachment, error);
 
     if (ok &&
         (!s->attachment.lease || work_co_run(node, settle_work, &work, error)))
@@ -216,15 +185,24 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
                const VdOptions *said, GError **error)
 {
     VsphereState *s = vd_node_state(node);
-    g_autoptr(VdOptions) own = said_for(said, transport->driver);
-    Work work = {.transport = transport, .said = own};
+    g_autoptr(VdOptions) own = vs_transport_said(said, transport->driver);
+    const VsPrepare how = {
+        .session = s->session,
+        .session_name = s->session_name,
+        .target = s->target,
+        .write = vd_node_is_writable(node),
+        .all_said = said,
+        .said = own,
+        .cancel = vd_node_env(node)->cancel,
+    };
+    Work work = {.transport = transport, .how = &how};
     g_autoptr(VdOptions) opts = NULL;
 
     if (work_co_run(node, prepare_work, &work, error)) {
         opts = child_options(transport, work.opts, own);
         if (filter_co_open_child(
                 node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error) &&
-            vsphere_co_settle(node, transport, error)) {
+            vsphere_co_settle(node, transport, &how, error)) {
             s->transport = transport;
             return true;
         }

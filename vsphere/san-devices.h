@@ -4,8 +4,16 @@
 
 #include "vsphere/san-volume.h"
 
-/* Names to open (char *).  @listed: those that somebody has told, with ';'
- * between them; NULL: those SCSI devices that are called as the server calls
- * the volume's, or that do not tell their names.  Blocks; NOT_FOUND. */
-GPtrArray *vs_san_devices(const VsSanVolume *volume, const char *listed,
+/* All may be NULL. */
+typedef struct VsSanWish {
+    const char *listed; /* names to open, with ';' between them, instead of this
+                           machine's SCSI devices */
+    const char *deny;  /* of these, nodes with ',' between them, or "all" ... */
+    const char *allow; /* ... but not these */
+} VsSanWish;
+
+/* Names to open (char *): those of @wish, or SCSI devices; and none that is
+ * known to be called otherwise than the volume's LUNs are.  A device that tells
+ * no name may be one.  Blocks; NOT_FOUND. */
+GPtrArray *vs_san_devices(const VsSanVolume *volume, const VsSanWish *wish,
                           GError **error);

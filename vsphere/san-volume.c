@@ -7,13 +7,13 @@
  */
 #include "vsphere/san-volume.h"
 
+#include <string.h>
+
 #include "block/error.h"
 #include "block/scsi-id.h"
 #include "vsphere/disks.h"
 #include "vsphere/inventory.h"
 #include "vsphere/properties.h"
-
-#include <string.h>
 
 #define MAX_UUID 64
 /* More than a volume can have. */
@@ -44,12 +44,15 @@ take_names(VsSanVolume *volume, const VsXml *vmfs, GError **error)
 {
     const VsXml *extent = vs_xml_child(vmfs, "extent");
 
+    volume->nameless = !extent;
     for (unsigned n = 0; extent; extent = vs_xml_next(extent), n++) {
         const char *disk = vs_xml_text(extent, "diskName");
         char *name = disk ? vd_scsi_name_canonical(disk) : NULL;
 
         if (name)
             g_ptr_array_add(volume->names, name);
+        else
+            volume->nameless = true;
         if (n == MAX_EXTENTS)
             return vd_throw(error, VD_ERROR_LIMIT,
                             "datastore '%s': more than %u extents",

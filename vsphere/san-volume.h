@@ -7,8 +7,8 @@
 typedef struct VsSanVolume {
     char *datastore;  /* its name */
     char *uuid;       /* of the file system, as ESXi writes it */
-    GPtrArray *names; /* char *, block/scsi-id.h: of the LUNs that it is on;
-                         those of disks of a host alone have none */
+    GPtrArray *names; /* char *, block/scsi-id.h: of the LUNs that it is on */
+    bool nameless;    /* one of them has none: a disk of a host alone */
 } VsSanVolume;
 
 /* Blocks.  NOT_SUPPORTED if the disk is on no VMFS. */

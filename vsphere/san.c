@@ -3,8 +3,8 @@
  *
  * The server says which volume that is and on which LUNs; the driver vmfs finds
  * it among the devices that may be those, and the driver vmdk reads
- * descriptors, extents and parents there.  Hosts are not asked for any byte,
- * and nothing is written.
+ * descriptors, extents and parents there.  Hosts are asked for a few sectors,
+ * to compare (san-verify.c), and nothing is written.
  *
  * A host's lock on a file is honoured (driver vmfs): a machine that is on is
  * read below a snapshot.
@@ -15,9 +15,10 @@
 
 #include <inttypes.h>
 
-#include "block/driver.h"
+#include "block/error.h"
 #include "vsphere/disks.h"
 #include "vsphere/san-devices.h"
+#include "vsphere/san-verify.h"
 
 static bool
 check_target(const VsPrepare *how, GError **error)
@@ -31,6 +32,18 @@ check_target(const VsPrepare *how, GError **error)
                         how->target->file);
     return vs_target_need_vm(
         how->target, "its datastore is known by that of its machine", error);
+}
+
+/* Units that tell others are not looked at. */
+static void
+set_names(VdOptions *opts, const GPtrArray *names)
+{
+    g_autoptr(GString) list = g_string_new(NULL);
+
+    for (guint i = 0; i < names->len; i++)
+        g_string_append_printf(list, "%s%s", i ? ";" : "",
+                               (const char *) names->pdata[i]);
+    vd_options_set(opts, "file.lun-names", list->str);
 }
 
 static VdOptions *
@@ -49,6 +62,8 @@ options_for(const VsTarget *target, const VsSanVolume *volume,
     vd_options_set(opts, "file.path", path);
     vd_options_set(opts, "file.volume", volume->uuid);
     vd_options_set(opts, "file.spare-extents", "on");
+    if (!volume->nameless)
+        set_names(opts, volume->names);
     for (guint i = 0; i < devices->len; i++) {
         g_autofree char *key = g_strdup_printf("file.extent.%u", i);
 
@@ -61,14 +76,18 @@ VdOptions *
 vs_san_prepare(const VsPrepare *how, VsAttachment *attachment, GError **error)
 {
     g_autoptr(GPtrArray) devices = NULL;
-    g_autofree char *listed = NULL;
+    g_autofree char *listed = NULL, *deny = NULL, *allow = NULL;
+    VsSanWish wish;
 
     (void) vd_options_take_string(how->said, "devices", &listed);
+    (void) vd_options_take_string(how->said, "deny", &deny);
+    (void) vd_options_take_string(how->said, "allow", &allow);
+    wish = (VsSanWish){listed, deny, allow};
     if (!check_target(how, error))
         return NULL;
     attachment->volume = vs_san_volume_fetch(how->session, how->target, error);
     if (attachment->volume)
-        devices = vs_san_devices(attachment->volume, listed, error);
+        devices = vs_san_devices(attachment->volume, &wish, error);
     return devices ? options_for(how->target, attachment->volume, devices)
                    : NULL;
 }
@@ -87,9 +106,9 @@ uuid_below(VdNode *file)
 
 /* A label can be anything, a uuid, too, and a file can have been another one
  * when the server was asked. */
-bool
-vs_san_check(VdNode *disk, const VsTarget *target,
-             const VsAttachment *attachment, GError **error)
+static bool
+check_identity(VdNode *disk, const VsTarget *target,
+               const VsAttachment *attachment, GError **error)
 {
     g_autofree char *uuid = uuid_below(vd_node_file(disk));
 
@@ -102,4 +121,12 @@ vs_san_check(VdNode *disk, const VsTarget *target,
            vd_throw(error, VD_ERROR_REFUSED,
                     "%s: has %" PRIu64 " bytes, but the disk has %" PRIu64,
                     vd_node_name(disk), vd_node_size(disk), target->capacity);
+}
+
+bool
+vs_san_co_check(VdNode *node, const VsPrepare *how,
+                const VsAttachment *attachment, GError **error)
+{
+    return check_identity(vd_node_file(node), how->target, attachment, error) &&
+           vs_san_co_verify(node, how, error);
 }

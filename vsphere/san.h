@@ -8,6 +8,7 @@
 /* Transport "san". */
 VdOptions *vs_san_prepare(const VsPrepare *how, VsAttachment *attachment,
                           GError **error);
-/* Is what was opened, @disk, that disk of that volume? */
-bool vs_san_check(VdNode *disk, const VsTarget *target,
-                  const VsAttachment *attachment, GError **error);
+/* Is what was opened that disk of that volume, and has it the same bytes as for
+ * a host? */
+bool vs_san_co_check(VdNode *node, const VsPrepare *how,
+                     const VsAttachment *attachment, GError **error);

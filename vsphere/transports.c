@@ -108,7 +108,7 @@ prepare_nbd(const VsPrepare *how, VsAttachment *attachment, GError **error)
  */
 
 const VsTransport vs_transports[] = {
-    {"san", "san", "file.file", vs_san_prepare, vs_san_check},
+    {"san", "san", "file.file", vs_san_prepare, vs_san_co_check},
     {"hotadd", "hotadd", "file", prepare_hotadd, NULL},
     {"nbdssl", "nfc", "file", prepare_nbdssl, NULL},
     {"nbd", "nfc", "file", prepare_nbd, NULL},
@@ -124,6 +124,29 @@ vs_transport_find(const char *name)
         if (strcmp(t->name, name) == 0)
             return t;
     return NULL;
+}
+
+VdOptions *
+vs_transport_said(const VdOptions *all_said, const char *driver)
+{
+    g_autoptr(VdOptions) all = vd_options_copy(all_said);
+
+    return vd_options_take_sub(all, driver);
+}
+
+void
+vs_transport_move_below(VdOptions *to, const char *prefix, VdOptions *from)
+{
+    const char *first;
+
+    while ((first = vd_options_first(from))) {
+        g_autofree char *key = g_strdup(first);
+        g_autofree char *below = g_strconcat(prefix, ".", key, NULL);
+        g_autofree char *value = NULL;
+
+        (void) vd_options_take_string(from, key, &value);
+        vd_options_set(to, below, value);
+    }
 }
 
 bool

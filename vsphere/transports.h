@@ -23,6 +23,7 @@ typedef struct VsPrepare {
     const char *session_name; /* under which it is published */
     const VsTarget *target;
     bool write;
+    const VdOptions *all_said; /* "nfc.KEY", "hotadd.KEY" ... */
     VdOptions *said; /* for the driver; what is taken out it does not get */
     VioCancel *cancel;
 } VsPrepare;
@@ -36,16 +37,21 @@ typedef struct VsTransport {
      * vs_transport_release(). */
     VdOptions *(*prepare)(const VsPrepare *how, VsAttachment *attachment,
                           GError **error);
-    /* Is @disk, which has been opened, the right one?  Does not block; NULL =
-     * whoever gives it knows. */
-    bool (*check)(VdNode *disk, const VsTarget *target,
-                  const VsAttachment *attachment, GError **error);
+    /* Is the child "file" of @node, which has been opened, the right disk?
+     * NULL = whoever gives it knows. */
+    bool (*co_check)(VdNode *node, const VsPrepare *how,
+                     const VsAttachment *attachment, GError **error);
 } VsTransport;
 
 /* All that there are; to a NULL name. */
 extern const VsTransport vs_transports[];
 /* NULL = no such one. */
 const VsTransport *vs_transport_find(const char *name);
+/* What has been said for @driver: "nfc.KEY" as "KEY". */
+VdOptions *vs_transport_said(const VdOptions *all_said, const char *driver);
+/* The options of @from as "PREFIX.KEY" of @to, over those that are there. */
+void vs_transport_move_below(VdOptions *to, const char *prefix,
+                             VdOptions *from);
 
 /* Blocks.  Nobody has the disk open any more. */
 bool vs_transport_release(VsAttachment *attachment, GError **error);
