@@ -46,7 +46,7 @@ static Config config = DEFAULTS;
 
 /* Those that are no single words; NULL = not said. */
 static GMutex text_lock;
-static char *tmp_dir, *san_devices;
+static char *tmp_dir, *san_devices, *san_deny, *san_allow;
 
 /* -- values --------------------------------------------------------------- */
 
@@ -159,11 +159,30 @@ set_tmp_dir(const char *value)
     return true;
 }
 
+/* An empty one is none. */
+static bool
+set_list(char **list, const char *value)
+{
+    replace_text(list, *value ? value : NULL);
+    return true;
+}
+
 static bool
 set_san_devices(const char *value)
 {
-    replace_text(&san_devices, *value ? value : NULL);
-    return true;
+    return set_list(&san_devices, value);
+}
+
+static bool
+set_san_deny(const char *value)
+{
+    return set_list(&san_deny, value);
+}
+
+static bool
+set_san_allow(const char *value)
+{
+    return set_list(&san_allow, value);
 }
 
 typedef struct {
@@ -182,10 +201,10 @@ static const Key keys[] = {
     {"libdir", NULL},
     {"linuxSSL.verifyCertificates", NULL},
     {"vixDiskLib.transport.LogLevel", NULL},
-    {"vixDiskLib.transport.san.denyList", NULL},
-    {"vixDiskLib.transport.san.allowList", NULL},
-    {"vixDiskLib.transport.san.blacklist", NULL},
-    {"vixDiskLib.transport.san.whitelist", NULL},
+    {"vixDiskLib.transport.san.denyList", set_san_deny},
+    {"vixDiskLib.transport.san.allowList", set_san_allow},
+    {"vixDiskLib.transport.san.blacklist", set_san_deny},
+    {"vixDiskLib.transport.san.whitelist", set_san_allow},
     {"vixDiskLib.disklib.EnableCache", NULL},
     {"vixDiskLib.nfc.LogLevel", NULL},
     {"vixDiskLib.nfc.AcceptTimeoutMs", NULL},
@@ -331,6 +350,8 @@ vix_config_clear(void)
     g_atomic_int_set(&config.nfc_buffers, defaults.nfc_buffers);
     replace_text(&tmp_dir, NULL);
     replace_text(&san_devices, NULL);
+    replace_text(&san_deny, NULL);
+    replace_text(&san_allow, NULL);
 }
 
 bool
@@ -385,4 +406,16 @@ char *
 vix_config_san_devices(void)
 {
     return copy_text(&san_devices);
+}
+
+char *
+vix_config_san_deny(void)
+{
+    return copy_text(&san_deny);
+}
+
+char *
+vix_config_san_allow(void)
+{
+    return copy_text(&san_allow);
 }

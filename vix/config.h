@@ -29,3 +29,8 @@ char *vix_config_tmp_dir(void);
 /* vdisk.san.devices, with ';' between them: what datastores may be on; NULL =
  * what the machine has; g_free. */
 char *vix_config_san_devices(void);
+/* vixDiskLib.transport.san.denyList and allowList, with ',' between nodes of
+ * devices that are not to be looked at, and those that are nevertheless; NULL =
+ * none; g_free. */
+char *vix_config_san_deny(void);
+char *vix_config_san_allow(void);

@@ -195,6 +195,8 @@ driver_options(const VixRemote *remote, uint32 flags)
                                vix_config_nfc_buffers());
     add_text(text, "hotadd.tmp-dir", vix_config_tmp_dir());
     add_text(text, "san.devices", vix_config_san_devices());
+    add_text(text, "san.deny", vix_config_san_deny());
+    add_text(text, "san.allow", vix_config_san_allow());
     return g_string_free(text, FALSE);
 }
 

@@ -3,27 +3,34 @@
 """test-san - disks read from the LUN that their datastore is on: a VMFS volume
 that holds the files of fakevsphere's datastore, as a file, as a SCSI device of
 this machine and as a unit of iSCSI."""
+import contextlib
+import functools
 import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import iscsi_targets  # noqa: E402
-from hotadd_world import SIZE, HotaddWorld  # noqa: E402
+from hotadd_world import SIZE, HotaddWorld, content  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import VDISK_IMG, Failed, run  # noqa: E402
 from vix_sample import vix_root, vixsample_run  # noqa: E402
 from vmfs_device import write_device  # noqa: E402
 from vmfs_layout import EXCLUSIVE, uuid_text  # noqa: E402
 from vmfs_volume import Volume  # noqa: E402
+from vsphere_fake import rule  # noqa: E402
 
 NAME = "naa.60000000000000000e00000000010001"
+OTHER = "naa.600000000000000000000000000000ff"
+UNIT = "vdiskSan1"  # of tgt, whose name is then t10.vdiskSan1
 NUMBER = 9  # of the volume
 SECTOR = 512
 UUID = uuid_text(Volume(6, (1,), number=NUMBER).uuid)
+PASSWORD = "correct horse 17"
 
 suite = Suite()
 
@@ -35,10 +42,13 @@ def expect(condition, what):
 
 class World(HotaddWorld):
     def __init__(self, vmfs=True):
-        told = {"vmfs": json.dumps({"uuid": UUID, "disks": [NAME]})}
+        told = {"vmfs": json.dumps({"uuid": UUID,
+                                    "disks": [NAME, "t10." + UNIT]})}
         super().__init__(server=told if vmfs else None)
 
-    def lun(self, name="lun", change=None, instead=None, **how):
+    # -- LUNs -----------------------------------------------------------------
+
+    def lun(self, name, change=None, instead=None, **how):
         """A file with the datastore in a volume; change: called with the
         volume before it is written; instead: {path: another file}."""
         volume = Volume(6, (1,), **{"number": NUMBER, **how})
@@ -54,14 +64,38 @@ class World(HotaddWorld):
         write_device(self.path(name), [(volume, 0)], "gpt")
         return self.path(name)
 
-    def show(self, block, name, path):
-        """@path becomes a SCSI device of this machine."""
-        device = "sys/bus/scsi/devices/7:0:%d:0" % (ord(block[2]) - ord("a"))
-        os.makedirs(os.path.join(self.root, device, "block", block))
-        with open(os.path.join(self.root, device, "wwid"), "w",
+    @functools.cached_property
+    def good(self):
+        return self.lun("lun")
+
+    def other_bytes(self, name, change):
+        """The path of a LUN where change() has been made to the disk of "on",
+        a bytearray."""
+        data = bytearray(self.contents["on"])
+        change(data)
+        with open(self.path("changed"), "wb") as file:
+            file.write(data)
+        return self.lun(name, instead={
+            "/on/on-flat.vmdk": self.path("changed")})
+
+    @contextlib.contextmanager
+    def shown(self, block, name, path):
+        """@path is a SCSI device of this machine: its node."""
+        device = os.path.join(self.root, "sys/bus/scsi/devices",
+                              "7:0:%d:0" % (ord(block[2]) - ord("a")))
+        node = os.path.join(self.root, "dev", block)
+        os.makedirs(os.path.join(device, "block", block))
+        with open(os.path.join(device, "wwid"), "w",
                   encoding="utf-8") as file:
             file.write(name + "\n")
-        os.symlink(path, os.path.join(self.root, "dev", block))
+        os.symlink(path, node)
+        try:
+            yield node
+        finally:
+            shutil.rmtree(device)
+            os.unlink(node)
+
+    # -- vdisk-img ------------------------------------------------------------
 
     def source(self, name="on", **more):
         opts = {"driver": "vsphere", "server": "127.0.0.1",
@@ -80,131 +114,249 @@ class World(HotaddWorld):
         return self.img("convert", "-O", "raw", self.source(name, **more),
                         self.path("copy.raw"))
 
-    def reads(self, name="on", **more):
+    def reads(self, name="on", wanted=None, **more):
+        """What it said meanwhile."""
         result = self.convert(name, more)
         expect(result.code == 0, result)
         with open(self.path("copy.raw"), "rb") as file:
             found = hashlib.sha256(file.read()).hexdigest()
-        expect(found == self.digest(name), "something else is in " + name)
+        expect(found == hashlib.sha256(
+            wanted or self.contents[name]).hexdigest(),
+            "something else is in " + name)
+        return result.stderr.decode()
 
     def refuses(self, *texts, name="on", **more):
         result = self.convert(name, more)
         expect(result.code == 1 and
                all(text in result.stderr.decode() for text in texts), result)
 
-    def sample(self, modes, devices, command, *more):
-        """What vdisk-vixsample prints of the disk of "on"."""
-        config = self.path("config")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write('vdisk.san.devices = "%s"\n' % devices)
+    # -- VixDiskLib -----------------------------------------------------------
+
+    def sample(self, modes, command, *more, code=0, disk=None, **config):
+        """What vdisk-vixsample prints of the disk of "on"; config: its file,
+        "_" for "."."""
+        path = self.path("config")
+        with open(path, "w", encoding="utf-8") as file:
+            for key, value in config.items():
+                file.write('%s = "%s"\n' % (key.replace("_", "."), value))
         with vix_root() as root:
             result = vixsample_run(
-                "-verbose", "-libdir", root, "-initex", config, command,
+                "-verbose", "-libdir", root, "-initex", path, command,
                 "-host", "127.0.0.1", "-port", self.fake.port, "-user",
                 self.fake.user, "-password", self.fake.password, "-thumb",
                 self.fake.thumbprint, "-mode", modes, "-vm",
                 "moref=" + self.fake.vms["on"]["moref"], *more,
-                self.files["on"], env=self.environment())
-        expect(result.code == 0, result)
+                disk or self.files["on"], env=self.environment())
+        expect(result.code == code, result)
         return (result.stdout + result.stderr).decode()
 
-
-@suite.case("VixDiskLib: a LUN of iSCSI, mode san")
-def _():
-    with World() as world, \
-            iscsi_targets.Tgt(world.path("tgt")) as target:
-        target.add(1, world.lun())
-        told = world.sample("san:nbd", target.url(), "-info")
+    def vix_reads(self, disk=None, wanted=None, **config):
+        """By mode san, and all of it."""
+        told = self.sample("san", "-info", disk=disk, **config)
         expect("transport mode: san\n" in told, told)
-        told = world.sample("san", target.url(), "-dump", "-start", "3",
-                            "-count", "1")
+        told = self.sample("san", "-dump", "-start", "0", "-count",
+                           str(SIZE // SECTOR), disk=disk, **config)
         found = bytes.fromhex("".join(
             re.findall(r"^[0-9a-f]+ : ((?:[0-9a-f]{2} )+)", told, re.M)))
-        expect(found == world.contents["on"][3 * SECTOR:4 * SECTOR], told)
-        world.reads(san_devices=target.url())
-        expect(not world.fake.log("nfc"), "a host was asked")
+        expect(found == (wanted or self.contents["on"]),
+               "something else is in %s" % disk)
 
 
-@suite.case("VixDiskLib: without a LUN it says why and takes the next mode")
-def _():
-    with World() as world:
-        told = world.sample("san:nbd", "", "-info")
-        expect("transport mode: nbd\n" in told and
-               "transport san is not used" in told and NAME in told, told)
-        told = world.sample("san:nbd", world.path("gone"), "-info")
-        expect("transport mode: nbd\n" in told and
-               world.path("gone") in told, told)
+def take_snapshot_of_changes(world):
+    """Another link below a snapshot: its name, and what it shows."""
+    link = "[ds] on/on-000001.vmdk"
+    later = b"later" * SECTOR
+    world.fake.guest_write(link, 8 * SECTOR, later[:4 * SECTOR])
+    world.take_snapshot()
+    before = world.contents["on"]
+    return link, before[:8 * SECTOR] + later[:4 * SECTOR] + \
+        before[12 * SECTOR:]
 
 
-@suite.case("devices of this machine are known by the names of their units")
-def _():
-    with World() as world:
-        world.show("sdx", "naa.600000000000000000000000000000ff",
-                   world.lun("copy"))
-        world.refuses(NAME, "SCSI devices")
-        world.show("sdy", NAME, world.lun())
-        world.reads()
-        world.reads("off")
+# -- through VixDiskLib -------------------------------------------------------
+
+def vix_file(world):
+    before = len(world.fake.log("nfc", event="open"))
+    world.vix_reads(vdisk_san_devices=world.good)
+    expect(len(world.fake.log("nfc", event="open")) == before + 2,
+           "a host should be asked once an opening: %s" % world.fake.log("nfc"))
 
 
-@suite.case("a chain of snapshots")
-def _():
-    with World() as world:
-        link = "[ds] on/on-000001.vmdk"
-        change = b"later" * SECTOR
-        world.fake.guest_write(link, 8 * SECTOR, change[:4 * SECTOR])
-        world.take_snapshot()
-        before = world.contents["on"]
-        world.contents["on"] = before[:8 * SECTOR] + change[:4 * SECTOR] + \
-            before[12 * SECTOR:]
-        world.reads(disk=link, san_devices=world.lun())
+def vix_scsi_device(world):
+    with world.shown("sdx", OTHER, world.path("nothing")), \
+            world.shown("sdy", NAME, world.good) as node:
+        world.vix_reads()
+        told = world.sample("san:nbdssl", "-info",
+                            vixDiskLib_transport_san_denyList="all")
+        expect("transport mode: nbdssl\n" in told and
+               node + " is denied" in told, told)
+        world.vix_reads(vixDiskLib_transport_san_blacklist="all",
+                        vixDiskLib_transport_san_allowList="/x, " + node)
+    told = world.sample("san", "-info", code=1)
+    expect(NAME in told and "none of the 0 SCSI devices" in told, told)
 
 
-@suite.case("lists of files; what has nothing of the volume is left out")
-def _():
-    with World() as world:
-        other = world.lun("other", number=3)
-        world.refuses(UUID, san_devices=other)
-        world.reads(san_devices="%s; %s;%s" % (
-            world.path("gone"), other, world.lun()))
+def vix_iscsi():
+    """With a password, and a chain, which is opened by names; beside a copy
+    that has all but its own name and the later bytes."""
+    with World() as world, iscsi_targets.Tgt(world.path("tgt")) as target:
+        copy = shutil.copyfile(world.lun("lun"), world.path("copy"))
+        link, wanted = take_snapshot_of_changes(world)
+        target.add(1, world.lun("later"), scsi_id=UNIT)
+        target.add(2, copy, scsi_id="vdiskSan2")
+        target.account("backup", PASSWORD)
+        with open(world.path("password"), "w", encoding="ascii") as file:
+            file.write(PASSWORD + "\n")
+        good, bad = (target.url(n, user="backup",
+                                password_file=world.path("password"))
+                     for n in (1, 2))
+        world.vix_reads(vdisk_san_devices=bad + ";" + good)
+        world.vix_reads(disk=link, wanted=wanted,
+                        vdisk_san_devices=bad + ";" + good)
+        world.refuses("t10.vdiskSan2", "not as one of the LUNs",
+                      san_devices=bad)
+        names = json.loads(world.img(
+            "info", "-f", "iscsi", "--output=json", good).stdout)
+        expect("t10." + UNIT in json.dumps(names), names)
 
 
-@suite.case("what is not the volume, or not the disk, is refused")
-def _():
-    with World() as world:
-        world.refuses(
-            "the datastore is volume " + UUID,
-            san_devices=world.lun("label", number=3, label=UUID))
-
-        def copied(volume):
-            volume.snap_id += 1
-
-        world.refuses("no volume, or more than one", san_devices="%s;%s" % (
-            world.lun("copy", change=copied), world.lun()))
-        half = world.path("half.vmdk")
-        with open(os.path.join(world.fake.datastore["dir"], "off/off.vmdk"),
-                  encoding="utf-8") as file, \
-                open(half, "w", encoding="utf-8") as smaller:
-            smaller.write(file.read().replace(
-                "RW %d " % (SIZE // SECTOR), "RW %d " % (SIZE // SECTOR // 2)))
-        world.refuses("but the disk has %d" % SIZE, name="off",
-                      san_devices=world.lun("half", instead={
-                          "/off/off.vmdk": half}))
-        world.refuses("is used by host", name="off", san_devices=world.lun(
-            "locked", change=lambda v: v.locked("/off/off-flat.vmdk", 2,
-                                                EXCLUSIVE)))
+def vix_no_lun(world):
+    told = world.sample("san:nbdssl", "-info", vdisk_san_devices="")
+    expect("transport mode: nbdssl\n" in told and
+           "transport san is not used" in told and NAME in told, told)
+    gone = world.path("gone")
+    told = world.sample("san:nbdssl", "-info", vdisk_san_devices=gone)
+    expect("transport mode: nbdssl\n" in told and gone in told, told)
+    told = world.sample("san", "-info", code=1, vdisk_san_devices=gone)
+    expect(gone in told and "no transport works: san: " in told, told)
 
 
-@suite.case("other datastores, and writing")
+def vix_leaf(world):
+    told = world.sample("san", "-info", code=1, disk="[ds] on/on-000001.vmdk",
+                        vdisk_san_devices=world.good)
+    expect("a snapshot is needed" in told, told)
+
+
+# -- whose volume is it -------------------------------------------------------
+
+def devices_of_other_names(world):
+    """They may be copies: not even looked at."""
+    with world.shown("sdx", OTHER, world.good) as node:
+        world.refuses(NAME, "none of the 1 SCSI devices")
+        world.refuses("%s is called %s" % (node, OTHER), san_devices=node)
+        slaves = os.path.join(world.root, "sys/class/block/dm-0/slaves/sdx")
+        path = os.path.join(world.root, "dev/dm-0")
+        os.makedirs(slaves)
+        os.symlink(world.good, path)
+        world.refuses("%s is called %s" % (path, OTHER), san_devices=path)
+        with world.shown("sdy", NAME, world.good) as right:
+            world.reads("off", san_devices="%s; %s" % (node, right))
+        os.unlink(path)
+
+
+def lists_of_files(world):
+    """What has nothing of the volume is left out."""
+    other = world.lun("other", number=3)
+    world.refuses(UUID, san_devices=other)
+    world.reads(san_devices="%s; %s;%s" % (world.path("gone"), other,
+                                           world.good))
+
+
+def another_volume(world):
+    world.refuses("the datastore is volume " + UUID,
+                  san_devices=world.lun("label", number=3, label=UUID))
+
+
+def copies(world):
+    def copied(volume):
+        volume.snap_id += 1
+
+    world.refuses("no volume, or more than one", san_devices="%s;%s" % (
+        world.lun("copy", change=copied), world.good))
+
+
+def another_size(world):
+    half = world.path("half.vmdk")
+    with open(os.path.join(world.fake.datastore["dir"], "off/off.vmdk"),
+              encoding="utf-8") as file, \
+            open(half, "w", encoding="utf-8") as smaller:
+        smaller.write(file.read().replace(
+            "RW %d " % (SIZE // SECTOR), "RW %d " % (SIZE // SECTOR // 2)))
+    world.refuses("but the disk has %d" % SIZE, name="off",
+                  san_devices=world.lun("half", instead={
+                      "/off/off.vmdk": half}))
+
+
+def other_bytes(world):
+    """All but these is right, the name of the device, too."""
+    def first(data):
+        data[7] ^= 1
+
+    def rest(data):
+        data[SECTOR:] = content(5)[SECTOR:]
+
+    with world.shown("sdy", NAME, world.other_bytes("first", first)):
+        world.refuses("sector 0 is not what a host has there")
+    with world.shown("sdy", NAME, world.other_bytes("rest", rest)):
+        world.refuses("is not what a host has there")
+        told = world.reads(transports="san:nbdssl")
+        expect("transport san is not used: " in told, told)
+
+
+def no_host(world):
+    """To compare with: the rest has to do, and it is said."""
+    world.fake.knobs(soap_rules=[rule(
+        "NfcGetVmFiles", "fault", fault="NoPermission", message="never")])
+    told = world.reads(san_devices=world.good)
+    expect("is not compared with what a host has: " in told and
+           "never" in told, told)
+    world.fake.knobs(soap_rules=[],
+                     nfc_rules=[rule("read", "error", skip=5, status=9)])
+    told = world.reads(san_devices=world.good)
+    expect("is not compared with what a host has: " in told, told)
+    world.fake.knobs(nfc_rules=[])
+
+
+def locked(world):
+    world.refuses("is used by host", name="off", san_devices=world.lun(
+        "locked", change=lambda v: v.locked("/off/off-flat.vmdk", 2,
+                                            EXCLUSIVE)))
+
+
+def writing(world):
+    result = world.img("convert", "-n", "--target-image-opts",
+                       world.path("off"), "driver=raw," + ",".join(
+                           "file.%s=%s" % item for item in json.loads(
+                               world.source("off")[5:]).items()))
+    expect(result.code == 1 and b"only read" in result.stderr, result)
+
+
+@suite.case("a datastore of another kind")
 def _():
     with World(vmfs=False) as world:
         world.refuses("is no VMFS", san_devices="x")
+
+
+def main():
+    suite.add("VixDiskLib: a unit of iSCSI, and a chain on it", vix_iscsi)
     with World() as world:
-        result = world.img("convert", "-n", "--target-image-opts",
-                           world.path("off"), "driver=raw," + ",".join(
-                               "file.%s=%s" % item for item in json.loads(
-                                   world.source("off")[5:]).items()))
-        expect(result.code == 1 and b"only read" in result.stderr, result)
+        for name, func in (
+                ("VixDiskLib: a volume in a file", vix_file),
+                ("VixDiskLib: a SCSI device", vix_scsi_device),
+                ("VixDiskLib: no LUN", vix_no_lun),
+                ("VixDiskLib: what a machine writes to", vix_leaf),
+                ("devices of other names", devices_of_other_names),
+                ("lists of files", lists_of_files),
+                ("another volume", another_volume),
+                ("a volume and its copy", copies),
+                ("another size", another_size),
+                ("other bytes", other_bytes),
+                ("no host to compare with", no_host),
+                ("a file that a host writes to", locked),
+                ("writing", writing)):
+            suite.add(name, func, world)
+        suite.add("the server is content", world.fake.assert_no_violation)
+        suite.run()
 
 
-suite.run()
+main()
