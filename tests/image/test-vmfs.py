@@ -212,6 +212,11 @@ def extents_that_do_not_fit():
         for extents in ([second, first], [first, second, second]):
             good.expect_file("/disk", name=node(extents, "/disk"))
         expect_spare_left_out(tmp, good, other)
+        text = vdisk_img_fails("info", "-f", "vmfs", node(
+            [first, second, copy.extents[0]], "/disk",
+            "spare-extents=on,volume=" + uuid_text(good.volume.uuid)))
+        if "snapshot id" not in text:
+            raise Failed(text)
 
 
 def expect_spare_left_out(tmp, good, other):

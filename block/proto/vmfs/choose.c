@@ -243,8 +243,22 @@ throw_co_choice(const GPtrArray *volumes, const char *wanted, GError **error)
                              list->str);
 }
 
+/* Volumes that only the snapshot id tells from it. */
+static unsigned
+count_copies(const GPtrArray *volumes, const VmfsVolume *of)
+{
+    unsigned n = 0;
+
+    for (guint i = 0; i < volumes->len; i++) {
+        const VmfsVolume *v = g_ptr_array_index(volumes, i);
+
+        n += v != of && vmfs_uuid_equal(&v->uuid, &of->uuid);
+    }
+    return n;
+}
+
 /* Extents of copies that an array has made of one volume are for people to sort
- * out. */
+ * out, also where only one of them is whole. */
 static const VmfsVolume *
 volume_co_choose(const GPtrArray *volumes, const char *wanted, GError **error)
 {
@@ -261,7 +275,7 @@ volume_co_choose(const GPtrArray *volumes, const char *wanted, GError **error)
             n++;
         }
     }
-    if (n != 1) {
+    if (n != 1 || count_copies(volumes, chosen) > 0) {
         (void) throw_co_choice(volumes, wanted, error);
         return NULL;
     }
