@@ -30,6 +30,7 @@ SECONDS = 60
 LINES = 200000  # of a listing, at most
 SEEDS = 200 if LONG else 4 if SHORT else 8
 LVM_AT, UNITS_AT = 0x100000, {5: 0x180600, 6: 0x182000}
+RING_AT = 0x1000000  # between what LVM and the volume have
 
 suite = Suite()
 
@@ -177,6 +178,13 @@ def word(number):
     return lambda volume: number
 
 
+def tables_in_a_ring(volume):
+    for damage in (lvm(LVM_AT + 0x6a, "I", 262144),
+                   lvm(LVM_AT + 0xbe, "IQ", 8, RING_AT),
+                   lvm(RING_AT, "IIQQ", 0xc001d00d, 8, 0, RING_AT)):
+        damage(volume)
+
+
 # Name: damage, what is read, for VMFS 5, 6 or both
 FILES = {
     "a block behind the volume": (pointer("/d/disk", 0, far_block), "/d/disk"),
@@ -261,7 +269,7 @@ HARMLESS = {"no volumes", "the last block there could be", "a shift of 63",
 # These end, whatever comes of it.
 LVM_LOOPS = {
     "more tables than fit": lvm(LVM_AT + 0xbe, "I", 0xffffffff),
-    "tables that lead to themselves": lvm(LVM_AT + 0xbe, "IQ", 9, LVM_AT),
+    "tables that lead to themselves": tables_in_a_ring,
 }
 
 

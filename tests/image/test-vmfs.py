@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
@@ -20,7 +21,8 @@ import vmfs_kinds  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, disk_io, need_engine,  # noqa: E402
                    run, scratch, vdisk_img, vdisk_img_fails)
-from vmfs_device import write_device  # noqa: E402
+from vmfs_device import (DATA_AT, HEADER_AT, SECTOR, VOLUME_SLOTS,  # noqa: E402
+                         write_at, write_device)
 from vmfs_layout import (EXCLUSIVE, MIB, READERS, WRITERS,  # noqa: E402
                          uuid_text)
 from vmfs_made import Made, listed, node  # noqa: E402
@@ -249,6 +251,39 @@ def shows_what_extents_are_called():
                 raise Failed(text)
 
 
+FAR_UNITS = 8 * 8192  # as many as one region has entries for
+REGION_AT = DATA_AT + UNIT
+
+
+def more_units(made, region=0xc001d00d):
+    """The first unit of the volume is the last of the device, above 16 TiB,
+    and its entry stands in a further region of tables."""
+    entry = struct.Struct("<BIIQQQI")
+    unit = [entry.pack(1, n, 0, DATA_AT + (n + 1) * UNIT, (n + 1) * UNIT, UNIT,
+                       1).ljust(128, b"\0") for n in range(FAR_UNITS)]
+    tables_at = SECTOR + VOLUME_SLOTS * SECTOR + 1024
+    with open(made.extents[0], "r+b") as file:
+        write_at(file, HEADER_AT + 0x6a, struct.pack("<I", FAR_UNITS + 1))
+        write_at(file, HEADER_AT + 0xbe, struct.pack("<IQ", 8, REGION_AT))
+        for n in range(8):
+            write_at(file, HEADER_AT + tables_at + n * (1024 + (1 << 20)),
+                     b"".join(unit[n * 8192:][:8192]))
+        write_at(file, REGION_AT, struct.pack("<IIQQ", region, 1, 0, 0))
+        write_at(file, REGION_AT + tables_at, entry.pack(
+            1, FAR_UNITS, 0, DATA_AT, 0, UNIT, 1).ljust(128, b"\0"))
+
+
+def long_device():
+    with scratch() as tmp:
+        made = Made(simple(5, 1), tmp)
+        more_units(made)
+        made.expect_file("/disk")
+        more_units(made, region=0)
+        text = vdisk_img_fails("ls", made.node("/"))
+        if "where more tables of LVM should be" not in text:
+            raise Failed(text)
+
+
 # -- hosts ----------------------------------------------------------------------
 
 # Name: mode, is the host alive, has it begun anew since; may it be read?
@@ -349,6 +384,7 @@ def add_cases(place):
     suite.add("several volumes on a device", several_on_a_device)
     suite.add("extents that do not fit", extents_that_do_not_fit)
     suite.add("names of extents", shows_what_extents_are_called)
+    suite.add("a device above 16 TiB", long_device)
     for version in (5, 6):
         suite.add("vmfs%d: locks of hosts" % version, honours_locks, version)
         suite.add("vmfs%d: a machine" % version, machine_in, version)

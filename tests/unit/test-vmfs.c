@@ -144,8 +144,8 @@ test_lvm_header_refuses(void)
     vio_put_le32(raw + 0xbe, 9);
     refuse_header(raw, VD_ERROR_NOT_SUPPORTED);
     make_header(raw, 5);
-    vio_put_le32(raw + 0x6a, 8193);
-    refuse_header(raw, VD_ERROR_NOT_SUPPORTED);
+    vio_put_le32(raw + 0x6a, 4 * 8 * 8192 + 1);
+    refuse_header(raw, VD_ERROR_LIMIT);
     raw[0] = 0;
     refuse_header(raw, VD_ERROR_CORRUPT);
 }

@@ -4,7 +4,8 @@
  * Behind the header, at fixed distances: a table of volumes (VMFS 6 has one),
  * and up to eight tables of 8192 physical extents each, with a bitmap in front.
  * An extent is 256 MiB, in VMFS 6 as long as it says.  Devices with more tables
- * (above 16 TiB in VMFS 5) are refused: where those are nobody could verify.
+ * (above 16 TiB in VMFS 5) have the others in further regions, which begin with
+ * a short header, are laid out like the first, and name one another.
  *
  * Concurrency: no state.
  */
@@ -17,10 +18,12 @@
 #include "io/bytes.h"
 
 #define HEADER_BYTES 512
+#define REGION_BYTES 24
 #define OLD_UNIT 512u
 #define LEAST_UNIT 4096u
 #define LARGEST_UNIT 65536u
-#define MAX_TABLES 8u
+#define MAX_TABLES 8u  /* of a region */
+#define MAX_REGIONS 4u /* 64 TiB, the longest device of VMFS 5 */
 #define ENTRIES_OF_TABLE 8192u
 #define OLD_BITMAP_BYTES 1024u
 #define RESERVED_VOLUMES 1024u /* room that the table of volumes has */
@@ -51,13 +54,15 @@ check_tables(const VmfsLvmHeader *h, const char *name, GError **error)
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: LVM header: %" PRIu32 " volumes, at most %d", name,
                         h->n_volumes, VMFS_LVM_MAX_VOLUMES);
-    if (h->n_tables > MAX_TABLES ||
-        h->n_entries > h->n_tables * ENTRIES_OF_TABLE)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: LVM header: %" PRIu32 " extents in %" PRIu32
-                        " tables, at most %u in each of %u",
-                        name, h->n_entries, h->n_tables, ENTRIES_OF_TABLE,
-                        MAX_TABLES);
+    if (h->n_tables > MAX_TABLES)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: LVM header: %" PRIu32 " tables, at most %u", name,
+                        h->n_tables, MAX_TABLES);
+    if (h->n_entries > MAX_REGIONS * MAX_TABLES * ENTRIES_OF_TABLE)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: LVM header: %" PRIu32 " extents, at most %u", name,
+                        h->n_entries,
+                        MAX_REGIONS * MAX_TABLES * ENTRIES_OF_TABLE);
     return true;
 }
 
@@ -71,6 +76,7 @@ vmfs_lvm_decode_header(const uint8_t raw[512], const char *name,
         .n_volumes = vio_get_le32(raw + 0x66),
         .n_entries = vio_get_le32(raw + 0x6a),
         .n_tables = MAX(vio_get_le32(raw + 0xbe), 1),
+        .more = vio_get_le64(raw + 0xc2),
         .unit = OLD_UNIT,
         .device = vmfs_uuid_decode(raw + 0x82),
     };
@@ -141,6 +147,13 @@ vmfs_piece_free(VmfsPiece *piece)
     g_free(piece);
 }
 
+/* Tables, and where there are more. */
+typedef struct {
+    uint64_t start; /* byte of the device */
+    uint32_t n_tables;
+    uint64_t more; /* byte of the partition; 0 = nowhere */
+} Region;
+
 static uint64_t
 lvm_byte(const Load *load, uint64_t off)
 {
@@ -166,13 +179,13 @@ bitmap_bytes(const VmfsLvmHeader *h)
 
 /* A pair of bitmap and table follows the other. */
 static uint64_t
-table_offset(const Load *load, uint32_t table)
+table_offset(const Load *load, const Region *region, uint32_t table)
 {
     const VmfsLvmHeader *h = &load->header;
     uint64_t pair =
         bitmap_bytes(h) + (uint64_t) ENTRIES_OF_TABLE * VMFS_LVM_ENTRY_BYTES;
 
-    return lvm_byte(load, h->unit + RESERVED_VOLUMES * VMFS_LVM_VOLUME_BYTES) +
+    return region->start + h->unit + RESERVED_VOLUMES * VMFS_LVM_VOLUME_BYTES +
            table * pair + bitmap_bytes(h);
 }
 
@@ -200,10 +213,9 @@ add_entry(Load *load, const uint8_t *raw, uint64_t off, GError **error)
 }
 
 static bool
-load_co_table(Load *load, uint32_t table, uint32_t n, GError **error)
+load_co_table(Load *load, uint64_t off, uint32_t n, GError **error)
 {
     size_t len = (size_t) n * VMFS_LVM_ENTRY_BYTES;
-    uint64_t off = table_offset(load, table);
     g_autofree uint8_t *raw = g_malloc(len);
 
     if (!vd_node_co_pread(load->device, off, raw, len, error))
@@ -217,19 +229,77 @@ load_co_table(Load *load, uint32_t table, uint32_t n, GError **error)
     return true;
 }
 
+/* *@left: extents that the device has and that have not been seen yet. */
+static bool
+load_co_region(Load *load, const Region *region, uint32_t *left, GError **error)
+{
+    for (uint32_t table = 0; *left > 0 && table < region->n_tables; table++) {
+        uint32_t n = MIN(*left, ENTRIES_OF_TABLE);
+
+        if (!load_co_table(load, table_offset(load, region, table), n, error))
+            return false;
+        *left -= n;
+    }
+    return true;
+}
+
+/* The one behind @region, in its place. */
+static bool
+load_co_next_region(const Load *load, Region *region, GError **error)
+{
+    const char *name = vd_node_name(load->device);
+    uint8_t raw[REGION_BYTES];
+    uint64_t at = region->more;
+
+    if (at == 0 || at > (uint64_t) VD_MAX_SIZE - load->start)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: LVM header: %" PRIu32 " extents, but no tables "
+                        "that they could all be in",
+                        name, load->header.n_entries);
+    at += load->start;
+    if (!vd_node_co_pread(load->device, at, raw, sizeof(raw), error))
+        return false;
+    *region = (Region){
+        .start = at,
+        .n_tables = vio_get_le32(raw + 4),
+        .more = vio_get_le64(raw + 0x10),
+    };
+    return (vio_get_le32(raw) == VMFS_LVM_MAGIC &&
+            region->n_tables <= MAX_TABLES) ||
+           vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: byte %" PRIu64 ": 0x%08" PRIx32 " and %" PRIu32
+                    " tables, where more tables of LVM should be",
+                    name, at, vio_get_le32(raw), region->n_tables);
+}
+
 static bool
 load_co_tables(Load *load, GError **error)
 {
-    uint32_t left = load->header.n_entries;
+    const VmfsLvmHeader *h = &load->header;
+    uint32_t left = h->n_entries;
+    Region region = {lvm_byte(load, 0), h->n_tables, h->more};
 
-    for (uint32_t table = 0; left > 0; table++) {
-        uint32_t n = MIN(left, ENTRIES_OF_TABLE);
-
-        if (!load_co_table(load, table, n, error))
+    if (!load_co_region(load, &region, &left, error))
+        return false;
+    for (unsigned n = 1; left > 0 && n < MAX_REGIONS; n++)
+        if (!load_co_next_region(load, &region, error) ||
+            !load_co_region(load, &region, &left, error))
             return false;
-        left -= n;
-    }
-    return true;
+    return left == 0 ||
+           vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: LVM header: %" PRIu32 " extents, and %" PRIu32
+                    " of them are in no table",
+                    vd_node_name(load->device), h->n_entries, left);
+}
+
+static size_t
+count_entries(const GPtrArray *pieces)
+{
+    size_t n = 0;
+
+    for (guint i = 0; i < pieces->len; i++)
+        n += ((const VmfsPiece *) g_ptr_array_index(pieces, i))->entries->len;
+    return n;
 }
 
 static bool
@@ -242,6 +312,10 @@ add_piece(const Load *load, const VmfsLvmVolume *volume, GPtrArray *pieces,
         return vd_throw(error, VD_ERROR_LIMIT,
                         "%s: more than %d extents of volumes",
                         vd_node_name(load->device), VMFS_LVM_MAX_PIECES);
+    if (count_entries(pieces) + load->entries->len > VMFS_LVM_MAX_ENTRIES)
+        return vd_throw(error, VD_ERROR_LIMIT,
+                        "%s: volumes of more than %u extents of LVM together",
+                        vd_node_name(load->device), VMFS_LVM_MAX_ENTRIES);
     piece = g_new0(VmfsPiece, 1);
     piece->device = load->device;
     piece->device_id = load->header.device;

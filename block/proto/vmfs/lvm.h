@@ -7,13 +7,15 @@
 
 #define VMFS_LVM_MAGIC 0xc001d00du
 #define VMFS_LVM_MAX_VOLUMES 512
-#define VMFS_LVM_MAX_PIECES 128 /* of all devices together */
+#define VMFS_LVM_MAX_PIECES 128         /* of all devices together */
+#define VMFS_LVM_MAX_ENTRIES (2u << 20) /* of all pieces together: 512 TiB */
 #define VMFS_LVM_VOLUME_BYTES 512
 #define VMFS_LVM_ENTRY_BYTES 128
 
 typedef struct VmfsLvmHeader {
     uint32_t major, minor;
     uint32_t n_volumes, n_entries, n_tables;
+    uint64_t more; /* byte of the partition: of further tables; 0 = none */
     uint32_t unit; /* bytes of what stands in front of the tables */
     VmfsUuid device;
 } VmfsLvmHeader;
