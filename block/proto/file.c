@@ -3,7 +3,8 @@
  *
  * This file: data, flush, close and the table.  Opening is in file-open.c,
  * holes in file-map.c, zeroes and discard in file-zero.c, sizes in
- * file-size.c, copy offload in file-copy.c.
+ * file-size.c, copy offload in file-copy.c, waiting for devices that others
+ * have reserved in file-reserved.c.
  *
  * Regular files grow when they are written beyond their end; the node's size
  * follows.  A flush that failed stays failed: the door remembers that.
@@ -78,12 +79,14 @@ file_co_preadv(VdNode *node, uint64_t off, const VioVec *dst, GError **error)
 {
     const FileState *s = vd_node_state(node);
     uint64_t before = vd_node_size(node);
-    ssize_t n = vio_co_preadv(s->file, off, dst);
+    unsigned tries = 0;
+    ssize_t n;
 
+    do
+        n = vio_co_preadv(s->file, off, dst);
+    while (G_UNLIKELY(n < 0) && file_co_ask_again(node, &n, &tries));
     if (n < 0)
-        return vd_throw_errno(error, (int) -n,
-                              "%s: reading %zu bytes at offset %" PRIu64,
-                              vd_node_name(node), dst->len, off);
+        return file_throw_request(node, n, "reading", dst->len, off, error);
     return (size_t) n == dst->len ||
            file_short_read(node, off, dst, (size_t) n, before, error);
 }
@@ -94,15 +97,16 @@ file_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
 {
     FileState *s = vd_node_state(node);
     VioWriteFlags how = flags & VD_REQ_FUA ? VIO_WRITE_DSYNC : 0;
+    unsigned tries = 0;
     ssize_t n;
 
     file_layout_changed(s);
-    n = vio_co_pwritev(s->file, off, src, how);
+    do
+        n = vio_co_pwritev(s->file, off, src, how);
+    while (G_UNLIKELY(n < 0) && file_co_ask_again(node, &n, &tries));
     file_layout_changed(s);
     if (n < 0)
-        return vd_throw_errno(error, (int) -n,
-                              "%s: writing %zu bytes at offset %" PRIu64,
-                              vd_node_name(node), src->len, off);
+        return file_throw_request(node, n, "writing", src->len, off, error);
     file_grown_to(node, off + src->len);
     file_behind_written(node, off, src->len);
     return true;

@@ -59,6 +59,14 @@ void file_behind_set_up(VdNode *node);
 void file_behind_written(VdNode *node, uint64_t off, uint64_t len);
 void file_behind_co_end(VdNode *node);
 
+/* file-reserved.c: @ret is what a request came to.  True: it was not done, as
+ * another host has reserved the device; ask again, now that some time has
+ * passed.  *@tries: 0 for the first time. */
+bool file_co_ask_again(VdNode *node, ssize_t *ret, unsigned *tries);
+/* The request has failed: say so. */
+bool file_throw_request(const VdNode *node, ssize_t ret, const char *what,
+                        size_t len, uint64_t off, GError **error);
+
 /* file-zero.c */
 bool file_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
                           VdReqFlags flags, GError **error);

@@ -11,8 +11,11 @@
 #include "tests/support/loop-device.h"
 #include "tests/support/pattern.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define KIB UINT64_C(1024)
@@ -257,6 +260,102 @@ test_device_directly(TestCo *t)
     use_device(t, VD_OPEN_DIRECT);
 }
 
+/* -- devices that another host has reserved --------------------------------
+ */
+
+/* So many requests are refused, as the kernel does then. */
+static int reserved;
+
+static bool
+refuse_request(void)
+{
+    if (g_atomic_int_add(&reserved, -1) > 0) {
+        errno = EBADE;
+        return true;
+    }
+    g_atomic_int_set(&reserved, 0);
+    return false;
+}
+
+/* In the place of the C library's, for the pool of threads. */
+ssize_t
+preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+    return refuse_request() ? -1
+                            : syscall(SYS_preadv2, fd, iov, n, (long) off,
+                                      (long) (off >> 32), flags);
+}
+
+ssize_t
+pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+    return refuse_request() ? -1
+                            : syscall(SYS_pwritev2, fd, iov, n, (long) off,
+                                      (long) (off >> 32), flags);
+}
+
+/* Until it is let go, or nobody wants to wait any more. */
+static void
+test_reserved_device(TestCo *t)
+{
+    char *device = loop_new(t, 4 * MIB);
+    g_autofree char *options = NULL;
+    g_autoptr(GError) error = NULL;
+    uint8_t byte;
+    VdNode *node;
+
+    if (!device)
+        return;
+    options = g_strdup_printf("driver=file,filename=%s", device);
+    node = test_co_open(t, options, VD_OPEN_RDWR | VD_OPEN_DIRECT);
+    g_atomic_int_set(&reserved, 2);
+    test_co_write_pattern(node, 0, MIB, 1);
+    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 0);
+    g_atomic_int_set(&reserved, 2);
+    test_co_assert_pattern(node, 0, MIB, 1);
+    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 0);
+    g_atomic_int_set(&reserved, 1000);
+    t->env.cancel = vio_cancel_new();
+    vio_cancel_fire(t->env.cancel);
+    g_assert_false(vd_node_co_pread(node, 0, &byte, 1, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
+    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 999);
+    g_atomic_int_set(&reserved, 0);
+    g_clear_pointer(&t->env.cancel, vio_cancel_unref);
+    test_co_close(node);
+    test_loop_free(device);
+}
+
+/* Of files that is nothing that would pass. */
+static void
+test_reserved_file(TestCo *t)
+{
+    VdNode *node = open_direct(t, MIB, 0);
+    g_autoptr(GError) error = NULL;
+    uint8_t byte;
+
+    if (!node)
+        return;
+    g_atomic_int_set(&reserved, 1);
+    g_assert_false(vd_node_co_pread(node, 0, &byte, 1, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_IN_USE);
+    g_assert_nonnull(strstr(error->message, "reserved"));
+    test_co_close(node);
+}
+
+static void
+run_by_threads(gconstpointer fn)
+{
+    g_assert_true(test_co_run(VIO_ENGINE_THREADS, *(const TestCoFunc *) fn));
+}
+
+static void
+add_for_threads(const char *path, TestCoFunc fn)
+{
+    g_test_add_data_func_full(path, g_memdup2(&fn, sizeof(fn)), run_by_threads,
+                              g_free);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -273,5 +372,7 @@ main(int argc, char **argv)
                 test_end_is_read_while_it_moves);
     test_co_add("/device/through-the-cache", test_device_through_the_cache);
     test_co_add("/device/directly", test_device_directly);
+    add_for_threads("/threads/device/reserved", test_reserved_device);
+    add_for_threads("/threads/direct/reserved", test_reserved_file);
     return g_test_run();
 }
