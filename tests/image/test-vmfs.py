@@ -8,6 +8,7 @@ in it, and nothing is written.  A virtual machine in a volume is the chain that
 it was outside.
 """
 import collections
+import contextlib
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import vmfs_kinds  # noqa: E402
+from loop import LoopDevice  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (VDISK_IMG, Failed, disk_io, need_engine,  # noqa: E402
                    run, scratch, vdisk_img, vdisk_img_fails)
@@ -251,6 +253,23 @@ def shows_what_extents_are_called():
                 raise Failed(text)
 
 
+def on_block_devices(version, extents, table, engine, *options):
+    """Past the cache, whatever sectors the devices have."""
+    need_engine(engine)
+    with scratch() as tmp, contextlib.ExitStack() as stack:
+        made = Made(vmfs_kinds.every_kind(version, extents), tmp, table)
+        devices = [stack.enter_context(LoopDevice(path, *options))
+                   for path in made.extents]
+        if (vdisk_img("ls", "-lR", node(devices, "/"), engine=engine)
+                != vdisk_img("ls", "-lR", made.node("/"))):
+            raise Failed("other files are listed")
+        for path in ("/direct/run", "/direct/plain", "/small/full",
+                     "/parts/many", "/pointer/thin", "/pointer/second"):
+            for cache in ("writeback", "none"):
+                made.expect_file(path, engine, node(devices, path),
+                                 ("-T", cache))
+
+
 FAR_UNITS = 8 * 8192  # as many as one region has entries for
 REGION_AT = DATA_AT + UNIT
 
@@ -385,6 +404,14 @@ def add_cases(place):
     suite.add("extents that do not fit", extents_that_do_not_fit)
     suite.add("names of extents", shows_what_extents_are_called)
     suite.add("a device above 16 TiB", long_device)
+    for version, extents, table, engine, *options in (
+            (5, (1, 2), "gpt", "threads"),
+            (6, (9,), "mbr", "uring", "--direct-io=on"),
+            (5, (3,), "mbr", "uring", "-b", "4096"),
+            (6, (9,), "gpt", "threads", "-b", "4096", "--direct-io=on")):
+        suite.add("vmfs%d: on block devices (%s)" % (
+            version, " ".join([engine, *options])), on_block_devices, version,
+                  extents, table, engine, *options)
     for version in (5, 6):
         suite.add("vmfs%d: locks of hosts" % version, honours_locks, version)
         suite.add("vmfs%d: a machine" % version, machine_in, version)

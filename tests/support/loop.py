@@ -7,11 +7,12 @@ from tools import need
 
 
 class LoopDevice:
-    """with LoopDevice(FILE) as "/dev/loopN"."""
+    """with LoopDevice(FILE) as "/dev/loopN"; @options of losetup."""
 
-    def __init__(self, backing):
-        done = subprocess.run([need("losetup"), "-f", "--show", backing],
-                              capture_output=True, check=False)
+    def __init__(self, backing, *options):
+        done = subprocess.run(
+            [need("losetup"), "-f", "--show", *options, backing],
+            capture_output=True, check=False)
         if done.returncode != 0:
             raise Skip("no loop device is to be had here")
         self.path = done.stdout.decode().strip()

@@ -53,12 +53,12 @@ class Made:
         self.volume.contents[path].write(target)
         os.truncate(target, -(-self.volume.contents[path].size // 512) * 512)
 
-    def expect_file(self, path, engine=None, name=None):
+    def expect_file(self, path, engine=None, name=None, options=()):
         """@path, or what @name is another name of, reads as it should."""
         with scratch() as tmp:
             wanted, got = (os.path.join(tmp, n) for n in ("wanted", "got"))
             self.write_disk(path, wanted)
-            vdisk_img("convert", "-f", "vmfs", "-O", "raw",
+            vdisk_img("convert", *options, "-f", "vmfs", "-O", "raw",
                       name or self.node(path), got, engine=engine)
             if raw_nz64k(got) != raw_nz64k(wanted):
                 raise Failed("%s: %s, should be %s" % (
