@@ -4,9 +4,11 @@
 
 A VMFS 3 with four disks of 200 MiB, which hold zeroes and have blocks of each
 kind that there is for these; a VMFS 6 with small files and a link.  All is
-listed and read, and no byte of a volume changes.
+listed and read, and no byte of a volume changes; then the disks are written
+where they have blocks, and nothing else changes.
 """
 import hashlib
+import json
 import os
 import sys
 
@@ -15,11 +17,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import samples  # noqa: E402
 from digest import Nz64k, raw_nz64k  # noqa: E402
 from tap import Suite, skip_all  # noqa: E402
-from tools import Failed, scratch, vdisk_img, working_engines  # noqa: E402
+from tools import (DISK_IO, Failed, disk_io, run, scratch,  # noqa: E402
+                   vdisk_img, working_engines)
 from vmfs_made import listed, node  # noqa: E402
 
 NOTHING = Nz64k().hexdigest()
 DISK_BYTES = 200 << 20
+NAME = b"written in place"
 KINDS = ("thin", "thick", "zeroedthick", "eagerzeroedthick")
 ROOT_3 = {".fbb.sf": 98304, ".fdc.sf": 1048576, ".pbc.sf": 106496,
           ".sbc.sf": 67239936, ".vh.sf": 4194304, "thin.vmdk": 393,
@@ -70,6 +74,33 @@ def vmfs3(sample):
                 if got != (DISK_BYTES, NOTHING):
                     raise Failed("%s: %s" % (kind, got))
         unchanged(image, before)
+        for kind in KINDS:
+            write_3(image, kind)
+
+
+def write_3(image, kind):
+    """Each has a first block; where that is the map says."""
+    flat = node([image], "/%s-flat.vmdk" % kind, "write=in-place")
+    rows = json.loads(vdisk_img("map", "-f", "vmfs", "--output=json", flat))
+    place = rows[0]["offset"] + 5
+    with open(image, "rb") as file:
+        before = file.seek(place) and file.read(len(NAME))
+    state = raw_nz64k(image)
+    piece = image + ".piece"
+    with open(piece, "wb") as file:
+        file.write(NAME)
+    disk_io("-f", "raw", flat, "write", 5, piece, "zero", 100 << 20, 4096)
+    if kind in ("thin", "zeroedthick"):
+        done = run([DISK_IO, "-f", "raw", flat, "write",
+                    str(100 << 20), piece])
+        if done.code == 0:
+            raise Failed("written where there is no block: %s" % done)
+    with open(image, "r+b") as file:
+        if file.seek(place) and file.read(len(NAME)) != NAME:
+            raise Failed("%s: not written at byte %d" % (kind, place))
+        file.seek(place)
+        file.write(before)
+    unchanged(image, state)
 
 
 def vmfs6(sample):

@@ -192,6 +192,14 @@ def write_at(file, at, data):
     file.write(data)
 
 
+def patch_volume(volume, paths, at, data, table=None):
+    """Other bytes at volume offset @at, which has been written down."""
+    start = layout_parts([(volume, 0)], table)[0][0]
+    for extent, inner, some in cut(volume, at, data):
+        with open(paths[extent], "r+b") as file:
+            write_at(file, start + inner, some)
+
+
 def write_volume(volume, paths, table=None):
     for index, path in enumerate(paths):
         write_device(path, [(volume, index)], table)

@@ -142,7 +142,7 @@ test_lvm_header_refuses(void)
     refuse_header(raw, VD_ERROR_LIMIT);
     make_header(raw, 5);
     vio_put_le32(raw + 0xbe, 9);
-    refuse_header(raw, VD_ERROR_NOT_SUPPORTED);
+    refuse_header(raw, VD_ERROR_CORRUPT);
     make_header(raw, 5);
     vio_put_le32(raw + 0x6a, 4 * 8 * 8192 + 1);
     refuse_header(raw, VD_ERROR_LIMIT);
@@ -407,7 +407,9 @@ test_addresses_v5(void)
 
     expect_address(&l, 0x00000141, VMFS_FILE_BLOCK, 5, 0, false);
     expect_address(&l, 0x00000161, VMFS_FILE_BLOCK, 5, 0, true);
-    expect_address(&l, 0x00000151, VMFS_FILE_BLOCK, 5, 0, false); /* COW */
+    expect_address(&l, 0x00000151, VMFS_FILE_BLOCK, 5, 0, false);
+    g_assert_true(vmfs_address_decode(&l, 0x00000151).shared);
+    g_assert_false(vmfs_address_decode(&l, 0x00000161).shared);
     expect_address(&l, 0xffffffc1, VMFS_FILE_BLOCK, 0x3ffffff, 0, false);
     expect_address(&l, 0x30000082, VMFS_SUB_BLOCK, 2, 3, false);
     expect_address(&l, 0x3000008a, VMFS_SUB_BLOCK, 2, 19, false);
@@ -431,7 +433,10 @@ test_addresses_v6(void)
     expect_address(&l, sfb, VMFS_FILE_BLOCK, 3, 7, false);
     expect_address(&l, sfb | 0x80, VMFS_FILE_BLOCK, 3, 7, true);
     expect_address(&l, sfb | 0x4000, VMFS_FILE_BLOCK, 3, 7, true);
-    expect_address(&l, sfb | 0x20, VMFS_FILE_BLOCK, 3, 7, false); /* COW */
+    expect_address(&l, sfb | 0x20, VMFS_FILE_BLOCK, 3, 7, false);
+    g_assert_true(vmfs_address_decode(&l, sfb | 0x20).shared);
+    g_assert_true(vmfs_address_decode(&l, lfb | 0x20).shared);
+    g_assert_false(vmfs_address_decode(&l, sfb | 0x80).shared);
     g_assert_cmpuint(vmfs_address_block_offset(&l, &a), ==, 1543 * MIB);
     expect_address(&l, lfb, VMFS_LARGE_BLOCK, 5, 0, false);
     a = vmfs_address_decode(&l, lfb);

@@ -3,11 +3,12 @@
  *
  * 32 bits in VMFS 3 and 5, 64 in VMFS 6; those of descriptors are 32 in both.
  *
- *   VMFS 5   file block     block << 6 | zero << 5 | 1
+ *   VMFS 5   file block     block << 6 | zero << 5 | shared << 4 | 1
  *            sub-block      resource << 28 | cluster << 6 | resource_high | 2
  *            pointer block  resource << 28 | cluster << 6 | 3 or 5
- *   VMFS 6   file block     resource << 51 | cluster << 15 | zero << 7 | 1
- *            large block    block << 15 | zero << 7 | 7
+ *   VMFS 6   file block     resource << 51 | cluster << 15 | zero << 7 |
+ *                           shared << 5 | 1
+ *            large block    block << 15 | zero << 7 | shared << 5 | 7
  *            the others     resource << 56 | cluster << 6 | kind
  *   both     descriptor     resource << 22 | cluster << 6 | 4
  *
@@ -31,6 +32,7 @@ decode_v5(const VmfsLayout *l, uint64_t raw, VmfsAddress *a)
     case VMFS_FILE_BLOCK:
         a->cluster = raw >> 6 & 0x3ffffff;
         a->to_be_zeroed = raw & 0x20;
+        a->shared = raw & 0x10;
         break;
     case VMFS_SUB_BLOCK:
         a->cluster = raw >> 6 & 0x3fffff;
@@ -56,11 +58,13 @@ decode_v6(uint64_t raw, VmfsAddress *a)
         a->cluster = raw >> 15 & 0x7fffffff;
         a->resource = (uint32_t) (raw >> 51);
         a->to_be_zeroed = raw >> 7 & 0xff;
+        a->shared = raw & 0x20;
         break;
     case VMFS_LARGE_BLOCK:
         a->cluster = raw >> 15 & 0x7fffffff;
         a->to_be_zeroed = raw >> 7 & 0xff;
         a->zeroed_in_part = a->to_be_zeroed && (raw >> 7 & 0xff) != 0xff;
+        a->shared = raw & 0x20;
         break;
     case VMFS_SUB_BLOCK:
     case VMFS_POINTER_BLOCK:

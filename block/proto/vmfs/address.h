@@ -40,6 +40,7 @@ typedef struct VmfsAddress {
     uint32_t resource; /* in the cluster */
     bool to_be_zeroed; /* allocated, but reads as zeroes */
     bool zeroed_in_part; /* LARGE_BLOCK: that is so for some of it */
+    bool shared;         /* blocks: copied before they are written to */
 } VmfsAddress;
 
 /* @raw is not 0, which stands for a hole. */

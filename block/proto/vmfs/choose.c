@@ -62,12 +62,13 @@ extent_co_is_device(VdNode *node, const VdOptions *opts, const char *key,
            S_ISBLK(stx.stx_mode);
 }
 
-/* Not everything that is called a device can be opened like one. */
+/* Not everything that is called a device can be opened like one; what is only
+ * read is read all the same. */
 static VdNode *
 open_co_extent(VdNode *node, const char *key, const char *name, VdOptions *opts,
                GError **error)
 {
-    VdOpenFlags flags = vd_node_flags(node) & ~(VD_OPEN_RDWR | VD_OPEN_NO_IO);
+    VdOpenFlags flags = vd_node_flags(node) & ~VD_OPEN_NO_IO;
     g_autoptr(VdOptions) again = NULL;
     GError *problem = NULL;
     VdNode *child;
@@ -79,7 +80,8 @@ open_co_extent(VdNode *node, const char *key, const char *name, VdOptions *opts,
                                   &problem);
     if (child)
         return child;
-    if (vd_error_is(problem, VD_ERROR_NOT_SUPPORTED)) {
+    if (vd_error_is(problem, VD_ERROR_NOT_SUPPORTED) &&
+        !vd_node_is_writable(node)) {
         g_clear_error(&problem);
         return vd_node_co_open_child(node, key, name, again, flags, error);
     }

@@ -25,6 +25,7 @@
 #define FD_GID 0x3c
 #define FD_MODE 0x40
 #define FD_MAPPING 0x44
+#define FD_N_SHARED 0x4c
 #define FD_BLOCK_SHIFT 0x89
 
 #define V6_METADATA_BYTES 512u
@@ -102,6 +103,7 @@ vmfs_fd_decode(const VmfsLayout *l, const uint8_t *raw, uint32_t address,
     fd->gid = vio_get_le32(m + FD_GID);
     fd->mode = vio_get_le32(m + FD_MODE);
     fd->mapping = vio_get_le32(m + FD_MAPPING);
+    fd->n_shared = vio_get_le32(m + FD_N_SHARED);
     fd->offset = offset;
     vmfs_lock_decode(raw, &fd->lock);
     fd->pointers = g_memdup2(raw + l->pointers_offset, l->pointers_bytes);

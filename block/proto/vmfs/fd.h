@@ -41,8 +41,9 @@ struct VmfsFd {
     uint32_t type; /* VmfsFileType */
     uint64_t len, n_blocks, block_bytes;
     uint32_t mtime, uid, gid, mode;
-    uint32_t mapping; /* VmfsMapping */
-    unsigned shift;   /* log2 of the bytes that a pointer stands for */
+    uint32_t mapping;  /* VmfsMapping */
+    uint32_t n_shared; /* blocks that it has together with others */
+    unsigned shift;    /* log2 of the bytes that a pointer stands for */
     VmfsLock lock;
     uint64_t offset;   /* in the volume */
     uint8_t *pointers; /* layout.pointers_bytes */

@@ -173,19 +173,25 @@ vmfs_fs_co_look(const VmfsVolume *volume, VmfsFsInfo *info, GError **error)
 
 /* -- its own files --------------------------------------------------------- */
 
+uint64_t
+vmfs_fs_first_fdc_offset(const VmfsFsInfo *info)
+{
+    const VmfsLayout *l = &info->layout;
+    uint64_t block = UINT64_C(1) << l->block_shift;
+
+    return l->v6 ? (l->unit * UINT64_C(1024) + FIRST_FDC_BLOCK - 1) & ~(MIB - 1)
+                 : (FIRST_FDC_BLOCK + block - 1) & ~(block - 1);
+}
+
 /* Where the descriptor with that number is, of the first few. */
 static uint64_t
 first_fd_offset(const VmfsFsInfo *info, uint32_t number)
 {
     const VmfsLayout *l = &info->layout;
-    uint64_t block = UINT64_C(1) << l->block_shift;
-    uint64_t start =
-        l->v6 ? (l->unit * UINT64_C(1024) + FIRST_FDC_BLOCK - 1) & ~(MIB - 1)
-              : (FIRST_FDC_BLOCK + block - 1) & ~(block - 1);
     uint64_t head = l->v6 ? 2 * l->unit : V5_CLUSTER_HEAD;
 
-    return start + info->fdc_group_offset + info->fdc_group_clusters * head +
-           (uint64_t) number * l->fd_bytes;
+    return vmfs_fs_first_fdc_offset(info) + info->fdc_group_offset +
+           info->fdc_group_clusters * head + (uint64_t) number * l->fd_bytes;
 }
 
 static VmfsFd *

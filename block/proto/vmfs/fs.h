@@ -16,8 +16,9 @@
  *   locks.c         is a host using it?
  *   state.h         an opened node; choose.c, open.c, vmfs.c
  *   list.c          what is in a directory, for people
- *
- * Nothing in here ever writes.
+ *   own.c           which bytes of the volume are the file system's own
+ *   write.c         the bytes of a file, where it has blocks: all that ever
+ *                   writes
  */
 #pragma once
 
@@ -70,6 +71,8 @@ bool vmfs_fs_decode(const uint8_t raw[VMFS_FS_BYTES], VmfsFsInfo *info,
 bool vmfs_fs_co_look(const VmfsVolume *volume, VmfsFsInfo *info,
                      GError **error);
 VmfsFs *vmfs_fs_co_open(const VmfsVolume *volume, GError **error);
+/* In front of this byte there are no blocks of files. */
+uint64_t vmfs_fs_first_fdc_offset(const VmfsFsInfo *info);
 void vmfs_fs_free(VmfsFs *fs);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmfsFs, vmfs_fs_free)
 
@@ -80,6 +83,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmfsFs, vmfs_fs_free)
 #define VMFS_FD_PBC 0x00c00004u
 #define VMFS_FD_SBC 0x01000004u
 #define VMFS_FD_PB2 0x01800004u
+/* And some that not all volumes have. */
+#define VMFS_FD_SDD 0x01c00004u
+#define VMFS_FD_JBC 0x02000004u
+#define VMFS_FD_UNMAP 0x02400004u
+#define VMFS_FD_DFD 0x02800004u
 
 /* Heartbeats of hosts. */
 #define VMFS_HEARTBEATS_OFFSET UINT64_C(0x300000)

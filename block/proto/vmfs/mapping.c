@@ -221,6 +221,7 @@ step_co_leaf(VmfsFs *fs, const VmfsFd *fd, uint64_t off, const Pointer *p,
         !vmfs_place_co_find(fs, p->raw, within, depth, &step->place, error))
         return false;
     step->stored = true;
+    step->block = a.kind != VMFS_SUB_BLOCK && !a.shared;
     step->zero = a.to_be_zeroed;
     step->len = MIN(step->place.len, p->bytes - p->within);
     return true;

@@ -20,6 +20,7 @@ bool vmfs_place_co_find(VmfsFs *fs, uint64_t raw, uint64_t within,
 typedef struct VmfsStep {
     bool zero;   /* reads as zeroes */
     bool stored; /* there is space for it, at place */
+    bool block;  /* in a block that belongs to the file alone */
     VmfsPlace place;
     uint64_t len;
 } VmfsStep;

@@ -128,6 +128,7 @@ char *
 vmfs_make_name(const VdOptions *given, VdNode *node, const char *volume,
                const char *path)
 {
+    const VmfsState *s = vd_node_state(node);
     g_autoptr(GString) fragment = g_string_new(NULL);
     g_autofree char *list = list_extents(given, node);
     g_autofree char *place = NULL;
@@ -138,6 +139,8 @@ vmfs_make_name(const VdOptions *given, VdNode *node, const char *volume,
         add_option(fragment, "volume", volume);
     if (vd_node_flags(node) & VD_OPEN_FORCE_SHARE)
         add_option(fragment, "force-share", "on");
+    if (s->in_place)
+        add_option(fragment, "write", "in-place");
     place = g_strconcat(SCHEME, list ? list : "", fragment->str, NULL);
     return vd_name_inner_join(place, path);
 }

@@ -4,8 +4,8 @@
  * Options: extent or extent.N (a name, or options of the child); volume (a
  * label or uuid, where there are several); spare-extents=on|off (those without
  * anything of the volume are left out); lun-names (naa.HEX;...: a device that
- * tells another name is wrong); path; and force-share, which every node has:
- * although a host uses the file.
+ * tells another name is wrong); path; write=off|in-place (write.c); and
+ * force-share, which every node has: although a host uses the file.
  *
  * We read without a lock.  So the descriptor is read again when the file has
  * been found and checked: what has changed meanwhile is looked up anew.  At the
@@ -25,14 +25,33 @@
 
 #define MAX_TRIES 4
 
+/* By whoever opens it, that is. */
+static bool
+check_asked_for(const VdNode *node, GError **error)
+{
+    const VmfsState *s = vd_node_state(node);
+
+    if (!s->in_place)
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "files on VMFS are never written, only read, unless "
+                        "write=in-place asks for it");
+    return !vd_node_named_by(node) ||
+           vd_throw(error, VD_ERROR_REFUSED,
+                    "is named by an image, which is not enough to be written");
+}
+
 static bool
 take_options(VdNode *node, VdOptions *opts, GError **error)
 {
+    static const char *const modes[] = {"off", "in-place", NULL};
     VmfsState *s = vd_node_state(node);
+    unsigned mode = 0;
 
-    if (vd_node_is_writable(node))
-        return vd_throw(error, VD_ERROR_READ_ONLY,
-                        "files on VMFS are only read, never written");
+    if (!vd_options_take_enum(opts, "write", modes, &mode, error))
+        return false;
+    s->in_place = mode == 1;
+    if (vd_node_is_writable(node) && !check_asked_for(node, error))
+        return false;
     (void) vd_options_take_string(opts, "path", &s->path);
     if (!s->path)
         s->path = g_strdup("/");
@@ -58,11 +77,13 @@ check_type(const VmfsState *s, const VmfsFd *fd, GError **error)
 }
 
 static bool
-check_co_unlocked(VdNode *node, const VmfsFd *fd, GError **error)
+check_co_use(VdNode *node, const VmfsFd *fd, const char *name, GError **error)
 {
     const VmfsState *s = vd_node_state(node);
     g_autofree char *holder = NULL;
 
+    if (vd_node_is_writable(node))
+        return vmfs_write_check_file(s, fd, name, error);
     if (s->list || (vd_node_flags(node) & VD_OPEN_FORCE_SHARE))
         return true;
     if (!vmfs_locks_co_find_holder(s->fs, fd, &holder, error))
@@ -80,10 +101,12 @@ find_co_file(VdNode *node, bool *again, GError **error)
 {
     VmfsState *s = vd_node_state(node);
     const VmfsLayout *l = &s->fs->info.layout;
-    g_autoptr(VmfsFd) fd = vmfs_path_co_find(s->fs, s->path, error);
+    g_autofree char *name = NULL;
+    g_autoptr(VmfsFd) fd = vmfs_path_co_find(s->fs, s->path, &name, error);
     g_autoptr(VmfsFd) now = NULL;
 
-    if (!fd || !check_type(s, fd, error) || !check_co_unlocked(node, fd, error))
+    if (!fd || !check_type(s, fd, error) ||
+        !check_co_use(node, fd, name, error))
         return false;
     now = vmfs_fd_co_read_at(s->fs->volume, l, fd->address, fd->offset, NULL);
     *again = !now || !vmfs_fd_is_same(l, fd, now);
@@ -105,7 +128,7 @@ open_co_file(VdNode *node, GError **error)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "changes again and again while it is being opened");
     vd_node_set_size(node, s->fd->len);
-    return true;
+    return !vd_node_is_writable(node) || vmfs_write_co_begin(node, error);
 }
 
 /* -- opening and closing --------------------------------------------------- */
@@ -113,6 +136,7 @@ open_co_file(VdNode *node, GError **error)
 static void
 free_state(VmfsState *s)
 {
+    g_clear_pointer(&s->own, g_array_unref);
     g_clear_pointer(&s->fd, vmfs_fd_free);
     g_clear_pointer(&s->fs, vmfs_fs_free);
     g_clear_pointer(&s->volumes, g_ptr_array_unref);

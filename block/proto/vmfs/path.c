@@ -25,6 +25,7 @@ typedef struct {
     GString *rest;    /* what is still to be walked */
     GArray *dirs;     /* addresses, from the root to where we are */
     VmfsFd *fd;       /* the last of them, or what is there */
+    char *name;       /* by which it was found last */
     unsigned links;
     uint64_t bytes; /* of directories so far */
 } Walk;
@@ -120,6 +121,8 @@ walk_co_enter(Walk *w, const char *name, GError **error)
     if (s.address == 0)
         return vd_throw(error, VD_ERROR_NOT_FOUND,
                         "%s: there is no '%s' in the volume", w->path, name);
+    g_free(w->name);
+    w->name = g_strdup(name);
     return walk_co_go_to(w, s.address, error);
 }
 
@@ -228,7 +231,7 @@ walk_co_all(Walk *w, GError **error)
 }
 
 VmfsFd *
-vmfs_path_co_find(VmfsFs *fs, const char *path, GError **error)
+vmfs_path_co_find(VmfsFs *fs, const char *path, char **name, GError **error)
 {
     Walk w = {.fs = fs, .path = path};
 
@@ -242,5 +245,8 @@ vmfs_path_co_find(VmfsFs *fs, const char *path, GError **error)
         g_clear_pointer(&w.fd, vmfs_fd_free);
     g_string_free(w.rest, TRUE);
     g_array_unref(w.dirs);
+    if (w.fd)
+        *name = g_steal_pointer(&w.name);
+    g_free(w.name);
     return w.fd;
 }

@@ -10,7 +10,14 @@ typedef struct VmfsState {
     VmfsFs *fs;         /* the one that was chosen */
     VmfsFd *fd;         /* the file */
     char *path;
-    bool list; /* opened for what is in it: may be a directory */
+    bool list;     /* opened for what is in it: may be a directory */
+    bool in_place; /* may be written where it has blocks, if it is opened so */
+
+    /* Of one that is written: write.c. */
+    GArray *own;        /* bytes of the volume that must not be */
+    bool looked;        /* since the last flush, the last time at looked_ns */
+    uint64_t looked_ns; /* that nobody has taken or changed the file */
+    bool taken;         /* somebody has: nothing more is written */
 } VmfsState;
 
 /* -- name.c ---------------------------------------------------------------- */
@@ -40,6 +47,20 @@ bool vmfs_lun_check(VdNode *extent, char *const *names, GError **error);
 
 bool vmfs_co_open(VdNode *node, VdOptions *opts, GError **error);
 void vmfs_co_close(VdNode *node);
+
+/* -- write.c --------------------------------------------------------------- */
+
+/* Is @fd, called @name, a file that may be written, and held by nobody? */
+bool vmfs_write_check_file(const VmfsState *s, const VmfsFd *fd,
+                           const char *name, GError **error);
+/* Before the first write to s->fd. */
+bool vmfs_write_co_begin(VdNode *node, GError **error);
+bool vmfs_co_pwritev(VdNode *node, uint64_t off, const VioVec *src,
+                     VdReqFlags flags, GError **error);
+bool vmfs_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len,
+                          VdReqFlags flags, GError **error);
+bool vmfs_co_flush_to_disk(VdNode *node, GError **error);
+bool vmfs_co_finish(VdNode *node, GError **error);
 
 /* -- list.c ---------------------------------------------------------------- */
 

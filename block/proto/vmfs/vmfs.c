@@ -4,7 +4,8 @@
  *
  * It stands on the devices (children "extent.N": block devices, files, whatever
  * the stack can open) and is a map like a format: which bytes of which device a
- * stretch of the file is.  It never writes.  See fs.h for the rooms.
+ * stretch of the file is.  It writes only if asked for, and only where a file
+ * has blocks (write.c).  See fs.h for the rooms.
  *
  * Concurrency: any number of requests may overlap; look-ups yield for blocks of
  * pointers that are not in memory.
@@ -131,8 +132,12 @@ const VdDriver vd_vmfs_driver = {
     .schemes = vmfs_schemes,
     .parse_name = vmfs_parse_name,
     .co_open = vmfs_co_open,
+    .co_finish = vmfs_co_finish,
     .co_close = vmfs_co_close,
     .co_map = vmfs_co_map,
+    .co_pwritev = vmfs_co_pwritev,
+    .co_write_zeroes = vmfs_co_write_zeroes,
+    .co_flush_to_disk = vmfs_co_flush_to_disk,
     .co_list_directory = vmfs_co_list_directory,
     .get_info = vmfs_get_info,
     .co_allocated_size = vmfs_co_allocated_size,
