@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tests/fuzz/fuzz-vmfs.c - any bytes at any places of a device, as a VMFS
- * volume: listed, and what the list has looked at.
+ * volume: listed, what the list has looked at, and what is a flat extent
+ * written to.
  *
  * The input is a row of pieces: place in units of 16 bytes (32 bits, little
  * endian), length (16 bits), bytes.  What no piece is in reads as zeroes, so
@@ -21,6 +22,7 @@
 #define PIECE_HEAD 6
 #define PLACE_UNIT 16
 #define MAX_FILES 16
+#define MAX_ZEROES (UINT64_C(8) << 20)
 
 static void
 write_device(const char *path, const uint8_t *data, size_t size)
@@ -52,6 +54,31 @@ look_at_file(VdContext *ctx, const char *device, const VdFileEntry *entry)
         (void) fuzz_look_in(ctx, name, "vmfs");
 }
 
+/* At its beginning: whatever that is, it ends in success or with a reason. */
+static void
+write_to_file(VdContext *ctx, const char *device, const VdFileEntry *entry)
+{
+    static const uint8_t sector[512] = "written";
+    g_autofree char *name =
+        g_strdup_printf("%s#write=in-place:/%s", device, entry->name);
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk;
+    bool ok;
+
+    if (!g_str_has_suffix(entry->name, "-flat.vmdk"))
+        return;
+    disk = vd_disk_open(ctx, name, "raw", NULL, VD_OPEN_RDWR, &error);
+    g_assert_true(disk || error);
+    if (!disk)
+        return;
+    ok = vd_disk_size(disk) < sizeof(sector) ||
+         (vd_disk_pwrite(disk, sector, sizeof(sector), 0, 0, &error) &&
+          vd_disk_write_zeroes(disk, 0, MIN(vd_disk_size(disk), MAX_ZEROES), 0,
+                               &error));
+    g_assert_true(ok || error);
+    (void) vd_disk_close(disk, NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -64,7 +91,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_device(path, data, size);
     entries = vd_list_directory(ctx, device, VD_LIST_RECURSIVE, &error);
     g_assert_true(entries || error);
-    for (guint i = 0; entries && i < MIN(entries->len, MAX_FILES); i++)
+    for (guint i = 0; entries && i < MIN(entries->len, MAX_FILES); i++) {
         look_at_file(ctx, device, g_ptr_array_index(entries, i));
+        write_to_file(ctx, device, g_ptr_array_index(entries, i));
+    }
     return 0;
 }

@@ -74,6 +74,14 @@ def pointers(version):
     return volume
 
 
+def flats(version):
+    volume = volume_of(version)
+    volume.blocks("/a-flat.vmdk", 3 * MIB, {0: "d", 1: "d", 2: "z"})
+    volume.blocks("/b-flat.vmdk", 400 * MIB, {0: "d", 1: "d", 399: "d"},
+                  zla=PB)
+    return volume
+
+
 def folders(version):
     volume = volume_of(version)
     volume.folder("/a", zla=FB)
@@ -88,7 +96,7 @@ def main():
     root = Path(sys.argv[1]) / "vmfs"
     root.mkdir(exist_ok=True)
     for version in (5, 6):
-        for make in (files, pointers, folders):
+        for make in (files, pointers, folders, flats):
             name = "%s-%d" % (make.__name__, version)
             (root / name).write_bytes(row(make(version)))
 
