@@ -36,8 +36,8 @@ bool vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error);
 
 /* -- lun.c ----------------------------------------------------------------- */
 
-/* *@names: NULL-terminated, written in the one way (block/scsi-id.h); stays NULL
- * if none are said. */
+/* *@names: NULL-terminated, written in the one way (block/scsi-id.h); stays
+ * NULL if none are said. */
 bool vmfs_lun_take_names(VdOptions *opts, char ***names, GError **error);
 /* REFUSED if it tells what it is called, and that is none of @names (NULL: any
  * will do). */
