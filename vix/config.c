@@ -46,7 +46,7 @@ static Config config = DEFAULTS;
 
 /* Those that are no single words; NULL = not said. */
 static GMutex text_lock;
-static char *tmp_dir, *san_devices, *san_deny, *san_allow;
+static char *tmp_dir, *san_devices, *san_deny, *san_allow, *san_write;
 
 /* -- values --------------------------------------------------------------- */
 
@@ -185,6 +185,15 @@ set_san_allow(const char *value)
     return set_list(&san_allow, value);
 }
 
+static bool
+set_san_write(const char *value)
+{
+    if (strcmp(value, "off") != 0 && strcmp(value, "in-place") != 0)
+        return false;
+    replace_text(&san_write, value);
+    return true;
+}
+
 typedef struct {
     const char *name;
     bool (*set)(const char *value); /* NULL: nothing that we do depends on it */
@@ -197,6 +206,7 @@ static const Key keys[] = {
     {"vdisk.allowAnyPath", set_any_path},
     {"vdisk.engine", set_engine},
     {"vdisk.san.devices", set_san_devices},
+    {"vdisk.san.write", set_san_write},
     {"tmpDirectory", set_tmp_dir},
     {"libdir", NULL},
     {"linuxSSL.verifyCertificates", NULL},
@@ -352,6 +362,7 @@ vix_config_clear(void)
     replace_text(&san_devices, NULL);
     replace_text(&san_deny, NULL);
     replace_text(&san_allow, NULL);
+    replace_text(&san_write, NULL);
 }
 
 bool
@@ -418,4 +429,10 @@ char *
 vix_config_san_allow(void)
 {
     return copy_text(&san_allow);
+}
+
+char *
+vix_config_san_write(void)
+{
+    return copy_text(&san_write);
 }

@@ -34,3 +34,5 @@ char *vix_config_san_devices(void);
  * none; g_free. */
 char *vix_config_san_deny(void);
 char *vix_config_san_allow(void);
+/* vdisk.san.write: "off" or "in-place"; NULL = off.  g_free. */
+char *vix_config_san_write(void);

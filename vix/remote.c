@@ -197,6 +197,7 @@ driver_options(const VixRemote *remote, uint32 flags)
     add_text(text, "san.devices", vix_config_san_devices());
     add_text(text, "san.deny", vix_config_san_deny());
     add_text(text, "san.allow", vix_config_san_allow());
+    add_text(text, "san.write", vix_config_san_write());
     return g_string_free(text, FALSE);
 }
 

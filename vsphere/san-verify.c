@@ -6,7 +6,8 @@
  * anybody gets to see one: the first, and others at places that follow from the
  * disk's name, where it has data if it has any nearby.  What is read by way of
  * the LUN does not change meanwhile: nobody writes to what lies below a
- * snapshot, nor to disks of a machine that is off.
+ * snapshot, nor to disks of a machine that is off.  A host that cannot be asked
+ * is no reason not to read, but one not to write.
  *
  * Concurrency: the node is visible to nobody else yet.
  */
@@ -156,6 +157,12 @@ compare_co_all(Comparison *c, const char *name, GError **error)
     return true;
 }
 
+static bool
+must_compare(const VsPrepare *how, const GError *silence)
+{
+    return how->write || vd_error_is(silence, VD_ERROR_CANCELLED);
+}
+
 bool
 vs_san_co_verify(VdNode *node, const VsPrepare *how, GError **error)
 {
@@ -172,8 +179,11 @@ vs_san_co_verify(VdNode *node, const VsPrepare *how, GError **error)
         (void) vd_node_co_close_child(node, c.witness, NULL); /* only read */
     }
     (void) vs_transport_release(&attachment, NULL); /* tickets, if anything */
-    if (ok && c.silence && vd_error_is(c.silence, VD_ERROR_CANCELLED)) {
-        g_propagate_error(error, c.silence);
+    if (ok && c.silence && must_compare(how, c.silence)) {
+        g_propagate_prefixed_error(error, c.silence,
+                                   "%s: not compared with "
+                                   "what a host has: ",
+                                   name);
         return false;
     }
     if (ok && c.silence)

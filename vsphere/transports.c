@@ -25,7 +25,7 @@ take_hotadd(VdOptions *said, VsHotaddParams *params, char **tmp_dir,
 {
     uint64_t ms = 0;
 
-    (void) vd_options_take_string(said, "tmp-dir", tmp_dir);
+    vd_options_take_string(said, "tmp-dir", tmp_dir);
     if (!vd_options_take_uint(said, "timeout-ms", &ms, error))
         return false;
     params->tmp_dir = *tmp_dir;
@@ -144,7 +144,7 @@ vs_transport_move_below(VdOptions *to, const char *prefix, VdOptions *from)
         g_autofree char *below = g_strconcat(prefix, ".", key, NULL);
         g_autofree char *value = NULL;
 
-        (void) vd_options_take_string(from, key, &value);
+        vd_options_take_string(from, key, &value);
         vd_options_set(to, below, value);
     }
 }

@@ -132,8 +132,9 @@ class World(HotaddWorld):
 
     # -- VixDiskLib -----------------------------------------------------------
 
-    def sample(self, modes, command, *more, code=0, disk=None, **config):
-        """What vdisk-vixsample prints of the disk of "on"; config: its file,
+    def sample(self, modes, command, *more, code=0, vm="on", disk=None,
+               **config):
+        """What vdisk-vixsample prints of the disk of @vm; config: its file,
         "_" for "."."""
         path = self.path("config")
         with open(path, "w", encoding="utf-8") as file:
@@ -145,8 +146,8 @@ class World(HotaddWorld):
                 "-host", "127.0.0.1", "-port", self.fake.port, "-user",
                 self.fake.user, "-password", self.fake.password, "-thumb",
                 self.fake.thumbprint, "-mode", modes, "-vm",
-                "moref=" + self.fake.vms["on"]["moref"], *more,
-                disk or self.files["on"], env=self.environment())
+                "moref=" + self.fake.vms[vm]["moref"], *more,
+                disk or self.files[vm], env=self.environment())
         expect(result.code == code, result)
         return (result.stdout + result.stderr).decode()
 
@@ -324,12 +325,70 @@ def locked(world):
                                             EXCLUSIVE)))
 
 
+def expect_on_lun(world, lun, wanted):
+    """And nothing else on it has changed."""
+    copy = world.path("copy.raw")
+    for name, data in dict(world.contents, off=wanted).items():
+        result = world.img("convert", "-O", "raw", "vmfs:%s:/%s/%s-flat.vmdk"
+                           % (lun, name, name), copy)
+        expect(result.code == 0, result)
+        with open(copy, "rb") as file:
+            expect(file.read() == data, "something else is in " + name)
+
+
+def written(world, **more):
+    """Of a conversion of other contents to the disk of "off"."""
+    with open(world.path("new"), "wb") as file:
+        file.write(content(7))
+    opts = {"file." + k: v
+            for k, v in json.loads(world.source("off", **more)[5:]).items()}
+    return world.img("convert", "-n", "-f", "raw", "--target-image-opts",
+                     world.path("new"), ",".join(
+                         "%s=%s" % item for item in
+                         dict(opts, driver="raw").items()))
+
+
 def writing(world):
-    result = world.img("convert", "-n", "--target-image-opts",
-                       world.path("off"), "driver=raw," + ",".join(
-                           "file.%s=%s" % item for item in json.loads(
-                               world.source("off")[5:]).items()))
-    expect(result.code == 1 and b"only read" in result.stderr, result)
+    lun = world.lun("written")
+    result = written(world, san_devices=lun)
+    expect(result.code == 1 and b"unless san.write=in-place" in result.stderr,
+           result)
+    world.fake.knobs(nfc_rules=[rule("read", "error", skip=5, status=9)])
+    result = written(world, san_devices=lun, san_write="in-place")
+    expect(result.code == 1 and b"not compared with what a host" in
+           result.stderr, result)
+    world.fake.knobs(nfc_rules=[])
+    expect_on_lun(world, lun, world.contents["off"])
+    result = written(world, san_devices=lun, san_write="in-place")
+    expect(result.code == 0, result)
+    expect_on_lun(world, lun, content(7))
+
+
+def writing_of_others(world):
+    """What a host could not write to either is not even tried."""
+    result = written(world, san_devices=world.lun(
+        "taken", change=lambda v: v.locked("/off/off-flat.vmdk", 2,
+                                           EXCLUSIVE)), san_write="in-place")
+    expect(result.code == 1 and b"is locked exclusively" in result.stderr,
+           result)
+    with World() as other:
+        other.take_snapshot("off")
+        result = written(other, san_devices=other.good, san_write="in-place")
+        expect(result.code == 1 and b"transport" in result.stderr, result)
+        expect_on_lun(other, other.good, other.contents["off"])
+
+
+def vix_writes(world):
+    lun = world.lun("filled")
+    told = world.sample("san", "-fill", "-val", "5", "-start", "3", "-count",
+                        "9", vm="off", vdisk_san_devices=lun,
+                        vdisk_san_write="in-place")
+    data = bytearray(world.contents["off"])
+    data[3 * SECTOR:12 * SECTOR] = b"\5" * (9 * SECTOR)
+    expect_on_lun(world, lun, bytes(data))
+    told = world.sample("san", "-fill", "-count", "1", vm="off", code=1,
+                        vdisk_san_devices=lun, vdisk_san_write="yes")
+    expect("are only read" in told, told)
 
 
 @suite.case("a datastore of another kind")
@@ -354,7 +413,9 @@ def main():
                 ("other bytes", other_bytes),
                 ("no host to compare with", no_host),
                 ("a file that a host writes to", locked),
-                ("writing", writing)):
+                ("writing", writing),
+                ("writing what may not be", writing_of_others),
+                ("VixDiskLib: writing", vix_writes)):
             suite.add(name, func, world)
         suite.add("the server is content", world.fake.assert_no_violation)
         suite.run()

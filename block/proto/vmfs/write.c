@@ -100,6 +100,9 @@ look_co_again(VdNode *node, GError **error)
     if (!s->taken) {
         now = vmfs_fd_co_read_at(s->fs->volume, &s->fs->info.layout,
                                  s->fd->address, s->fd->offset, &problem);
+        /* Whoever has held it until now may have: nothing is written yet. */
+        if (now && s->looked_ns == 0)
+            s->fd->lock.token = now->lock.token;
         s->taken |= is_taken(s, now, problem);
     }
     if (s->taken)
