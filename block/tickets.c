@@ -36,6 +36,7 @@ vd_ticket_clear(VdTicket *ticket)
     g_free(ticket->thumbprint);
     wipe(ticket->session_id);
     wipe(ticket->url);
+    g_clear_pointer(&ticket->cancel, vio_cancel_unref);
     for (char **line = ticket->headers; line && *line; line++)
         wipe(*line);
     g_free(ticket->headers);

@@ -24,6 +24,8 @@ typedef struct VdTicket {
     /* For files of web servers. */
     char **headers; /* "Name: value", to go with each request */
     char *url;      /* if that is a secret, too: it stands for the option's */
+    VioCancel *cancel; /* fires when what it lets in to has ended, too; from
+                          then on the source refuses, and says why */
 } VdTicket;
 
 /* Frees what it points to; what is secret is overwritten before. */

@@ -372,6 +372,19 @@ def _():
     expect("405" in text, text)
 
 
+@suite.case("post: a new file can be sent by POST, too")
+def _():
+    # This one takes PUT only.
+    url = world.url("dav/posted.raw") + "#post=%s"
+    text = vdisk_img_fails("convert", "-f", "raw", "-O", "raw", world.raw,
+                           url % "a/b", timeout=SECONDS)
+    expect("HTTP status 40" in text, text)
+    for wrong in ("a", "/b", "a/", "a/b:c"):
+        text = vdisk_img_fails("convert", "-f", "raw", "-O", "raw", world.raw,
+                               url % wrong, timeout=SECONDS)
+        expect("'post'" in text, text)
+
+
 @suite.case("what is given up in the middle is no file there")
 def _():
     name = world.server.path("dav/half.raw")

@@ -29,6 +29,8 @@ typedef struct {
     const char *url;   /* comes with tickets; or NULL */
     const char *path;  /* the only one that is served; NULL = any is */
     int nonsense;      /* is what is answered; atomic */
+    VioCancel *end;    /* of what tickets let in to; or NULL */
+    int ends;          /* at the next request, which is not answered; atomic */
     /* So many requests without a good ticket are refused together. */
     int queue; /* under the lock */
 } Office;
@@ -85,6 +87,11 @@ serve(HttpPeer *peer, void *arg)
         peer->hang_up = true;
         return;
     }
+    if (__atomic_load_n(&office->ends, __ATOMIC_SEQ_CST)) {
+        office->refuse = true;
+        vio_cancel_fire(office->end);
+        return;
+    }
     if (office->path)
         g_assert_cmpstr(path, ==, office->path);
     if (!ticket_is_good(peer, office)) {
@@ -129,6 +136,8 @@ office_co_get(void *arg, VioLoop *loop, VioCancel *cancel, VdTicket *ticket,
     g_strv_builder_add(lines, line);
     ticket->headers = g_strv_builder_end(lines);
     ticket->url = g_strdup(office->url);
+    if (office->end)
+        ticket->cancel = vio_cancel_ref(office->end);
     __atomic_store_n(&office->requests, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&office->valid, office->given, __ATOMIC_SEQ_CST);
     return true;
@@ -256,6 +265,29 @@ test_secret_url(TestCo *t)
     vd_ticket_source_close(source);
 }
 
+/* What tickets let in to may end while the server is silent: then the source
+ * says why. */
+static void
+test_ends(TestCo *t)
+{
+    g_autoptr(VioCancel) end = vio_cancel_new();
+    Office office = {.end = end};
+    g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
+    VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
+    g_autofree uint8_t *buf = g_malloc(STEP);
+    g_autoptr(GError) error = NULL;
+    VdNode *node =
+        try_open(t, server, vd_ticket_source_name(source), 1, &error);
+
+    g_assert_no_error(error);
+    __atomic_store_n(&office.ends, 1, __ATOMIC_SEQ_CST);
+    g_assert_false(vd_node_co_pread(node, SIZE - STEP, buf, STEP, &error));
+    g_assert_error(error, VD_ERROR, VD_ERROR_PERMISSION);
+    g_assert_nonnull(strstr(error->message, "no more tickets"));
+    test_co_close(node);
+    vd_ticket_source_close(source);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -264,5 +296,6 @@ main(int argc, char **argv)
     test_co_add("/https/access/renews-for-all", test_renews_for_all);
     test_co_add("/https/access/refusals", test_refusals);
     test_co_add("/https/access/secret-url", test_secret_url);
+    test_co_add("/https/access/ends", test_ends);
     return g_test_run();
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* block/proto/https/client.h - the rooms of the driver "https".
  *
- *   target.c   options and names
- *   status.c   what an answer means
- *   fetch.c    parts of a file, several at a time
- *   endless.c  files of servers that send them whole only
- *   keep.c     the same, kept here while they are open
- *   upload.c   new files
- *   https.c    opening, closing, the table
+ *   target.c     options and names
+ *   status.c     what an answer means
+ *   admission.c  who lets us in, and for how long
+ *   fetch.c      parts of a file, several at a time
+ *   endless.c    files of servers that send them whole only
+ *   keep.c       the same, kept here while they are open
+ *   upload.c     new files
+ *   https.c      opening, closing, the table
  */
 #pragma once
 
@@ -29,20 +30,27 @@ typedef struct HttpsTarget {
     char *username, *password, *cookie;
     char *password_file, *cookie_file;
     char *ca_file, *thumbprint, *proxy, *ticket_source;
+    char *post; /* kind of contents: new files go by POST; NULL = by PUT */
     bool verify;
     uint64_t connections, timeout_s;
     uint64_t download; /* kept if it has not more bytes; 0 = is not kept */
 } HttpsTarget;
+
+/* By whom we are let in. */
+typedef struct HttpsAdmission {
+    VdTicketSource *source; /* NULL = nobody */
+    VioCancel *cancel;      /* what ends it ends requests; NULL = nothing */
+} HttpsAdmission;
 
 typedef struct HttpsUpload HttpsUpload;
 
 typedef struct HttpsState {
     HttpsTarget *target;
     VioHttp *http;
-    VdTicketSource *source; /* or NULL */
-    uint8_t *head;          /* the first bytes, ... */
-    size_t head_len;        /* ... so many */
-    char *etag, *modified;  /* as the first answer had them; or NULL */
+    HttpsAdmission admission;
+    uint8_t *head;         /* the first bytes, ... */
+    size_t head_len;       /* ... so many */
+    char *etag, *modified; /* as the first answer had them; or NULL */
     unsigned in_flight;
     VioCoQueue turn;         /* for one of the connections */
     VioHttpExchange *stream; /* open ended: what is still to come */
@@ -76,6 +84,19 @@ bool https_throw_reply(const char *name, const char *what, GError **error);
 /* Bytes as they are, not packed. */
 bool https_check_encoding(const char *name, const VioHttpReply *reply,
                           GError **error);
+
+/* -- admission.c ----------------------------------------------------------- */
+
+/* A ticket of the source @name. */
+bool https_admission_co_begin(HttpsAdmission *admission, const char *name,
+                              const VdNode *node, VdTicket *ticket,
+                              GError **error);
+void https_admission_clear(HttpsAdmission *admission);
+/* What stops requests. */
+VioCancel *https_cancel(const VdNode *node);
+/* A failure of io/http.h, or, if that is why, of being let in. */
+bool https_co_throw(const HttpsAdmission *admission, int ret, char *why,
+                    GError **error);
 
 /* -- fetch.c --------------------------------------------------------------- */
 

@@ -36,10 +36,10 @@ endless_co_head(VdNode *node, VioHttpExchange *exchange, GError **error)
                                  "the server does not say where the file ends",
                                  error);
     s->head = g_malloc(HTTPS_HEAD);
-    n = vio_http_co_read(exchange, s->head, HTTPS_HEAD,
-                         vd_node_env(node)->cancel, &why);
+    n = vio_http_co_read(exchange, s->head, HTTPS_HEAD, https_cancel(node),
+                         &why);
     if (n < 0)
-        return https_throw((int) n, why, error);
+        return https_co_throw(&s->admission, (int) n, why, error);
     s->head_len = (size_t) n;
     vd_node_set_size(node, s->head_len);
     return true;
@@ -96,9 +96,9 @@ https_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
     memcpy(buf, s->head + s->taken, known);
     if (known < len)
         n = vio_http_co_read(s->stream, (uint8_t *) buf + known, len - known,
-                             vd_node_env(node)->cancel, &why);
+                             https_cancel(node), &why);
     if (n < 0)
-        return https_throw((int) n, why, error);
+        return https_co_throw(&s->admission, (int) n, why, error);
     *got = known + (size_t) n;
     s->taken += *got;
     return true;

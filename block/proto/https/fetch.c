@@ -77,8 +77,8 @@ fetch_co_open(VdNode *node, uint64_t off, uint64_t len,
     request.url = s->target->url;
     request.shown = s->target->shown;
     request.headers = headers;
-    return vio_http_co_open(s->http, &request, exchange,
-                            vd_node_env(node)->cancel, why);
+    return vio_http_co_open(s->http, &request, exchange, https_cancel(node),
+                            why);
 }
 
 static bool
@@ -188,7 +188,7 @@ static bool
 piece_co_try(Piece *piece, GError **error)
 {
     HttpsState *s = vd_node_state(piece->node);
-    VioCancel *cancel = vd_node_env(piece->node)->cancel;
+    VioCancel *cancel = https_cancel(piece->node);
     VioHttpExchange *exchange = NULL;
     char *why = NULL;
     int ret =
@@ -205,7 +205,7 @@ piece_co_try(Piece *piece, GError **error)
     }
     if (ret != 0) {
         piece->lost = is_lost(ret);
-        ok = why ? https_throw(ret, why, error)
+        ok = why ? https_co_throw(&s->admission, ret, why, error)
                  : https_throw_reply(s->target->name,
                                      "the server sends less than it has said",
                                      error);
@@ -243,7 +243,7 @@ piece_co_read(void *arg, GError **error)
     ok = piece_co_try(piece, &failure);
     for (int i = 1; !ok && piece->lost && i < PIECE_TRIES; i++, pause *= 2) {
         if (vio_co_sleep(vd_node_loop(piece->node), pause,
-                         vd_node_env(piece->node)->cancel) != 0)
+                         https_cancel(piece->node)) != 0)
             break;
         g_clear_error(&failure);
         ok = piece_co_try(piece, &failure);
@@ -292,7 +292,7 @@ look_co_head(VdNode *node, VioHttpExchange *exchange, GError **error)
 {
     HttpsState *s = vd_node_state(node);
     const VioHttpReply *reply = vio_http_exchange_reply(exchange);
-    VioCancel *cancel = vd_node_env(node)->cancel;
+    VioCancel *cancel = https_cancel(node);
     ContentRange range;
     char *why = NULL;
     ssize_t n;
@@ -315,7 +315,7 @@ look_co_head(VdNode *node, VioHttpExchange *exchange, GError **error)
     s->head = g_malloc(s->head_len);
     n = vio_http_co_read(exchange, s->head, s->head_len, cancel, &why);
     if (n < 0)
-        return https_throw((int) n, why, error);
+        return https_co_throw(&s->admission, (int) n, why, error);
     if ((size_t) n < s->head_len)
         return https_throw_reply(
             s->target->name, "the server sends less than it has said", error);
@@ -345,7 +345,7 @@ look_co_once(VdNode *node, bool *lost, GError **error)
 
     *lost = ret == -ECONNRESET;
     if (ret != 0)
-        return https_throw(ret, why, error);
+        return https_co_throw(&s->admission, ret, why, error);
     reply = vio_http_exchange_reply(exchange);
     if (reply->status == 200)
         return https_co_begin_endless(node, exchange, error);

@@ -68,17 +68,18 @@ client_new(HttpsTarget *t, VdTicketSource *source, VioLoop *loop,
 }
 
 static VioHttp *
-client_co_new_admitted(HttpsTarget *t, VdTicketSource *source, const VdEnv *env,
-                       GError **error)
+client_co_new_admitted(VdNode *node, GError **error)
 {
+    HttpsState *s = vd_node_state(node);
+    HttpsTarget *t = s->target;
     g_auto(VdTicket) ticket = {0};
     VioHttp *http;
 
-    if (!vd_ticket_source_co_get(source, env->loop, env->cancel, &ticket,
-                                 error) ||
+    if (!https_admission_co_begin(&s->admission, t->ticket_source, node,
+                                  &ticket, error) ||
         !https_target_take_url(t, &ticket, error))
         return NULL;
-    http = client_new(t, source, env->loop, error);
+    http = client_new(t, s->admission.source, vd_node_loop(node), error);
     if (http)
         vio_http_set_headers(http, (const char *const *) ticket.headers);
     return http;
@@ -88,21 +89,13 @@ bool
 https_co_connect(VdNode *node, GError **error)
 {
     HttpsState *s = vd_node_state(node);
-    const VdEnv *env = vd_node_env(node);
-    const char *source = s->target->ticket_source;
+    VioLoop *loop = vd_node_loop(node);
 
-    if (source) {
-        s->source = vd_ticket_source_find(source);
-        if (!s->source)
-            return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                            "%s: nobody gives tickets by this name",
-                            s->target->name);
-    }
-    if (!https_target_co_load(s->target, env->loop, error))
+    if (!https_target_co_load(s->target, loop, error))
         return false;
-    s->http = s->source
-                  ? client_co_new_admitted(s->target, s->source, env, error)
-                  : client_new(s->target, NULL, env->loop, error);
+    s->http = s->target->ticket_source
+                  ? client_co_new_admitted(node, error)
+                  : client_new(s->target, NULL, loop, error);
     return s->http != NULL;
 }
 
@@ -117,7 +110,7 @@ https_co_close(VdNode *node)
     if (s->kept)
         vio_file_free(s->kept);
     vio_http_co_free(s->http);
-    g_clear_pointer(&s->source, vd_ticket_source_unref);
+    https_admission_clear(&s->admission);
     g_clear_pointer(&s->target, https_target_free);
     g_free(s->head);
     g_free(s->etag);

@@ -79,15 +79,16 @@ keep_co_add(VdNode *node, void *buf, size_t len, GError **error)
 static bool
 keep_co_rest(VdNode *node, VioHttpExchange *exchange, GError **error)
 {
+    const HttpsState *s = vd_node_state(node);
     g_autofree uint8_t *buf = g_malloc(KEEP_STEP);
     char *why = NULL;
     ssize_t n;
 
     do {
-        n = vio_http_co_read(exchange, buf, KEEP_STEP,
-                             vd_node_env(node)->cancel, &why);
+        n = vio_http_co_read(exchange, buf, KEEP_STEP, https_cancel(node),
+                             &why);
         if (n < 0)
-            return https_throw((int) n, why, error);
+            return https_co_throw(&s->admission, (int) n, why, error);
         if (!keep_co_add(node, buf, (size_t) n, error))
             return false;
     } while (n == KEEP_STEP);

@@ -80,6 +80,8 @@ words_of_status(int status)
         return "the server has no such file";
     case 405:
         return "the server does not do that with files";
+    case 411:
+        return "the server wants to know in advance how long it is";
     case 413:
         return "too large for the server";
     case 416:

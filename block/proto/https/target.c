@@ -7,7 +7,7 @@
  * they can be given wherever there is a name only, and so that what an image
  * names beside itself is opened with the same ones (block/name.c).  Options:
  * url, username, sslverify, timeout (as QEMU has them), connections, ca-file,
- * thumbprint, proxy, password-file, cookie-file, ticket-source, download.
+ * thumbprint, proxy, password-file, cookie-file, ticket-source, download, post.
  *
  * Concurrency: constant once it is made.
  */
@@ -40,6 +40,7 @@ https_target_free(HttpsTarget *t)
     g_free(t->thumbprint);
     g_free(t->proxy);
     g_free(t->ticket_source);
+    g_free(t->post);
     g_free(t);
 }
 
@@ -60,7 +61,8 @@ take_fragment(char *url, VdOptions *opts, GError **error)
     static const char *const keys[] = {
         "username",   "sslverify",     "timeout",       "connections",
         "ca-file",    "proxy",         "password-file", "cookie-file",
-        "thumbprint", "ticket-source", "download",      NULL,
+        "thumbprint", "ticket-source", "download",      "post",
+        NULL,
     };
     g_autoptr(VdOptions) found = vd_options_new();
     char *fragment = strchr(url, '#');
@@ -171,6 +173,7 @@ make_name(const HttpsTarget *t)
     name_add(name, "proxy", t->proxy);
     name_add(name, "ticket-source", t->ticket_source);
     name_add(name, "download", download);
+    name_add(name, "post", t->post);
     name_add(name, "sslverify", t->verify ? NULL : "off");
     return g_string_free(name, FALSE);
 }
@@ -200,6 +203,7 @@ take_all(HttpsTarget *t, VdOptions *opts, GError **error)
     vd_options_take_string(opts, "thumbprint", &t->thumbprint);
     vd_options_take_string(opts, "proxy", &t->proxy);
     vd_options_take_string(opts, "ticket-source", &t->ticket_source);
+    vd_options_take_string(opts, "post", &t->post);
     t->verify = true;
     t->connections = DEFAULT_CONNECTIONS;
     t->timeout_s = DEFAULT_SECONDS;
@@ -220,6 +224,21 @@ check_proxy(const HttpsTarget *t, GError **error)
                     "host; with proxy=environment it may");
 }
 
+/* "application/x-something": it goes into a header. */
+static bool
+check_post(const HttpsTarget *t, GError **error)
+{
+    const char *slash = t->post ? strchr(t->post, '/') : NULL;
+    bool ok = slash && slash > t->post && slash[1] != '\0';
+
+    for (const char *p = t->post; ok && *p; p++)
+        ok = p == slash || g_ascii_isalnum(*p) || strchr("!#$&-^_.+", *p);
+    return ok || !t->post ||
+           vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "https: Parameter 'post' expects a kind of contents, "
+                    "TYPE/SUBTYPE");
+}
+
 HttpsTarget *
 https_target_new(VdOptions *opts, GError **error)
 {
@@ -228,7 +247,7 @@ https_target_new(VdOptions *opts, GError **error)
     vd_options_take_string(opts, "url", &t->url);
     if (!check_url(t, error) || !take_fragment(t->url, opts, error) ||
         !take_all(t, opts, error) || !take_user(t, error) ||
-        !check_proxy(t, error))
+        !check_proxy(t, error) || !check_post(t, error))
         return NULL;
     if ((t->password_file || t->password) && !t->username)
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,

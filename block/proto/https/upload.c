@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* block/proto/https/upload.c - new files: one PUT, from the first byte to the
- * last.
+/* block/proto/https/upload.c - new files: one PUT (or POST), from the first
+ * byte to the last.
  *
  * The request begins with the first byte and ends when the transaction commits:
  * whatever fails before that breaks the connection off, so that no server takes
@@ -20,7 +20,7 @@
 struct HttpsUpload {
     VdSink sink; /* first */
     HttpsTarget *target;
-    VdTicketSource *source; /* or NULL */
+    HttpsAdmission admission;
     VioHttp *http;
     VioHttpExchange *exchange; /* NULL: has not begun */
     int64_t length;            /* or VIO_HTTP_CHUNKED */
@@ -30,14 +30,20 @@ struct HttpsUpload {
 
 /* -- sending --------------------------------------------------------------- */
 
+static VioCancel *
+upload_cancel(const HttpsUpload *up)
+{
+    return up->admission.cancel ? up->admission.cancel : up->sink.cancel;
+}
+
 static bool
-upload_throw(HttpsUpload *up, int ret, char *why, GError **error)
+upload_co_throw(HttpsUpload *up, int ret, char *why, GError **error)
 {
     const VioHttpReply *reply =
         up->exchange ? vio_http_exchange_reply(up->exchange) : NULL;
 
     if (ret != -EPIPE || !reply)
-        return https_throw(ret, why, error);
+        return https_co_throw(&up->admission, ret, why, error);
     g_free(why);
     return https_throw_status(up->target->name, reply->status, error);
 }
@@ -45,26 +51,29 @@ upload_throw(HttpsUpload *up, int ret, char *why, GError **error)
 static bool
 upload_co_begin(HttpsUpload *up, GError **error)
 {
-    static const char *const headers[] = {
-        "Content-Type: application/octet-stream", NULL};
-    VioHttpRequest request = {.method = "PUT",
-                              .url = up->target->url,
-                              .shown = up->target->shown,
+    const HttpsTarget *t = up->target;
+    g_autofree char *type = g_strconcat(
+        "Content-Type: ", t->post ? t->post : "application/octet-stream", NULL);
+    const char *const headers[] = {type, NULL};
+    VioHttpRequest request = {.method = t->post ? "POST" : "PUT",
+                              .url = t->url,
+                              .shown = t->shown,
                               .headers = headers};
     char *why = NULL;
     int ret =
         vio_http_co_upload(up->http, &request, up->length, &up->exchange, &why);
 
-    return ret == 0 || upload_throw(up, ret, why, error);
+    return ret == 0 || upload_co_throw(up, ret, why, error);
 }
 
 static bool
 upload_co_write(HttpsUpload *up, const void *data, size_t len, GError **error)
 {
     char *why = NULL;
-    int ret = vio_http_co_write(up->exchange, data, len, up->sink.cancel, &why);
+    int ret =
+        vio_http_co_write(up->exchange, data, len, upload_cancel(up), &why);
 
-    return ret == 0 || upload_throw(up, ret, why, error);
+    return ret == 0 || upload_co_throw(up, ret, why, error);
 }
 
 static bool
@@ -100,9 +109,9 @@ upload_co_complete(HttpsUpload *up, GError **error)
         (!up->exchange && !upload_co_begin(up, error)) ||
         (up->holds_last && !upload_co_write(up, &up->last, 1, error)))
         return false;
-    ret = vio_http_co_end(up->exchange, up->sink.cancel, &why);
+    ret = vio_http_co_end(up->exchange, upload_cancel(up), &why);
     if (ret != 0)
-        return upload_throw(up, ret, why, error);
+        return upload_co_throw(up, ret, why, error);
     reply = vio_http_exchange_reply(up->exchange);
     return (reply->status >= 200 && reply->status <= 204) ||
            https_throw_status(up->target->name, reply->status, error);
@@ -129,7 +138,7 @@ upload_free(void *opaque)
 {
     HttpsUpload *up = opaque;
 
-    g_clear_pointer(&up->source, vd_ticket_source_unref);
+    https_admission_clear(&up->admission);
     g_clear_pointer(&up->target, https_target_free);
     vd_sink_clear(&up->sink);
     g_free(up);
@@ -137,7 +146,7 @@ upload_free(void *opaque)
 
 /* -- nodes on it ----------------------------------------------------------- */
 
-/* Takes over the target and the source of @node. */
+/* Takes over the target and the admission of @node. */
 static HttpsUpload *
 upload_co_new(VdNode *node, GError **error)
 {
@@ -151,7 +160,8 @@ upload_co_new(VdNode *node, GError **error)
     up->sink.co_send = upload_co_send;
     up->length = VIO_HTTP_CHUNKED;
     up->target = g_steal_pointer(&s->target);
-    up->source = g_steal_pointer(&s->source);
+    up->admission = s->admission;
+    s->admission = (HttpsAdmission){0};
     up->http = g_steal_pointer(&s->http);
     return up;
 }
