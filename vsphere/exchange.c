@@ -176,7 +176,7 @@ post(VsSession *session, const char *op, const char *body, size_t len,
                     .url = session->url,
                     .body = body,
                     .body_len = len},
-        .cancel = vio_cancel_new_child(vs_turn_cancel()),
+        .cancel = vio_cancel_new_child(vs_session_thread_cancel()),
     };
 
     vio_cancel_set_deadline(call.cancel, vio_now_ns() + session->timeout_ms *

@@ -7,7 +7,8 @@
  *
  *   ExportVm or ExportSnapshot -> ready -> GET ... -> HttpNfcLeaseComplete
  *
- * Whatever fails, or is stopped, before the end: HttpNfcLeaseAbort.
+ * Whatever fails, or is stopped, before the end: HttpNfcLeaseAbort.  If the
+ * server ends the lease before, that stops the download.
  *
  * Concurrency: no state.
  */
@@ -15,18 +16,15 @@
 
 #include "block/error.h"
 #include "vsphere/lease.h"
+#include "vsphere/request.h"
 #include "vsphere/web.h"
 
 #include <inttypes.h>
-#include <string.h>
 
-/* Servers are silent for long where a disk is empty. */
-#define SILENCE_S "600"
 /* A stream is at most so much longer than the disk: records of what cannot be
  * compressed, tables. */
 #define SLACK (UINT64_C(16) << 20)
 #define SLACK_PART 8
-#define SCHEME_LEN strlen("https://")
 
 static bool
 check_target(const VsPrepare *how, GError **error)
@@ -56,21 +54,20 @@ stream_options(const VsPrepare *how, VsAttachment *attachment,
     uint64_t capacity = how->target->capacity;
     g_autofree char *most =
         g_strdup_printf("%" PRIu64, capacity + capacity / SLACK_PART + SLACK);
-    size_t host = strcspn(disk->url + SCHEME_LEN, "/");
-    g_autofree char *name =
-        g_strdup_printf("%.*s/lease", (int) (SCHEME_LEN + host), disk->url);
+    g_autofree char *name = vs_lease_shown(disk);
     const VsWebFile file = {
         .url = name,
         .secret_url = disk->url,
         .thumbprint = disk->thumbprint,
         .with_cookie = disk->on_server,
+        .fate = vs_lease_fate(attachment->lease),
+        .timeout = VS_LEASE_SILENCE_S,
     };
     VdOptions *opts;
 
     attachment->tickets = vs_web_tickets_new(how->session_name, &file);
     opts = vs_web_options(how->session, &file, attachment->tickets);
     vd_options_set(opts, "file.download", most);
-    vd_options_set(opts, "file.timeout", SILENCE_S);
     return opts;
 }
 
@@ -79,12 +76,16 @@ vs_export_prepare(const VsPrepare *how, VsAttachment *attachment,
                   GError **error)
 {
     const VsTarget *target = how->target;
+    VsRequest *request;
     const VsLeaseDisk *disk;
 
     if (!check_target(how, error))
         return NULL;
-    attachment->lease = vs_lease_export(
-        how->session, target->snapshot ? target->snapshot : target->vm, error);
+    request = target->snapshot
+                  ? vs_request_new("ExportSnapshot", target->snapshot)
+                  : vs_request_new("ExportVm", target->vm);
+    attachment->lease =
+        vs_lease_open(how->session, request, how->cancel, error);
     if (!attachment->lease)
         return NULL;
     disk = vs_lease_find_disk(attachment->lease, target->place, error);

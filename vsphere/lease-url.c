@@ -44,6 +44,15 @@ vs_lease_url(const char *url, const char *host_with_port, const char *host)
                              : g_strdup_printf(SCHEME "%s%s", host, place + 1);
 }
 
+char *
+vs_lease_shown(const VsLeaseDisk *disk)
+{
+    size_t host = strcspn(disk->url + strlen(SCHEME), "/");
+
+    return g_strdup_printf("%.*s/lease", (int) (strlen(SCHEME) + host),
+                           disk->url);
+}
+
 bool
 vs_lease_key_is(const char *key, const char *place)
 {

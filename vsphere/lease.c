@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vsphere/lease.c - exporting disks as streams over HTTPS.
+/* vsphere/lease.c - disks as streams over HTTPS: exported, or imported.
  *
  * Concurrency: one thread at a time, besides the one that tells the server that
- * it is wanted, which touches nothing that changes.
+ * the lease is wanted.  That one has what it needs for itself, but for the
+ * percentage, which is atomic, and the fate, which is any thread's.
  */
 #include "vsphere/lease.h"
 
@@ -21,6 +22,8 @@
 #define BEAT_MS 2000u   /* or sooner, so often while a lease may be silent: */
 #define BEATS 4u
 #define MIN_BEAT_MS 100u
+#define MIN_PATIENCE_S 60
+#define MAX_PATIENCE_S 3600
 #define MAX_DISKS 1024u
 #define HTTPS_PORT 443u
 
@@ -28,8 +31,11 @@ struct VsLease {
     VsSession *session;
     VsRef *ref;
     GPtrArray *disks; /* of VsLeaseDisk */
+    VsFate *fate;
     int64_t timeout_s;
-    VsPulse *pulse; /* NULL while it is not ready */
+    unsigned percent; /* atomic */
+    gint64 heard_us;  /* the pulse's: when the server last knew of it */
+    VsPulse *pulse;   /* NULL while it is not ready */
 };
 
 static void
@@ -39,6 +45,7 @@ lease_disk_free(void *opaque)
 
     vs_wipe(disk->url);
     g_free(disk->key);
+    g_free(disk->import_key);
     g_free(disk->thumbprint);
     g_free(disk);
 }
@@ -49,7 +56,20 @@ lease_free(VsLease *lease)
     vs_session_unref(lease->session);
     vs_ref_free(lease->ref);
     g_ptr_array_unref(lease->disks);
+    vs_fate_unref(lease->fate);
     g_free(lease);
+}
+
+VsFate *
+vs_lease_fate(const VsLease *lease)
+{
+    return lease->fate;
+}
+
+void
+vs_lease_set_percent(VsLease *lease, unsigned percent)
+{
+    __atomic_store_n(&lease->percent, percent, __ATOMIC_RELAXED);
 }
 
 /* -- what it says -----------------------------------------------------------
@@ -76,6 +96,7 @@ disk_new(const VsSession *session, const VsXml *e)
     const char *print = vs_xml_text(e, "sslThumbprint");
 
     disk->key = g_strdup(vs_xml_text(e, "key"));
+    disk->import_key = g_strdup(vs_xml_text(e, "importKey"));
     disk->url =
         vs_lease_url(vs_xml_text(e, "url"), name, vs_session_host(session));
     disk->thumbprint = g_strdup(print && *print ? print : NULL);
@@ -95,19 +116,33 @@ take_info(VsLease *lease, const VsXml *info)
             g_ptr_array_add(lease->disks, disk_new(lease->session, e));
 }
 
+static bool
+is_at(const VsLeaseDisk *disk, const char *place)
+{
+    return vs_lease_key_is(disk->key, place) ||
+           (disk->import_key && vs_lease_key_is(disk->import_key, place));
+}
+
+static const VsLeaseDisk *
+with_url(const VsLease *lease, const VsLeaseDisk *disk, const char *place,
+         GError **error)
+{
+    return disk->url
+               ? disk
+               : vd_throw_null(error, VD_ERROR_CORRUPT,
+                               "%s: HttpNfcLease: the address of disk %s is "
+                               "none",
+                               vs_session_name(lease->session), place);
+}
+
 const VsLeaseDisk *
 vs_lease_find_disk(const VsLease *lease, const char *place, GError **error)
 {
     for (unsigned i = 0; i < lease->disks->len; i++) {
         const VsLeaseDisk *disk = g_ptr_array_index(lease->disks, i);
 
-        if (!vs_lease_key_is(disk->key, place))
-            continue;
-        if (disk->url)
-            return disk;
-        return vd_throw_null(error, VD_ERROR_CORRUPT,
-                             "%s: HttpNfcLease: the address of disk %s is none",
-                             vs_session_name(lease->session), place);
+        if (vs_lease_key_is(disk->key, place))
+            return with_url(lease, disk, place, error);
     }
     return vd_throw_null(error, VD_ERROR_CORRUPT,
                          "%s: HttpNfcLease: disk %s is not among the %u that "
@@ -116,42 +151,77 @@ vs_lease_find_disk(const VsLease *lease, const char *place, GError **error)
                          lease->disks->len);
 }
 
+const VsLeaseDisk *
+vs_lease_only_disk(const VsLease *lease, const char *place, GError **error)
+{
+    const VsLeaseDisk *disk =
+        lease->disks->len == 1 ? g_ptr_array_index(lease->disks, 0) : NULL;
+
+    if (disk && is_at(disk, place))
+        return with_url(lease, disk, place, error);
+    return vd_throw_null(error, VD_ERROR_CORRUPT,
+                         "%s: HttpNfcLease: the server wants %u disks, not one "
+                         "at %s alone",
+                         vs_session_name(lease->session), lease->disks->len,
+                         place);
+}
+
 /* -- getting one ------------------------------------------------------------
  */
 
-/* True if there is an end to the waiting: *@ok. */
-static bool
-look(VsLease *lease, bool *ok, GError **error)
-{
-    static const char *const paths[] = {"state", "info", "error", NULL};
-    g_autoptr(VsProperties) p =
-        vs_properties_fetch(lease->session, lease->ref, paths, error);
-    const char *state = p ? vs_properties_text(p, "state") : NULL;
-    g_autoptr(VsFault) fault = NULL;
+typedef enum {
+    LOOK_UNKNOWN, /* the server could not be asked: an error */
+    LOOK_WAITING,
+    LOOK_READY,
+    LOOK_OVER, /* an error */
+} Look;
 
-    *ok = false;
+/* Done, or gone to where it ends. */
+static Look
+throw_over(const VsLease *lease, const char *state, const VsXml *cause,
+           GError **error)
+{
+    g_autoptr(VsFault) fault = cause ? vs_fault_of_task(cause) : NULL;
+    g_autofree char *shown = vs_xml_shown(state ? state : "unknown");
+
+    if (fault)
+        (void) vs_session_throw(lease->session, fault, "HttpNfcLease", error);
+    else
+        (void) vd_throw(error, VD_ERROR_FAILED,
+                        "%s: HttpNfcLease: its state is %s",
+                        vs_session_name(lease->session), shown);
+    return LOOK_OVER;
+}
+
+/* @info: take it, if it is ready. */
+static Look
+look(VsLease *lease, bool info, GError **error)
+{
+    static const char *const paths[] = {"state", "error", "info", NULL};
+    static const char *const few[] = {"state", "error", NULL};
+    g_autoptr(VsProperties) p = vs_properties_fetch(lease->session, lease->ref,
+                                                    info ? paths : few, error);
+    const char *state = p ? vs_properties_text(p, "state") : NULL;
+
     if (!p)
-        return true;
+        return LOOK_UNKNOWN;
     if (g_strcmp0(state, "initializing") == 0)
-        return false;
-    if (g_strcmp0(state, "ready") == 0) {
+        return LOOK_WAITING;
+    if (g_strcmp0(state, "ready") != 0)
+        return throw_over(lease, state, vs_properties_get(p, "error"), error);
+    if (info)
         take_info(lease, vs_properties_get(p, "info"));
-        *ok = true;
-        return true;
-    }
-    fault = vs_fault_of_task(vs_properties_get(p, "error"));
-    (void) vs_session_throw(lease->session, fault, "HttpNfcLease", error);
-    return true;
+    return LOOK_READY;
 }
 
 static bool
 wait_ready(VsLease *lease, GError **error)
 {
-    bool ok;
-
     for (unsigned i = 0; i < MAX_WAITS; i++) {
-        if (look(lease, &ok, error))
-            return ok;
+        Look found = look(lease, true, error);
+
+        if (found != LOOK_WAITING)
+            return found == LOOK_READY;
         g_usleep(WAIT_MS * 1000);
     }
     return vd_throw(error, VD_ERROR_TIMED_OUT,
@@ -159,16 +229,65 @@ wait_ready(VsLease *lease, GError **error)
                     vs_session_name(lease->session));
 }
 
-/* How far it is nobody here knows.  The server does not mind, and if it does
- * not want to hear of the lease any more its end will tell. */
+/* For the server's reasons, or because it is away. */
+static void
+lease_ended(const VsLease *lease, const GError *cause)
+{
+    GError *why = NULL;
+
+    /* Nobody here has asked for an end. */
+    (void) vd_throw(&why,
+                    vd_error_is(cause, VD_ERROR_CANCELLED)
+                        ? VD_ERROR_CONNECTION_LOST
+                        : (VdErrorCode) cause->code,
+                    "the server has ended the lease: %s", cause->message);
+    vs_fate_end(lease->fate, why);
+}
+
+/* Its answer may come yet. */
+static bool
+is_out_of_reach(const GError *error)
+{
+    return vd_error_is(error, VD_ERROR_CANCELLED) ||
+           vd_error_is(error, VD_ERROR_CONNECTION_LOST) ||
+           vd_error_is(error, VD_ERROR_CONNECTION_REFUSED) ||
+           vd_error_is(error, VD_ERROR_CANNOT_CONNECT) ||
+           vd_error_is(error, VD_ERROR_HOST_NOT_FOUND) ||
+           vd_error_is(error, VD_ERROR_SOCKET) ||
+           vd_error_is(error, VD_ERROR_TIMED_OUT);
+}
+
+/* The server did not like to hear of it.  Has it ended?  A server that is away
+ * may keep it as long as it has said. */
+static void
+lease_examine(VsLease *lease)
+{
+    g_autoptr(GError) cause = NULL;
+    gint64 patience_s = CLAMP(lease->timeout_s, MIN_PATIENCE_S, MAX_PATIENCE_S);
+    Look found = look(lease, false, &cause);
+    gint64 now = g_get_monotonic_time();
+
+    if (found == LOOK_READY)
+        lease->heard_us = now;
+    else if (found == LOOK_OVER ||
+             (found == LOOK_UNKNOWN &&
+              (!is_out_of_reach(cause) ||
+               now - lease->heard_us > patience_s * G_USEC_PER_SEC)))
+        lease_ended(lease, cause);
+}
+
 static void
 lease_beat(void *opaque)
 {
-    const VsLease *lease = opaque;
+    VsLease *lease = opaque;
     VsRequest *request = vs_request_new("HttpNfcLeaseProgress", lease->ref);
 
-    vs_request_int(request, "percent", 0);
-    (void) vs_session_do(lease->session, request, NULL);
+    vs_request_int(request, "percent",
+                   __atomic_load_n(&lease->percent, __ATOMIC_RELAXED));
+    if (vs_session_do(lease->session, request, NULL))
+        lease->heard_us = g_get_monotonic_time();
+    else
+        lease_examine(lease);
 }
 
 static unsigned
@@ -183,6 +302,7 @@ beat_ms(const VsLease *lease)
 static bool
 start_pulse(VsLease *lease, GError **error)
 {
+    lease->heard_us = g_get_monotonic_time();
     lease->pulse = vs_pulse_start(beat_ms(lease), lease_beat, lease, error);
     return lease->pulse ||
            vd_prefix(error, "%s: HttpNfcLease: it cannot be kept alive: ",
@@ -190,11 +310,9 @@ start_pulse(VsLease *lease, GError **error)
 }
 
 VsLease *
-vs_lease_export(VsSession *session, const VsRef *object, GError **error)
+vs_lease_open(VsSession *session, VsRequest *request, VioCancel *cancel,
+              GError **error)
 {
-    bool is_vm = strcmp(object->type, "VirtualMachine") == 0;
-    VsRequest *request =
-        vs_request_new(is_vm ? "ExportVm" : "ExportSnapshot", object);
     VsRef *ref = vs_session_call_ref(session, request, error);
     VsLease *lease;
 
@@ -204,6 +322,7 @@ vs_lease_export(VsSession *session, const VsRef *object, GError **error)
     lease->session = vs_session_ref(session);
     lease->ref = ref;
     lease->disks = g_ptr_array_new_with_free_func(lease_disk_free);
+    lease->fate = vs_fate_new(cancel);
     if (!wait_ready(lease, error) || !start_pulse(lease, error)) {
         vs_lease_abort(lease);
         return NULL;
@@ -235,6 +354,8 @@ vs_lease_complete(VsLease *lease, GError **error)
 void
 vs_lease_abort(VsLease *lease)
 {
+    VioCancel *cancel = vs_session_thread_cancel();
+
     if (!lease)
         return;
     vs_pulse_stop(lease->pulse);
@@ -242,5 +363,6 @@ vs_lease_abort(VsLease *lease)
      * ended ends by itself, by its time. */
     vs_session_set_thread_cancel(NULL);
     (void) lease_end(lease, "HttpNfcLeaseAbort", NULL);
+    vs_session_set_thread_cancel(cancel);
     lease_free(lease);
 }

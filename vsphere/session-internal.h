@@ -42,8 +42,6 @@ struct VsSession {
  * of this thread; then that is the error. */
 bool vs_turn_take(VsSession *session, GError **error);
 void vs_turn_give(VsSession *session);
-/* What vs_session_set_thread_cancel() has said on this thread. */
-VioCancel *vs_turn_cancel(void);
 
 /* One exchange, in turn: no login, no second try.  A fault comes in *@fault,
  * with NULL and no @error. */

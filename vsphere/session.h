@@ -45,6 +45,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsSession, vs_session_unref)
  * something for somebody who may be stopped; set back to NULL when that is
  * done. */
 void vs_session_set_thread_cancel(VioCancel *cancel);
+/* What has been set. */
+VioCancel *vs_session_thread_cancel(void);
 
 /* -- the server -------------------------------------------------------------
  */

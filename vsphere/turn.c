@@ -25,7 +25,7 @@ vs_session_set_thread_cancel(VioCancel *cancel)
 }
 
 VioCancel *
-vs_turn_cancel(void)
+vs_session_thread_cancel(void)
 {
     return thread_cancel;
 }

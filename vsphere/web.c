@@ -11,9 +11,13 @@
 
 #include "vsphere/password.h"
 
+#include <string.h>
+
 typedef struct {
     char *url; /* or NULL */
     bool with_cookie;
+    VsFate *fate; /* or NULL */
+    const char *header;
 } Admission;
 
 static void
@@ -22,19 +26,19 @@ admission_free(void *opaque)
     Admission *a = opaque;
 
     vs_wipe(a->url);
+    vs_fate_unref(a->fate);
     g_free(a);
 }
 
 static bool
-add_cookie(VsSession *session, VdTicket *ticket, GError **error)
+add_cookie(VsSession *session, GPtrArray *headers, GError **error)
 {
     char *cookie = vs_session_fresh_cookie(session, error);
 
     if (!cookie)
         return false;
-    ticket->headers = g_new0(char *, 2);
-    ticket->headers[0] =
-        g_strdup_printf("Cookie: " VS_SESSION_COOKIE "=%s", cookie);
+    g_ptr_array_add(
+        headers, g_strdup_printf("Cookie: " VS_SESSION_COOKIE "=%s", cookie));
     vs_wipe(cookie);
     return true;
 }
@@ -44,9 +48,19 @@ admission_fetch(VsSession *session, const void *arg, VdTicket *ticket,
                 GError **error)
 {
     const Admission *a = arg;
+    g_autoptr(GPtrArray) headers = g_ptr_array_new_with_free_func(g_free);
 
+    if ((a->fate && !vs_fate_check(a->fate, error)) ||
+        (a->with_cookie && !add_cookie(session, headers, error)))
+        return false;
+    if (a->header)
+        g_ptr_array_add(headers, g_strdup(a->header));
+    g_ptr_array_add(headers, NULL);
+    ticket->headers = (char **) g_ptr_array_steal(headers, NULL);
     ticket->url = g_strdup(a->url);
-    return !a->with_cookie || add_cookie(session, ticket, error);
+    if (a->fate)
+        ticket->cancel = vio_cancel_ref(vs_fate_cancel(a->fate));
+    return true;
 }
 
 VdTicketSource *
@@ -57,33 +71,80 @@ vs_web_tickets_new(const char *session_name, const VsWebFile *file)
     *a = (Admission){
         .url = g_strdup(file->secret_url),
         .with_cookie = file->with_cookie,
+        .fate = file->fate ? vs_fate_ref(file->fate) : NULL,
+        .header = file->header,
     };
     return vs_ticket_source_new(session_name, admission_fetch, a,
                                 admission_free);
 }
 
+/* -- options of "https" ------------------------------------------------------
+ */
+
+typedef struct {
+    const char *key, *value; /* NULL = is not said */
+} Pair;
+
+#define N_PAIRS 6
+
 static void
-set(VdOptions *opts, const char *key, const char *value)
+collect(const VsSession *session, const VsWebFile *file,
+        const VdTicketSource *tickets, Pair pairs[N_PAIRS])
 {
-    if (value)
-        vd_options_set(opts, key, value);
+    const VsTrust *trust = vs_session_trust(session);
+    const Pair all[N_PAIRS] = {
+        {"ticket-source", vd_ticket_source_name(tickets)},
+        {"thumbprint", file->thumbprint ? file->thumbprint : trust->thumbprint},
+        {"ca-file", trust->ca_file},
+        {"proxy", trust->proxy},
+        {"sslverify", trust->insecure ? "off" : NULL},
+        {"timeout", file->timeout},
+    };
+
+    memcpy(pairs, all, sizeof(all));
 }
 
 VdOptions *
 vs_web_options(const VsSession *session, const VsWebFile *file,
                const VdTicketSource *tickets)
 {
-    const VsTrust *trust = vs_session_trust(session);
     VdOptions *opts = vd_options_new();
+    Pair pairs[N_PAIRS];
 
-    set(opts, "driver", "vmdk");
-    set(opts, "file.driver", "https");
-    set(opts, "file.url", file->url);
-    set(opts, "file.ticket-source", vd_ticket_source_name(tickets));
-    set(opts, "file.thumbprint",
-        file->thumbprint ? file->thumbprint : trust->thumbprint);
-    set(opts, "file.ca-file", trust->ca_file);
-    set(opts, "file.proxy", trust->proxy);
-    set(opts, "file.sslverify", trust->insecure ? "off" : NULL);
+    collect(session, file, tickets, pairs);
+    vd_options_set(opts, "driver", "vmdk");
+    vd_options_set(opts, "file.driver", "https");
+    vd_options_set(opts, "file.url", file->url);
+    for (unsigned i = 0; i < N_PAIRS; i++) {
+        g_autofree char *key = g_strconcat("file.", pairs[i].key, NULL);
+
+        if (pairs[i].value)
+            vd_options_set(opts, key, pairs[i].value);
+    }
     return opts;
+}
+
+/* In a list of options a comma that is none of the list's stands twice. */
+static void
+add_option(GString *name, const char *key, const char *value)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+    g_autofree char *text = g_strjoinv(",,", parts);
+
+    g_string_append_printf(name, ",%s=%s", key, text);
+}
+
+char *
+vs_web_new_name(const VsSession *session, const VsWebFile *file,
+                const VdTicketSource *tickets, const char *type)
+{
+    GString *name = g_string_new(file->url);
+    Pair pairs[N_PAIRS];
+
+    collect(session, file, tickets, pairs);
+    g_string_append_printf(name, "#post=%s", type);
+    for (unsigned i = 0; i < N_PAIRS; i++)
+        if (pairs[i].value)
+            add_option(name, pairs[i].key, pairs[i].value);
+    return g_string_free(name, FALSE);
 }

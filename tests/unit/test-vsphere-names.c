@@ -238,6 +238,29 @@ test_lease_key(void)
     g_assert_false(vs_lease_key_is("", place));
 }
 
+/* The end of a promise is told to all, and its first reason counts. */
+static void
+test_fate(void)
+{
+    g_autoptr(VioCancel) above = vio_cancel_new();
+    VsFate *fate = vs_fate_new(above), *other = vs_fate_new(above);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vs_fate_check(fate, &error));
+    vs_fate_end(fate, g_error_new(VD_ERROR, VD_ERROR_IO, "one"));
+    vs_fate_end(vs_fate_ref(fate), g_error_new(VD_ERROR, VD_ERROR_IO, "two"));
+    g_assert_false(vs_fate_check(fate, &error));
+    g_assert_cmpstr(error->message, ==, "one");
+    g_assert_cmpint(vio_cancel_check(vs_fate_cancel(fate)), <, 0);
+    g_assert_cmpint(vio_cancel_check(vs_fate_cancel(other)), ==, 0);
+    vio_cancel_fire(above);
+    g_assert_true(vs_fate_check(other, NULL));
+    g_assert_cmpint(vio_cancel_check(vs_fate_cancel(other)), <, 0);
+    vs_fate_unref(other);
+    vs_fate_unref(fate);
+    vs_fate_unref(fate);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -252,5 +275,6 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/url", test_url);
     g_test_add_func("/vsphere/lease/url", test_lease_url);
     g_test_add_func("/vsphere/lease/key", test_lease_key);
+    g_test_add_func("/vsphere/fate", test_fate);
     return g_test_run();
 }

@@ -808,7 +808,8 @@ def _():
         data = b"imported" * 8192
         status, _, body = client.request(
             "POST", path, stream_of(data, MIB),
-            {"Content-Type": "application/x-vnd.vmware-streamVmdk"})
+            {"Content-Type": "application/x-vnd.vmware-streamVmdk",
+             "Overwrite": "t"})
         assert status in (200, 201), body
         client.call("HttpNfcLeaseComplete", lease)
         made = fake.state()["vms"]["imported"]["disks"][0]

@@ -54,8 +54,8 @@ def options(fake, secret, machine, **more):
     else is said; None leaves one out."""
     keys = {"server": "127.0.0.1:%d" % fake.port, "user": fake.user,
             "password_file": secret, "thumbprint": fake.thumbprint,
-            "transport": "nbdssl", "vm": "moref=" + fake.vms[machine]["moref"],
-            **more}
+            "transport": "nbdssl",
+            "vm": machine and "moref=" + fake.vms[machine]["moref"], **more}
     return ["--vi-%s=%s" % (key.replace("_", "-"), value)
             for key, value in keys.items() if value is not None]
 
@@ -382,6 +382,9 @@ def _():
                 equal(read_file(copy) == data, True, place)
 
 
+SOUND_LEASE = {"lease_state": "", "lease_thumbprint": "", "lease_url": "",
+               "lease_info": "", "lease_timeout_s": 300, "lease_progress": 0,
+               "lease_lost": 0, "soap_rules": []}
 # What goes wrong, what is told, and how the lease has ended.
 LEASE_TROUBLES = [
     ({"lease_state": "error"}, "Timedout", "error"),
@@ -393,6 +396,9 @@ LEASE_TROUBLES = [
     ({"lease_url": "https://*x:PORT"}, "is none", "error"),
     ({"lease_url": "https://127.0.0.1:1"}, "127.0.0.1:1", "error"),
     ({"lease_url": "https://*:PORT/exp"}, "HTTP status 404", "error"),
+    ({"lease_info": "wrong-key"}, "is not among the 1", "error"),
+    ({"lease_timeout_s": 1, "lease_progress": 1 << 30, "lease_lost": 2},
+     "has ended the lease: 127.0.0.1", "error"),
 ] + [({"soap_rules": [rule(on, action, **more)]}, text, state)
      for on, action, more, text, state in (
          ("ExportVm", "fault", {"fault": "FileLocked"}, "FileLocked", None),
@@ -410,30 +416,32 @@ def _():
     with World() as w:
         words = w.options("off", transport="lease")
         for knobs, text, state in LEASE_TROUBLES:
-            w.fake.knobs(lease_state="", lease_thumbprint="", lease_url="",
-                         soap_rules=[])
-            w.fake.knobs(**knobs)
+            w.fake.knobs(**dict(SOUND_LEASE, **knobs))
             has(w.fails("info", *words, w.files["off"]), text)
             if state:
                 equal(last_lease(w)["state"], state, knobs)
+
+
+def interrupted(w, *words):
+    """convert, stopped when the server has been told that it goes on."""
+    argv = [VDISK_IMG, "convert", *words]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    w.fake.wait_for("soap", op="HttpNfcLeaseProgress")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    return discreet(w, Result(argv, subprocess.CompletedProcess(
+        argv, process.returncode, out, err)))
 
 
 @suite.case("transport lease: whoever is stopped gives the lease back")
 def _():
     with World() as w:
         w.fake.knobs(lease_timeout_s=1, lease_progress=1 << 30)
-        argv = [VDISK_IMG, "convert", *w.options("off", transport="lease"),
-                w.files["off"], w.path("copy")]
-        process = subprocess.Popen(argv, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
-        w.fake.wait_for("soap", op="HttpNfcLeaseProgress")
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=120)
-        result = Result(argv, subprocess.CompletedProcess(
-            argv, process.returncode, out, err))
-        discreet(w, result)
+        result = interrupted(w, *w.options("off", transport="lease"),
+                             w.files["off"], w.path("copy"))
         equal((last_lease(w)["state"], os.path.exists(w.path("copy"))),
-              ("error", False), err)
+              ("error", False), result)
 
 
 # -- passwords that are typed --------------------------------------------------

@@ -70,6 +70,8 @@ func (w *worldState) build(user, password string) error {
 	w.hostRef = host.Self
 	if w.esx {
 		w.datacenter = datacenter.Name
+		// The simulator's host names one that is not there, too.
+		datacenter.Datastore = []moRef{datastore.Self}
 	}
 	datacenter.Name = w.datacenter
 	datastore.Name, datastore.Summary.Name = w.datastore, w.datastore

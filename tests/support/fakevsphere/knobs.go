@@ -53,6 +53,8 @@ type knobValues struct {
 	LeaseTimeoutS    int32   `json:"lease_timeout_s"`
 	LeaseState       string  `json:"lease_state"`
 	LeaseProgress    int     `json:"lease_progress"`
+	LeaseLost        int     `json:"lease_lost"`
+	LeaseInfo        string  `json:"lease_info"`
 	HotaddDelayMs    int     `json:"hotadd_delay_ms"`
 	Hotadd           string  `json:"hotadd"`
 	SoapRules        []*rule `json:"soap_rules"`

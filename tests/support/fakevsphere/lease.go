@@ -61,6 +61,41 @@ func slotOf(devices []types.BaseVirtualDevice, disk *types.VirtualDisk) string {
 	return "nowhere"
 }
 
+// deviceURL is what a lease says of a disk.
+func (l *lease) deviceURL(name, place, url string) types.HttpNfcLeaseDeviceUrl {
+	entity := l.Info.Entity.Value
+	imported := ""
+	if l.importVM != nil {
+		imported = "/" + l.importVM.Name + "/" + place
+	}
+	if knobs.get().LeaseInfo == "wrong-key" {
+		place, imported = "VirtualIDEController0:1", ""
+	}
+	return types.HttpNfcLeaseDeviceUrl{Key: "/" + entity + "/" + place,
+		ImportKey: imported, Url: url, Disk: types.NewBool(true), TargetId: name}
+}
+
+// spoil has the lease say what none would.
+func (l *lease) spoil() {
+	switch knobs.get().LeaseInfo {
+	case "none":
+		l.Info.DeviceUrl = nil
+	case "two":
+		l.Info.DeviceUrl = append(l.Info.DeviceUrl, l.Info.DeviceUrl...)
+	}
+}
+
+// lose ends the lease for the server's own reasons.
+func (l *lease) lose() error {
+	l.Error = &types.LocalizedMethodFault{Fault: &types.HostNotConnected{},
+		LocalizedMessage: "The host was lost."}
+	setProperty(l, "state", types.HttpNfcLeaseStateError)
+	if l.importVM != nil {
+		return world.destroyVM(l.importVM)
+	}
+	return nil
+}
+
 // begin has the lease be ready, or not.
 func (l *lease) begin(state string) {
 	l.State = types.HttpNfcLeaseStateReady
@@ -93,6 +128,7 @@ func (b *leaseBook) open(f *front, entity moRef,
 	l.Self = moRef{Type: "HttpNfcLease", Value: "lease-" + uuid.New().String()}
 	info := &types.HttpNfcLeaseInfo{Entity: entity,
 		LeaseTimeout: k.LeaseTimeoutS}
+	l.Info = info
 	for i, disk := range disksOf(devices) {
 		path, err := world.file(backingOf(disk).FileName)
 		if err != nil {
@@ -102,18 +138,18 @@ func (b *leaseBook) open(f *front, entity moRef,
 		key := uuid.New().String() + "/" + name
 		l.disks[key] = &leaseDisk{path: path}
 		info.TotalDiskCapacityInKB += disk.CapacityInKB
-		info.DeviceUrl = append(info.DeviceUrl, types.HttpNfcLeaseDeviceUrl{
-			Key:           "/" + entity.Value + "/" + slotOf(devices, disk),
-			ImportKey:     fmt.Sprintf("/%s/disk/%d", entity.Value, i),
-			Url:           start + exportPath + key,
-			SslThumbprint: disguise(k.LeaseThumbprint, f.cert.sha1),
-			Disk:          types.NewBool(true), TargetId: name})
+		device := l.deviceURL(name, slotOf(devices, disk), start+exportPath+key)
+		device.SslThumbprint = disguise(k.LeaseThumbprint, f.cert.sha1)
+		info.DeviceUrl = append(info.DeviceUrl, device)
 	}
 	info.Lease = l.Self
-	l.Info = info
+	l.spoil()
 	simulator.Map.Put(l)
 	l.begin(k.LeaseState)
 	b.all = append(b.all, l)
+	if l.State == types.HttpNfcLeaseStateError && importVM != nil {
+		return l.Self, world.destroyVM(importVM)
+	}
 	return l.Self, nil
 }
 
@@ -203,6 +239,12 @@ func leaseProgress(_ *front, call *soapCall) ([]interface{}, error) {
 	defer leases.mu.Unlock()
 	l.percent, l.TransferProgress = percent, percent
 	l.calls++
+	if most := knobs.get().LeaseLost; most > 0 && l.calls >= most {
+		if err := l.lose(); err != nil {
+			return nil, err
+		}
+		return nil, fault(&types.InvalidState{}, "the lease is %s", l.State)
+	}
 	return nil, nil
 }
 
@@ -250,6 +292,9 @@ func serveLease(out http.ResponseWriter, r *http.Request) {
 	} else if l.importVM != nil && r.Method == http.MethodPost {
 		if r.Header.Get("Content-Type") != "application/x-vnd.vmware-streamVmdk" {
 			violation("Content-Type of an import", nil)
+		}
+		if r.Header.Get("Overwrite") != "t" {
+			violation("Overwrite of an import", nil)
 		}
 		receiveDisk(w, r, disk)
 	} else {

@@ -55,7 +55,7 @@
 //	 "nfc_thumbprint": "..", "nfc_thumbprint_sha256": "..",
 //	 "datacenter": {"name", "moref", "path"},
 //	 "datastore": {"name", "moref", "dir"},
-//	 "host": {"name", "moref"},
+//	 "host": {"name", "moref", "path"},
 //	 "vms": {"NAME": {"moref", "uuid", "instance_uuid", "vmx", "path",
 //	         "disks": [{"key", "path", "flat", "capacity", "uuid"}]}}}
 //
@@ -101,6 +101,9 @@
 //	lease_state                "" ready at once | "slow" after a while | "error"
 //	lease_progress             calls of Progress without which no stream goes on
 //	                           behind its head
+//	lease_lost                 calls of Progress after which the lease is gone, as
+//	                           when a host is lost (0: never)
+//	lease_info                 "" | "none" of the disks | "two" | "wrong-key"
 //	hotadd_delay_ms, hotadd    "" | "never" | "wrong-size" | "wrong-id" | "two" |
 //	                           "stays" (a removed device does not go)
 //	soap_rules, nfc_rules      lists of rules
@@ -383,7 +386,8 @@ func describeWorld() fields {
 		"datacenter":    datacenter,
 		"datastore": fields{"name": world.datastore,
 			"moref": world.datastoreRef.Value, "dir": world.dir},
-		"host": fields{"name": world.host, "moref": world.hostRef.Value},
-		"vms":  world.vms(),
+		"host": fields{"name": world.host, "moref": world.hostRef.Value,
+			"path": world.hostPath()},
+		"vms": world.vms(),
 	}
 }

@@ -253,10 +253,14 @@ func (w *worldState) describe(disk *types.VirtualDisk) fields {
 	return about
 }
 
+func (w *worldState) hostPath() string {
+	return inventoryPath(simulator.Map.Get(w.hostRef).(mo.Entity))
+}
+
 // inventoryPath: names from the datacenter down, as FindByInventoryPath has it.
-func inventoryPath(vm *vmObject) string {
+func inventoryPath(entity mo.Entity) string {
 	text := ""
-	var at mo.Entity = vm
+	at := entity
 	for {
 		entity := at.Entity()
 		if entity.Parent == nil {
