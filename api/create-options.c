@@ -217,7 +217,7 @@ name_protocol(const char *filename, char **scheme)
 {
     vd_context_register_drivers();
     return vd_name_kind(filename, scheme) == VD_NAME_SCHEME
-               ? vd_registry_find_scheme(*scheme)
+               ? vd_name_driver(filename)
                : NULL;
 }
 

@@ -29,6 +29,7 @@ const VdDriver *const vd_drivers[] = {
     &vd_iscsi_driver,
     &vd_nfc_driver,
     &vd_vmfs_driver,
+    &vd_vsphere_import_driver,
 
     /* filters */
     &vd_fault_driver,

@@ -35,6 +35,7 @@ vd_vsphere_name_parse(const char *name, GError **error)
         .fcd_datastore = g_steal_pointer(&params.fcd_datastore),
         .transports = g_steal_pointer(&params.transports),
     };
+    (void) vd_options_take_string(opts, "new-vm", &said->new_vm);
     return said;
 }
 
@@ -56,5 +57,6 @@ vd_vsphere_name_free(VdVsphereName *name)
     g_free(name->fcd);
     g_free(name->fcd_datastore);
     g_free(name->transports);
+    g_free(name->new_vm);
     g_free(name);
 }

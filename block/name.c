@@ -28,6 +28,21 @@ vd_name_kind(const char *name, char **scheme)
     return VD_NAME_SCHEME;
 }
 
+const VdDriver *
+vd_name_driver(const char *name)
+{
+    g_autoptr(VdOptions) said = vd_options_new();
+    g_autofree char *scheme = NULL;
+    g_autofree char *other = NULL;
+    const VdDriver *driver = NULL;
+
+    if (vd_name_kind(name, &scheme) == VD_NAME_SCHEME)
+        driver = vd_registry_find_scheme(scheme);
+    if (driver && driver->parse_name && driver->parse_name(name, said, NULL))
+        (void) vd_options_take_string(said, "driver", &other);
+    return other ? vd_registry_find(other) : driver;
+}
+
 const char *
 vd_name_strip_file(const char *name)
 {

@@ -2,6 +2,7 @@
 /* block/name.h - what kind of name is it?  For the core itself. */
 #pragma once
 
+#include "block/driver.h"
 #include "block/options.h"
 
 #define VD_JSON_PREFIX "json:"
@@ -14,6 +15,11 @@ typedef enum VdNameKind {
 
 /* @scheme (may be NULL): a copy of the scheme of a SCHEME name. */
 VdNameKind vd_name_kind(const char *name, char **scheme);
+
+/* The driver that such a name means: that of its scheme, unless what stands
+ * behind that belongs to another one.  NULL = there is no scheme, or nobody has
+ * it. */
+const VdDriver *vd_name_driver(const char *name);
 
 /* A URL whose driver knows folders (VD_CAP_FOLDERS): bytes up to and with the
  * last '/' of its path; 0 = it is none. */

@@ -374,12 +374,8 @@ tx_co_stream(VdTransaction *tx, const VdEnv *env, const char *name,
 static const VdDriver *
 special_driver(const char *name, unsigned caps)
 {
-    g_autofree char *scheme = NULL;
-    const VdDriver *driver;
+    const VdDriver *driver = vd_name_driver(name);
 
-    if (vd_name_kind(name, &scheme) != VD_NAME_SCHEME)
-        return NULL;
-    driver = vd_registry_find_scheme(scheme);
     return driver && (driver->caps & caps) ? driver : NULL;
 }
 

@@ -12,6 +12,13 @@
  * session that exists, by the name that vd_vsphere_disk_name() gives or that
  * vd_vsphere_lend() is given.
  *
+ * A new image (vd_create_begin(), format vmdk, streamOptimized) of the name
+ *
+ *   vsphere://USER@HOST/?new-vm=DC/vm/NAME&datastore=DS&pool=POOL&...
+ *
+ * is sent to the server, which makes a virtual machine with that disk of it
+ * (ImportVApp, by a lease); before the commit there is none.
+ *
  * A virtual machine is meant by its id ("moref=vm-57"), by "uuid=...",
  * "instanceuuid=...", by its file ("[DS] DIR/X.vmx?dcPath=DC&dsName=DS"), or by
  * its place in the inventory ("DC/vm/folder/name").
@@ -93,6 +100,7 @@ typedef struct VdVsphereName {
     char *thumbprint, *ca_file, *proxy;
     bool insecure;
     char *vm, *snapshot, *disk, *fcd, *fcd_datastore, *transports;
+    char *new_vm; /* it means a machine that is to be made */
 } VdVsphereName;
 
 /* NULL if it is none. */

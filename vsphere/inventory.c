@@ -263,6 +263,15 @@ vs_inventory_datacenter_of(VsSession *session, const VsRef *object, char **path,
 }
 
 VsRef *
+vs_inventory_datacenter_above(VsSession *session, const VsRef *object,
+                              GError **error)
+{
+    g_autoptr(VsRef) at = vs_ref_copy(object);
+
+    return climb_to_datacenter(session, object, &at, error);
+}
+
+VsRef *
 vs_inventory_find_datastore(VsSession *session, const VsRef *owner,
                             const char *name, GError **error)
 {

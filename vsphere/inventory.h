@@ -33,6 +33,10 @@ VsRef *vs_inventory_find_path(VsSession *session, const char *path,
 VsRef *vs_inventory_datacenter_of(VsSession *session, const VsRef *object,
                                   char **path, GError **error);
 
+/* The datacenter that @object is in, on hosts, too; NOT_FOUND. */
+VsRef *vs_inventory_datacenter_above(VsSession *session, const VsRef *object,
+                                     GError **error);
+
 /* The datastore called @name among those of @owner, a datacenter or a virtual
  * machine; NOT_FOUND. */
 VsRef *vs_inventory_find_datastore(VsSession *session, const VsRef *owner,

@@ -2,7 +2,9 @@
 /* vsphere/name.c - names of disks on servers, turned into options.
  *
  *   vsphere://[USER@]HOST[:PORT]/?vm=VM&disk=DISK[&KEY=VALUE]...
+ *   vsphere://[USER@]HOST[:PORT]/?new-vm=VM&datastore=DS[&KEY=VALUE]...
  *
+ * The latter is a machine that is to be made, another driver's business.
  * Everything is percent-encoded.  There is no place for a password.
  *
  * Concurrency: no state.
@@ -10,6 +12,7 @@
 #include "vsphere/open-params.h"
 
 #include "block/error.h"
+#include "vsphere/driver.h"
 
 #include <string.h>
 
@@ -20,7 +23,8 @@ static const char *const keys[] = {
     "vm",       "snapshot",     "disk",          "thumbprint",
     "ca-file",  "password-env", "password-file", "proxy",
     "insecure", "fcd",          "fcd-datastore", "transport",
-    "session",  NULL,
+    "session",  "new-vm",       "datastore",     "pool",
+    NULL,
 };
 
 static bool
@@ -136,5 +140,7 @@ vs_name_parse_to_open(const char *name, VdOptions *opts, GError **error)
     }
     if (session)
         vd_options_set(opts, "session", session);
+    if (vd_options_peek(opts, "new-vm"))
+        vd_options_set(opts, "driver", VS_IMPORT_DRIVER);
     return true;
 }

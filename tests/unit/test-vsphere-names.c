@@ -2,8 +2,11 @@
 /* tests/unit/test-vsphere-names.c - names of disks: vsphere://..., [ds] x,
  * and URLs of files. */
 #include "block/error.h"
+#include "io/bytes.h"
 #include "vsphere/datastore.h"
 #include "vsphere/disks.h"
+#include "vsphere/driver.h"
+#include "vsphere/import.h"
 #include "vsphere/lease.h"
 #include "vsphere/open-params.h"
 #include "vsphere/vmx-spec.h"
@@ -261,6 +264,61 @@ test_fate(void)
     vs_fate_unref(fate);
 }
 
+/* -- machines that are to be made --------------------------------------------
+ */
+
+static void
+test_import_name(void)
+{
+    static const char name[] =
+        "vsphere://h/?new-vm=DC/vm/a%2520b&datastore=d%5B&pool=DC/host/c";
+    g_autoptr(VdOptions) opts = vd_options_new();
+    g_auto(VsImportSpec) spec = {0};
+
+    g_assert_true(vs_name_parse_to_open(name, opts, NULL));
+    assert_option(opts, "driver", VS_IMPORT_DRIVER);
+    g_assert_true(vs_import_spec_take(&spec, opts, NULL));
+    g_assert_cmpstr(spec.vm, ==, "DC/vm/a%20b");
+    g_assert_cmpstr(spec.datastore, ==, "d[");
+    g_assert_cmpstr(spec.pool, ==, "DC/host/c");
+}
+
+static void
+test_stream_head(void)
+{
+    uint8_t raw[512] = "KDMV";
+    uint64_t capacity;
+
+    vio_put_le32(raw + 4, 3);
+    vio_put_le32(raw + 8, 0x30001);
+    vio_put_le64(raw + 12, 2048);
+    g_assert_true(vs_stream_capacity(raw, sizeof(raw), &capacity));
+    g_assert_cmpuint(capacity, ==, 1 << 20);
+    g_assert_false(vs_stream_capacity(raw, sizeof(raw) - 1, &capacity));
+    vio_put_le64(raw + 12, UINT64_MAX);
+    g_assert_false(vs_stream_capacity(raw, sizeof(raw), &capacity));
+    vio_put_le64(raw + 12, 0);
+    g_assert_false(vs_stream_capacity(raw, sizeof(raw), &capacity));
+    vio_put_le64(raw + 12, 2048);
+    vio_put_le32(raw + 8, 1); /* not compressed */
+    g_assert_false(vs_stream_capacity(raw, sizeof(raw), &capacity));
+}
+
+static void
+test_stream_position(void)
+{
+    uint8_t raw[512] = {0};
+    uint64_t off;
+
+    vio_put_le64(raw, 128);
+    g_assert_false(vs_stream_position(raw, sizeof(raw), 1 << 20, &off));
+    vio_put_le32(raw + 8, 100);
+    g_assert_true(vs_stream_position(raw, sizeof(raw), 1 << 20, &off));
+    g_assert_cmpuint(off, ==, 65536);
+    g_assert_false(vs_stream_position(raw, sizeof(raw), 65536, &off));
+    g_assert_false(vs_stream_position(raw, 12, 1 << 20, &off));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -276,5 +334,8 @@ main(int argc, char **argv)
     g_test_add_func("/vsphere/lease/url", test_lease_url);
     g_test_add_func("/vsphere/lease/key", test_lease_key);
     g_test_add_func("/vsphere/fate", test_fate);
+    g_test_add_func("/vsphere/import/name", test_import_name);
+    g_test_add_func("/vsphere/import/head", test_stream_head);
+    g_test_add_func("/vsphere/import/position", test_stream_position);
     return g_test_run();
 }

@@ -7,10 +7,11 @@ import select
 import signal
 import subprocess
 import sys
+from urllib.parse import quote
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
-from hotadd_world import SIZE, HotaddWorld  # noqa: E402
+from hotadd_world import MIB, SIZE, HotaddWorld  # noqa: E402
 from nbd_peers import VDISK_NBD  # noqa: E402
 from soap_client import element  # noqa: E402
 from tap import Suite  # noqa: E402
@@ -442,6 +443,130 @@ def _():
                              w.files["off"], w.path("copy"))
         equal((last_lease(w)["state"], os.path.exists(w.path("copy"))),
               ("error", False), result)
+
+
+# -- imported streams ----------------------------------------------------------
+
+def new_vm(fake, **more):
+    """The name of a machine that is to be made, "made"; None leaves a key
+    out."""
+    keys = {"new-vm": fake.datacenter["path"][1:] + "/vm/made",
+            "datastore": fake.datastore["name"], "transport": "lease",
+            **{key.replace("_", "-"): value for key, value in more.items()}}
+    return "vsphere://127.0.0.1:%d/?%s" % (fake.port, "&".join(
+        key + "=" + quote(value) for key, value in keys.items() if value))
+
+
+def check_made(fake, data, name="made"):
+    found = fake.state()["vms"][name]["disks"]
+    equal([d["capacity"] for d in found], [len(data)], "disks")
+    equal(fake.guest_read(found[0]["path"], 0, len(data)) == data, True,
+          "the disk")
+    lease = fake.state()["leases"][-1]
+    equal((lease["state"], lease["done"], lease["import"]), ("done", 1, True),
+          "the lease")
+
+
+@suite.case("a new machine is made of what is sent, and kept awake meanwhile")
+def _():
+    with World() as w:
+        words = w.options("off", vm=None, transport=None)
+        w.fake.knobs(lease_timeout_s=1, lease_state="slow",
+                     soap_rules=[rule("POST /exp", "delay", ms=600)])
+        before = w.logins()
+        w.img("-T", "*", "convert", *words, w.path("on"), new_vm(w.fake))
+        check_made(w.fake, w.contents["on"])
+        equal(last_lease(w)["progress_calls"] > 0, True, "calls")
+        equal(w.logins() - before, 1, "logins")
+        has(w.fails("convert", *words, w.path("on"), new_vm(w.fake)),
+            "/vm/made' exists")
+
+
+@suite.case("a new machine: of a host, too, and where it is told to be")
+def _():
+    with scratch() as directory:
+        source, secret = (os.path.join(directory, name)
+                          for name in ("source", "secret"))
+        data = b"not much" * 1024 + bytes(MIB - 8192)
+        for path, text in ((source, data), (secret, PASSWORD.encode())):
+            with open(path, "wb") as file:
+                file.write(text)
+        for api in ("esx", "vc"):
+            with FakeVsphere([], api=api) as fake:
+                words = options(fake, secret, None, vm=None, transport=None)
+                above, host = fake.host["path"][1:].rsplit("/", 1)
+                for name, pool in (("a", None), ("b", above),
+                                   ("c", "%s/%s" % (above, host)),
+                                   ("d", above + "/Resources")):
+                    result = run([
+                        VDISK_IMG, "convert", "-O", "vmdk", *words, source,
+                        new_vm(fake, pool=pool, new_vm="%s/vm/%s" % (
+                            fake.datacenter["path"][1:], name))])
+                    equal(result.code, 0, result)
+                    check_made(fake, data, name)
+
+
+# What goes wrong and what is told; no machine stays.
+IMPORT_TROUBLES = [
+    ({"lease_state": "error"}, "Timedout"),
+    ({"lease_thumbprint": "wrong"}, "thumbprint"),
+    ({"lease_url": "http://localhost:PORT"}, "is none"),
+    ({"lease_url": "https://127.0.0.1:1"}, "127.0.0.1:1"),
+    ({"lease_url": "https://*:PORT/exp"}, "/lease"),
+    ({"lease_info": "none"}, "wants 0 disks"),
+    ({"lease_info": "two"}, "wants 2 disks"),
+    ({"lease_info": "wrong-key"}, "not one at VirtualLsiLogicController0:0"),
+    ({"lease_timeout_s": 1, "lease_lost": 2, "soap_rules": [
+        rule("POST /exp", "stall")]}, "The host was lost."),
+] + [({"soap_rules": [rule(on, action, **more)]}, text)
+     for on, action, more, text in (
+         ("ImportVApp", "fault", {"fault": "NoPermission"}, "NoPermission"),
+         ("POST /exp", "close", {}, "/lease"),
+         ("POST /exp", "status", {"status": 500}, "/lease"),
+         ("HttpNfcLeaseComplete", "fault", {"fault": "Timedout"}, "Timedout"))]
+
+
+@suite.case("a new machine: what goes wrong is told, and no half of it stays")
+def _():
+    with World() as w:
+        words = w.options("off", vm=None, transport=None)
+        for knobs, text in IMPORT_TROUBLES:
+            w.fake.knobs(**dict(SOUND_LEASE, **knobs))
+            has(w.fails("convert", *words, w.path("on"), new_vm(w.fake)), text)
+            equal("made" in w.fake.state()["vms"], False, knobs)
+        w.fake.knobs(**dict(SOUND_LEASE, lease_timeout_s=1, soap_rules=[
+            rule("POST /exp", "stall")]))
+        result = interrupted(w, *words, w.path("on"), new_vm(w.fake))
+        equal(result.code != 0, True, result)
+        equal("made" in w.fake.state()["vms"], False, result)
+
+
+@suite.case("a new machine: words that make no sense ask for no lease")
+def _():
+    with World() as w:
+        words = w.options("off", vm=None, transport=None)
+        center = w.fake.datacenter["path"][1:]
+        for more, text in (
+                ({"datastore": None}, "needs both"),
+                ({"datastore": "none"}, "no datastore 'none'"),
+                ({"new_vm": "made"}, "is no place"),
+                ({"new_vm": center + "/vm/no/made"}, "/vm/no' in the inv"),
+                ({"new_vm": center + "/vm/off"}, "/vm/off' exists"),
+                ({"new_vm": center + "/vm/off/made"}, "no folder"),
+                ({"pool": center + "/vm"}, "no resource pool"),
+                ({"transport": "nbdssl"}, "transport lease, not"),
+                ({"vm": "x"}, "makes no sense")):
+            has(w.fails("convert", *words, w.path("on"),
+                        new_vm(w.fake, **more)), text)
+        for more, text in ((("-O", "raw"), "streamOptimized VMDK only"),
+                           (("-O", "vmdk", "-o", "subformat=monolithicSparse"),
+                            "streamOptimized"),
+                           (("-n",), "is to be made"),
+                           (("--verify",), "cannot read back")):
+            has(w.fails("convert", *more, *words, w.path("on"),
+                        new_vm(w.fake)), text)
+        has(w.fails("info", *words, new_vm(w.fake)), "is to be made")
+        equal(w.fake.state()["leases"], [], "leases")
 
 
 # -- passwords that are typed --------------------------------------------------

@@ -116,9 +116,10 @@ check_target(const ConvertJob *job)
     problem = format_create_problem(job->target_format);
     if (!problem && !job->to_stdout)
         problem = target_name_problem(job);
-    if (!problem && job->verify && is_on_the_web(job->target))
-        problem = g_strdup("--verify cannot read back from a web server what "
-                           "is not whole there yet: compare the images");
+    if (!problem && job->verify &&
+        (is_on_the_web(job->target) || target_is_machine(job)))
+        problem = g_strdup("--verify cannot read back from a server what is "
+                           "not whole there yet: compare the images");
     if (!problem)
         problem = format_options_problem(job->target_format, job->list);
     if (!problem)
@@ -158,6 +159,7 @@ resolve_target(ConvertJob *job)
 {
     g_autoptr(OptList) opts = optlist_new();
 
+    target_settle_machine(job);
     if (!job->target_image_opts && !job->target_format)
         job->target_format = "raw";
     if (!job->target_image_opts || job->no_create ||

@@ -80,6 +80,11 @@ bool convert_bitmaps_copy(const ConvertJob *job, VdDisk *target);
 /* Why no target of this name can be made, and what can be done instead; NULL =
  * one can. */
 char *target_name_problem(const ConvertJob *job);
+/* The target is a machine that a server is to make. */
+bool target_is_machine(const ConvertJob *job);
+/* A server makes one of one kind of image: that it is to be that one, unless
+ * something else was said. */
+void target_settle_machine(ConvertJob *job);
 /* Writing to the target would destroy a source, or a device somebody uses:
  * false after a message. */
 bool target_check(const ConvertJob *job);

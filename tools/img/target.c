@@ -162,6 +162,26 @@ check_device(const ConvertJob *job)
 
 /* -- disks of servers ------------------------------------------------------ */
 
+bool
+target_is_machine(const ConvertJob *job)
+{
+    g_autoptr(VdVsphereName) said = vd_vsphere_name_parse(job->target, NULL);
+
+    return said && said->new_vm;
+}
+
+void
+target_settle_machine(ConvertJob *job)
+{
+    if (job->target_image_opts || job->no_create || !target_is_machine(job))
+        return;
+    if (!job->target_format)
+        job->target_format = "vmdk";
+    if (!strcmp(job->target_format, "vmdk") &&
+        !optlist_peek(job->list, "subformat"))
+        optlist_set(job->list, "subformat", "streamOptimized");
+}
+
 /* A file there that no machine has as its disk could not be written to. */
 char *
 target_name_problem(const ConvertJob *job)
@@ -170,9 +190,12 @@ target_name_problem(const ConvertJob *job)
 
     if (!said)
         return vd_create_name_problem(job->target);
+    if (said->new_vm)
+        return NULL;
     return g_strdup_printf(
         "%s: the disk of a server is made there, as a disk of its machine; -n "
-        "(of dd: conv=notrunc) writes into one that is large enough",
+        "(of dd: conv=notrunc) writes into one that is large enough, and "
+        "new-vm=PLACE instead of vm=VM makes another machine",
         job->target);
 }
 
