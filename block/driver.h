@@ -436,7 +436,8 @@ struct VdDriver {
      * only the head can be read: one of these.
      * read_on: bytes in order, from the first one on; *got is less than @len
      * only where they end.
-     * find_end: keep all that comes; then the node is like any other. */
+     * find_end: keep all that comes; then the node is like any other.
+     * await, below: keep what comes. */
     bool (*co_read_on)(VdNode *node, void *buf, size_t len, size_t *got,
                        GError **error);
     bool (*co_find_end)(VdNode *node, GError **error);
@@ -456,6 +457,10 @@ struct VdDriver {
      * @opts are those of co_open, to be taken; @flags: VdListFlags. */
     GPtrArray *(*co_list_directory)(const VdEnv *env, VdOptions *opts,
                                     unsigned flags, GError **error);
+
+    /* Of a node that is open_ended, whose size is what has come so far: wait
+     * until that is @size, or until it *@ended.  Not along with read_on. */
+    bool (*co_await )(VdNode *node, uint64_t size, bool *ended, GError **error);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

@@ -33,3 +33,18 @@ vd_node_co_find_end(VdNode *node, GError **error)
     node->limits.open_ended = false;
     return true;
 }
+
+bool
+vd_node_co_await(VdNode *node, uint64_t size, GError **error)
+{
+    bool ended = false;
+
+    if (!node->limits.open_ended || node->size >= size)
+        return true;
+    if (!node->driver->co_await )
+        return vd_node_co_find_end(node, error);
+    if (!node->driver->co_await (node, size, &ended, error))
+        return false;
+    node->limits.open_ended = !ended;
+    return true;
+}

@@ -43,6 +43,9 @@ bool vd_node_co_resize(VdNode *node, const VdResize *how, GError **error);
 bool vd_node_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
                         GError **error);
 bool vd_node_co_find_end(VdNode *node, GError **error);
+/* Until @size bytes of any node are there, or it has ended before: its size
+ * tells. */
+bool vd_node_co_await(VdNode *node, uint64_t size, GError **error);
 
 /* The driver's co_compact, with all changes held off; not flushed. */
 bool vd_node_co_compact(VdNode *node, const VdCompactParams *params,

@@ -81,8 +81,9 @@ typedef struct VdVsphereDisk {
                                colons between them; NULL = all that there are
                                for disks of servers.  "folder" (files over
                                HTTPS) and "lease" (what the server exports, kept
-                               in a temporary file), both read-only, are tried
-                               if they are named */
+                               in a temporary file, or read while it comes with
+                               VD_OPEN_IN_ORDER), both read-only, are tried if
+                               they are named */
 } VdVsphereDisk;
 
 /* The name by which everything that opens disks opens it in this session, as

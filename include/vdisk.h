@@ -236,6 +236,9 @@ typedef enum VdOpenFlags {
     VD_OPEN_OPEN_ENDED = 1 << 19,  /* what comes out of a pipe ("fd:0") need not
                                       come to its end first, if it is raw:
                                       vd_disk_is_open_ended() */
+    VD_OPEN_IN_ORDER = 1 << 20,    /* it will be read once, from the first byte
+                                      to the last: what a server sends as a
+                                      stream need not have come before */
 } VdOpenFlags;
 
 /* @name: path, SCHEME:..., json:{...}, or an option string (flag);

@@ -40,7 +40,6 @@ typedef struct {
     const VsPrepare *how;
     bool write;
     VioCancel *cancel;
-    uint64_t size;   /* of the disk */
     VdOptions *opts; /* out */
     bool ok;
     GError *error;
@@ -96,14 +95,13 @@ prepare_work(void *opaque)
 }
 
 static void
-settle_work(void *opaque)
+complete_work(void *opaque)
 {
     Work *work = opaque;
-    VsphereState *s = work->s;
+    VsLease *lease = g_steal_pointer(&work->s->attachment.lease);
 
     vs_session_set_thread_cancel(work->cancel);
-    work->ok =
-        vs_export_settle(&s->attachment, s->target, work->size, &work->error);
+    work->ok = vs_lease_complete(lease, &work->error);
     vs_session_set_thread_cancel(NULL);
 }
 
@@ -162,18 +160,30 @@ vsphere_co_let_go(VdNode *node)
         vd_node_warn(node, "%s", problem->message);
 }
 
+/* A lease is at its end when all has come. */
+static bool
+vsphere_co_complete(VdNode *node, GError **error)
+{
+    const VsphereState *s = vd_node_state(node);
+    VdNode *stream = vd_node_file(vd_node_file(node));
+    Work work = {0};
+
+    return !s->attachment.lease || vd_node_limits(stream)->open_ended ||
+           work_co_run(node, complete_work, &work, error);
+}
+
 /* Some ways end where others begin: with the disk being open. */
 static bool
 vsphere_co_settle(VdNode *node, const VsTransport *transport,
                   const VsPrepare *how, GError **error)
 {
     const VsphereState *s = vd_node_state(node);
-    Work work = {.size = vd_node_size(node)};
-    bool ok = !transport->co_check ||
-              transport->co_check(node, how, &s->attachment, error);
 
-    if (ok &&
-        (!s->attachment.lease || work_co_run(node, settle_work, &work, error)))
+    if ((!transport->co_check ||
+         transport->co_check(node, how, &s->attachment, error)) &&
+        (!s->attachment.lease ||
+         (vs_export_check(s->target, vd_node_size(node), error) &&
+          vsphere_co_complete(node, error))))
         return true;
     (void) vd_node_co_close_child(node, vd_node_file(node), NULL);
     return false;
@@ -191,6 +201,7 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
         .session_name = s->session_name,
         .target = s->target,
         .write = vd_node_is_writable(node),
+        .in_order = vd_node_flags(node) & VD_OPEN_IN_ORDER,
         .all_said = said,
         .said = own,
         .cancel = vd_node_env(node)->cancel,
@@ -331,8 +342,12 @@ static bool
 vsphere_co_finish(VdNode *node, GError **error)
 {
     VdNode *child = vd_node_file(node);
+    bool ok;
 
-    return !child || vd_node_co_close_child(node, child, error);
+    if (!child)
+        return true;
+    ok = vsphere_co_complete(node, error);
+    return vd_node_co_close_child(node, child, ok ? error : NULL) && ok;
 }
 
 static void

@@ -3,7 +3,8 @@
  *
  * The stream, a streamOptimized VMDK, comes once and in order, while formats
  * look everywhere: so the driver "https" downloads all of it to a nameless file
- * when the disk is opened.  Behind that nobody needs the lease any more.
+ * when the disk is opened.  Behind that nobody needs the lease any more.  For
+ * who reads from the first byte to the last it is downloaded meanwhile.
  *
  *   ExportVm or ExportSnapshot -> ready -> GET ... -> HttpNfcLeaseComplete
  *
@@ -68,6 +69,8 @@ stream_options(const VsPrepare *how, VsAttachment *attachment,
     attachment->tickets = vs_web_tickets_new(how->session_name, &file);
     opts = vs_web_options(how->session, &file, attachment->tickets);
     vd_options_set(opts, "file.download", most);
+    if (how->in_order)
+        vd_options_set(opts, "in-order", "on");
     return opts;
 }
 
@@ -93,15 +96,11 @@ vs_export_prepare(const VsPrepare *how, VsAttachment *attachment,
 }
 
 bool
-vs_export_settle(VsAttachment *attachment, const VsTarget *target,
-                 uint64_t size, GError **error)
+vs_export_check(const VsTarget *target, uint64_t size, GError **error)
 {
-    if (!attachment->lease)
-        return true;
-    if (size != target->capacity)
-        return vd_throw(error, VD_ERROR_CORRUPT,
-                        "%s: the server exports %" PRIu64
-                        " bytes of a disk of %" PRIu64,
-                        target->file, size, target->capacity);
-    return vs_lease_complete(g_steal_pointer(&attachment->lease), error);
+    return size == target->capacity ||
+           vd_throw(error, VD_ERROR_CORRUPT,
+                    "%s: the server exports %" PRIu64
+                    " bytes of a disk of %" PRIu64,
+                    target->file, size, target->capacity);
 }

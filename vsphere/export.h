@@ -7,7 +7,5 @@
 /* Transport "lease". */
 VdOptions *vs_export_prepare(const VsPrepare *how, VsAttachment *attachment,
                              GError **error);
-/* The disk is open, and has @size bytes: ends the lease of @attachment, if it
- * has one.  Blocks. */
-bool vs_export_settle(VsAttachment *attachment, const VsTarget *target,
-                      uint64_t size, GError **error);
+/* The disk is open, and has @size bytes. */
+bool vs_export_check(const VsTarget *target, uint64_t size, GError **error);

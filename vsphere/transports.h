@@ -14,7 +14,7 @@
 typedef struct VsAttachment {
     VdTicketSource *tickets; /* NULL = none */
     VsHotadd *hotadd;        /* NULL = not attached */
-    VsLease *lease;          /* until all has come; NULL = none */
+    VsLease *lease;          /* as long as something comes; NULL = none */
     VsSanVolume *volume;     /* that its LUNs make up; NULL = none */
 } VsAttachment;
 
@@ -23,6 +23,7 @@ typedef struct VsPrepare {
     const char *session_name; /* under which it is published */
     const VsTarget *target;
     bool write;
+    bool in_order; /* it will be read from the first byte to the last */
     const VdOptions *all_said; /* "nfc.KEY", "hotadd.KEY" ... */
     VdOptions *said; /* for the driver; what is taken out it does not get */
     VioCancel *cancel;

@@ -9,8 +9,9 @@
  * parent=PATH, parent-dirs=DIR[:DIR...]; keep-cbt=on: rather refuse writes than
  * end change tracking; force-dirty=on: read seSparse extents as their tables
  * are, whose journal nobody has replayed; recover=on: read streamOptimized
- * files from record to record, without their tables; compress_level=N of a new
- * stream that is opened to be filled.
+ * files from record to record, without their tables; in-order=on: the same,
+ * while the rest of the file is coming from a server that sends it as a whole;
+ * compress_level=N of a new stream that is opened to be filled.
  *
  * Concurrency: requests overlap freely; what they must not do at the same time
  * is the extents' business.

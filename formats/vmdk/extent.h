@@ -86,6 +86,8 @@ extern const VmdkExtentOps vmdk_stream_ops;
 extern const VmdkExtentOps vmdk_fill_ops;
 /* stream/recover.c: the same without their tables. */
 extern const VmdkExtentOps vmdk_recovered_ops;
+/* stream/arrive.c: the same, still coming. */
+extern const VmdkExtentOps vmdk_arriving_ops;
 
 /* -- whole disk: extent.c -----------------------------------------------------
  */

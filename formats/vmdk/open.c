@@ -74,10 +74,15 @@ static bool
 open_co_load_embedded(VmdkState *s, GError **error)
 {
     uint64_t off = s->header.desc_sector * VMDK_SECTOR;
-    uint64_t size = vd_node_size(s->file);
+    uint64_t room = MIN(s->header.desc_sectors, VMDK_DESC_MAX / VMDK_SECTOR);
+    uint64_t size;
 
     if (!s->header.desc_sector)
         return true;
+    if (off < VD_MAX_SIZE &&
+        !vd_node_co_await(s->file, off + room * VMDK_SECTOR, error))
+        return false;
+    size = vd_node_size(s->file);
     if (off >= size)
         return vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: descriptor at byte %" G_GUINT64_FORMAT
@@ -262,11 +267,22 @@ set_limits(VmdkState *s)
                             VD_REQ_MAY_UNMAP | VD_REQ_NO_FALLBACK);
 }
 
+/* Nothing else is read while it comes. */
+static bool
+check_in_order(const VmdkState *s, GError **error)
+{
+    return !s->in_order ||
+           (s->has_header && (s->header.flags & VMDK_FLAG_COMPRESSED)) ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: in-order=on is for streamOptimized disks only",
+                    vd_node_name(s->file));
+}
+
 static bool
 open_co_disk(VmdkState *s, VdOptions *opts, GError **error)
 {
     if (!open_co_load_what_it_is(s, error) || !take_descriptor(s, error) ||
-        !take_fill_options(s, opts, error))
+        !take_fill_options(s, opts, error) || !check_in_order(s, error))
         return false;
     if (is_new_stream(s)) {
         open_for_append(s);
@@ -291,6 +307,24 @@ vmdk_co_finish_repair(VdNode *node, VdNode *file, GError **error)
     return vd_node_env(node)->tx || vd_undo_co_recover(file, error);
 }
 
+/* What comes in order need not have come. */
+static bool
+open_co_file(VmdkState *s, VdOptions *opts, GError **error)
+{
+    unsigned flags = vd_node_flags(s->node);
+
+    if (!vd_options_take_bool(opts, "in-order", &s->in_order, error))
+        return false;
+    if (s->in_order && vd_node_is_writable(s->node))
+        return vd_throw(error, VD_ERROR_READ_ONLY,
+                        "in-order=on is for reading only");
+    if (s->in_order)
+        flags |= VD_OPEN_OPEN_ENDED;
+    s->file = vd_node_co_open_child(s->node, "file", NULL, opts,
+                                    (VdOpenFlags) flags, error);
+    return s->file != NULL;
+}
+
 bool
 vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
@@ -299,9 +333,7 @@ vmdk_co_open(VdNode *node, VdOptions *opts, GError **error)
     s->node = node;
     s->desc_fd = -1;
     s->cache = vd_table_cache_ref(vd_node_loop(node));
-    s->file = vd_node_co_open_child(node, "file", NULL, opts,
-                                    vd_node_flags(node), error);
-    if (!s->file ||
+    if (!open_co_file(s, opts, error) ||
         !vd_options_take_bool(opts, "keep-cbt", &s->keep_cbt, error) ||
         !vd_options_take_bool(opts, "recover", &s->recover, error) ||
         !check_recover(s, error) ||

@@ -28,6 +28,7 @@ struct VmdkState {
     bool encrypted;
     bool keep_cbt;    /* option: rather do not write */
     bool recover;     /* option: streams are read without their tables */
+    bool in_order;    /* option: a stream that may still be coming */
     bool force_dirty; /* option: read extents whose journal needs replaying */
 
     VmdkExtent *extents;

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -319,6 +320,55 @@ def _():
                  env={"TMPDIR": world.out("nowhere")})
     expect(result.code == 1 and
            b"temporary file: No such file" in result.stderr, result)
+
+
+def arriving(name):
+    return "json:" + json.dumps({
+        "driver": "vmdk", "in-order": True, "file": {
+            "driver": "https", "url": world.url("whole/" + name),
+            "download": 64 * MIB}})
+
+
+@suite.case("in-order: a stream that comes as a whole is read meanwhile")
+def _():
+    name = arriving("stream.vmdk")
+    for fmt in ("raw", "vmdk", "qcow2"):
+        vdisk_img("convert", "-O", fmt, name, world.out(), timeout=SECONDS)
+        vdisk_img("compare", "-f", fmt, world.out(), world.raw)
+    vdisk_img("compare", name, world.raw, timeout=SECONDS)
+    there, local = (json.loads(vdisk_img("map", "--output=json", which,
+                                         timeout=SECONDS))
+                    for which in (name, world.server.path("stream.vmdk")))
+    keys = ("start", "length", "zero", "data")
+    expect([[e[k] for k in keys] for e in local] ==
+           [[e[k] for k in keys] for e in there], (local, there))
+
+
+@suite.case("in-order: what is wrong with a stream is told where it comes")
+def _():
+    with open(world.server.path("stream.vmdk"), "rb") as file:
+        good = file.read()
+    first, = struct.unpack_from("<Q", good, 64)
+    first *= 512
+    second = first + (12 + struct.unpack_from("<I", good, first + 8)[0]
+                      + 511) // 512 * 512
+    for at, data, text in ((len(good) // 1024 * 512, None, "was cut off"),
+                           (second, good[first:first + 8], "not in the order"),
+                           (second, b"\1", "no compressed grain"),
+                           (second + 8, b"\xff" * 4, "no compressed grain"),
+                           (second + 8, b"\0\0\0\0\7", "nor a marker"),
+                           (4, b"\7", "version")):
+        bad = good[:at] if data is None else \
+            good[:at] + data + good[at + len(data):]
+        with open(world.server.path("bad.vmdk"), "wb") as file:
+            file.write(bad)
+        found = vdisk_img_fails("convert", "-O", "raw", arriving("bad.vmdk"),
+                                world.out("no.raw"), timeout=SECONDS)
+        expect(text in found, (text, found))
+        expect(not os.path.exists(world.out("no.raw")), text)
+    for argv, text in ((["info", arriving("sparse.vmdk")], "streamOptimized"),
+                       (["info", arriving("disk.raw")], "")):
+        expect(text in vdisk_img_fails(*argv, timeout=SECONDS), argv)
 
 
 @suite.case("files are not changed")

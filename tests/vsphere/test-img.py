@@ -423,6 +423,21 @@ def _():
                 equal(last_lease(w)["state"], state, knobs)
 
 
+@suite.case("transport lease: what is copied is read while it comes")
+def _():
+    with World() as w:
+        copy, words = w.path("copy"), w.options("off", transport="lease")
+        for knobs, *texts in (
+                ({"soap_rules": [rule("GET /exp", "cut")]}, "/lease"),
+                ({"lease_timeout_s": 1, "lease_progress": 1 << 30,
+                  "lease_lost": 2}, "reading block status",
+                 "has ended the lease: 127.0.0.1", "The host was lost.")):
+            w.fake.knobs(**dict(SOUND_LEASE, **knobs))
+            has(w.fails("convert", *words, w.files["off"], copy), *texts)
+            equal((last_lease(w)["state"], os.path.exists(copy)),
+                  ("error", False), knobs)
+
+
 def interrupted(w, *words):
     """convert, stopped when the server has been told that it goes on."""
     argv = [VDISK_IMG, "convert", *words]

@@ -38,7 +38,7 @@ sources_open(ConvertJob *job)
 {
     job->disks = g_new0(VdDisk *, job->n_sources);
     for (unsigned i = 0; i < job->n_sources; i++) {
-        unsigned flags = job->source_cache;
+        unsigned flags = job->source_cache | VD_OPEN_IN_ORDER;
         if (job->open_ended)
             flags |= VD_OPEN_OPEN_ENDED;
         ImageSpec spec = image_spec(job->common, job->sources[i], flags);

@@ -55,7 +55,8 @@ typedef struct HttpsState {
     VioCoQueue turn;         /* for one of the connections */
     VioHttpExchange *stream; /* open ended: what is still to come */
     uint64_t taken;          /* bytes of it that were read on */
-    VioFile *kept;           /* all of the file; or NULL */
+    VioFile *kept;           /* what has come of the file; or NULL */
+    GError *failure;         /* of keeping more: nothing follows any more */
     HttpsUpload *upload;     /* the transaction's; NULL when reading */
 } HttpsState;
 
@@ -114,11 +115,15 @@ bool https_co_begin_endless(VdNode *node, VioHttpExchange *exchange,
 bool https_co_read_on(VdNode *node, void *buf, size_t len, size_t *got,
                       GError **error);
 bool https_co_find_end(VdNode *node, GError **error);
+bool https_co_await(VdNode *node, uint64_t size, bool *ended, GError **error);
 
 /* -- keep.c ---------------------------------------------------------------- */
 
-/* The head, and what is still to come of @exchange, into a file of ours. */
-bool https_co_keep(VdNode *node, VioHttpExchange *exchange, GError **error);
+/* The head, and what is still to come of @exchange, into a file of ours: until
+ * there are @size bytes, or all, and then it has *@ended.  May be called again,
+ * for more. */
+bool https_co_keep(VdNode *node, VioHttpExchange *exchange, uint64_t size,
+                   bool *ended, GError **error);
 bool https_co_read_kept(VdNode *node, uint64_t off, const VioVec *dst,
                         GError **error);
 

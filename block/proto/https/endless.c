@@ -3,6 +3,7 @@
  *
  * A small file is kept, and a large one if that was asked for (keep.c).  Any
  * other can be copied as it comes, once: the node is open ended, as a pipe is.
+ * What is kept can be read while the rest is coming, too.
  *
  * Concurrency: one request at a time.
  */
@@ -60,9 +61,11 @@ static bool
 endless_co_rest(VdNode *node, VioHttpExchange *exchange, GError **error)
 {
     const HttpsState *s = vd_node_state(node);
+    bool ended;
 
-    return s->target->download > 0 ? https_co_keep(node, exchange, error)
-                                   : throw_whole_only(s, error);
+    return s->target->download > 0
+               ? https_co_keep(node, exchange, UINT64_MAX, &ended, error)
+               : throw_whole_only(s, error);
 }
 
 bool
@@ -112,4 +115,21 @@ https_co_find_end(VdNode *node, GError **error)
 
     vio_http_co_close(g_steal_pointer(&s->stream));
     return ok;
+}
+
+bool
+https_co_await(VdNode *node, uint64_t size, bool *ended, GError **error)
+{
+    HttpsState *s = vd_node_state(node);
+
+    if (s->target->download == 0)
+        return throw_whole_only(s, error);
+    if (!s->failure &&
+        https_co_keep(node, s->stream, size, ended, &s->failure)) {
+        if (*ended)
+            vio_http_co_close(g_steal_pointer(&s->stream));
+        return true;
+    }
+    g_propagate_error(error, g_error_copy(s->failure));
+    return false;
 }

@@ -115,6 +115,7 @@ https_co_close(VdNode *node)
     g_free(s->head);
     g_free(s->etag);
     g_free(s->modified);
+    g_clear_error(&s->failure);
 }
 
 static bool
@@ -172,4 +173,5 @@ const VdDriver vd_https_driver = {
     .co_truncate = https_co_truncate,
     .co_read_on = https_co_read_on,
     .co_find_end = https_co_find_end,
+    .co_await = https_co_await,
 };

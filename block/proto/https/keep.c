@@ -6,8 +6,8 @@
  * file ($TMPDIR or /var/tmp), up to its end or the limit that was said, and is
  * read from there.
  *
- * Concurrency: it is filled while the node is being opened, or found the end
- * of; then reads overlap freely.
+ * Concurrency: one coroutine at a time fills it; reads of what has come overlap
+ * freely.
  */
 #include "block/proto/https/client.h"
 
@@ -77,33 +77,40 @@ keep_co_add(VdNode *node, void *buf, size_t len, GError **error)
 }
 
 static bool
-keep_co_rest(VdNode *node, VioHttpExchange *exchange, GError **error)
+keep_co_more(VdNode *node, VioHttpExchange *exchange, uint64_t size,
+             bool *ended, GError **error)
 {
     const HttpsState *s = vd_node_state(node);
     g_autofree uint8_t *buf = g_malloc(KEEP_STEP);
     char *why = NULL;
-    ssize_t n;
 
-    do {
-        n = vio_http_co_read(exchange, buf, KEEP_STEP, https_cancel(node),
-                             &why);
+    *ended = false;
+    while (!*ended && vd_node_size(node) < size) {
+        ssize_t n = vio_http_co_read(exchange, buf, KEEP_STEP,
+                                     https_cancel(node), &why);
+
         if (n < 0)
             return https_co_throw(&s->admission, (int) n, why, error);
         if (!keep_co_add(node, buf, (size_t) n, error))
             return false;
-    } while (n == KEEP_STEP);
+        *ended = (size_t) n < KEEP_STEP;
+    }
     return true;
 }
 
 bool
-https_co_keep(VdNode *node, VioHttpExchange *exchange, GError **error)
+https_co_keep(VdNode *node, VioHttpExchange *exchange, uint64_t size,
+              bool *ended, GError **error)
 {
     HttpsState *s = vd_node_state(node);
 
-    vd_node_set_size(node, 0);
-    return keep_co_begin(node, error) &&
-           keep_co_add(node, s->head, s->head_len, error) &&
-           keep_co_rest(node, exchange, error);
+    if (!s->kept) {
+        vd_node_set_size(node, 0);
+        if (!keep_co_begin(node, error) ||
+            !keep_co_add(node, s->head, s->head_len, error))
+            return false;
+    }
+    return keep_co_more(node, exchange, size, ended, error);
 }
 
 bool

@@ -211,6 +211,8 @@ vmdk_sparse_co_open(VmdkExtent *e, uint64_t line_sectors, GError **error)
         return false;
     if ((e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) && e->state->recover)
         return vmdk_stream_co_recover(e, error);
+    if (e->state->in_order)
+        return vmdk_stream_co_arrive(e, error);
     if (e->sparse->hdr.flags & VMDK_FLAG_COMPRESSED) {
         e->ops = &vmdk_stream_ops;
         if (!sparse_co_open_stream(e, error))
@@ -229,6 +231,7 @@ vmdk_sparse_free(VmdkExtent *e)
     g_clear_pointer(&sp->fill, vmdk_fill_free);
     g_clear_pointer(&sp->reader, vmdk_stream_reader_co_free);
     vmdk_stream_recover_free(sp);
+    vmdk_stream_arrive_free(sp);
     g_clear_pointer(&sp->tables, vmdk_tables_free);
     g_clear_pointer(&sp->allocating, vio_range_lock_free);
     g_clear_pointer(&sp->freed, g_array_unref);

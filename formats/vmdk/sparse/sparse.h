@@ -77,6 +77,7 @@ struct VmdkSparse {
     VmdkPlaces *free; /* may be used again */
     VmdkStreamReader *reader;
     struct VmdkScan *scan; /* recover=on: in the place of tables; else NULL */
+    struct VmdkArrival *arrival; /* in-order=on: likewise */
     struct VmdkFill *fill; /* stream being filled (stream/fill.h), else NULL */
 };
 
@@ -94,6 +95,12 @@ bool vmdk_stream_co_decode(VmdkExtent *e, uint64_t off, const VdRun *run,
 /* stream/recover.c: header read, size settled. */
 bool vmdk_stream_co_recover(VmdkExtent *e, GError **error);
 void vmdk_stream_recover_free(VmdkSparse *sp);
+/* What is at @off, by the records that have been found. */
+bool vmdk_stream_scan_map(const VmdkExtent *e, const struct VmdkScan *scan,
+                          uint64_t off, uint64_t len, VdRun *run);
+/* stream/arrive.c: likewise, of a stream that may still be coming. */
+bool vmdk_stream_co_arrive(VmdkExtent *e, GError **error);
+void vmdk_stream_arrive_free(VmdkSparse *sp);
 
 /* map.c */
 /* What the tables say; a run may reach behind the end of the file. */

@@ -13,13 +13,13 @@
 #include "formats/vmdk/sparse/sparse.h"
 #include "formats/vmdk/stream/scan.h"
 
-static bool
-recover_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
-               GError **error)
+bool
+vmdk_stream_scan_map(const VmdkExtent *e, const struct VmdkScan *scan,
+                     uint64_t off, uint64_t len, VdRun *run)
 {
     const VmdkSparse *sp = e->sparse;
     uint64_t grain = off >> sp->grain_shift, next;
-    const VmdkRecordPlace *place = vmdk_scan_find(sp->scan, grain, &next);
+    const VmdkRecordPlace *place = vmdk_scan_find(scan, grain, &next);
     uint64_t end = (grain + 1) << sp->grain_shift;
 
     *run = (VdRun){.kind = VD_RUN_PARENT};
@@ -32,6 +32,13 @@ recover_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
     }
     run->len = MIN(len, end - off);
     return true;
+}
+
+static bool
+recover_co_map(VmdkExtent *e, uint64_t off, uint64_t len, VdRun *run,
+               GError **error)
+{
+    return vmdk_stream_scan_map(e, e->sparse->scan, off, len, run);
 }
 
 static void
