@@ -27,13 +27,14 @@
 
 /* -- the host -------------------------------------------------------------- */
 
-/* Nobody waits long for what is not necessary. */
+/* Nobody waits long for what is not necessary; a request is tried four times.
+ */
 static VdOptions *
-patient_options(void)
+impatient_options(void)
 {
     static const char *const few[][2] = {
         {"handshake-timeout", "10"},
-        {"request-timeout", "30"},
+        {"request-timeout", "10"},
         {"reconnect-delay", "0"},
         {"keep-alive", "0"},
     };
@@ -55,7 +56,7 @@ open_co_witness(VdNode *node, const VsPrepare *how, VsAttachment *attachment,
     g_autoptr(VdOptions) said =
         vs_transport_said(how->all_said, nbdssl->driver);
     g_autoptr(VdOptions) opts = vd_options_new();
-    g_autoptr(VdOptions) usual = patient_options();
+    g_autoptr(VdOptions) usual = impatient_options();
     g_autoptr(VdOptions) prepared = NULL;
     VsPrepare own = *how;
 
