@@ -23,17 +23,17 @@ from pairs.differ import DIFFER  # noqa: E402
 from pairs.stage import Stage  # noqa: E402
 from pairs.table import pairs_of  # noqa: E402
 from tap import Skip, Suite, skip_all  # noqa: E402
-from tools import (SHORT, UNDER_SANITIZER, Failed,  # noqa: E402
-                   assert_no_crash, drop_root_override, working_engines)
+from tools import (SHORT, Failed, assert_no_crash,  # noqa: E402
+                   drop_root_override, working_engines)
 
 TABLES = ("info", "map", "check", "measure", "compare", "convert", "create",
           "resize", "rebase", "commit", "bench", "dd", "snapshot", "amend",
           "bitmap", "program", "formats")
 
 
-# Every Nth row runs, where a sample will do: with sanitizers, under which
-# programs are slow to start; and every Nth of those with the other engine, too.
-EVERY = 8 if UNDER_SANITIZER else 6 if SHORT else 1
+# Every Nth row runs, where a sample will do; and every Nth of those with the other
+# engine, too.
+EVERY = 8 if SHORT else 1
 AGAIN = 3
 # Rows that begin with this only, when one looks for something.
 BEGIN = os.environ.get("VDISK_PAIRED_BEGIN", "")

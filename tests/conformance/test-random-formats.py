@@ -7,7 +7,7 @@ the variant reads the image to the same bytes.
 
 Reopenings and growing are among the operations, and children that are
 written and committed (tests/support/random-life.c).  The long form does ten times
-as many, the short one a fifth.
+as many, the short one a tenth.
 RANDOM_SEED=N repeats what N did.
 """
 import os
@@ -29,7 +29,7 @@ from tools import (LONG, SHORT, SOURCE_ROOT, VDISK_IMG,  # noqa: E402
 RANDOM_LIFE = os.environ.get("VDISK_RANDOM_LIFE", os.path.join(
     SOURCE_ROOT, "build/tests/support/random-life"))
 SEED = int(os.environ.get("RANDOM_SEED", "7"))
-COUNT = 100000 if LONG else 2000 if SHORT else 10000
+COUNT = 100000 if LONG else 1000 if SHORT else 10000
 PARTS = 4  # of a life with snapshots
 
 suite = Suite()
