@@ -74,6 +74,35 @@ out_progress_stream(void)
     return json_errors || stdout_taken ? stderr : stdout;
 }
 
+/* In names of images, which messages repeat: "://USER:PASSWORD@".  No driver
+ * takes passwords there, but who tries it should not find them in a log. */
+static void
+hide_passwords(char *text)
+{
+    for (char *at = text; (at = strstr(at, "://")) != NULL;) {
+        char *place = at + strlen("://");
+        size_t len = strcspn(place, "/?#'\" \n");
+        char *colon = memchr(place, ':', len), *end = memrchr(place, '@', len);
+
+        at = place;
+        if (colon && end && end > colon + 1) {
+            colon[1] = '*';
+            memmove(colon + 2, end, strlen(end) + 1);
+        }
+    }
+}
+
+static char *text_new(const char *fmt, va_list ap) G_GNUC_PRINTF(1, 0);
+
+static char *
+text_new(const char *fmt, va_list ap)
+{
+    char *text = g_strdup_vprintf(fmt, ap);
+
+    hide_passwords(text);
+    return text;
+}
+
 /* Progress may stand in an unfinished line of stdout: let it come first. */
 static void
 message_print(const char *kind, const char *text)
@@ -144,8 +173,12 @@ document_print(const char *file, const GError *error, const char *text)
     json_add_string(&inner, "message", text);
     if (name)
         json_add_string(&inner, "errno", name);
-    if (file)
-        json_add_string(&inner, "file", file);
+    if (file) {
+        g_autofree char *shown = g_strdup(file);
+
+        hide_passwords(shown);
+        json_add_string(&inner, "file", shown);
+    }
     json_add(&outer, "error", g_variant_builder_end(&inner));
     json_print(g_variant_builder_end(&outer), JSON_AS_GIVEN);
 }
@@ -166,7 +199,7 @@ out_error(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = text_new(fmt, ap);
     va_end(ap);
     failure_print(NULL, NULL, text);
 }
@@ -177,7 +210,7 @@ out_failure(const char *file, const GError *error, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = text_new(fmt, ap);
     va_end(ap);
     failure_print(file, error, text);
 }
@@ -188,7 +221,7 @@ out_warning(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = text_new(fmt, ap);
     va_end(ap);
     message_print("warning: ", text);
     (void) out_warnings(); /* makes the list */
@@ -214,7 +247,7 @@ out_hint(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    g_autofree char *text = g_strdup_vprintf(fmt, ap);
+    g_autofree char *text = text_new(fmt, ap);
     va_end(ap);
     fprintf(stderr, "%s\n", text);
 }

@@ -109,6 +109,15 @@ def check_usage(place, name):
                      "message")
 
 
+def check_password(place, name):
+    """Whoever gives one where none belongs does not find it in a log."""
+    result = run([VDISK_IMG, "info", "--output=json", name], cwd=place.dir)
+    assert_equal(1, result.code, str(result))
+    for text in (result.stdout, result.stderr):
+        if b"mine" in text or b"me:*@" not in text:
+            raise Failed(str(result))
+
+
 def main():
     suite = Suite()
     with Place() as place:
@@ -120,6 +129,10 @@ def main():
         for args, code, errno, file in FAILURES:
             suite.add("failure of " + " ".join(args), check_failure, place,
                       args, code, errno, file)
+        for name in ("https://me:mine@127.0.0.1:1/a", "iscsi://me:mi:mine@h/t",
+                     "nbd://me:mine@127.0.0.1:1/a",
+                     "vsphere://me:mine@127.0.0.1:1/?vm=moref=a"):
+            suite.add("a password in " + name, check_password, place, name)
         for name in sorted({row[0][0] for row in FAILURES}):
             suite.add("wrong option of " + name, check_usage, place, name)
         suite.run()
