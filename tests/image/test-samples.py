@@ -11,6 +11,7 @@ one of both.
 VDISK_TEST_LONG=1 also hashes every zero of the huge ones, has libvmdk read
 them (it takes minutes), and writes with both engines from both sources.
 """
+import json
 import os
 import re
 import shutil
@@ -77,6 +78,19 @@ def hashed_size(subject):
     return 64 * MIB if SHORT and subject.nz64k else GIB
 
 
+def is_stream(path):
+    """Of the kind that servers send, with its directory at the end."""
+    with open(path, "rb") as file:
+        head = file.read(64)
+    return head[:4] == b"KDMV" and head[56:] == b"\xff" * 8
+
+
+def arriving(path):
+    """A stream as it is read while it comes."""
+    return "json:" + json.dumps({"driver": "vmdk", "in-order": True, "file": {
+        "driver": "file", "filename": path}})
+
+
 def reads_right(subject, engine):
     need_engine(engine)
     with scratch() as tmp:
@@ -86,6 +100,9 @@ def reads_right(subject, engine):
             expect(raw_nz64k(raw), (subject.size, subject.nz64k), engine)
         if subject.size <= hashed_size(subject):
             expect(raw_sha256(raw), (subject.size, subject.sha256), engine)
+        if is_stream(subject.image()):
+            vdisk_img("compare", "-q", "-F", "raw", arriving(subject.image()),
+                      raw, engine=engine)
 
 
 def round_up_512(size):

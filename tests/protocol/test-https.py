@@ -344,15 +344,27 @@ def _():
            [[e[k] for k in keys] for e in there], (local, there))
 
 
+def records(stream):
+    """Places of grains (marker None) and of markers."""
+    at = struct.unpack_from("<Q", stream, 64)[0] * 512
+    while True:
+        value, size, marker = struct.unpack_from("<QII", stream, at)
+        yield at, marker if size == 0 else None
+        if size == 0 and marker == 0:
+            return
+        at += (12 + size + 511) // 512 * 512 if size else 512 + value * 512
+
+
 @suite.case("in-order: what is wrong with a stream is told where it comes")
 def _():
-    with open(world.server.path("stream.vmdk"), "rb") as file:
-        good = file.read()
-    first, = struct.unpack_from("<Q", good, 64)
-    first *= 512
-    second = first + (12 + struct.unpack_from("<I", good, first + 8)[0]
-                      + 511) // 512 * 512
+    good = run([VDISK_IMG, "convert", "-f", "raw", "-O", "vmdk", "-o",
+                "subformat=streamOptimized", world.raw, "-"],
+               timeout=SECONDS).stdout  # tables behind their grains
+    found = list(records(good))
+    (first, _), (second, _) = found[:2]
+    table = next(at for at, marker in found if marker == 1)
     for at, data, text in ((len(good) // 1024 * 512, None, "was cut off"),
+                           (table + 512, bytes(2048), "contradicts"),
                            (second, good[first:first + 8], "not in the order"),
                            (second, b"\1", "no compressed grain"),
                            (second + 8, b"\xff" * 4, "no compressed grain"),
@@ -362,9 +374,9 @@ def _():
             good[:at] + data + good[at + len(data):]
         with open(world.server.path("bad.vmdk"), "wb") as file:
             file.write(bad)
-        found = vdisk_img_fails("convert", "-O", "raw", arriving("bad.vmdk"),
-                                world.out("no.raw"), timeout=SECONDS)
-        expect(text in found, (text, found))
+        told = vdisk_img_fails("convert", "-O", "raw", arriving("bad.vmdk"),
+                               world.out("no.raw"), timeout=SECONDS)
+        expect(text in told, (text, told))
         expect(not os.path.exists(world.out("no.raw")), text)
     for argv, text in ((["info", arriving("sparse.vmdk")], "streamOptimized"),
                        (["info", arriving("disk.raw")], "")):

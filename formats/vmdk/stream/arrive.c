@@ -6,6 +6,7 @@
  * order of the disk.  So who wants a grain waits until the stream has come to
  * it, or past its place; what has come may be read again.  To be whole a
  * stream must have come to its end, which is waited for with the last grain.
+ * A table that comes must name the grains in front of it, and no others.
  *
  * Concurrency: one coroutine at a time takes the next steps (lock); requests
  * overlap otherwise.
@@ -14,11 +15,13 @@
 
 #include "formats/vmdk/sparse/sparse.h"
 #include "formats/vmdk/stream/scan.h"
+#include "io/bytes.h"
 
 typedef struct VmdkArrival {
     VmdkScan scan;
     VioCoMutex lock;
     uint64_t known; /* grains in front of it have come, or there are none */
+    guint tabled;   /* so many of those that have come were in a table */
 } VmdkArrival;
 
 static bool
@@ -71,6 +74,61 @@ check_marker(const VmdkExtent *e, const VmdkRecord *rec, GError **error)
     return known || throw_at(e, "there is neither a grain nor a marker", error);
 }
 
+/* The grains that have come since the last table are its entries. */
+static bool
+table_names_grains(const VmdkArrival *a, const VmdkHeader *hdr,
+                   const uint8_t *table)
+{
+    const VmdkRecordPlace *places =
+        (const VmdkRecordPlace *) (void *) a->scan.places->data;
+    guint n = a->scan.places->len, at = a->tabled;
+
+    for (uint32_t i = 0; i < hdr->gtes_per_gt; i++) {
+        uint32_t sector = vio_get_le32(table + i * sizeof(uint32_t));
+
+        if (sector <= VMDK_GTE_ZERO)
+            continue;
+        if (at == n || places[at].sector != sector ||
+            places[at].grain % hdr->gtes_per_gt != i ||
+            places[at].grain / hdr->gtes_per_gt !=
+                places[a->tabled].grain / hdr->gtes_per_gt)
+            return false;
+        at++;
+    }
+    return at == n;
+}
+
+/* Behind a marker that has been checked. */
+static bool
+arrive_co_table(VmdkExtent *e, GError **error)
+{
+    VmdkArrival *a = e->sparse->arrival;
+    const VmdkHeader *hdr = &e->sparse->hdr;
+    size_t len = (size_t) (vmdk_header_gt_sectors(hdr) * VMDK_SECTOR);
+    g_autofree uint8_t *table = g_malloc(len);
+
+    if (!vd_node_co_pread(e->file, a->scan.end + VMDK_SECTOR, table, len,
+                          error))
+        return false;
+    if (!table_names_grains(a, hdr, table))
+        return throw_at(e, "the grain table contradicts the grains", error);
+    a->tabled = a->scan.places->len;
+    return true;
+}
+
+/* What follows means nothing, but whoever sends it is not done. */
+static bool
+arrive_co_end(VmdkExtent *e, GError **error)
+{
+    VmdkArrival *a = e->sparse->arrival;
+
+    if (e->sparse->hdr.gd_sector == VMDK_GD_AT_END &&
+        a->tabled != a->scan.places->len)
+        return throw_at(e, "the last grains are in no table", error);
+    a->scan.ended = vd_node_co_await(e->file, UINT64_MAX, error);
+    return a->scan.ended;
+}
+
 static void
 take_record(VmdkArrival *a, const VmdkHeader *hdr, const VmdkRecord *rec)
 {
@@ -96,11 +154,8 @@ arrive_co_step(VmdkExtent *e, GError **error)
         !vd_node_co_pread(e->file, a->scan.end, raw, sizeof(raw), error))
         return false;
     vmdk_record_parse(hdr, raw, &rec);
-    if (rec.data_bytes == 0 && rec.marker == VMDK_MARKER_EOS) {
-        /* What follows means nothing, but whoever sends it is not done. */
-        a->scan.ended = vd_node_co_await(e->file, UINT64_MAX, error);
-        return a->scan.ended;
-    }
+    if (rec.data_bytes == 0 && rec.marker == VMDK_MARKER_EOS)
+        return arrive_co_end(e, error);
     if (rec.data_bytes > 0 ? !check_record(e, &rec, error)
                            : !check_marker(e, &rec, error))
         return false;
@@ -109,6 +164,8 @@ arrive_co_step(VmdkExtent *e, GError **error)
         return false;
     if (rec.data_bytes > 0)
         take_record(a, hdr, &rec);
+    else if (rec.marker == VMDK_MARKER_GT && !arrive_co_table(e, error))
+        return false;
     a->scan.end += span;
     return true;
 }
