@@ -52,11 +52,17 @@ grow_co_clear_tail(VdBlocks *blocks, GError **error)
         return true;
     if (!vd_blocks_co_lookup(blocks, size, end - size, &run, &kind, error))
         return false;
-    if (run.kind != VD_RUN_DATA || run.child_off >= file_size)
+    if (run.kind != VD_RUN_DATA)
         return true;
-    return vd_node_co_write_zeroes(blocks->file, run.child_off,
-                                   MIN(run.len, file_size - run.child_off), 0,
-                                   error);
+    end = run.child_off + run.len;
+    /* A file may end inside, where the disk did; others refuse that of blocks
+     * that the disk has more of. */
+    return (run.child_off >= file_size ||
+            vd_node_co_write_zeroes(blocks->file, run.child_off,
+                                    MIN(end, file_size) - run.child_off, 0,
+                                    error)) &&
+           (end <= file_size ||
+            vd_node_co_truncate(blocks->file, end, VD_PREALLOC_OFF, error));
 }
 
 /* -- moving ---------------------------------------------------------------- */

@@ -132,9 +132,28 @@ def preallocated(kind, more, mode, seed):
         assert_same(tmp, image, model, more)
 
 
+def vhdx_that_ends_in_its_last_block():
+    """As qemu-img makes fixed ones; but it does not open one where a part of the
+    disk is missing."""
+    with scratch() as tmp:
+        image = os.path.join(tmp, "d.vhdx")
+        model = Model((9 << 20) + 4096, 1)
+        qemu_img("create", "-f", "vhdx", "-o",
+                 "subformat=fixed,block_state_zero=off", image, model.size)
+        write_with_vdisk(image, model.random_writes(tmp, WRITES))
+        for size in (model.size + (512 << 10), 20 << 20):
+            vdisk_img("resize", "-q", "-f", "vhdx", image, size)
+            model.resize(size)
+            qemu_img("check", "-f", "vhdx", image)
+            expect(read_with_vdisk(image, fmt="vhdx"), model.content(),
+                   "vdisk-img")
+
+
 def main():
     if run(["sh", "-c", "command -v qemu-io"]).code != 0:
         skip_all("qemu-io is not installed")
+    suite.add("qemu-img's VHDX that ends in its last block",
+              vhdx_that_ends_in_its_last_block)
     for seed, (kind, more) in enumerate(OURS):
         name = " ".join(filter(None, (kind, more)))
         if kind not in NOT_GROWN:

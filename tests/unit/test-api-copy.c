@@ -454,18 +454,18 @@ test_cancel_stops_a_copy_and_reset_allows_the_next(ApiTest *t,
                                                    gconstpointer unused)
 {
     const char *src = api_test_path(t, "src");
-    VdDisk *source, *target = api_test_memory(t, 64 * MIB);
+    VdDisk *source, *target = api_test_memory(t, 256 * MIB);
     Watch watch = {.cancel = t->ctx};
     VdCopyParams params = api_test_to_new;
     g_autoptr(GError) error = NULL;
 
-    api_test_make_full(src, 64 * MIB, 5);
+    api_test_make_full(src, 256 * MIB, 5);
     source = api_test_open(t, src, "raw", 0);
     params.progress = watch_progress;
     params.progress_opaque = &watch;
     g_assert_false(vd_copy(&source, 1, target, &params, NULL, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
-    g_assert_cmpuint(watch.last.done, <, 64 * MIB);
+    g_assert_cmpuint(watch.last.done, <, 256 * MIB);
     g_clear_error(&error);
 
     assert_copy_fails(source, target, &api_test_to_new, VD_ERROR_CANCELLED);
