@@ -57,7 +57,7 @@ test_pattern_differs(const void *buf, size_t len, uint64_t off, uint32_t seed)
 void
 test_co_write_pattern(VdNode *node, uint64_t off, uint64_t len, uint32_t seed)
 {
-    g_autofree uint8_t *buf = g_malloc(CHUNK);
+    g_autofree uint8_t *buf = g_malloc(MIN(CHUNK, len));
 
     while (len > 0) {
         size_t n = MIN(CHUNK, len);
@@ -74,7 +74,7 @@ test_co_write_pattern(VdNode *node, uint64_t off, uint64_t len, uint32_t seed)
 void
 test_co_assert_pattern(VdNode *node, uint64_t off, uint64_t len, uint32_t seed)
 {
-    g_autofree uint8_t *buf = g_malloc(CHUNK);
+    g_autofree uint8_t *buf = g_malloc(MIN(CHUNK, len));
 
     while (len > 0) {
         size_t n = MIN(CHUNK, len);
@@ -92,7 +92,7 @@ test_co_assert_pattern(VdNode *node, uint64_t off, uint64_t len, uint32_t seed)
 void
 test_co_assert_zero(VdNode *node, uint64_t off, uint64_t len)
 {
-    g_autofree uint8_t *buf = g_malloc(CHUNK);
+    g_autofree uint8_t *buf = g_malloc(MIN(CHUNK, len));
 
     while (len > 0) {
         size_t n = MIN(CHUNK, len);
