@@ -35,7 +35,7 @@ vd_vsphere_name_parse(const char *name, GError **error)
         .fcd_datastore = g_steal_pointer(&params.fcd_datastore),
         .transports = g_steal_pointer(&params.transports),
     };
-    (void) vd_options_take_string(opts, "new-vm", &said->new_vm);
+    vd_options_take_string(opts, "new-vm", &said->new_vm);
     return said;
 }
 

@@ -39,7 +39,7 @@ vd_name_driver(const char *name)
     if (vd_name_kind(name, &scheme) == VD_NAME_SCHEME)
         driver = vd_registry_find_scheme(scheme);
     if (driver && driver->parse_name && driver->parse_name(name, said, NULL))
-        (void) vd_options_take_string(said, "driver", &other);
+        vd_options_take_string(said, "driver", &other);
     return other ? vd_registry_find(other) : driver;
 }
 

@@ -25,9 +25,9 @@
 bool
 vs_import_spec_take(VsImportSpec *spec, VdOptions *opts, GError **error)
 {
-    (void) vd_options_take_string(opts, "new-vm", &spec->vm);
-    (void) vd_options_take_string(opts, "datastore", &spec->datastore);
-    (void) vd_options_take_string(opts, "pool", &spec->pool);
+    vd_options_take_string(opts, "new-vm", &spec->vm);
+    vd_options_take_string(opts, "datastore", &spec->datastore);
+    vd_options_take_string(opts, "pool", &spec->pool);
     if (!spec->vm || !spec->datastore)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "A new virtual machine needs both 'new-vm', its place "

@@ -136,7 +136,7 @@ vs_name_parse_to_open(const char *name, VdOptions *opts, GError **error)
     for (size_t i = 0; session && i < G_N_ELEMENTS(logging_in); i++) {
         g_autofree char *unused = NULL;
 
-        (void) vd_options_take_string(opts, logging_in[i], &unused);
+        vd_options_take_string(opts, logging_in[i], &unused);
     }
     if (session)
         vd_options_set(opts, "session", session);

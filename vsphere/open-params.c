@@ -50,7 +50,7 @@ take_texts(VsOpenParams *params, VdOptions *opts)
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-        (void) vd_options_take_string(opts, texts[i].key, texts[i].value);
+        vd_options_take_string(opts, texts[i].key, texts[i].value);
     return true;
 }
 

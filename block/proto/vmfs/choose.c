@@ -34,7 +34,7 @@ expand_single(VdOptions *opts)
 {
     g_autofree char *name = NULL;
 
-    (void) vd_options_take_string(opts, "extent", &name);
+    vd_options_take_string(opts, "extent", &name);
     if (name)
         vd_options_set(opts, "extent.0", name);
 }
@@ -130,7 +130,7 @@ extents_co_add(Extents *x, const char *key, VdOptions *opts, GError **error)
     GError *problem = NULL;
     VdNode *child;
 
-    (void) vd_options_take_string(opts, key, &name);
+    vd_options_take_string(opts, key, &name);
     child = open_co_extent(x->node, key, name, opts, &problem);
     if (child && vmfs_lun_check(child, x->luns, &problem) &&
         load_co_extent(child, x->pieces, &problem))
@@ -310,7 +310,7 @@ vmfs_co_choose(VdNode *node, VdOptions *opts, GError **error)
     Extents x = {.node = node, .pieces = pieces, .skipped = skipped};
     const VmfsVolume *chosen;
 
-    (void) vd_options_take_string(opts, "volume", &wanted);
+    vd_options_take_string(opts, "volume", &wanted);
     if (!vd_options_take_bool(opts, "spare-extents", &x.spare, error) ||
         !vmfs_lun_take_names(opts, &luns, error))
         return false;

@@ -16,7 +16,7 @@ vmfs_lun_take_names(VdOptions *opts, char ***names, GError **error)
     g_autofree char *list = NULL;
     g_auto(GStrv) parts = NULL;
 
-    (void) vd_options_take_string(opts, "lun-names", &list);
+    vd_options_take_string(opts, "lun-names", &list);
     if (!list)
         return true;
     parts = g_strsplit(list, ";", -1);

@@ -81,7 +81,7 @@ add_options_of_extent(GString *fragment, const VdOptions *given,
         g_autofree char *whole = g_strconcat(as, ".", key, NULL);
         g_autofree char *value = NULL;
 
-        (void) vd_options_take_string(sub, key, &value);
+        vd_options_take_string(sub, key, &value);
         add_option(fragment, whole,
                    strcmp(key, "filename") == 0 || strcmp(key, "url") == 0
                        ? vd_node_name(child)

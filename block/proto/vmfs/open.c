@@ -52,7 +52,7 @@ take_options(VdNode *node, VdOptions *opts, GError **error)
     s->in_place = mode == 1;
     if (vd_node_is_writable(node) && !check_asked_for(node, error))
         return false;
-    (void) vd_options_take_string(opts, "path", &s->path);
+    vd_options_take_string(opts, "path", &s->path);
     if (!s->path)
         s->path = g_strdup("/");
     return vd_options_take_bool(opts, "list", &s->list, error);
