@@ -6,8 +6,9 @@
  * random offsets instead.  Opening and closing are outside of the time.
  *
  *   bench-io [-w] [-f FORMAT] [-c COUNT] [-d DEPTH] [-s SIZE] [-S STEP]
- *            [-F FLUSH_INTERVAL] [-R SEED] [-1] IMAGE...
+ *            [-F FLUSH_INTERVAL] [-R SEED] [-1] [-n] IMAGE...
  *
+ * -n: past the page cache (O_DIRECT).
  * -1: all requests use one buffer, as qemu-img's do: it stays in the
  * processor's cache, which no program's would that looks at what it reads.
  * Of several images (of one size, only read) each request takes the next.
@@ -32,7 +33,7 @@ typedef struct {
     const char *format;
     uint64_t count, size, step, flush_interval;
     unsigned depth;
-    bool write, random, one_buffer;
+    bool write, random, one_buffer, direct;
     /* where we are */
     VdDisk **disks;
     unsigned n_disks;
@@ -187,8 +188,9 @@ report(const Bench *b, double seconds, const char *engine)
 static bool
 bench_open_one(Bench *b, VdContext *ctx, const char *image, GError **error)
 {
-    VdDisk *disk = vd_disk_open(ctx, image, b->format, NULL,
-                                b->write ? VD_OPEN_RDWR : 0, error);
+    VdOpenFlags flags =
+        (b->write ? VD_OPEN_RDWR : 0) | (b->direct ? VD_OPEN_DIRECT : 0);
+    VdDisk *disk = vd_disk_open(ctx, image, b->format, NULL, flags, error);
 
     if (!disk)
         return false;
@@ -249,13 +251,16 @@ parse(Bench *b, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "wf:c:d:s:S:F:R:1")) != -1) {
+    while ((option = getopt(argc, argv, "wf:c:d:s:S:F:R:1n")) != -1) {
         switch (option) {
         case 'w':
             b->write = true;
             break;
         case '1':
             b->one_buffer = true;
+            break;
+        case 'n':
+            b->direct = true;
             break;
         case 'f':
             b->format = optarg;

@@ -79,6 +79,7 @@ def copied(b, name, form, source, label):
 def vmfs(b):
     raw = plain(b.inputs)
     words = ["-d", "8", "-s", str(MIB), "-S", str(MIB), "-c", str(4 * COUNT)]
+    direct = ["-n", "-d", "8", "-s", str(MIB), "-S", str(MIB), "-c", str(COUNT)]
     small = ["-d", "32", "-s", "4096", "-R", "7", "-c", "200000"]
     for version in (5, 6):
         name, path, offset = volume(b.inputs, version)
@@ -91,6 +92,7 @@ def vmfs(b):
                   [Peer(peer, [copied(b, disk, "raw", source, peer[:5])])
                    for peer, (disk, source) in peers.items()])
         for what, arguments in (("1 MiB reads in order", words),
+                                ("1 MiB reads in order, O_DIRECT", direct),
                                 ("4 KiB random reads", small)):
             b.compare(title + what,
                       [Ours("", ours(b, name, arguments, "vmfs",
