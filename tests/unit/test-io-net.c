@@ -385,9 +385,11 @@ test_dead_address(IoFixture *f, gconstpointer engine)
     g_assert_true(dead >= 0 && live >= 0);
     a->loop = f->loop;
     for (size_t i = 0; i < G_N_ELEMENTS(waiting); i++) {
-        waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        /* The first succeeds, and has to be there before the others come. */
+        waiting[i] =
+            socket(AF_INET, SOCK_STREAM | (i == 0 ? 0 : SOCK_NONBLOCK), 0);
         (void) connect(waiting[i], (struct sockaddr *) &a->sa[0],
-                       sizeof(a->sa[0])); /* the first succeeds */
+                       sizeof(a->sa[0]));
     }
     for (size_t i = 0; i < G_N_ELEMENTS(a->ai); i++)
         a->ai[i] = (struct addrinfo){
