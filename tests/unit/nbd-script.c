@@ -17,6 +17,7 @@ struct NbdScript {
     GThread *thread;
     int listener, conns[MAX_CONNS], *conn; /* -1 = none yet */
     char *trouble; /* the first step that went another way */
+    bool waits;    /* atomic */
 };
 
 /* -- bytes ----------------------------------------------------------------- */
@@ -141,6 +142,7 @@ do_step(NbdScript *s, const char *line)
     } else if (strcmp(line, "hold") == 0) {
         step_hold(s);
     } else if (strcmp(line, "wait") == 0) {
+        __atomic_store_n(&s->waits, true, __ATOMIC_SEQ_CST);
         drain(s);
     } else {
         g_assert_cmpstr(line, ==, "close");
@@ -195,6 +197,12 @@ nbd_script_options(const NbdScript *s, const char *more)
 {
     return g_strdup_printf("driver=nbd,server.type=unix,server.path=%s%s%s",
                            s->path, *more ? "," : "", more);
+}
+
+bool
+nbd_script_waits(NbdScript *s)
+{
+    return __atomic_load_n(&s->waits, __ATOMIC_SEQ_CST);
 }
 
 void

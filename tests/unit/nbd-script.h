@@ -22,5 +22,7 @@ typedef struct NbdScript NbdScript;
 NbdScript *nbd_script_new(TestCo *t, const char *text);
 /* "driver=nbd,..." of it, with @more behind. */
 char *nbd_script_options(const NbdScript *script, const char *more);
+/* Has it come to a "wait"?  What stands before that has left. */
+bool nbd_script_waits(NbdScript *script);
 /* Wait for the server, which must have come to the end of the script. */
 void nbd_script_end(NbdScript *script);

@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "block/proto/nbd/client.h"
 #include "block/rw.h"
 #include "include/vdisk-snapshot.h"
+#include "io/op.h"
+#include "io/sync.h"
 #include "io/tls.h"
 #include "tests/unit/nbd-script.h"
 
@@ -553,26 +556,48 @@ test_dripping_server_times_out(TestCo *t)
                       "timed out");
 }
 
+typedef struct {
+    TestCo *t;
+    NbdScript *script;
+} Caller;
+
+/* Calls back when the server has fallen silent. */
+static bool
+call_back_co(void *arg, GError **error)
+{
+    Caller *caller = arg;
+
+    while (!nbd_script_waits(caller->script))
+        (void) vio_co_sleep(caller->t->loop, 1000 * 1000, NULL);
+    vio_cancel_fire(caller->t->env.cancel);
+    return true;
+}
+
 /* Half an answer, and then nothing: whoever waits can be called back, and the
  * disk can be closed. */
 static void
 test_silent_server_can_be_left(TestCo *t)
 {
-    NbdScript *script;
+    Caller caller = {.t = t};
     uint8_t buf[512];
     g_autoptr(GError) error = NULL;
     g_autoptr(VioCancel) cancel = vio_cancel_new();
-    VdNode *node = start(
-        t, SHAKE READ "> " CHUNK("0001", "0001", "00000208") SIXTEEN "\nwait\n",
-        "export=a", &script);
+    g_autoptr(VioCoGroup) group = vio_co_group_new(1);
+    VdNode *node =
+        start(t,
+              SHAKE READ
+              "> " CHUNK("0001", "0001", "00000208") "0000000000000200" SIXTEEN
+                                                     "\nwait\n",
+              "export=a", &caller.script);
 
     t->env.cancel = cancel;
-    vio_cancel_set_deadline(cancel, vio_now_ns() + 200 * 1000 * 1000);
+    vio_co_group_spawn(group, call_back_co, &caller, NULL);
     g_assert_false(vd_node_co_pread(node, 512, buf, sizeof(buf), &error));
-    g_assert_nonnull(error);
+    g_assert_error(error, VD_ERROR, VD_ERROR_CANCELLED);
+    g_assert_true(vio_co_group_join(group, NULL));
     test_co_close(node);
     t->env.cancel = NULL;
-    nbd_script_end(script);
+    nbd_script_end(caller.script);
 }
 
 /* The same when nobody calls: the reply that has not begun, and the one that
@@ -583,11 +608,12 @@ test_silent_server_times_out(TestCo *t)
     NbdScript *script;
     uint8_t buf[512];
     g_autoptr(GError) error = NULL;
-    /* A read is tried once more, but nobody greets any more. */
     VdNode *node =
-        start(t, SHAKE READ "wait\n",
-              "export=a,request-timeout=1,handshake-timeout=1", &script);
+        start(t, SHAKE READ "wait\n", "export=a,request-timeout=1", &script);
+    NbdClient *client = vd_node_state(node);
 
+    /* A read is tried once more, but nobody greets any more. */
+    client->reconnect.attempt_ns = 1000 * 1000;
     g_assert_false(vd_node_co_pread(node, 512, buf, sizeof(buf), &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
     test_co_close(node);

@@ -177,9 +177,11 @@ test_write_is_not_overtaken(TestCo *t)
     Lost l = lost_begin(t,
                         SHAKE WRITE(COOKIE("1", "0")) "conn 1\n" SHAKE READ(
                             COOKIE("1", "0")) READ_OK(COOKIE("1", "0")),
-                        "export=a,request-timeout=1,reconnect-delay=30");
+                        "export=a,request-timeout=1,reconnect-delay=300");
+    NbdClient *client = vd_node_state(l.node);
     g_autoptr(GError) error = NULL;
 
+    client->target->request_timeout = 0; /* of the second connection */
     g_assert_false(vd_node_co_pwrite(l.node, 0, "AB", 2, &error));
     g_assert_error(error, VD_ERROR, VD_ERROR_TIMED_OUT);
     g_clear_error(&error);
