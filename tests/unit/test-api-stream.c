@@ -24,6 +24,7 @@ typedef struct {
     uint64_t bad_unit;  /* encode of it fails; UINT64_MAX = none */
     unsigned appends;
     int encoding, most_encoding; /* atomic */
+    bool side_by_side; /* nobody is done with one before another has begun */
     bool ended;
 } Tape;
 
@@ -51,6 +52,19 @@ tape_note_encoding(void)
         most = g_atomic_int_get(&tape.most_encoding);
 }
 
+#define PATIENCE_MS 60000u
+
+static void
+tape_await_company(void)
+{
+    for (unsigned ms = 0; ms < PATIENCE_MS; ms++) {
+        if (g_atomic_int_get(&tape.most_encoding) > 1)
+            return;
+        g_usleep(1000);
+    }
+    tape.side_by_side = false; /* none is coming */
+}
+
 /* A record is its unit turned inside out, behind a length. */
 static bool
 tape_encode(VdNode *node, uint64_t off, const void *src, size_t len, void *dst,
@@ -64,6 +78,8 @@ tape_encode(VdNode *node, uint64_t off, const void *src, size_t len, void *dst,
     g_assert_cmpuint(*dst_len, >=, BOUND);
     g_usleep(off / UNIT * 7919 % 500); /* the order of ends is not that of
                                           starts */
+    if (tape.side_by_side)
+        tape_await_company();
     (void) g_atomic_int_add(&tape.encoding, -1);
     if (off / UNIT == tape.bad_unit)
         return vd_throw(error, VD_ERROR_FAILED, "this one does not encode");
@@ -245,6 +261,7 @@ test_encoding_runs_side_by_side(ApiTest *t, gconstpointer unused)
 {
     const char *path = api_test_path(t, "src");
 
+    tape.side_by_side = true;
     api_test_make_full(path, 16 * MIB, 4);
     copy_file_to_tape(t, path, NULL, NULL);
     assert_tape_is_file(path);

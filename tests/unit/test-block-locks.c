@@ -293,7 +293,7 @@ hold_by_qemu(const Fixture *f, const char *arguments, const char *bytes)
 
         if (strcmp(held, bytes) == 0)
             return h;
-        g_assert_cmpuint(tries++, <, 1000);
+        g_assert_cmpuint(tries++, <, 12000); /* two minutes */
         g_usleep(10000);
     }
 }

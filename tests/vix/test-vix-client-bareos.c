@@ -352,7 +352,7 @@ static void
 begin_to_exit(const char *path, VixDiskLibGenericLogFunc *log,
               VixDiskLibGenericLogFunc *warn)
 {
-    alarm(60); /* a handler that hangs ends the process badly */
+    alarm(240); /* a handler that hangs ends the process badly */
     g_assert_cmpint(atexit(end), ==, 0);
     dumper = (Dumper){.params = vix(AllocateConnectParams)()};
     assert_ok(vix(InitEx)(6, 5, log, warn, warn, NULL, NULL));
@@ -382,7 +382,7 @@ exit_in_log_of_opening(void *path)
 static void
 exit_in_log_of_init(void *path)
 {
-    alarm(60);
+    alarm(240);
     g_assert_cmpint(atexit(end), ==, 0);
     dumper = (Dumper){.params = vix(AllocateConnectParams)()};
     vix(InitEx)(6, 5, exit_in_log, exit_in_log, exit_in_log, NULL, NULL);
