@@ -156,7 +156,7 @@ class NfcClient:
         if over_tls:
             self.socket = any_certificate().wrap_socket(self.socket)
             assert digest(self.socket, "sha256") == print_of_nfc[4:]
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.operation = 0
         self.buffer = buffer or 65536
         self.classic()

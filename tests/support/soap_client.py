@@ -129,7 +129,7 @@ class SoapClient:
         node = self.call(operation, this, *inner).find("returnval")
         return (node.get("type"), node.text)
 
-    def wait(self, task, seconds=30):
+    def wait(self, task, seconds=120):
         """The info of a task that is over; Fault if it failed."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -33,7 +33,7 @@ PROGRAM = os.environ.get(
 USER = "backup@vsphere.local"
 PASSWORD = "s3cret-P@ss&<word>"
 START_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 
 
 def vm(name, disks=(), **more):
@@ -239,12 +239,12 @@ class FakeVsphere:
         if found:
             raise Failed("the client did what it may not: %s" % found)
 
-    def wait_for(self, kind, seconds=30, **wanted):
-        """Wait until the log has such a line; return the first."""
+    def wait_for(self, kind, seconds=120, since=0, **wanted):
+        """Wait until the log has such a line, besides @since; return it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.log(kind, **wanted)
-            if found:
-                return found[0]
+            if len(found) > since:
+                return found[since]
             time.sleep(0.01)
         raise Failed("nothing like %s %s in the log" % (kind, wanted))

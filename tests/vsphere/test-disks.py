@@ -147,7 +147,8 @@ def _():
 @suite.case("nor one for which another call would have to be answered first")
 def _():
     with scratch() as tmp, World(tmp) as w, subprocess.Popen(
-            [VDISK_IO, "-r", w.spec(handshake_timeout=1, reconnect_delay=0)],
+            # The delay bounds the attempt, and not the opening.
+            [VDISK_IO, "-r", w.spec(handshake_timeout=40, reconnect_delay=1)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=dict(os.environ, VI_PW=PASSWORD,

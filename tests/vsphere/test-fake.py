@@ -5,10 +5,8 @@ import contextlib
 import hashlib
 import os
 import socket
-import ssl
 import struct
 import sys
-import time
 import urllib.parse
 import zlib
 
@@ -499,7 +497,6 @@ def _():
     fake.knobs(latency_ms=100, reply_order="reversed")
     with nfc_of(fake, "off", "NfcRandomAccessOpenDisk") as (nfc, path):
         handle = nfc.open(path, READ_WRITE)
-        start = time.monotonic()
         reads = [nfc.send_read(handle, 512 * i, 512) for i in range(63)]
         write = nfc.send_write(handle, 2 * MIB + 512, bytes(512))
         order = []
@@ -510,8 +507,7 @@ def _():
             if number != write:
                 at = 512 * reads.index(number)
                 assert nfc.receive(512) == CONTENT[at:at + 512]
-        # One after the other they would take six seconds.
-        assert time.monotonic() - start < 5
+        # Which one after the other they could not.
         assert sorted(order) == reads + [write] and order != sorted(order)
 
 
@@ -673,26 +669,15 @@ def _():
                               rule("read", "cut-inside", skip=4, times=1)])
         nfc.read(handle, 0, 512)
         refused(20, nfc.read, handle, 0, 512)
-        for what in (AssertionError, AssertionError, (EOFError, OSError)):
+        # What, and how much of the frame is left then.
+        for what, left in ((AssertionError, 0), (AssertionError, 44 + 512),
+                           ((EOFError, OSError), 0)):
             try:
                 nfc.read(handle, 0, 512)
             except what:
-                if what is AssertionError:
-                    nfc.socket.settimeout(30)
-                    drain(nfc)
+                nfc.receive(left)
             else:
                 raise Failed("read as if nothing had happened")
-
-
-def drain(nfc):
-    """Take what is left of a frame whose header was wrong."""
-    nfc.socket.settimeout(0.3)
-    try:
-        while nfc.socket.recv(65536):
-            pass
-    except (socket.timeout, ssl.SSLWantReadError):
-        pass
-    nfc.socket.settimeout(30)
 
 
 # -- disk manager, leases, HotAdd ---------------------------------------------
@@ -964,7 +949,7 @@ def _():
         nfc.finish()
         root = fake.path("root")
         fake.process.stdin.close()
-        assert fake.process.wait(20) == 0
+        assert fake.process.wait(120) == 0
         assert not os.path.exists(root), os.listdir(root)
 
 
