@@ -441,9 +441,10 @@ def _():
 def interrupted(w, *words):
     """convert, stopped when the server has been told that it goes on."""
     argv = [VDISK_IMG, "convert", *words]
+    before = len(w.fake.log("soap", op="HttpNfcLeaseProgress"))
     process = subprocess.Popen(argv, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE)
-    w.fake.wait_for("soap", op="HttpNfcLeaseProgress")
+    w.fake.wait_for("soap", since=before, op="HttpNfcLeaseProgress")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     return discreet(w, Result(argv, subprocess.CompletedProcess(
@@ -486,8 +487,7 @@ def check_made(fake, data, name="made"):
 def _():
     with World() as w:
         words = w.options("off", vm=None, transport=None)
-        w.fake.knobs(lease_timeout_s=1, lease_state="slow",
-                     soap_rules=[rule("POST /exp", "delay", ms=600)])
+        w.fake.knobs(lease_timeout_s=1, lease_progress=1, lease_state="slow")
         before = w.logins()
         w.img("-T", "*", "convert", *words, w.path("on"), new_vm(w.fake))
         check_made(w.fake, w.contents["on"])

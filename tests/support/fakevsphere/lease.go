@@ -296,7 +296,7 @@ func serveLease(out http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Overwrite") != "t" {
 			violation("Overwrite of an import", nil)
 		}
-		receiveDisk(w, r, disk)
+		receiveDisk(w, r, l, disk)
 	} else {
 		http.Error(w, "no such method", http.StatusMethodNotAllowed)
 	}
@@ -317,15 +317,23 @@ type patientWriter struct {
 }
 
 func (p *patientWriter) Write(b []byte) (int, error) {
-	for p.began && p.l.callsSoFar() < knobs.get().LeaseProgress {
-		select {
-		case <-p.r.Context().Done():
-			return 0, io.ErrClosedPipe
-		case <-time.After(10 * time.Millisecond):
-		}
+	if p.began && !p.l.awaitCalls(p.r) {
+		return 0, io.ErrClosedPipe
 	}
 	p.began = true
 	return p.ResponseWriter.Write(b)
+}
+
+// awaitCalls waits until the client has called often enough; false: it is gone.
+func (l *lease) awaitCalls(r *http.Request) bool {
+	for l.callsSoFar() < knobs.get().LeaseProgress {
+		select {
+		case <-r.Context().Done():
+			return false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return true
 }
 
 func (l *lease) callsSoFar() int {
@@ -349,7 +357,8 @@ func sendDisk(w http.ResponseWriter, r *http.Request, l *lease,
 	}
 }
 
-func receiveDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
+func receiveDisk(w http.ResponseWriter, r *http.Request, l *lease,
+	disk *leaseDisk) {
 	d, err := readDescriptor(disk.path)
 	var file *os.File
 	if err == nil {
@@ -369,6 +378,8 @@ func receiveDisk(w http.ResponseWriter, r *http.Request, disk *leaseDisk) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	disk.done = true
-	w.WriteHeader(http.StatusCreated)
+	if l.awaitCalls(r) {
+		disk.done = true
+		w.WriteHeader(http.StatusCreated)
+	}
 }
