@@ -60,7 +60,7 @@ def assert_one_line(text, name):
 
 def refused(image, target, fmt="vmdk"):
     text = vdisk_img_fails("convert", "-f", fmt, "-O", "raw", image, target,
-                           timeout=SECONDS, memory=MEMORY)
+                           cpu_seconds=SECONDS, memory=MEMORY)
     assert_one_line(text, os.path.basename(image))
     if os.path.exists(target):
         raise Failed("the target has been left behind")
@@ -135,7 +135,7 @@ def garbled(kind):
             for command in (["convert", "-f", "vmdk", "-O", "raw", image,
                              target], ["check", "-f", "vmdk", image],
                             ["info", image]):
-                result = run([VDISK_IMG, *command], timeout=SECONDS,
+                result = run([VDISK_IMG, *command], cpu_seconds=SECONDS,
                              memory=MEMORY)
                 assert_no_crash(result)
                 if result.code not in (0, 1, 2, 3) or (

@@ -113,7 +113,7 @@ def fails_clearly(sample, words):
         image = sample.unpack(tmp)
         text = vdisk_img_fails(*words, image, *(
             [os.path.join(out, "out.raw")] if words[0] == "convert" else []),
-            timeout=FAIL_SECONDS, memory=FAIL_MEMORY)
+            cpu_seconds=FAIL_SECONDS, memory=FAIL_MEMORY)
         lines = text.splitlines()
         if len(lines) != 1 or os.path.basename(image) not in lines[0]:
             raise Failed("wanted one line that names the image: %r" % text)

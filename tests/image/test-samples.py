@@ -148,7 +148,7 @@ def fails_clearly(unpack, command, missing):
         args = {"convert": ("convert", "-f", "vmdk", "-O", "raw", image,
                             target),
                 "map": ("map", "-f", "vmdk", "--output=json", image)}[command]
-        text = vdisk_img_fails(*args, timeout=FAIL_SECONDS, memory=FAIL_MEMORY)
+        text = vdisk_img_fails(*args, cpu_seconds=FAIL_SECONDS, memory=FAIL_MEMORY)
         assert_one_line(text, missing or os.path.basename(image))
         if os.listdir(out):
             raise Failed("left behind: %s" % os.listdir(out))

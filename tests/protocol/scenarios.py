@@ -51,7 +51,7 @@ class Scenario:
         self.place = self.rng.randrange(
             HANDSHAKE if self.early else self.rng.choice((2000, SIZE)))
         self.direction = self.rng.choice(("up", "down"))
-        self.delay = self.rng.choice((0, 10))
+        self.delay = self.rng.choice((0, 60))
         self.connections = self.rng.choice((1, 1, 4))
         self.plan = nbd_proxy.Plan(seed, **self.harm_words())
 

@@ -24,7 +24,7 @@ import threading
 import time
 
 from tap import Skip
-from tools import Failed
+from tools import Failed, free_port
 
 ADDRESS = "127.0.0.1"
 START_SECONDS = 60
@@ -39,12 +39,6 @@ def need_sbin(program):
     if not path:
         raise Skip("%s is not installed" % program)
     return path
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind((ADDRESS, 0))
-        return sock.getsockname()[1]
 
 
 class Url:
@@ -71,7 +65,7 @@ class Tgt(Url):
                         TGT_IPC_SOCKET=os.path.join(directory, "control"))
         self.log = os.path.join(directory, "tgtd.log")
         self.process = None
-        self.port = free_port()
+        self.port = free_port(ADDRESS)
         self.words = []
 
     def adm(self, *words, check=True):

@@ -22,7 +22,8 @@ import urllib.parse
 
 from nbd_certs import HOST, PSK_USER
 from tap import Skip
-from tools import BUILD_ROOT, CRASH_MARKS, Failed, need, scratch
+from tools import (BUILD_ROOT, CRASH_MARKS, Failed, free_port, need,
+                   scratch)
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -207,12 +208,6 @@ def die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind((ADDRESS, 0))
-        return sock.getsockname()[1]
-
-
 def qemu_creds(link, endpoint):
     if link.tls == "psk":
         user = ",username=" + PSK_USER if endpoint == "client" else ""
@@ -248,7 +243,7 @@ def start(peer, make_argv):
     open(peer.log_path, "wb").close()
     for _ in range(5):
         if peer.link.transport == "tcp":
-            peer.port = free_port()  # somebody else may take it first
+            peer.port = free_port(ADDRESS)  # somebody else may take it first
         peer.spawn(make_argv(peer))
         if peer.wait_until_up():
             return

@@ -7,8 +7,10 @@ VDISK_BUILD_ROOT.
 import contextlib
 import ctypes
 import os
+import random
 import resource
 import shutil
+import socket
 import subprocess
 import tempfile
 
@@ -75,15 +77,18 @@ def drop_root_override():
             os._exit(126)
 
 
-def run(argv, stdin=None, timeout=600, memory=None, env=None, cwd=None,
-        obey_permissions=False):
-    """Run to the end; @memory limits the address space in bytes."""
+def run(argv, stdin=None, timeout=600, memory=None, cpu_seconds=None, env=None,
+        cwd=None, obey_permissions=False):
+    """Run to the end; @memory limits the address space in bytes, @cpu_seconds
+    what it may have of the processor, be the machine as busy as it likes."""
     limits_memory = memory and not UNDER_SANITIZER
     gives_up_root = obey_permissions and os.geteuid() == 0
 
     def limit():
         if limits_memory:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        if cpu_seconds:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
         if gives_up_root:
             drop_root_override()
 
@@ -92,7 +97,8 @@ def run(argv, stdin=None, timeout=600, memory=None, env=None, cwd=None,
     full_env = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
     done = subprocess.run(
         argv, input=stdin, capture_output=True, timeout=timeout,
-        preexec_fn=limit if limits_memory or gives_up_root else None,
+        preexec_fn=limit if limits_memory or cpu_seconds or gives_up_root
+        else None,
         env=full_env, cwd=cwd, check=False)
     result = Result(argv, done)
     if obey_permissions and result.code == 126:
@@ -108,6 +114,19 @@ def assert_no_crash(result):
     for mark in CRASH_MARKS:
         if mark in result.stderr:
             raise Failed("%s in stderr: %s" % (mark.decode(), result))
+
+
+def free_port(address):
+    """One of @address that nobody has.  Below those which the kernel gives
+    away by itself: else any client may have it before the server does."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as sock:
+            try:
+                sock.bind((address, port))
+                return port
+            except OSError:
+                pass
 
 
 def need(program):
