@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from tools import VDISK_IMG, Failed  # noqa: E402
 
-PATIENCE = 30             # seconds until a process is called stuck
+PATIENCE = 120            # seconds until a process is called stuck
 # Whoever runs the tests may have some of them ignored (nohup does), and the
 # program rightly leaves those alone.
 IGNORED = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

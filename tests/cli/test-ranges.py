@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 import fixture  # noqa: E402
 from fixture import (MIB, assert_equal, assert_unchanged, held,  # noqa: E402
                      run_link, snapshot)
+from running import PATIENCE  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import (SHORT, VDISK_IMG, Failed, need, run,  # noqa: E402
                    vdisk_img)
@@ -281,18 +282,20 @@ def _():
 def _():
     with Place() as place:
         os.unlink(place.path("c.vmdk"))
-        slow = ("driver=vmdk,file.driver=throttle,file.bps=300000,"
+        before = os.stat(place.path("a.vmdk")).st_blocks
+        slow = ("driver=vmdk,file.driver=throttle,file.bps=30000,"
                 "file.file.filename=a.vmdk")
         with subprocess.Popen([VDISK_IMG, "fill", "--image-opts", "-l", "10M",
                                slow], cwd=place.dir,
                               stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL) as job:
-            time.sleep(1)
+            deadline = time.monotonic() + PATIENCE
+            while os.stat(place.path("a.vmdk")).st_blocks <= before:
+                if time.monotonic() > deadline:
+                    raise Failed("it does not begin")
+                time.sleep(0.01)
             job.send_signal(signal.SIGTERM)
-            start = time.monotonic()
-            assert_equal(143, job.wait(), "exit code")
-        if time.monotonic() - start > 30:
-            raise Failed("it goes on")
+            assert_equal(143, job.wait(PATIENCE), "exit code")
         code = run([VDISK_IMG, "check", "-q", place.path("a.vmdk")]).code
         if code not in (0, 3):
             raise Failed("check: %d" % code)

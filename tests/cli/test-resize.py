@@ -25,7 +25,7 @@ from tools import (SHORT, VDISK_IMG, Failed, run, scratch,  # noqa: E402
 GIB = 1 << 30
 KILLS = 2 if SHORT else 8  # of each kind of disk
 MOST_TRIES = 4 * KILLS
-PATIENCE = 30              # seconds until a lock is called stuck
+PATIENCE = 120             # seconds until a lock is called stuck
 SHRINK = ("qemu-img: Use the --shrink option to perform a shrink operation.\n"
           "qemu-img: warning: Shrinking an image will delete all data beyond "
           "the shrunken image's end. Before performing such an operation, "
@@ -292,7 +292,7 @@ def check_killed(options, old, size, more):
             killed += in_time
             tries += 1
             if not in_time:  # the one that was timed had been slow
-                whole *= 0.7
+                whole /= 2
         if not killed:
             raise Failed("all of them had ended before")
 

@@ -376,7 +376,11 @@ def _():
         job = Job(d, "raw")
         copy = job.start("-r", "6M")
         job.wait_for_done(0, copy)
-        job.fails('Failed to get (shared )?"[a-z ]+" lock')
+        copy.process.send_signal(signal.SIGSTOP)  # so that it does not end
+        try:
+            job.fails('Failed to get (shared )?"[a-z ]+" lock')
+        finally:
+            copy.process.send_signal(signal.SIGCONT)
         if job.done() == 0:
             raise Failed("the journal is gone")
         copy.process.send_signal(signal.SIGINT)
