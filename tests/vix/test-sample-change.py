@@ -3,11 +3,15 @@
 """test-sample-change - vdisk-vixsample's commands that copy, resize, attach and
 check whole disks, on the library as built; what they did is looked at with
 vdisk-img and qemu-img."""
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
@@ -57,6 +61,30 @@ def _():
         no_leftovers(tmp)
 
 
+def stopped_behind(words, argv):
+    """Ctrl-C behind its first @words: its exit code and stderr.  There is no
+    room for more until it has been sent, so that it cannot come too late."""
+    reader, writer = os.pipe()
+    room = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, bytes(room - len(words)))
+    with open(reader, "rb") as output, subprocess.Popen(
+            argv, stdout=writer, stderr=subprocess.PIPE) as child:
+        os.close(writer)
+        try:
+            deadline = time.monotonic() + SECONDS
+            while fcntl.ioctl(reader, termios.FIONREAD, bytes(4)) != \
+                    struct.pack("i", room):
+                if time.monotonic() > deadline or child.poll() is not None:
+                    raise Failed("it does not begin")
+                time.sleep(0.005)
+            child.send_signal(signal.SIGINT)
+            output.read()
+            stderr = child.communicate(timeout=SECONDS)[1].decode()
+        finally:
+            child.kill()
+    return child.returncode, stderr
+
+
 @suite.case("-clone: Ctrl-C stops it, and there is no target")
 def _():
     with scratch() as tmp:
@@ -64,12 +92,8 @@ def _():
         vixsample("-writebench", 2048, source)
         argv = [VIXSAMPLE, "-libdir", vixsample.root, "-clone", source,
                 "-type", "streamOptimized", os.path.join(tmp, "x.vmdk")]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE) as child:
-            child.stdout.read(len("\rclone: 0 %"))
-            child.send_signal(signal.SIGINT)
-            stderr = child.communicate(timeout=SECONDS)[1].decode()
-        same(child.returncode, 128 + signal.SIGINT)
+        code, stderr = stopped_behind(b"\rclone: 0 %", argv)
+        same(code, 128 + signal.SIGINT)
         if "error 0xa (10): " not in stderr:
             raise Failed(stderr)
         no_leftovers(tmp, "source.vmdk")
