@@ -284,7 +284,7 @@ def stripped(**steps):
     """A server that has no TLS; the client must not go on in clear text."""
     hostile = server(**steps)
     refused(hostile, tls="on", words="tls",
-            **{"tls-verify-peer": "off", "handshake-timeout": 5})
+            **{"tls-verify-peer": "off"})
     if set(hostile.options) - {wire.STARTTLS, wire.ABORT}:
         raise Failed("options in clear text: %s" % hostile.options)
 
