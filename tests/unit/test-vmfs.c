@@ -9,6 +9,7 @@
 #include "block/proto/vmfs/partition.h"
 #include "block/proto/vmfs/resource.h"
 #include "block/proto/vmfs/state.h"
+#include "block/rw.h"
 #include "io/bytes.h"
 #include "tests/support/co-test.h"
 
@@ -180,6 +181,54 @@ test_lvm_entries(void)
     g_assert_cmphex(e.physical, ==, 0x1100000);
     g_assert_cmphex(e.logical, ==, 0x10000000);
     g_assert_cmphex(e.len, ==, 0x30000000);
+}
+
+/* A partition of LVM with one extent that is @len bytes from @physical on. */
+static bool
+load_extent(VdNode *device, uint64_t start, uint64_t physical, uint64_t len,
+            GError **error)
+{
+    const uint64_t table = 512 + 1024 * VMFS_LVM_VOLUME_BYTES + 1024;
+    g_autoptr(GPtrArray) pieces =
+        g_ptr_array_new_with_free_func((GDestroyNotify) vmfs_piece_free);
+    uint8_t raw[512], entry[VMFS_LVM_ENTRY_BYTES] = {1};
+
+    make_header(raw, 5);
+    vio_put_le32(raw + 0x6a, 1);
+    vio_put_le64(entry + 9, physical);
+    vio_put_le64(entry + 0x19, len);
+    g_assert_true(vd_node_co_pwrite(device, start + VMFS_LVM_OFFSET, raw,
+                                    sizeof(raw), NULL));
+    g_assert_true(vd_node_co_pwrite(device, start + VMFS_LVM_OFFSET + table,
+                                    entry, sizeof(entry), NULL));
+    return vmfs_lvm_co_load(device, start, pieces, error);
+}
+
+static void
+test_refuses_extents_too_large(TestCo *t)
+{
+    VdNode *a = test_co_open(t, "driver=memory,size=4M", VD_OPEN_RDWR);
+    const uint64_t most = VD_MAX_SIZE;
+    const struct {
+        uint64_t physical, len;
+    } bad[] = {
+        {0, 0},
+        {0, most},
+        {0, most + 1},
+        {MIB, most - MIB},
+        {UINT64_MAX - MIB + 1, most}, /* comes round to the beginning */
+        {most, UINT64_MAX},
+    };
+
+    g_assert_true(load_extent(a, MIB, 0, most - MIB, NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(
+            load_extent(a, MIB, bad[i].physical, bad[i].len, &error));
+        g_assert_error(error, VD_ERROR, VD_ERROR_CORRUPT);
+    }
+    test_co_close(a);
 }
 
 /* -- volumes of several extents -------------------------------------------- */
@@ -701,6 +750,7 @@ main(int argc, char **argv)
     g_test_add_func("/vmfs/lvm/header", test_lvm_header);
     g_test_add_func("/vmfs/lvm/refuses", test_lvm_header_refuses);
     g_test_add_func("/vmfs/lvm/entries", test_lvm_entries);
+    test_co_add("/vmfs/lvm/extents", test_refuses_extents_too_large);
     test_co_add("/vmfs/volume/any-order", test_assembles_in_any_order);
     test_co_add("/vmfs/volume/missing", test_notices_what_is_missing);
     test_co_add("/vmfs/volume/snapshots", test_never_mixes_snapshots);

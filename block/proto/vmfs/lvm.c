@@ -194,14 +194,14 @@ table_offset(const Load *load, const Region *region, uint32_t table)
 static bool
 add_entry(Load *load, const uint8_t *raw, uint64_t off, GError **error)
 {
+    uint64_t most = (uint64_t) VD_MAX_SIZE - load->start;
     VmfsLvmEntry e;
 
     vmfs_lvm_decode_entry(raw, &e);
     if (!e.used)
         return true;
-    if (e.len == 0 || e.len > (uint64_t) VD_MAX_SIZE ||
-        e.logical > (uint64_t) VD_MAX_SIZE - e.len ||
-        e.physical > (uint64_t) VD_MAX_SIZE - e.len - load->start)
+    if (e.len == 0 || e.len > most || e.logical > most - e.len ||
+        e.physical > most - e.len)
         return vd_throw(
             error, VD_ERROR_CORRUPT,
             "%s: LVM extent at byte %" PRIu64 ": %" PRIu64
