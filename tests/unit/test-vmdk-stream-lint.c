@@ -413,6 +413,15 @@ assert_breach(TestCo *t, const StreamImage *image, const char *rule)
 }
 
 static void
+assert_no_breach(TestCo *t, const StreamImage *image, const char *rule)
+{
+    VdCheckResult result = lint(t, image);
+
+    g_assert_false(has_finding(&result, "breach", rule));
+    result_clear(&result);
+}
+
+static void
 test_unordered_records(TestCo *t)
 {
     g_autoptr(StreamImage) image = stream_image_new(CAPACITY, false);
@@ -470,6 +479,29 @@ test_record_behind_the_end(TestCo *t)
     assert_breach(t, image, "record-stray");
 }
 
+/* One that is longer than what the check reads at once otherwise; its last 12
+ * bytes, and then the padding, are in a sector of their own. */
+static void
+test_padding_of_the_longest_record(TestCo *t)
+{
+    g_autoptr(StreamImage) image = stream_image_new(CAPACITY, false);
+    size_t len;
+    g_autofree uint8_t *data = NULL;
+
+    image->hdr.grain_sectors = 8192;
+    len = 2 * image->hdr.grain_sectors * VMDK_SECTOR;
+    data = g_malloc0(len);
+    data[0] = 0x78;
+    data[1] = 0x01;
+    set_text(image, good_text);
+    image->entries[0] = (uint32_t) (image->bytes->len / VMDK_SECTOR);
+    (void) stream_image_add_packed(image, 0, data, len);
+    image_end(image, false);
+    assert_no_breach(t, image, "record-padding");
+    image->bytes->data[image->bytes->len - VMDK_SECTOR - 1] = 1;
+    assert_breach(t, image, "record-padding");
+}
+
 #define ADD(path, fn) test_co_add("/vmdk/stream/lint/" path, fn)
 
 int
@@ -486,5 +518,6 @@ main(int argc, char **argv)
     ADD("raw-deflate", test_raw_deflate);
     ADD("short-grain-in-the-middle", test_short_grain_in_the_middle);
     ADD("record-behind-the-end", test_record_behind_the_end);
+    ADD("longest-record", test_padding_of_the_longest_record);
     return g_test_run();
 }

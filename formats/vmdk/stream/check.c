@@ -322,7 +322,8 @@ static void
 check_init(StreamCheck *c, VdNode *file, const VmdkHeader *hdr,
            VdCheckResult *result)
 {
-    size_t room = VMDK_RECORD_HEAD_MAX + vmdk_record_max_data(hdr);
+    /* With what fills its last sector up, which is looked at, too. */
+    size_t room = VMDK_SECTOR + vmdk_record_max_data(hdr);
 
     c->file = file;
     c->hdr = hdr;
