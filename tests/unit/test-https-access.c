@@ -30,7 +30,8 @@ typedef struct {
     const char *path;  /* the only one that is served; NULL = any is */
     int nonsense;      /* is what is answered; atomic */
     VioCancel *end;    /* of what tickets let in to; or NULL */
-    int ends;          /* at the next request, which is not answered; atomic */
+    int ends;          /* at the next request; atomic */
+    bool fails;        /* which is answered so, instead of not at all */
     /* So many requests without a good ticket are refused together. */
     int queue; /* under the lock */
 } Office;
@@ -89,6 +90,8 @@ serve(HttpPeer *peer, void *arg)
     }
     if (__atomic_load_n(&office->ends, __ATOMIC_SEQ_CST)) {
         office->refuse = true;
+        if (office->fails)
+            http_peer_answer(peer, "503 Later", "", "");
         vio_cancel_fire(office->end);
         return;
     }
@@ -265,13 +268,13 @@ test_secret_url(TestCo *t)
     vd_ticket_source_close(source);
 }
 
-/* What tickets let in to may end while the server is silent: then the source
- * says why. */
+/* What tickets let in to may end while the server is silent, or before it is
+ * asked again (@fails): then the source says why. */
 static void
-test_ends(TestCo *t)
+check_ends(TestCo *t, bool fails)
 {
     g_autoptr(VioCancel) end = vio_cancel_new();
-    Office office = {.end = end};
+    Office office = {.end = end, .fails = fails};
     g_autoptr(HttpServer) server = http_server_new(serve, &office, NULL);
     VdTicketSource *source = vd_ticket_source_new(office_co_get, &office, NULL);
     g_autofree uint8_t *buf = g_malloc(STEP);
@@ -288,6 +291,18 @@ test_ends(TestCo *t)
     vd_ticket_source_close(source);
 }
 
+static void
+test_ends(TestCo *t)
+{
+    check_ends(t, false);
+}
+
+static void
+test_ends_between_tries(TestCo *t)
+{
+    check_ends(t, true);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -297,5 +312,6 @@ main(int argc, char **argv)
     test_co_add("/https/access/refusals", test_refusals);
     test_co_add("/https/access/secret-url", test_secret_url);
     test_co_add("/https/access/ends", test_ends);
+    test_co_add("/https/access/ends-between-tries", test_ends_between_tries);
     return g_test_run();
 }

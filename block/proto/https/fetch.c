@@ -215,6 +215,24 @@ piece_co_try(Piece *piece, GError **error)
     return ok;
 }
 
+/* In front of another try.  Who is stopped meanwhile is told that. */
+static bool
+piece_co_pause(Piece *piece, uint64_t ns, GError **error)
+{
+    const HttpsState *s = vd_node_state(piece->node);
+    int ret =
+        vio_co_sleep(vd_node_loop(piece->node), ns, https_cancel(piece->node));
+
+    piece->lost = false;
+    return ret == 0 ||
+           https_co_throw(
+               &s->admission, ret,
+               g_strdup_printf("%s: %s while waiting to ask again",
+                               s->target->name,
+                               ret == -ECANCELED ? "cancelled" : "timed out"),
+               error);
+}
+
 static void
 piece_co_begin(HttpsState *s)
 {
@@ -242,11 +260,9 @@ piece_co_read(void *arg, GError **error)
     piece_co_begin(s);
     ok = piece_co_try(piece, &failure);
     for (int i = 1; !ok && piece->lost && i < PIECE_TRIES; i++, pause *= 2) {
-        if (vio_co_sleep(vd_node_loop(piece->node), pause,
-                         https_cancel(piece->node)) != 0)
-            break;
         g_clear_error(&failure);
-        ok = piece_co_try(piece, &failure);
+        ok = piece_co_pause(piece, pause, &failure) &&
+             piece_co_try(piece, &failure);
     }
     piece_end(s);
     if (!ok)
