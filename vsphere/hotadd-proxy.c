@@ -103,30 +103,48 @@ recent_tasks(VsSession *session, const VsRef *vm, GError **error)
     return tasks;
 }
 
-/* A task that the server has forgotten meanwhile is over, too. */
+/* A task that the server has forgotten meanwhile is over, too; what nobody can
+ * be asked about need not be. */
 static bool
-is_running(VsSession *session, const VsRef *task)
+look_at_task(VsSession *session, const VsRef *task, bool *running,
+             GError **error)
 {
     static const char *const paths[] = {"info.state", NULL};
+    g_autoptr(GError) cause = NULL;
     g_autoptr(VsProperties) properties =
-        vs_properties_fetch(session, task, paths, NULL);
+        vs_properties_fetch(session, task, paths, &cause);
     const char *state =
         properties ? vs_properties_text(properties, paths[0]) : NULL;
 
-    return state && (!strcmp(state, "running") || !strcmp(state, "queued"));
+    *running = state && (!strcmp(state, "running") || !strcmp(state, "queued"));
+    if (properties || vd_error_is(cause, VD_ERROR_NOT_FOUND))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return false;
+}
+
+/* *@busy: one of its tasks is running. */
+static bool
+look_at_tasks(VsSession *session, const VsRef *proxy, bool *busy,
+              GError **error)
+{
+    g_autoptr(GPtrArray) tasks = recent_tasks(session, proxy, error);
+
+    *busy = false;
+    for (guint i = 0; tasks && i < tasks->len && !*busy; i++)
+        if (!look_at_task(session, tasks->pdata[i], busy, error))
+            return false;
+    return tasks != NULL;
 }
 
 bool
 vs_hotadd_settle(VsSession *session, const VsRef *proxy, GError **error)
 {
     for (unsigned look = 0; look < SETTLE_LOOKS; look++) {
-        g_autoptr(GPtrArray) tasks = recent_tasks(session, proxy, error);
-        bool busy = false;
+        bool busy;
 
-        if (!tasks)
+        if (!look_at_tasks(session, proxy, &busy, error))
             return false;
-        for (guint i = 0; i < tasks->len && !busy; i++)
-            busy = is_running(session, tasks->pdata[i]);
         if (!busy)
             return true;
         g_usleep(SETTLE_PAUSE_US);

@@ -11,9 +11,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 from hotadd_world import SIZE, HotaddWorld, Ran  # noqa: E402
 from tap import Suite  # noqa: E402
 from tools import Failed, Result, scratch  # noqa: E402
-from vsphere_fake import rule  # noqa: E402
+from vsphere_fake import properties, rule  # noqa: E402
 
 suite = Suite()
+
+RECENT_TASK = '<propSet><name>recentTask</name><val xsi:type=' \
+    '"ArrayOfManagedObjectReference"><ManagedObjectReference type="Task">' \
+    'task-7</ManagedObjectReference></val></propSet>'
 
 
 def equal(found, wanted, what):
@@ -149,6 +153,24 @@ def _():
             else:
                 ran.refused()
             world.assert_clean()
+
+
+@suite.case("an answer that is lost, and whether it goes on is not to be learned")
+def _():
+    ask = "RetrievePropertiesEx"
+    with HotaddWorld() as world:
+        before = len(world.fake.ops())
+        world.host("read", "on").ok()
+        ops = world.fake.ops()[before:]
+        asked = ops[:ops.index("ReconfigVM_Task")].count(ask)
+        proxy = ("VirtualMachine", world.fake.vms["proxy"]["moref"])
+        world.fake.knobs(soap_rules=[
+            rule("ReconfigVM_Task", "cut", times=1),
+            rule(ask, "body", skip=asked, times=1,
+                 message=properties(proxy, RECENT_TASK)),
+            rule(ask, "status", skip=asked + 1, times=1, status=503)])
+        world.host("read", "on").refused("ReconfigVM_Task")
+        world.assert_clean()
 
 
 @suite.case("a refused request: the fault is told, nothing is left")
