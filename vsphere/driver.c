@@ -13,10 +13,10 @@
 
 #include "block/filter/filter.h"
 #include "block/open.h"
-#include "io/offload.h"
 #include "vsphere/export.h"
 #include "vsphere/open-params.h"
 #include "vsphere/transports.h"
+#include "vsphere/worker.h"
 
 #include <string.h>
 
@@ -36,96 +36,81 @@ typedef struct {
 typedef struct {
     VsphereState *s;
     const VsOpenParams *params;
-    const VsTransport *transport;
-    const VsPrepare *how;
     bool write;
-    VioCancel *cancel;
-    VdOptions *opts; /* out */
-    bool ok;
-    GError *error;
-} Work;
+} Find;
 
 static bool
-work_co_run(VdNode *node, VioFunc fn, Work *work, GError **error)
+find_work(void *arg, GError **error)
 {
-    work->s = vd_node_state(node);
-    work->cancel = vd_node_env(node)->cancel;
-    work->write = vd_node_is_writable(node);
-    vio_co_offload(vd_node_loop(node), fn, work);
-    if (!work->ok)
-        g_propagate_error(error, g_steal_pointer(&work->error));
-    return work->ok;
-}
-
-static void
-find_work(void *opaque)
-{
-    Work *work = opaque;
-    VsphereState *s = work->s;
+    const Find *find = arg;
+    VsphereState *s = find->s;
     const VsTargetSpec spec = {
-        .vm = work->params->vm,
-        .snapshot = work->params->snapshot,
-        .disk = work->params->disk,
-        .fcd = work->params->fcd,
-        .fcd_datastore = work->params->fcd_datastore,
-        .write = work->write,
+        .vm = find->params->vm,
+        .snapshot = find->params->snapshot,
+        .disk = find->params->disk,
+        .fcd = find->params->fcd,
+        .fcd_datastore = find->params->fcd_datastore,
+        .write = find->write,
     };
 
-    vs_session_set_thread_cancel(work->cancel);
-    s->session = vs_open_params_session(work->params, &work->error);
-    if (s->session) {
-        s->session_name = vs_session_publish(s->session);
-        s->target = vs_target_find(s->session, &spec, &work->error);
-    }
-    vs_session_set_thread_cancel(NULL);
-    work->ok = s->target != NULL;
+    s->session = vs_open_params_session(find->params, error);
+    if (!s->session)
+        return false;
+    s->session_name = vs_session_publish(s->session);
+    s->target = vs_target_find(s->session, &spec, error);
+    return s->target != NULL;
 }
 
-static void
-prepare_work(void *opaque)
-{
-    Work *work = opaque;
-    VsphereState *s = work->s;
+typedef struct {
+    const VsTransport *transport;
+    const VsPrepare *how;
+    VsAttachment *attachment;
+    VdOptions *opts; /* out */
+} Prepare;
 
-    vs_session_set_thread_cancel(work->cancel);
-    work->opts =
-        work->transport->prepare(work->how, &s->attachment, &work->error);
-    vs_session_set_thread_cancel(NULL);
-    work->ok = work->opts != NULL;
+static bool
+prepare_work(void *arg, GError **error)
+{
+    Prepare *p = arg;
+
+    p->opts = p->transport->prepare(p->how, p->attachment, error);
+    return p->opts != NULL;
 }
 
-static void
-complete_work(void *opaque)
+static bool
+complete_work(void *arg, GError **error)
 {
-    Work *work = opaque;
-    VsLease *lease = g_steal_pointer(&work->s->attachment.lease);
+    VsAttachment *attachment = arg;
 
-    vs_session_set_thread_cancel(work->cancel);
-    work->ok = vs_lease_complete(lease, &work->error);
-    vs_session_set_thread_cancel(NULL);
+    return vs_lease_complete(g_steal_pointer(&attachment->lease), error);
 }
 
-static void
-release_work(void *opaque)
+static bool
+release_work(void *arg, GError **error)
 {
-    Work *work = opaque;
-
-    work->ok = vs_transport_release(&work->s->attachment, &work->error);
+    return vs_transport_release(arg, error);
 }
 
 /* The last one out logs out. */
-static void
-forget_work(void *opaque)
+static bool
+forget_work(void *arg, GError **error)
 {
-    Work *work = opaque;
-    VsphereState *s = work->s;
+    VsphereState *s = arg;
 
     if (s->session_name)
         vs_session_forget(s->session_name);
     g_clear_pointer(&s->session_name, g_free);
     g_clear_pointer(&s->session, vs_session_unref);
     g_clear_pointer(&s->target, vs_target_free);
-    work->ok = true;
+    return true;
+}
+
+/* Whoever stops the node stops it. */
+static bool
+vsphere_co_work(VdNode *node, VsWork work, void *arg, GError **error)
+{
+    return vs_co_work(vd_node_loop(node), work, arg, vd_node_env(node)->cancel,
+                      error);
 }
 
 /* -- transports -------------------------------------------------------------
@@ -153,10 +138,11 @@ child_options(const VsTransport *transport, VdOptions *prepared,
 static void
 vsphere_co_let_go(VdNode *node)
 {
+    VsphereState *s = vd_node_state(node);
     g_autoptr(GError) problem = NULL;
-    Work work = {0};
 
-    if (!work_co_run(node, release_work, &work, &problem))
+    if (!vs_co_work(vd_node_loop(node), release_work, &s->attachment, NULL,
+                    &problem))
         vd_node_warn(node, "%s", problem->message);
 }
 
@@ -164,12 +150,11 @@ vsphere_co_let_go(VdNode *node)
 static bool
 vsphere_co_complete(VdNode *node, GError **error)
 {
-    const VsphereState *s = vd_node_state(node);
+    VsphereState *s = vd_node_state(node);
     VdNode *stream = vd_node_file(vd_node_file(node));
-    Work work = {0};
 
     return !s->attachment.lease || vd_node_limits(stream)->open_ended ||
-           work_co_run(node, complete_work, &work, error);
+           vsphere_co_work(node, complete_work, &s->attachment, error);
 }
 
 /* Some ways end where others begin: with the disk being open. */
@@ -206,11 +191,11 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
         .said = own,
         .cancel = vd_node_env(node)->cancel,
     };
-    Work work = {.transport = transport, .how = &how};
+    Prepare prepare = {transport, &how, &s->attachment, NULL};
     g_autoptr(VdOptions) opts = NULL;
 
-    if (work_co_run(node, prepare_work, &work, error)) {
-        opts = child_options(transport, work.opts, own);
+    if (vsphere_co_work(node, prepare_work, &prepare, error)) {
+        opts = child_options(transport, prepare.opts, own);
         if (filter_co_open_child(
                 node, opts, vd_node_flags(node) & ~VD_OPEN_OPEN_ENDED, error) &&
             vsphere_co_settle(node, transport, &how, error)) {
@@ -307,10 +292,9 @@ vsphere_co_open_transport(VdNode *node, const VsOpenParams *params,
 static void
 vsphere_co_release(VdNode *node)
 {
-    Work work = {0};
-
     vsphere_co_let_go(node);
-    (void) work_co_run(node, forget_work, &work, NULL); /* cannot fail */
+    (void) vs_co_work(vd_node_loop(node), forget_work, vd_node_state(node),
+                      NULL, NULL); /* cannot fail */
 }
 
 static bool
@@ -318,7 +302,7 @@ vsphere_co_open(VdNode *node, VdOptions *opts, GError **error)
 {
     VsphereState *s = vd_node_state(node);
     g_auto(VsOpenParams) params = {0};
-    Work work = {.params = &params};
+    Find find = {s, &params, vd_node_is_writable(node)};
     g_autoptr(VdOptions) said = NULL;
 
     if (!vs_open_params_take(&params, opts, error) ||
@@ -327,7 +311,7 @@ vsphere_co_open(VdNode *node, VdOptions *opts, GError **error)
     said = vd_options_copy(opts);
     for (const char *const *name = child_drivers; *name; name++)
         vd_options_free(vd_options_take_sub(opts, *name));
-    if (work_co_run(node, find_work, &work, error) &&
+    if (vsphere_co_work(node, find_work, &find, error) &&
         vsphere_co_open_transport(node, &params, said, error)) {
         vd_node_set_name(node, s->target->file);
         return true;

@@ -96,8 +96,7 @@ turn_step(void *arg, GError **error)
 {
     Attach *a = arg;
 
-    a->turn = vs_hotadd_journal_try_turn(a->h->dir, error);
-    return true;
+    return vs_hotadd_journal_try_turn(a->h->dir, &a->turn, error);
 }
 
 /* Whoever has it is waiting for his device, which takes no longer than we would
@@ -108,7 +107,7 @@ attach_co_take_turn(VioLoop *loop, Attach *a, GError **error)
     uint64_t until = vio_now_ns() + 2 * a->h->appear_ns;
     int r = 0;
 
-    while (vs_hotadd_co_step(loop, turn_step, a, a->params->cancel, error)) {
+    while (vs_co_work(loop, turn_step, a, a->params->cancel, error)) {
         if (a->turn >= 0)
             return true;
         if (vio_now_ns() >= until)
@@ -311,7 +310,7 @@ attach_co_find_device(VioLoop *loop, Attach *a, GError **error)
 
     h->device = vs_scsi_co_await(loop, &wait, &wanted, error);
     return h->device &&
-           vs_hotadd_co_step(loop, found_step, a, a->params->cancel, error);
+           vs_co_work(loop, found_step, a, a->params->cancel, error);
 }
 
 /* What has failed keeps its reason. */
@@ -328,11 +327,11 @@ attach_co_undo(VioLoop *loop, Attach *a, GError **error)
 static bool
 attach_co_run(VioLoop *loop, Attach *a, GError **error)
 {
-    if (!vs_hotadd_co_step(loop, prepare_step, a, a->params->cancel, error) ||
+    if (!vs_co_work(loop, prepare_step, a, a->params->cancel, error) ||
         !attach_co_clear_leftovers(loop, a, error) ||
         !attach_co_take_turn(loop, a, error))
         return false;
-    if (vs_hotadd_co_step(loop, attach_step, a, a->params->cancel, error) &&
+    if (vs_co_work(loop, attach_step, a, a->params->cancel, error) &&
         attach_co_find_device(loop, a, error))
         return true;
     attach_co_undo(loop, a, error);

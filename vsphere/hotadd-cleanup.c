@@ -65,7 +65,7 @@ vs_hotadd_co_cleanup(VioLoop *loop, const VsHotaddParams *params,
                      VsHotaddCounts *counts, GError **error)
 {
     Cleanup c = {.params = params};
-    bool ok = vs_hotadd_co_step(loop, look_step, &c, params->cancel, error);
+    bool ok = vs_co_work(loop, look_step, &c, params->cancel, error);
     int r = 0;
 
     *counts = (VsHotaddCounts){0};

@@ -189,11 +189,11 @@ vs_hotadd_co_take_off(VioLoop *loop, VsHotadd *h, bool *detached,
                       GError **error)
 {
     TakeOff t = {.h = h};
-    bool ok = vs_hotadd_co_step(loop, take_off_step, &t, NULL, error);
+    bool ok = vs_co_work(loop, take_off_step, &t, NULL, error);
 
     if (ok) {
         detach_co_await_end(loop, &t);
-        ok = vs_hotadd_co_step(loop, forget_step, &t, NULL, error);
+        ok = vs_co_work(loop, forget_step, &t, NULL, error);
     }
     if (detached)
         *detached = t.detached;

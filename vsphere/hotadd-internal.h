@@ -5,6 +5,7 @@
 #include "vsphere/hotadd-journal.h"
 #include "vsphere/hotadd.h"
 #include "vsphere/scsi-find.h"
+#include "vsphere/worker.h"
 
 struct VsHotadd {
     VsSession *session;
@@ -32,15 +33,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VsHotadd, vs_hotadd_free)
 
 /* Take over an entry of the journal. */
 void vs_hotadd_adopt(VsHotadd *hotadd, VsHotaddFound *found);
-
-/* Whether @record is about our machine and this server. */
-bool vs_hotadd_is_ours(const VsHotadd *hotadd, const VsHotaddRecord *record);
-
-/* What blocks, on a worker.  @cancel: of what it asks the server; NULL =
- * never. */
-typedef bool (*VsHotaddStep)(void *arg, GError **error);
-bool vs_hotadd_co_step(VioLoop *loop, VsHotaddStep step, void *arg,
-                       VioCancel *cancel, GError **error);
 
 /* Tell what has gathered.  On the loop. */
 void vs_hotadd_warn(VsHotadd *hotadd);

@@ -103,18 +103,17 @@ is_same_file(int fd, const char *path)
            ours.st_dev == named.st_dev && ours.st_ino == named.st_ino;
 }
 
-int
-vs_hotadd_journal_try_turn(const char *dir, GError **error)
+bool
+vs_hotadd_journal_try_turn(const char *dir, int *turn, GError **error)
 {
     g_autofree char *path = g_build_filename(dir, TURN_NAME, NULL);
     VIO_AUTO_FD fd = open(
         path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 
-    if (fd < 0) {
-        (void) vd_throw_errno(error, errno, "%s", path);
-        return -1;
-    }
-    return try_lock(fd) == LOCK_HELD ? -1 : vio_fd_steal(&fd);
+    if (fd < 0)
+        return vd_throw_errno(error, errno, "%s", path);
+    *turn = try_lock(fd) == LOCK_HELD ? -1 : vio_fd_steal(&fd);
+    return true;
 }
 
 /* -- writing --------------------------------------------------------------- */

@@ -18,9 +18,9 @@
  * could have put something into it.  g_free. */
 char *vs_hotadd_journal_dir(const char *tmp_dir, GError **error);
 
-/* One at a time looks for what appears, since two could take each other's.  A
- * descriptor to be closed, or -1: somebody else does. */
-int vs_hotadd_journal_try_turn(const char *dir, GError **error);
+/* One at a time looks for what appears, since two could take each other's.
+ * *@turn: a descriptor to be closed, or -1: somebody else does. */
+bool vs_hotadd_journal_try_turn(const char *dir, int *turn, GError **error);
 
 typedef struct VsHotaddEntry VsHotaddEntry;
 

@@ -97,8 +97,9 @@ vs_hotadd_options(const VsHotadd *h)
 
 /* -- the journal ----------------------------------------------------------- */
 
-bool
-vs_hotadd_is_ours(const VsHotadd *h, const VsHotaddRecord *record)
+/* Whether @record is about our machine and this server. */
+static bool
+is_ours(const VsHotadd *h, const VsHotaddRecord *record)
 {
     const char *instance = vs_session_instance(h->session);
 
@@ -117,43 +118,13 @@ vs_hotadd_list_ours(VsHotadd *h, GError **error)
     for (guint i = list ? list->len : 0; i-- > 0;) {
         const VsHotaddFound *found = list->pdata[i];
 
-        if (!vs_hotadd_is_ours(h, found->record))
+        if (!is_ours(h, found->record))
             g_ptr_array_remove_index(list, i);
     }
     return list;
 }
 
 /* -- workers --------------------------------------------------------------- */
-
-typedef struct {
-    VsHotaddStep step;
-    void *arg;
-    VioCancel *cancel;
-    GError *error;
-} StepWork;
-
-static void
-step_work(void *opaque)
-{
-    StepWork *work = opaque;
-
-    vs_session_set_thread_cancel(work->cancel);
-    (void) work->step(work->arg, &work->error); /* the error tells as well */
-    vs_session_set_thread_cancel(NULL);
-}
-
-bool
-vs_hotadd_co_step(VioLoop *loop, VsHotaddStep step, void *arg,
-                  VioCancel *cancel, GError **error)
-{
-    StepWork work = {.step = step, .arg = arg, .cancel = cancel};
-
-    vio_co_offload(loop, step_work, &work);
-    if (!work.error)
-        return true;
-    g_propagate_error(error, work.error);
-    return false;
-}
 
 static void
 free_work(void *opaque)

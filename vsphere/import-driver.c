@@ -22,10 +22,10 @@
 #include "block/proto/sink.h"
 #include "block/rw.h"
 #include "block/transaction.h"
-#include "io/offload.h"
 #include "vsphere/import.h"
 #include "vsphere/open-params.h"
 #include "vsphere/web.h"
+#include "vsphere/worker.h"
 
 #include <string.h>
 
@@ -53,39 +53,17 @@ typedef struct {
 /* -- on workers -------------------------------------------------------------
  */
 
-typedef struct {
-    Import *imp;
-    VioCancel *cancel; /* NULL = none */
-    bool commit;
-    bool ok;
-    GError *error;
-} Work;
-
 static bool
-work_co_run(Import *imp, VioFunc fn, Work *work, GError **error)
+find_work(void *arg, GError **error)
 {
-    work->imp = imp;
-    vio_co_offload(imp->sink.loop, fn, work);
-    if (!work->ok)
-        g_propagate_error(error, g_steal_pointer(&work->error));
-    return work->ok;
-}
+    Import *imp = arg;
 
-static void
-find_work(void *opaque)
-{
-    Work *work = opaque;
-    Import *imp = work->imp;
-
-    vs_session_set_thread_cancel(work->cancel);
-    imp->session = vs_open_params_session(&imp->params, &work->error);
-    if (imp->session) {
-        imp->session_name = vs_session_publish(imp->session);
-        imp->place =
-            vs_import_find_place(imp->session, &imp->spec, &work->error);
-    }
-    vs_session_set_thread_cancel(NULL);
-    work->ok = imp->place != NULL;
+    imp->session = vs_open_params_session(&imp->params, error);
+    if (!imp->session)
+        return false;
+    imp->session_name = vs_session_publish(imp->session);
+    imp->place = vs_import_find_place(imp->session, &imp->spec, error);
+    return imp->place != NULL;
 }
 
 static void
@@ -107,49 +85,56 @@ take_disk(Import *imp, const VsLeaseDisk *disk)
         vs_web_new_name(imp->session, &file, imp->tickets, VS_IMPORT_TYPE);
 }
 
-static void
-begin_work(void *opaque)
+static bool
+begin_work(void *arg, GError **error)
 {
-    Work *work = opaque;
-    Import *imp = work->imp;
+    Import *imp = arg;
     const VsLeaseDisk *disk;
 
-    vs_session_set_thread_cancel(work->cancel);
     imp->lease = vs_import_begin(imp->session, imp->place, imp->capacity,
-                                 work->cancel, &disk, &work->error);
-    vs_session_set_thread_cancel(NULL);
-    work->ok = imp->lease != NULL;
-    if (work->ok)
-        take_disk(imp, disk);
+                                 imp->sink.cancel, &disk, error);
+    if (!imp->lease)
+        return false;
+    take_disk(imp, disk);
+    return true;
+}
+
+static bool
+complete_work(void *arg, GError **error)
+{
+    Import *imp = arg;
+
+    return vs_lease_complete(g_steal_pointer(&imp->lease), error);
+}
+
+static bool
+abort_work(void *arg, GError **error)
+{
+    Import *imp = arg;
+
+    vs_lease_abort(g_steal_pointer(&imp->lease));
+    return true;
 }
 
 /* The last one out logs out. */
-static void
-let_go(Import *imp)
+static bool
+let_go_work(void *arg, GError **error)
 {
+    Import *imp = arg;
+
     g_clear_pointer(&imp->tickets, vd_ticket_source_close);
     if (imp->session_name)
         vs_session_forget(imp->session_name);
     g_clear_pointer(&imp->session_name, g_free);
     g_clear_pointer(&imp->session, vs_session_unref);
+    return true;
 }
 
-static void
-end_work(void *opaque)
+/* Whoever stops the transfer stops it. */
+static bool
+import_co_work(Import *imp, VsWork work, GError **error)
 {
-    Work *work = opaque;
-    Import *imp = work->imp;
-    VsLease *lease = g_steal_pointer(&imp->lease);
-
-    work->ok = true;
-    if (work->commit) {
-        vs_session_set_thread_cancel(work->cancel);
-        work->ok = vs_lease_complete(lease, &work->error);
-        vs_session_set_thread_cancel(NULL);
-    } else {
-        vs_lease_abort(lease);
-    }
-    let_go(imp);
+    return vs_co_work(imp->sink.loop, work, imp, imp->sink.cancel, error);
 }
 
 /* -- sending ----------------------------------------------------------------
@@ -158,14 +143,12 @@ end_work(void *opaque)
 static bool
 import_co_begin(Import *imp, const void *head, size_t len, GError **error)
 {
-    Work work = {.cancel = imp->sink.cancel};
-
     if (!vs_stream_capacity(head, len, &imp->capacity))
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "%s: servers make machines of streamOptimized VMDK "
                         "only",
                         imp->sink.name);
-    if (!work_co_run(imp, begin_work, &work, error))
+    if (!import_co_work(imp, begin_work, error))
         return false;
     imp->upload = vd_tx_co_file(imp->env.tx, &imp->env, imp->url, 0,
                                 VD_PREALLOC_OFF, error);
@@ -211,7 +194,7 @@ static bool
 import_co_end(void *opaque, bool commit, GError **error)
 {
     Import *imp = opaque;
-    Work work = {.commit = commit, .cancel = commit ? imp->sink.cancel : NULL};
+    bool ok;
 
     if (commit && imp->sink.failure) {
         g_propagate_error(error, g_error_copy(imp->sink.failure));
@@ -221,7 +204,10 @@ import_co_end(void *opaque, bool commit, GError **error)
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "%s: no disk has come", imp->sink.name);
     import_co_close_upload(imp);
-    return work_co_run(imp, end_work, &work, error);
+    ok = import_co_work(imp, commit ? complete_work : abort_work, error);
+    (void) vs_co_work(imp->sink.loop, let_go_work, imp, NULL,
+                      NULL); /* cannot fail */
+    return ok;
 }
 
 static void
@@ -284,11 +270,9 @@ import_new(const VdNode *node, VsOpenParams *params, VsImportSpec *spec)
 static bool
 import_co_start(VdNode *node, Import *imp, GError **error)
 {
-    Work work = {.cancel = imp->sink.cancel};
-
     return (!imp->params.server ||
             vd_policy_check_secret(node, imp->params.server, error)) &&
-           work_co_run(imp, find_work, &work, error);
+           import_co_work(imp, find_work, error);
 }
 
 static bool

@@ -6,7 +6,7 @@
 #include "vsphere/ticket-source.h"
 
 #include "block/error.h"
-#include "io/offload.h"
+#include "vsphere/worker.h"
 
 typedef struct {
     char *session_name;
@@ -17,11 +17,8 @@ typedef struct {
 
 typedef struct {
     const Source *source;
-    VioCancel *cancel;
     VdTicket *ticket;
-    bool ok;
-    GError *error;
-} Job;
+} Fetch;
 
 static void
 source_free(void *opaque)
@@ -33,31 +30,25 @@ source_free(void *opaque)
     g_free(source);
 }
 
-static void
-job_work(void *opaque)
+static bool
+fetch_work(void *arg, GError **error)
 {
-    Job *job = opaque;
-    const Source *source = job->source;
+    const Fetch *fetch = arg;
+    const Source *source = fetch->source;
     g_autoptr(VsSession) session = vs_session_find(source->session_name);
 
-    vs_session_set_thread_cancel(job->cancel);
-    job->ok =
-        session ? source->fetch(session, source->arg, job->ticket, &job->error)
-                : vd_throw(&job->error, VD_ERROR_DISCONNECTED,
-                           "the session for the disk has ended");
-    vs_session_set_thread_cancel(NULL);
+    return session ? source->fetch(session, source->arg, fetch->ticket, error)
+                   : vd_throw(error, VD_ERROR_DISCONNECTED,
+                              "the session for the disk has ended");
 }
 
 static bool
 source_co_get(void *arg, VioLoop *loop, VioCancel *cancel, VdTicket *ticket,
               GError **error)
 {
-    Job job = {.source = arg, .cancel = cancel, .ticket = ticket};
+    Fetch fetch = {.source = arg, .ticket = ticket};
 
-    vio_co_offload(loop, job_work, &job);
-    if (!job.ok)
-        g_propagate_error(error, job.error);
-    return job.ok;
+    return vs_co_work(loop, fetch_work, &fetch, cancel, error);
 }
 
 VdTicketSource *
