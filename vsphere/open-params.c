@@ -11,54 +11,45 @@
 #include "block/error.h"
 #include "vsphere/password.h"
 
+static const struct {
+    const char *key;
+    size_t offset;
+} texts[] = {
+    {"session", offsetof(VsOpenParams, session)},
+    {"server", offsetof(VsOpenParams, server)},
+    {"user", offsetof(VsOpenParams, user)},
+    {"password-file", offsetof(VsOpenParams, password_file)},
+    {"password-env", offsetof(VsOpenParams, password_env)},
+    {"thumbprint", offsetof(VsOpenParams, thumbprint)},
+    {"ca-file", offsetof(VsOpenParams, ca_file)},
+    {"proxy", offsetof(VsOpenParams, proxy)},
+    {"vm", offsetof(VsOpenParams, vm)},
+    {"snapshot", offsetof(VsOpenParams, snapshot)},
+    {"disk", offsetof(VsOpenParams, disk)},
+    {"fcd", offsetof(VsOpenParams, fcd)},
+    {"fcd-datastore", offsetof(VsOpenParams, fcd_datastore)},
+    {"transports", offsetof(VsOpenParams, transports)},
+};
+
+static char **
+text_at(VsOpenParams *params, size_t i)
+{
+    return G_STRUCT_MEMBER_P(params, texts[i].offset);
+}
+
 void
 vs_open_params_clear(VsOpenParams *params)
 {
-    char **const texts[] = {
-        &params->session,       &params->server,       &params->user,
-        &params->password_file, &params->password_env, &params->thumbprint,
-        &params->ca_file,       &params->proxy,        &params->vm,
-        &params->snapshot,      &params->disk,         &params->fcd,
-        &params->fcd_datastore, &params->transports,
-    };
-
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-        g_clear_pointer(texts[i], g_free);
-}
-
-static bool
-take_texts(VsOpenParams *params, VdOptions *opts)
-{
-    const struct {
-        const char *key;
-        char **value;
-    } texts[] = {
-        {"session", &params->session},
-        {"server", &params->server},
-        {"user", &params->user},
-        {"password-file", &params->password_file},
-        {"password-env", &params->password_env},
-        {"thumbprint", &params->thumbprint},
-        {"ca-file", &params->ca_file},
-        {"proxy", &params->proxy},
-        {"vm", &params->vm},
-        {"snapshot", &params->snapshot},
-        {"disk", &params->disk},
-        {"fcd", &params->fcd},
-        {"fcd-datastore", &params->fcd_datastore},
-        {"transports", &params->transports},
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-        vd_options_take_string(opts, texts[i].key, texts[i].value);
-    return true;
+        g_clear_pointer(text_at(params, i), g_free);
 }
 
 bool
 vs_open_params_take(VsOpenParams *params, VdOptions *opts, GError **error)
 {
-    if (!take_texts(params, opts) ||
-        !vd_options_take_uint(opts, "port", &params->port, error) ||
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        vd_options_take_string(opts, texts[i].key, text_at(params, i));
+    if (!vd_options_take_uint(opts, "port", &params->port, error) ||
         !vd_options_take_bool(opts, "insecure", &params->insecure, error))
         return false;
     if (params->port > G_MAXUINT16)
