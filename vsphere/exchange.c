@@ -3,7 +3,7 @@
  *
  * The cookie of the session is kept here and sent as it came, quotes included.
  * Whatever a server says may have our password in it, out of malice or not:
- * texts of errors go through vs_session_hide().
+ * texts of errors go through hide_secrets().
  *
  * Concurrency: in turn; the calling thread runs the session's loop meanwhile.
  */
@@ -83,30 +83,11 @@ hide_secrets(VsSession *session, GError **error)
     hide(&(*error)->message, session->password);
     g_mutex_lock(&session->lock);
     hide(&(*error)->message, session->cookie);
-    hide(&(*error)->message, session->clone_ticket);
     g_mutex_unlock(&session->lock);
 }
 
 /* -- cookie -----------------------------------------------------------------
  */
-
-static void
-replace(VsSession *session, char **secret, const char *by)
-{
-    char *old;
-
-    g_mutex_lock(&session->lock);
-    old = *secret;
-    *secret = g_strdup(by);
-    g_mutex_unlock(&session->lock);
-    vs_wipe(old);
-}
-
-void
-vs_exchange_drop_ticket(VsSession *session)
-{
-    replace(session, &session->clone_ticket, NULL);
-}
 
 void
 vs_exchange_set_cookie(VsSession *session, const char *cookie)
@@ -118,8 +99,13 @@ vs_exchange_set_cookie(VsSession *session, const char *cookie)
         g_strdup_printf("SOAPAction: \"%s\"", session->action);
     const char *headers[] = {"Content-Type: text/xml; charset=utf-8", action,
                              line, NULL};
+    char *old;
 
-    replace(session, &session->cookie, cookie);
+    g_mutex_lock(&session->lock);
+    old = session->cookie;
+    session->cookie = g_strdup(cookie);
+    g_mutex_unlock(&session->lock);
+    vs_wipe(old);
     vio_http_set_headers(session->http, headers);
 }
 

@@ -15,10 +15,16 @@
 /* Of one machine; servers allow a few dozen. */
 #define MAX_SNAPSHOTS 512u
 
+typedef enum {
+    USE_NONE,
+    USE_ON_TOP, /* it writes there, or would if it were on */
+    USE_BELOW,  /* another file, or a snapshot, builds on it */
+} Use;
+
 /* Independent disks are in a snapshot as they are now: those stay on top. */
 static bool
-look_at(VsSession *session, const VsRef *object, const char *path,
-        VsFileUse *use, GError **error)
+look_at(VsSession *session, const VsRef *object, const char *path, Use *use,
+        GError **error)
 {
     g_autoptr(VsHardware) hardware = vs_hardware_fetch(session, object, error);
     unsigned depth;
@@ -28,18 +34,19 @@ look_at(VsSession *session, const VsRef *object, const char *path,
     if (!vs_hardware_find_disk(hardware, path, &depth))
         return true;
     if (depth > 0)
-        *use = VS_FILE_BELOW;
-    else if (*use == VS_FILE_UNUSED)
-        *use = VS_FILE_ON_TOP;
+        *use = USE_BELOW;
+    else if (*use == USE_NONE)
+        *use = USE_ON_TOP;
     return true;
 }
 
-bool
-vs_file_use_find(VsSession *session, const VsRef *vm, const char *path,
-                 VsFileUse *use, GError **error)
+/* How @vm uses @path, now and in its snapshots. */
+static bool
+find_use(VsSession *session, const VsRef *vm, const char *path, Use *use,
+         GError **error)
 {
     g_autoptr(GPtrArray) snapshots = vs_snapshots_list(session, vm, error);
-    VsFileUse now = VS_FILE_UNUSED, then;
+    Use now = USE_NONE, then;
 
     if (!snapshots || !look_at(session, vm, path, &now, error))
         return false;
@@ -47,15 +54,14 @@ vs_file_use_find(VsSession *session, const VsRef *vm, const char *path,
         return vd_throw(error, VD_ERROR_LIMIT, "%s: %s: %u snapshots",
                         vs_session_name(session), vm->value, snapshots->len);
     then = now;
-    for (unsigned i = 0; i < snapshots->len && then != VS_FILE_BELOW; i++) {
+    for (unsigned i = 0; i < snapshots->len && then != USE_BELOW; i++) {
         const VsSnapshot *snapshot = g_ptr_array_index(snapshots, i);
 
         if (!look_at(session, snapshot->ref, path, &then, error))
             return false;
     }
     /* Only a snapshot has it: it is a branch that the machine has left. */
-    *use =
-        now == VS_FILE_UNUSED && then == VS_FILE_ON_TOP ? VS_FILE_BELOW : then;
+    *use = now == USE_NONE && then == USE_ON_TOP ? USE_BELOW : then;
     return true;
 }
 
@@ -63,16 +69,16 @@ bool
 vs_file_use_check(VsSession *session, const VsRef *vm, const char *path,
                   bool on_top, GError **error)
 {
-    VsFileUse use;
+    Use use = USE_NONE;
 
-    if (!vs_file_use_find(session, vm, path, &use, error))
+    if (!find_use(session, vm, path, &use, error))
         return false;
-    if (use == VS_FILE_BELOW)
+    if (use == USE_BELOW)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "%s: %s: snapshots or other files of virtual machine "
                         "%s build on it",
                         vs_session_name(session), path, vm->value);
-    return use == VS_FILE_UNUSED || on_top ||
+    return use == USE_NONE || on_top ||
            vd_throw(error, VD_ERROR_IN_USE,
                     "%s: %s: virtual machine %s has it as its disk",
                     vs_session_name(session), path, vm->value);

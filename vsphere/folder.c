@@ -20,21 +20,13 @@ static bool
 find_datacenter(const VsPrepare *how, char **path, GError **error)
 {
     g_autoptr(VsRef) datacenter = NULL;
-    g_autoptr(GError) cause = NULL;
 
     *path = NULL;
     if (!vs_session_is_vcenter(how->session))
         return true;
     datacenter =
-        vs_inventory_datacenter_of(how->session, how->target->vm, path, &cause);
-    if (datacenter)
-        return true;
-    if (!cause)
-        return vd_throw(error, VD_ERROR_NOT_FOUND,
-                        "%s: virtual machine '%s' is in no datacenter",
-                        vs_session_name(how->session), how->target->vm_name);
-    g_propagate_error(error, g_steal_pointer(&cause));
-    return false;
+        vs_inventory_datacenter_of(how->session, how->target->vm, path, error);
+    return datacenter != NULL;
 }
 
 VdOptions *

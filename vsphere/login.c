@@ -15,20 +15,13 @@
 static VsRequest *
 login_request(const VsSession *session, const VsRef *manager)
 {
-    VsRequest *request;
+    VsRequest *request = vs_request_new("Login", manager);
 
-    if (session->clone_ticket) {
-        request = vs_request_new("CloneSession", manager);
-        vs_request_text(request, "cloneTicket", session->clone_ticket);
-        return request;
-    }
-    request = vs_request_new("Login", manager);
     vs_request_text(request, "userName", session->user);
     vs_request_text(request, "password", session->password);
     return request;
 }
 
-/* A clone ticket is good for one session; the password for all that follow. */
 bool
 vs_login_in_turn(VsSession *session, GError **error)
 {
@@ -40,7 +33,7 @@ vs_login_in_turn(VsSession *session, GError **error)
 
     if (!manager)
         return false;
-    if (!session->clone_ticket && !session->user)
+    if (!session->user)
         return vd_throw(error, VD_ERROR_LOGIN,
                         "%s: the session has ended, and there is no user name "
                         "to begin another one with",
@@ -50,7 +43,6 @@ vs_login_in_turn(VsSession *session, GError **error)
     vs_exchange_set_cookie(session, NULL);
     request = login_request(session, manager);
     reply = vs_exchange_or_throw_in_turn(session, request, &refusal);
-    vs_exchange_drop_ticket(session);
     if (!reply) {
         session->ended = vd_error_is(refusal, VD_ERROR_LOGIN);
         g_propagate_error(error, g_steal_pointer(&refusal));

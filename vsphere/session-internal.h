@@ -26,9 +26,9 @@ struct VsSession {
     GCond given; /* somebody's turn is over */
     bool taken;  /* it is somebody's */
     VsRef *nfc;  /* NULL = not asked for yet */
-    /* These change in turn only, so who has it may look without the lock.
-     * cookie: value of vmware_soap_session; NULL = not logged in. */
-    char *cookie, *clone_ticket;
+    /* Value of vmware_soap_session; NULL = not logged in.  Changes in turn
+     * only, so who has it may look without the lock. */
+    char *cookie;
 
     /* Set when it is opened. */
     GHashTable *services; /* name -> VsRef */
@@ -56,8 +56,6 @@ void *vs_exchange_throw(VsSession *session, const VsFault *fault,
 
 /* In turn. */
 void vs_exchange_set_cookie(VsSession *session, const char *cookie);
-/* It has been used, or refused. */
-void vs_exchange_drop_ticket(VsSession *session);
 bool vs_login_in_turn(VsSession *session, GError **error);
 void vs_logout_in_turn(VsSession *session);
 

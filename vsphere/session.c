@@ -53,7 +53,6 @@ session_new(const VsSessionParams *params)
     if (!params->cookie || (params->password && *params->password))
         session->user = g_strdup(params->user);
     session->password = g_strdup(params->password ? params->password : "");
-    session->clone_ticket = g_strdup(params->clone_ticket);
     session->trust = (VsTrust){
         .thumbprint = g_strdup(params->thumbprint),
         .ca_file = g_strdup(params->ca_file),
@@ -90,7 +89,6 @@ session_free(VsSession *session)
     g_cond_clear(&session->given);
     vs_wipe(session->password);
     vs_wipe(session->cookie);
-    vs_wipe(session->clone_ticket);
     vs_ref_free(session->nfc);
     g_free(session->trust.thumbprint);
     g_free(session->trust.ca_file);
@@ -448,8 +446,7 @@ check_params(const VsSessionParams *params, GError **error)
         (!*params->cookie || params->cookie[strcspn(params->cookie, "\r\n;")]))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
                         "%s: the session id is none", params->server);
-    if (!params->cookie && !params->clone_ticket &&
-        (!params->user || !*params->user))
+    if (!params->cookie && (!params->user || !*params->user))
         return vd_throw(error, VD_ERROR_LOGIN, "%s: no user name",
                         params->server);
     return true;
@@ -472,7 +469,7 @@ vs_session_open(const VsSessionParams *params, GError **error)
     return session;
 }
 
-/* -- tickets and cookies ----------------------------------------------------
+/* -- for tickets and files --------------------------------------------------
  */
 
 /* Not in the service content but in that which servers have for their own
@@ -503,26 +500,6 @@ vs_session_find_nfc(VsSession *session, GError **error)
         session->nfc = vs_ref_copy(nfc);
     g_mutex_unlock(&session->lock);
     return nfc;
-}
-
-char *
-vs_session_clone_ticket(VsSession *session, GError **error)
-{
-    const VsRef *manager =
-        vs_session_need_service(session, "sessionManager", error);
-    g_autoptr(VsReply) reply = NULL;
-    const VsXml *value;
-
-    if (!manager)
-        return NULL;
-    reply = vs_session_call(
-        session, vs_request_new("AcquireCloneTicket", manager), error);
-    value = reply ? vs_reply_value(reply) : NULL;
-    if (reply && (!value || !*value->text))
-        return vd_throw_null(error, VD_ERROR_CORRUPT,
-                             "%s: AcquireCloneTicket: no ticket in the answer",
-                             session->name);
-    return value ? g_strdup(value->text) : NULL;
 }
 
 char *

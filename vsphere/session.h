@@ -23,14 +23,13 @@ typedef struct VsSessionParams {
     const char *server; /* name or address, without port */
     unsigned port;      /* 0 = 443 */
     const char *user, *password;
-    const char *cookie;       /* instead: the caller's session, which is never
-                                 logged out */
-    const char *clone_ticket; /* instead: from vs_session_clone_ticket() */
-    const char *thumbprint;   /* when given it alone decides */
-    const char *ca_file;      /* NULL = whom the system trusts */
-    bool insecure;            /* no thumbprint, no check */
-    const char *proxy;        /* NULL = none, whatever the environment says */
-    unsigned timeout_ms;      /* of one call; 0 = two minutes */
+    const char *cookie;     /* instead: the caller's session, which is never
+                               logged out */
+    const char *thumbprint; /* when given it alone decides */
+    const char *ca_file;    /* NULL = whom the system trusts */
+    bool insecure;          /* no thumbprint, no check */
+    const char *proxy;      /* NULL = none, whatever the environment says */
+    unsigned timeout_ms;    /* of one call; 0 = two minutes */
 } VsSessionParams;
 
 /* Connects, checks the server and logs in.  Strings are copied. */
@@ -67,10 +66,6 @@ const VsRef *vs_session_need_service(const VsSession *session, const char *name,
 
 /* The object that gives tickets for disks; a new reference. */
 VsRef *vs_session_find_nfc(VsSession *session, GError **error);
-
-/* A ticket with which another session of the same user can be opened, once;
- * g_free. */
-char *vs_session_clone_ticket(VsSession *session, GError **error);
 
 #define VS_SESSION_COOKIE "vmware_soap_session"
 /* Value of the session's cookie, for requests of files: of one that is alive,

@@ -189,33 +189,18 @@ vs_task_run(VsSession *session, VsRequest *request, const VsProgress *progress,
     return done != NULL;
 }
 
-static const VsXml *
-result_of(const VsProperties *properties)
-{
-    return vs_xml_child(vs_properties_get(properties, "info"), "result");
-}
-
 VsRef *
 vs_task_run_ref(VsSession *session, VsRequest *request,
                 const VsProgress *progress, GError **error)
 {
     g_autofree char *op = g_strdup(vs_request_op(request));
     g_autoptr(VsProperties) done = task_run(session, request, progress, error);
-    VsRef *ref = done ? vs_ref_from_xml(result_of(done)) : NULL;
+    const VsXml *info = done ? vs_properties_get(done, "info") : NULL;
+    VsRef *ref = vs_ref_from_xml(vs_xml_child(info, "result"));
 
     if (done && !ref)
         (void) vd_throw(error, VD_ERROR_CORRUPT,
                         "%s: %s: the task has no object as its result",
                         vs_session_name(session), op);
     return ref;
-}
-
-char *
-vs_task_run_text(VsSession *session, VsRequest *request,
-                 const VsProgress *progress, GError **error)
-{
-    g_autoptr(VsProperties) done = task_run(session, request, progress, error);
-    const VsXml *result = done ? result_of(done) : NULL;
-
-    return done ? g_strdup(result ? result->text : "") : NULL;
 }

@@ -16,8 +16,6 @@ typedef struct VsProgress {
  * too long for any task: TIMED_OUT. */
 bool vs_task_run(VsSession *session, VsRequest *request,
                  const VsProgress *progress, GError **error);
-/* The same for those whose result is a reference, or a text (g_free). */
+/* The same for those whose result is a reference. */
 VsRef *vs_task_run_ref(VsSession *session, VsRequest *request,
-                       const VsProgress *progress, GError **error);
-char *vs_task_run_text(VsSession *session, VsRequest *request,
                        const VsProgress *progress, GError **error);

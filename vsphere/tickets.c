@@ -53,9 +53,10 @@ read_ticket(VsSession *session, const VsDiskAccess *access, const VsXml *value,
     return true;
 }
 
-bool
-vs_ticket_fetch(VsSession *session, const VsDiskAccess *access,
-                VdTicket *ticket, GError **error)
+/* A fresh one; blocks. */
+static bool
+fetch_ticket(VsSession *session, const VsDiskAccess *access, VdTicket *ticket,
+             GError **error)
 {
     VsRequest *request = ticket_request(session, access, error);
     g_autoptr(VsReply) reply =
@@ -87,8 +88,7 @@ static bool
 kept_fetch(VsSession *session, const void *arg, VdTicket *ticket,
            GError **error)
 {
-    return vs_ticket_fetch(session, &((const Kept *) arg)->access, ticket,
-                           error);
+    return fetch_ticket(session, &((const Kept *) arg)->access, ticket, error);
 }
 
 VdTicketSource *

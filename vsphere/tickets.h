@@ -12,10 +12,6 @@ typedef struct VsDiskAccess {
     bool write;
 } VsDiskAccess;
 
-/* A fresh ticket for an NFC server; blocks. */
-bool vs_ticket_fetch(VsSession *session, const VsDiskAccess *access,
-                     VdTicket *ticket, GError **error);
-
-/* The same for a driver. */
+/* Tickets for NFC servers. */
 VdTicketSource *vs_disk_tickets_new(const char *session_name,
                                     const VsDiskAccess *access);

@@ -6,7 +6,6 @@
 #include "vsphere/virtualdisk.h"
 
 #include "block/error.h"
-#include "vsphere/reply.h"
 #include "vsphere/request.h"
 
 static VsRequest *
@@ -137,35 +136,4 @@ vs_diskfile_copy(VsSession *session, const VsDiskFile *from,
 
     return transfer(session, "CopyVirtualDisk_Task", ends, force, progress,
                     error);
-}
-
-/* -- facts and folders ------------------------------------------------------
- */
-
-char *
-vs_diskfile_uuid(VsSession *session, const VsDiskFile *file, GError **error)
-{
-    VsRequest *request =
-        file_request(session, "QueryVirtualDiskUuid", file, error);
-    g_autoptr(VsReply) reply =
-        request ? vs_session_call(session, request, error) : NULL;
-    const VsXml *value = reply ? vs_reply_value(reply) : NULL;
-
-    return reply ? g_strdup(value ? value->text : "") : NULL;
-}
-
-bool
-vs_folder_create(VsSession *session, const VsDiskFile *folder, GError **error)
-{
-    const VsRef *manager =
-        vs_session_need_service(session, "fileManager", error);
-    VsRequest *request;
-
-    if (!manager)
-        return false;
-    request = vs_request_new("MakeDirectory", manager);
-    vs_request_text(request, "name", folder->path);
-    vs_request_ref(request, "datacenter", folder->datacenter);
-    vs_request_bool(request, "createParentDirectories", true);
-    return vs_session_do(session, request, error);
 }

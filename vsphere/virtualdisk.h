@@ -38,9 +38,3 @@ bool vs_diskfile_move(VsSession *session, const VsDiskFile *from,
 bool vs_diskfile_copy(VsSession *session, const VsDiskFile *from,
                       const VsDiskFile *to, bool force,
                       const VsProgress *progress, GError **error);
-/* Its text; g_free. */
-char *vs_diskfile_uuid(VsSession *session, const VsDiskFile *file,
-                       GError **error);
-/* With the folders above it. */
-bool vs_folder_create(VsSession *session, const VsDiskFile *folder,
-                      GError **error);
