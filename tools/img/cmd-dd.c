@@ -236,26 +236,22 @@ take_operand(DdJob *dd, const char *key, char *value)
 {
     if (!strcmp(key, "if"))
         return take_name(dd, value, &dd->source);
-    else if (!strcmp(key, "of"))
+    if (!strcmp(key, "of"))
         return take_name(dd, value, &dd->job.target);
-    else if (!strcmp(key, "bs"))
+    if (!strcmp(key, "bs"))
         return opts_parse_size_within("bs", value, 1, INT_MAX, &dd->block);
-    else if (!strcmp(key, "count"))
-        return opts_parse_size("count", value, &dd->count) &&
-               (dd->has_count = true);
-    else if (!strcmp(key, "skip"))
+    if (!strcmp(key, "count"))
+        return dd->has_count = opts_parse_size("count", value, &dd->count);
+    if (!strcmp(key, "skip"))
         return opts_parse_size("skip", value, &dd->skip);
-    else if (!strcmp(key, "seek"))
+    if (!strcmp(key, "seek"))
         return opts_parse_size("seek", value, &dd->seek);
-    else if (!strcmp(key, "conv"))
+    if (!strcmp(key, "conv"))
         return take_conv(dd, value);
-    else if (!strcmp(key, "status"))
+    if (!strcmp(key, "status"))
         return take_status(dd, value);
-    else {
-        out_error("unrecognized operand %s", key);
-        return false;
-    }
-    return true;
+    out_error("unrecognized operand %s", key);
+    return false;
 }
 
 static bool

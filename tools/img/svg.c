@@ -39,8 +39,9 @@ svg_append_text(GString *out, const char *text)
     }
 }
 
-void
-svg_append_number(GString *out, double value)
+/* With at most two digits behind the point. */
+static void
+append_number(GString *out, double value)
 {
     char text[G_ASCII_DTOSTR_BUF_SIZE];
     size_t len;
@@ -58,7 +59,7 @@ static void
 attribute(GString *out, const char *name, double value)
 {
     g_string_append_printf(out, " %s=\"", name);
-    svg_append_number(out, value);
+    append_number(out, value);
     g_string_append_c(out, '"');
 }
 
@@ -71,9 +72,9 @@ svg_begin(GString *out, double width, double height, const char *title,
     attribute(out, "width", width);
     attribute(out, "height", height);
     g_string_append(out, " viewBox=\"0 0 ");
-    svg_append_number(out, width);
+    append_number(out, width);
     g_string_append_c(out, ' ');
-    svg_append_number(out, height);
+    append_number(out, height);
     g_string_append(out, "\">\n<title>");
     svg_append_text(out, title);
     g_string_append(out, "</title>\n");
@@ -172,9 +173,9 @@ void
 svg_path_point(GString *out, bool first, double x, double y)
 {
     g_string_append_c(out, first ? 'M' : 'L');
-    svg_append_number(out, x);
+    append_number(out, x);
     g_string_append_c(out, ' ');
-    svg_append_number(out, y);
+    append_number(out, y);
 }
 
 void
@@ -182,11 +183,11 @@ svg_path_rect(GString *out, double x, double y, double width, double height)
 {
     svg_path_point(out, true, x, y);
     g_string_append_c(out, 'h');
-    svg_append_number(out, width);
+    append_number(out, width);
     g_string_append_c(out, 'v');
-    svg_append_number(out, height);
+    append_number(out, height);
     g_string_append_c(out, 'h');
-    svg_append_number(out, -width);
+    append_number(out, -width);
     g_string_append_c(out, 'z');
 }
 

@@ -10,8 +10,6 @@
 
 /* @text as XML text or the value of an attribute, whatever bytes it has. */
 void svg_append_text(GString *out, const char *text);
-/* With at most two digits behind the point. */
-void svg_append_number(GString *out, double value);
 
 /* @title is what screen readers say; NULL @css = that of the page around. */
 void svg_begin(GString *out, double width, double height, const char *title,
