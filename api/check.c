@@ -67,31 +67,24 @@ vd_check_result_clear(VdCheckResult *result)
 /* -- streams -------------------------------------------------------------- */
 
 typedef struct {
-    VdContext *ctx;
     const char *filename;
     VdStreamRepair *result;
 } RepairCall;
 
 static bool
-repair_co_call(void *arg, GError **error)
+repair_co_call(const VdEnv *env, void *arg, GError **error)
 {
     RepairCall *call = arg;
-    const VdDriver *driver = vd_registry_find("vmdk");
-    VdEnv env;
-    bool ok;
 
-    vd_context_adopt_env(call->ctx, &env);
-    ok = vd_context_check_cancel(call->ctx, error) &&
-         driver->co_repair_stream(&env, call->filename, call->result, error);
-    vd_context_drop_env(call->ctx, &env);
-    return ok;
+    return vd_registry_find("vmdk")->co_repair_stream(env, call->filename,
+                                                      call->result, error);
 }
 
 bool
 vd_repair_stream(VdContext *ctx, const char *filename, VdStreamRepair *result,
                  GError **error)
 {
-    RepairCall call = {.ctx = ctx, .filename = filename, .result = result};
+    RepairCall call = {.filename = filename, .result = result};
 
-    return vd_context_run(ctx, repair_co_call, &call, error);
+    return vd_context_run_in_env(ctx, repair_co_call, &call, error);
 }

@@ -297,6 +297,35 @@ vd_context_drop_env(VdContext *ctx, VdEnv *env)
     g_ptr_array_remove_fast(ctx->envs, env);
 }
 
+typedef struct {
+    VdContext *ctx;
+    VdEnvFunc co_fn;
+    void *arg;
+} EnvCall;
+
+static bool
+context_co_call_in_env(void *arg, GError **error)
+{
+    const EnvCall *call = arg;
+    VdEnv env;
+    bool ok;
+
+    vd_context_adopt_env(call->ctx, &env);
+    ok = vd_context_check_cancel(call->ctx, error) &&
+         call->co_fn(&env, call->arg, error);
+    vd_context_drop_env(call->ctx, &env);
+    return ok;
+}
+
+bool
+vd_context_run_in_env(VdContext *ctx, VdEnvFunc co_fn, void *arg,
+                      GError **error)
+{
+    EnvCall call = {ctx, co_fn, arg};
+
+    return vd_context_run(ctx, context_co_call_in_env, &call, error);
+}
+
 void
 vd_context_cancel(VdContext *ctx)
 {

@@ -54,6 +54,11 @@ bool vd_context_run(VdContext *ctx, VdCallFunc fn, void *arg, GError **error);
 void vd_context_adopt_env(VdContext *ctx, VdEnv *env);
 void vd_context_drop_env(VdContext *ctx, VdEnv *env);
 
+/* The same as vd_context_run() for what opens no disk of its own. */
+typedef bool (*VdEnvFunc)(const VdEnv *env, void *arg, GError **error);
+bool vd_context_run_in_env(VdContext *ctx, VdEnvFunc co_fn, void *arg,
+                           GError **error);
+
 /* Nothing, or CANCELLED. */
 bool vd_context_check_cancel(VdContext *ctx, GError **error);
 

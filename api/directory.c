@@ -7,15 +7,15 @@
 #include "api/context.h"
 
 typedef struct {
-    VdContext *ctx;
     const char *name;
     unsigned flags;
     GPtrArray *entries;
 } DirectoryCall;
 
 static bool
-directory_co_list(DirectoryCall *call, const VdEnv *env, GError **error)
+directory_co_list(const VdEnv *env, void *arg, GError **error)
 {
+    DirectoryCall *call = arg;
     g_autoptr(VdOptions) opts = vd_options_new();
     const VdDriver *driver =
         vd_protocol_co_driver(env, call->name, opts, error);
@@ -31,26 +31,13 @@ directory_co_list(DirectoryCall *call, const VdEnv *env, GError **error)
     return call->entries != NULL;
 }
 
-static bool
-directory_co_call(void *arg, GError **error)
-{
-    DirectoryCall *call = arg;
-    VdEnv env;
-    bool ok;
-
-    vd_context_adopt_env(call->ctx, &env);
-    ok = directory_co_list(call, &env, error);
-    vd_context_drop_env(call->ctx, &env);
-    return ok;
-}
-
 GPtrArray *
 vd_list_directory(VdContext *ctx, const char *name, unsigned flags,
                   GError **error)
 {
-    DirectoryCall call = {.ctx = ctx, .name = name, .flags = flags};
+    DirectoryCall call = {.name = name, .flags = flags};
 
-    if (!vd_context_run(ctx, directory_co_call, &call, error))
+    if (!vd_context_run_in_env(ctx, directory_co_list, &call, error))
         return NULL;
     return call.entries;
 }

@@ -6,14 +6,14 @@
 #include "api/context.h"
 
 typedef struct {
-    VdContext *ctx;
     const char *name;
     GPtrArray *exports;
 } ExportsCall;
 
 static bool
-exports_co_list(ExportsCall *call, const VdEnv *env, GError **error)
+exports_co_list(const VdEnv *env, void *arg, GError **error)
 {
+    ExportsCall *call = arg;
     g_autoptr(VdOptions) opts = vd_options_new();
     const VdDriver *driver =
         vd_protocol_co_driver(env, call->name, opts, error);
@@ -28,25 +28,12 @@ exports_co_list(ExportsCall *call, const VdEnv *env, GError **error)
     return call->exports != NULL;
 }
 
-static bool
-exports_co_call(void *arg, GError **error)
-{
-    ExportsCall *call = arg;
-    VdEnv env;
-    bool ok;
-
-    vd_context_adopt_env(call->ctx, &env);
-    ok = exports_co_list(call, &env, error);
-    vd_context_drop_env(call->ctx, &env);
-    return ok;
-}
-
 GPtrArray *
 vd_list_exports(VdContext *ctx, const char *name, GError **error)
 {
-    ExportsCall call = {.ctx = ctx, .name = name};
+    ExportsCall call = {.name = name};
 
-    if (!vd_context_run(ctx, exports_co_call, &call, error))
+    if (!vd_context_run_in_env(ctx, exports_co_list, &call, error))
         return NULL;
     return call.exports;
 }

@@ -9,14 +9,14 @@
 #include "block/transaction.h"
 
 typedef struct {
-    VdContext *ctx;
     const char *filename;
     const VdRebuildParams *params;
 } RebuildCall;
 
 static bool
-rebuild_co_in_env(const RebuildCall *call, const VdEnv *env, GError **error)
+rebuild_co_call(const VdEnv *env, void *arg, GError **error)
 {
+    const RebuildCall *call = arg;
     const VdDriver *driver = vd_registry_find("vmdk");
     VdTransaction *tx = vd_tx_new(env->loop, true, !call->params->force);
     VdRebuildSpec spec = {
@@ -30,27 +30,13 @@ rebuild_co_in_env(const RebuildCall *call, const VdEnv *env, GError **error)
     return ok;
 }
 
-static bool
-rebuild_co_call(void *arg, GError **error)
-{
-    RebuildCall *call = arg;
-    VdEnv env;
-    bool ok;
-
-    vd_context_adopt_env(call->ctx, &env);
-    ok = vd_context_check_cancel(call->ctx, error) &&
-         rebuild_co_in_env(call, &env, error);
-    vd_context_drop_env(call->ctx, &env);
-    return ok;
-}
-
 bool
 vd_rebuild_descriptor(VdContext *ctx, const char *filename,
                       const VdRebuildParams *params, GError **error)
 {
     static const VdRebuildParams none = {0};
-    RebuildCall call = {
-        .ctx = ctx, .filename = filename, .params = params ? params : &none};
+    RebuildCall call = {.filename = filename,
+                        .params = params ? params : &none};
 
-    return vd_context_run(ctx, rebuild_co_call, &call, error);
+    return vd_context_run_in_env(ctx, rebuild_co_call, &call, error);
 }
