@@ -66,10 +66,8 @@ bool vd_context_check_cancel(VdContext *ctx, GError **error);
 void vd_context_warn(VdContext *ctx, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
-/* observe.c: from the beginning of the context to its end, and what is due by
- * now. */
+/* observe.c: from the beginning of the context to its end. */
 void vd_context_observe(VdContext *ctx, const VdObserver *observer);
-void vd_context_tell_requests(void *ctx);
 void vd_context_end_observing(VdContext *ctx);
 
 /* Memory of asynchronous requests that is kept for the next ones. */

@@ -44,12 +44,6 @@ vd_sums_add_zero(VdCopySums *sums, uint64_t off, uint64_t len)
     g_array_append_val(sums->zeroes, zero);
 }
 
-unsigned
-vd_sums_count(uint64_t len)
-{
-    return (unsigned) ((len + VD_SUM_BYTES - 1) / VD_SUM_BYTES);
-}
-
 void
 vd_sums_digest(const uint8_t *buf, uint64_t len, VioDigest *digests)
 {

@@ -31,6 +31,6 @@ void vd_sums_add_zero(VdCopySums *sums, uint64_t off, uint64_t len);
 void vd_sums_add_data(VdCopySums *sums, uint64_t off, uint64_t len,
                       const VioDigest *digests);
 
-/* How many digests @len bytes have, and making them: on a worker. */
-unsigned vd_sums_count(uint64_t len);
+/* One for each VD_SUM_BYTES of @len bytes, or what is left of them: on a
+ * worker. */
 void vd_sums_digest(const uint8_t *buf, uint64_t len, VioDigest *digests);

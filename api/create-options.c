@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <string.h>
 
-const VdDriver *
-vd_create_driver(const char *format, GError **error)
+/* The driver called @format, if it can create images. */
+static const VdDriver *
+create_driver(const char *format, GError **error)
 {
     const VdDriver *drv = vd_registry_find(format);
 
@@ -94,7 +95,7 @@ vd_create_plan_new(const VdCreateParams *params, GError **error)
     plan->size = params->size;
     plan->backing_file = g_strdup(params->backing_file);
     plan->backing_format = g_strdup(params->backing_format);
-    plan->driver = vd_create_driver(params->format, error);
+    plan->driver = create_driver(params->format, error);
     if (plan->driver == NULL)
         return NULL;
     if (!create_parse_options(plan, params->options, error) ||
@@ -309,7 +310,7 @@ vd_format_create_options(const char *format)
     const VdDriver *drv;
 
     vd_context_register_drivers();
-    drv = vd_create_driver(format, NULL);
+    drv = create_driver(format, NULL);
     return drv != NULL ? option_infos(drv->create_options) : NULL;
 }
 

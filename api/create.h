@@ -14,9 +14,6 @@ typedef struct VdCreatePlan {
     VdOptions *options; /* the rest, checked against the driver's table */
 } VdCreatePlan;
 
-/* The driver called @format, if it can create images. */
-const VdDriver *vd_create_driver(const char *format, GError **error);
-
 /* No I/O. */
 VdCreatePlan *vd_create_plan_new(const VdCreateParams *params, GError **error);
 /* Out of the options: they are no business of the driver's. */

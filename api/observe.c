@@ -21,8 +21,8 @@ vd_request_op_name(VdRequestOp op)
     return names[op];
 }
 
-void
-vd_context_tell_requests(void *opaque)
+static void
+observe_tell(void *opaque)
 {
     VdContext *ctx = opaque;
     GArray *due = ctx->requests;
@@ -43,7 +43,7 @@ observe_request(const VdRequest *request, void *opaque)
 
     g_array_append_val(ctx->requests, *request);
     if (ctx->requests->len == 1)
-        vio_loop_defer(ctx->loop, vd_context_tell_requests, ctx);
+        vio_loop_defer(ctx->loop, observe_tell, ctx);
 }
 
 void
@@ -64,7 +64,7 @@ vd_context_end_observing(VdContext *ctx)
     VdContextStats stats = {0};
     VioLoopStats loop;
 
-    vd_context_tell_requests(ctx);
+    observe_tell(ctx);
     g_clear_pointer(&ctx->requests, g_array_unref);
     if (ctx->observer.end == NULL)
         return;
