@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vsphere/session-internal.h - the insides of a session, for session*.c. */
+/* vsphere/session-internal.h - the insides of a session, for session.c, call.c,
+ * exchange.c, login.c, turn.c and keep-alive.c. */
 #pragma once
 
 #include "io/http.h"
@@ -53,6 +54,10 @@ VsReply *vs_exchange_or_throw_in_turn(VsSession *session, VsRequest *request,
 /* NULL: @fault as an error, without our secrets in it.  Not only in turn. */
 void *vs_exchange_throw(VsSession *session, const VsFault *fault,
                         const char *op, GError **error);
+
+/* vsphere/call.c: with a login and a second try, if the session has expired. */
+VsReply *vs_call_in_turn(VsSession *session, VsRequest *request,
+                         GError **error);
 
 /* In turn. */
 void vs_exchange_set_cookie(VsSession *session, const char *cookie);
