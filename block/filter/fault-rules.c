@@ -65,6 +65,7 @@ static const struct {
     {"EACCES", EACCES},   {"EPERM", EPERM},   {"EROFS", EROFS},
     {"ENOMEM", ENOMEM},   {"EDQUOT", EDQUOT}, {"ETIMEDOUT", ETIMEDOUT},
     {"ENOTSUP", ENOTSUP}, {"EFBIG", EFBIG},   {"EBUSY", EBUSY},
+    {"EBADE", EBADE},
 };
 
 const char *

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import os
 import random
+import resource
 import struct
 import subprocess
 import sys
@@ -17,12 +18,12 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import vmfs_device  # noqa: E402
-from digest import raw_nz64k  # noqa: E402
+from digest import Nz64k, data_chunks, raw_nz64k, read_exactly  # noqa: E402
 from loop import LoopDevice  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (DISK_IO, LONG, Failed, disk_io, need_engine,  # noqa: E402
-                   run, scratch, vdisk_img, vdisk_img_fails,
-                   working_engines)
+from tools import (DISK_IO, LONG, SHORT, VDISK_IO, Failed,  # noqa: E402
+                   Result, disk_io, need_engine, run, scratch, vdisk_img,
+                   vdisk_img_fails, working_engines)
 from vmfs_layout import EXCLUSIVE, MIB, PB, READERS, WRITERS  # noqa: E402
 from vmfs_made import Made, node  # noqa: E402
 from vmfs_volume import Volume  # noqa: E402
@@ -37,6 +38,8 @@ KINDS = {
 }
 FLAT, THIN, LARGE = ("/vm/vm-flat.vmdk", "/vm/thin-flat.vmdk",
                      "/vm/large-flat.vmdk")
+FEW = "/vm/few-flat.vmdk"
+ERRORS = ("EIO", "ENOSPC", "EBADE")
 IN_PLACE = "write=in-place"
 MANY = 24  # writes
 LONGEST = 3 * MIB // 2
@@ -106,6 +109,14 @@ def thin_volume(version):
     return volume
 
 
+def few_volume(version, extents=(1,), **how):
+    """With a disk of four blocks, in any order."""
+    volume = Volume(version, extents, **how)
+    volume.folder("/vm")
+    volume.blocks(FEW, 4 * MIB, dict.fromkeys(range(4), "d"), zla=PB)
+    return volume
+
+
 def piece_of(directory, data, name="piece"):
     path = os.path.join(directory, name)
     with open(path, "wb") as file:
@@ -113,8 +124,8 @@ def piece_of(directory, data, name="piece"):
     return path
 
 
-def io_fails(name, *words):
-    done = run([DISK_IO, "-f", "raw", name, *map(str, words)])
+def io_fails(name, *words, flags=()):
+    done = run([DISK_IO, *flags, "-f", "raw", name, *map(str, words)])
     if done.code != 1:
         raise Failed("wanted exit 1: %s" % done)
     return done.stderr.decode()
@@ -367,7 +378,7 @@ def waiting(name, before, after):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE) as process:
         try:
-            if process.stdout.readline() != b"ready\n":
+            if not process.stdout.readline().endswith(b"ready\n"):
                 raise Failed(process.stderr.read().decode())
             yield process
         finally:
@@ -390,6 +401,273 @@ def notices_a_host(version, name):
             raise Failed("exit %d: %s" % (process.returncode, text))
         beside.put(THIN, 0, b"first" * 1000)
         beside.expect_right()
+
+
+def pointer_table_at(volume, path):
+    """Volume offset of the first block of pointers."""
+    address = volume.stored[path].descriptor.pointers[0]
+    if volume.layout.large:
+        return volume.part_at("sbc", address >> 6 & 0xfffffffff,
+                              address >> 56)
+    return volume.part_at("pbc", address >> 6 & 0x3fffff, address >> 28)
+
+
+def sees_what_a_host_did_before(version):
+    """A host had the file between the open and the first write, and put its
+    blocks elsewhere: only the token of the lock tells."""
+    with scratch() as tmp:
+        beside = Beside(few_volume(version), tmp)
+        volume, data = beside.volume, b"new place" * 500
+        word = volume.layout.word
+        one, two = (volume.layout.fb(volume.stored[FEW].places[n] // MIB)
+                    for n in (1, 2))
+        with waiting(beside.node(FEW), ["read", "0", "1"],
+                     ["write", str(MIB + 512), piece_of(tmp, data)]) as process:
+            for paths in (beside.made.extents, beside.copies):
+                vmfs_device.patch_volume(
+                    volume, paths, pointer_table_at(volume, FEW)
+                    + struct.calcsize("<" + word),
+                    struct.pack("<2" + word, two, one))
+            beside.change_descriptor(FEW, TOKEN_AT, struct.pack("<Q", 99))
+            process.stdin.close()
+            text = process.stderr.read().decode()
+        if process.returncode != 0:
+            raise Failed(text)
+        beside.put(FEW, 2 * MIB + 512, data)
+        beside.expect_right()
+
+
+# -- two writers ------------------------------------------------------------------
+
+def one_writer(version, *device):
+    """Of a volume; who reads it would not know what of."""
+    with scratch() as tmp, contextlib.ExitStack() as stack:
+        beside = Beside(few_volume(version), tmp)
+        extent = beside.made.extents[0]
+        if device:
+            extent = stack.enter_context(LoopDevice(extent))
+        name = node([extent], FEW, IN_PLACE)
+        piece = piece_of(tmp, b"x" * 512)
+        with waiting(name, ["write", "0", piece], []):
+            for other in (["write", "512", piece], ["read", "0", "1"]):
+                if "Is another process using" not in io_fails(
+                        name, *other, flags=["-r"] if "read" in other else []):
+                    raise Failed(other)
+        if "Is another process using" not in io_fails(
+                node([extent, extent], FEW, IN_PLACE), "write", 512, piece):
+            raise Failed("opened twice by one process")
+        beside.put(FEW, 0, b"x" * 512)
+        beside.expect_right()
+
+
+# -- damage -----------------------------------------------------------------------
+
+def refuses_damage(beside, words, piece):
+    """What is read all the same is not written."""
+    text = io_fails(beside.node(FEW), "write", 3 * MIB - 512, piece)
+    if words not in text or len(text.splitlines()) != 1:
+        raise Failed(text)
+    beside.expect_right(FEW)
+
+
+def blocks_that_are_free():
+    """So says the bitmap, and its clusters may be anything else, too."""
+    for at, data, words in (
+            (0, None, "says that it is free"),
+            (512, struct.pack("<I", 7), "cluster 7 where"),
+            (516, struct.pack("<I", 0), "there is no block")):
+        with scratch() as tmp:
+            beside = Beside(few_volume(5), tmp)
+            volume = beside.volume
+            cluster, bit = divmod(volume.stored[FEW].places[3] // MIB, 200)
+            head = volume.resources["fbb"].head_at(cluster)
+            if data is None:
+                at, data = 512 + 16 + bit // 8, bytes([1 << bit % 8])
+            place, inner = divmod(head + at, MIB)
+            for paths in (beside.made.extents, beside.copies):
+                vmfs_device.patch_volume(
+                    volume, paths, volume.stored["fbb"].places[place] + inner,
+                    data)
+            refuses_damage(beside, words, piece_of(tmp, b"x" * 1024))
+
+
+def extents_of_lvm(version):
+    """One is said to lie where another one lies, or where tables are."""
+    for physical, words in ((vmfs_device.DATA_AT + vmfs_device.UNIT // 2,
+                             "in the volume twice"),
+                            (vmfs_device.HEADER_AT, "among the tables")):
+        with scratch() as tmp:
+            beside = Beside(few_volume(version, (2,), backwards=True,
+                                       scatter=False), tmp)
+            at = list(vmfs_device.tables(beside.volume, 0))[-1][0] + 9
+            if vmfs_device.unit_entries(beside.volume, 0)[0][1] == 0:
+                raise Failed("that is where the file system is")
+            for path in (*beside.made.extents, *beside.copies):
+                with open(path, "r+b") as file:
+                    vmfs_device.write_at(file, at, struct.pack("<Q", physical))
+            refuses_damage(beside, words, piece_of(tmp, b"x" * 1024))
+
+
+# -- failures ---------------------------------------------------------------------
+
+class Steps:
+    """Requests, and what the disk has after each of them."""
+
+    def __init__(self, made, directory):
+        rng = random.Random(11)
+        self.made = made
+        self.words = []
+        self.ranges = [(0, 0)]
+        self.states = [made.volume.contents[FEW].bytes()]
+        for off, length, then in (
+                (100, 3000, ()), (MIB - 700, MIB + 1400, ("flush",)),
+                (2 * MIB - 5, MIB + 10, ()), (3 * MIB + 512, 4096, ("flush",))):
+            data = rng.randbytes(length)
+            if length == MIB + 10:
+                data = bytes(length)
+                self.words += ["zero", off, length]
+            else:
+                self.words += ["write", off, piece_of(
+                    directory, data, "step%d" % off)]
+            self.words += then
+            before = self.states[-1]
+            self.states.append(before[:off] + data + before[off + length:])
+            self.ranges.append((off, off + length))
+        self.around = self.rest()
+
+    def blocks(self):
+        """(offset in the device, number) of the disk's blocks."""
+        volume = self.made.volume
+        return {vmfs_device.place(volume, at)[1]: number for number, at
+                in volume.stored[FEW].places.items()}
+
+    def rest(self):
+        """Checksum of all but the disk's blocks."""
+        digest, blocks = Nz64k(), self.blocks()
+        with open(self.made.extents[0], "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            for start, end in data_chunks(file.fileno(), size):
+                for at in range(start, end, 1 << 16):
+                    if at // MIB * MIB not in blocks:
+                        digest.feed(at, read_exactly(
+                            file, at, min(1 << 16, end - at)))
+        return size, digest.hexdigest()
+
+    def disk(self):
+        data = bytearray(4 * MIB)
+        with open(self.made.extents[0], "rb") as file:
+            for at, number in self.blocks().items():
+                file.seek(at)
+                data[number * MIB:(number + 1) * MIB] = file.read(MIB)
+        return bytes(data)
+
+    def expect(self, whole, where, unit=512):
+        """Some of the steps have been done, and perhaps a part of the one that
+        comes then; nothing else has changed."""
+        if self.rest() != self.around:
+            raise Failed("%s: the rest of the volume has changed" % where)
+        data = self.disk()
+        steps = range(len(self.states))[-1 if whole else 0:]
+        if not any(self.is_in(data, step, unit) for step in steps):
+            raise Failed("%s: that was never written" % where)
+
+    def again(self):
+        disk_io("-f", "raw", self.made.node(FEW, IN_PLACE), *self.words)
+        self.expect(True, "again")
+
+    def is_in(self, data, step, unit):
+        before, after = self.states[max(step - 1, 0)], self.states[step]
+        start, end = self.ranges[step]
+        first, last = start // unit * unit, -(-end // unit) * unit
+        return data == after or (
+            data[:first] == before[:first] and data[last:] == before[last:]
+            and all(data[at:at + unit] in (before[at:at + unit],
+                                           after[at:at + unit])
+                    for at in range(first, last, unit)))
+
+
+def over_faults(made, *options):
+    """Option string: the disk, on an extent whose requests fail."""
+    fault = "file.extent.0."
+    return ",".join(["driver=raw,file.driver=vmfs,file.write=in-place",
+                     "file.path=" + FEW, fault + "driver=fault",
+                     *(fault + option for option in options),
+                     fault + "file.driver=file",
+                     fault + "file.filename=" + made.extents[0]])
+
+
+def sweep(version, operation):
+    """What fails is told with the place, the volume is whole, and the same can
+    be written again.  Of reads all that follow fail, too: some need not be
+    answered."""
+    with scratch() as tmp:
+        beside = Beside(few_volume(version), tmp)
+        steps = Steps(beside.made, tmp)
+        count = 0 if operation == "read" else 1
+        code, nth = 1, 0
+        while code:
+            subprocess.run(["cp", "--sparse=always", beside.copies[0],
+                            beside.made.extents[0]], check=True)
+            done = run([DISK_IO, "-o", over_faults(
+                beside.made, "fail-op=" + operation, "fail-nth=%d" % nth,
+                "fail-count=%d" % count,
+                "fail-errno=" + ERRORS[nth % len(ERRORS)]),
+                *map(str, steps.words)])
+            code, text = done.code, done.stderr.decode()
+            where = "%s %d: %s" % (operation, nth, done)
+            if code and (code != 1 or len(text.splitlines()) != 1
+                         or "injected failure of " + operation not in text
+                         or operation != "read" and not tells(text, operation)):
+                raise Failed(where)
+            steps.expect(not code, where)
+            # Only in the end nobody needs the answer.
+            code = code or (operation == "read" and text)
+            nth += 1 if operation != "read" or LONG else 7 if SHORT else 3
+        if nth < 2:
+            raise Failed("nothing has failed")
+        steps.again()
+
+
+def tells(text, operation):
+    return operation == "flush" or FEW + ": byte " in text
+
+
+def goes_on(version):
+    """The same handle writes on, unless it was a flush that failed: nobody
+    knows what that has lost."""
+    with scratch() as tmp:
+        beside = Beside(few_volume(version), tmp)
+        for operation, commands, codes in (
+                ("write", ("write -P 1 4k 4k", "write -P 2 1M 4k", "flush",
+                           "read -P 2 1M 4k"), 1),
+                ("flush", ("write -P 2 1M 4k", "flush", "flush"), 2)):
+            done = run([VDISK_IO, "--image-opts", *(
+                word for command in commands for word in ("-c", command)),
+                over_faults(beside.made, "fail-op=" + operation,
+                            "fail-nth=0")])
+            text = done.stdout.decode() + done.stderr.decode()
+            if (done.code != 1 or "verification" in text
+                    or text.count("injected failure") < codes):
+                raise Failed(done)
+            beside.put(FEW, MIB, b"\2" * 4096)
+            beside.expect_right()
+
+
+def cut_short(version):
+    """Where the device takes no more than a part of it."""
+    with scratch() as tmp:
+        beside = Beside(few_volume(version), tmp)
+        steps = Steps(beside.made, tmp)
+        most = 1000 + max(at for at, number in steps.blocks().items())
+        argv = [DISK_IO, "-f", "raw", beside.node(FEW), *map(str, steps.words)]
+        done = Result(argv, subprocess.run(
+            argv, capture_output=True, check=False, restore_signals=False,
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_FSIZE, (most, most))))
+        text = done.stderr.decode()
+        if done.code != 1 or FEW + ": byte " not in text or "large" not in text:
+            raise Failed(done)
+        steps.expect(False, done, 1)
 
 
 # -- devices ----------------------------------------------------------------------
@@ -442,6 +720,14 @@ def add_cases():
                 ("keeps its size", keeps_its_size),
                 ("parents", not_named_by_an_image),
                 ("odd pointers", odd_pointers),
+                ("one writer", one_writer),
+                ("one writer of a device", one_writer, "loop"),
+                ("a host, and the first write", sees_what_a_host_did_before),
+                ("damage: LVM", extents_of_lvm),
+                *(("%s fails" % operation, sweep, operation)
+                  for operation in ("write", "zeroes", "flush", "read")),
+                ("a failure, and on", goes_on),
+                ("short writes", cut_short),
                 ("on a device", on_a_device),
                 ("on a device of large sectors", on_a_device, "-b", "4096")):
             suite.add(title + what, func, version, *args)
@@ -449,6 +735,7 @@ def add_cases():
             suite.add("%sa host, %s" % (title, name), notices_a_host, version,
                       name)
     suite.add("sectors across blocks", sectors_across_blocks)
+    suite.add("vmfs5: damage: blocks that are free", blocks_that_are_free)
 
 
 add_cases()

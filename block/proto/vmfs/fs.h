@@ -17,6 +17,7 @@
  *   state.h         an opened node; choose.c, open.c, vmfs.c
  *   list.c          what is in a directory, for people
  *   own.c           which bytes of the volume are the file system's own
+ *   bitmap.c        which blocks of the volume are in use
  *   write.c         the bytes of a file, where it has blocks: all that ever
  *                   writes
  */

@@ -136,6 +136,7 @@ typedef struct {
     uint64_t start; /* of the partition */
     VmfsLvmHeader header;
     GArray *entries; /* of VmfsLvmEntry, all that are in use */
+    GArray *tables;  /* of VmfsLvmTables */
 } Load;
 
 void
@@ -144,6 +145,7 @@ vmfs_piece_free(VmfsPiece *piece)
     if (!piece)
         return;
     g_array_unref(piece->entries);
+    g_clear_pointer(&piece->tables, g_array_unref);
     g_free(piece);
 }
 
@@ -229,10 +231,23 @@ load_co_table(Load *load, uint64_t off, uint32_t n, GError **error)
     return true;
 }
 
+/* The first one is what the partition begins with. */
+static void
+note_tables(Load *load, const Region *region)
+{
+    VmfsLvmTables tables = {
+        .start = load->tables->len > 0 ? region->start : load->start,
+        .end = table_offset(load, region, region->n_tables),
+    };
+
+    g_array_append_val(load->tables, tables);
+}
+
 /* *@left: extents that the device has and that have not been seen yet. */
 static bool
 load_co_region(Load *load, const Region *region, uint32_t *left, GError **error)
 {
+    note_tables(load, region);
     for (uint32_t table = 0; *left > 0 && table < region->n_tables; table++) {
         uint32_t n = MIN(*left, ENTRIES_OF_TABLE);
 
@@ -321,6 +336,7 @@ add_piece(const Load *load, const VmfsLvmVolume *volume, GPtrArray *pieces,
     piece->device_id = load->header.device;
     piece->volume = *volume;
     piece->entries = g_array_new(FALSE, FALSE, sizeof(VmfsLvmEntry));
+    piece->tables = g_array_ref(load->tables);
     for (guint i = 0; i < load->entries->len; i++) {
         VmfsLvmEntry e = g_array_index(load->entries, VmfsLvmEntry, i);
 
@@ -359,7 +375,13 @@ vmfs_lvm_co_load(VdNode *device, uint64_t start, GPtrArray *pieces,
                  GError **error)
 {
     g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(VmfsLvmEntry));
-    Load load = {.device = device, .start = start, .entries = entries};
+    g_autoptr(GArray) tables = g_array_new(FALSE, FALSE, sizeof(VmfsLvmTables));
+    Load load = {
+        .device = device,
+        .start = start,
+        .entries = entries,
+        .tables = tables,
+    };
 
     return load_co_header(&load, error) && load_co_tables(&load, error) &&
            load_co_volumes(&load, pieces, error);

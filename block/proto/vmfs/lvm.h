@@ -46,6 +46,11 @@ void vmfs_lvm_decode_volume(const uint8_t raw[VMFS_LVM_VOLUME_BYTES],
 void vmfs_lvm_decode_entry(const uint8_t raw[VMFS_LVM_ENTRY_BYTES],
                            VmfsLvmEntry *entry);
 
+/* Bytes of a device that LVM has for itself. */
+typedef struct VmfsLvmTables {
+    uint64_t start, end;
+} VmfsLvmTables;
+
 /* One extent of one volume, on one partition. */
 typedef struct VmfsPiece {
     VdNode *device;
@@ -53,6 +58,7 @@ typedef struct VmfsPiece {
     VmfsLvmVolume volume;
     GArray *entries; /* of VmfsLvmEntry, used ones of this volume; physical
                         is a byte of the device */
+    GArray *tables;  /* of VmfsLvmTables, those of the partition; or NULL */
 } VmfsPiece;
 
 void vmfs_piece_free(VmfsPiece *piece);

@@ -137,6 +137,7 @@ static void
 free_state(VmfsState *s)
 {
     g_clear_pointer(&s->own, g_array_unref);
+    g_clear_pointer(&s->bitmap, vmfs_bitmap_free);
     g_clear_pointer(&s->fd, vmfs_fd_free);
     g_clear_pointer(&s->fs, vmfs_fs_free);
     g_clear_pointer(&s->volumes, g_ptr_array_unref);

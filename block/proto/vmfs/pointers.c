@@ -55,9 +55,9 @@ vmfs_pointers_free(VmfsPointers *p)
 }
 
 static void
-make_room(VmfsPointers *p)
+make_room(VmfsPointers *p, uint64_t most)
 {
-    while (p->bytes > MAX_BYTES) {
+    while (p->bytes > most) {
         Table *t = g_queue_peek_head(&p->order);
 
         g_queue_unlink(&p->order, &t->link);
@@ -73,7 +73,13 @@ insert(VmfsPointers *p, Table *t)
     g_queue_push_tail_link(&p->order, &t->link);
     g_hash_table_insert(p->tables, &t->address, t);
     p->bytes += t->bytes;
-    make_room(p);
+    make_room(p, MAX_BYTES);
+}
+
+void
+vmfs_pointers_forget(VmfsPointers *p)
+{
+    make_room(p, 0);
 }
 
 static Table *

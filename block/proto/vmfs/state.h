@@ -3,6 +3,7 @@
 #pragma once
 
 #include "block/driver.h"
+#include "block/proto/vmfs/bitmap.h"
 #include "block/proto/vmfs/fd.h"
 
 typedef struct VmfsState {
@@ -15,6 +16,7 @@ typedef struct VmfsState {
 
     /* Of one that is written: write.c. */
     GArray *own;        /* bytes of the volume that must not be */
+    VmfsBitmap *bitmap; /* blocks that are in use; NULL = not known */
     bool looked;        /* since the last flush, the last time at looked_ns */
     uint64_t looked_ns; /* that nobody has taken or changed the file */
     bool taken;         /* somebody has: nothing more is written */

@@ -19,6 +19,7 @@ vmfs_volume_free(VmfsVolume *volume)
     if (!volume)
         return;
     g_free(volume->problem);
+    g_free(volume->danger);
     g_array_unref(volume->runs);
     g_free(volume);
 }
@@ -176,6 +177,72 @@ add_runs(VmfsVolume *v, const GArray *runs)
     }
 }
 
+/* -- what must not be written ---------------------------------------------- */
+
+static int
+compare_places(const void *x, const void *y)
+{
+    const VmfsVolumeRun *a = x, *b = y;
+
+    if (a->device != b->device)
+        return (uintptr_t) a->device < (uintptr_t) b->device ? -1 : 1;
+    return a->physical < b->physical ? -1 : a->physical > b->physical;
+}
+
+/* Whoever writes to one of two writes to the other. */
+static char *
+find_twice(const VmfsVolume *v)
+{
+    g_autoptr(GArray) runs = g_array_copy(v->runs);
+
+    g_array_sort(runs, compare_places);
+    for (guint i = 1; i < runs->len; i++) {
+        const VmfsVolumeRun *a = &g_array_index(runs, VmfsVolumeRun, i - 1);
+        const VmfsVolumeRun *b = &g_array_index(runs, VmfsVolumeRun, i);
+
+        if (a->device == b->device && b->physical < a->physical + a->len)
+            return g_strdup_printf(
+                "%s: byte %" PRIu64 " is in the volume twice, at bytes %" PRIu64
+                " and %" PRIu64,
+                vd_node_name(b->device), b->physical,
+                a->logical + (b->physical - a->physical), b->logical);
+    }
+    return NULL;
+}
+
+static char *
+find_in_tables(const VmfsVolume *v, const VmfsPiece *piece)
+{
+    for (guint i = 0; piece->tables && i < piece->tables->len; i++) {
+        const VmfsLvmTables *t =
+            &g_array_index(piece->tables, VmfsLvmTables, i);
+
+        for (guint k = 0; k < v->runs->len; k++) {
+            const VmfsVolumeRun *run =
+                &g_array_index(v->runs, VmfsVolumeRun, k);
+
+            if (run->device == piece->device && run->physical < t->end &&
+                run->physical + run->len > t->start)
+                return g_strdup_printf(
+                    "%s: byte %" PRIu64 " of the volume lies at byte %" PRIu64
+                    ", among the tables of LVM",
+                    vd_node_name(run->device), run->logical, run->physical);
+        }
+    }
+    return NULL;
+}
+
+/* Damage that reading survives. */
+static char *
+find_danger(const VmfsVolume *v, const GPtrArray *group)
+{
+    char *danger = find_twice(v);
+
+    for (guint i = 0; !danger && i < group->len; i++)
+        danger = find_in_tables(v, g_ptr_array_index(group, i));
+    return danger;
+}
+
 static VmfsVolume *
 assemble_one(const GPtrArray *pieces, guint first)
 {
@@ -192,6 +259,8 @@ assemble_one(const GPtrArray *pieces, guint first)
     v->problem = find_gap(group);
     if (!v->problem)
         add_runs(v, runs);
+    if (!v->problem)
+        v->danger = find_danger(v, group);
     return v;
 }
 

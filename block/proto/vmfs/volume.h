@@ -18,6 +18,7 @@ typedef struct VmfsVolume {
     unsigned n_devices;
     char *problem; /* why it cannot be read; NULL = it is whole */
     VdErrorCode problem_code;
+    char *danger; /* why it must not be written; NULL = nothing that is known */
     GArray *runs; /* of VmfsVolumeRun, in order, without holes */
     uint64_t size;
 } VmfsVolume;

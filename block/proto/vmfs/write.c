@@ -24,6 +24,7 @@
 #include "block/open.h"
 #include "block/proto/vmfs/mapping.h"
 #include "block/proto/vmfs/own.h"
+#include "block/proto/vmfs/pointers.h"
 #include "block/rw.h"
 
 #define LOOK_AGAIN_NS UINT64_C(1000000000)
@@ -89,6 +90,18 @@ is_taken(const VmfsState *s, const VmfsFd *now, const GError *problem)
            !vmfs_fd_is_same(&s->fs->info.layout, s->fd, now);
 }
 
+/* Whoever has held the file until now may have changed what pointers lead to,
+ * without the descriptor looking different. */
+static void
+adopt(VmfsState *s, const VmfsFd *now)
+{
+    if (s->fd->lock.token == now->lock.token)
+        return;
+    s->fd->lock.token = now->lock.token;
+    vmfs_pointers_forget(s->fs->pointers);
+    vmfs_bitmap_forget(s->bitmap);
+}
+
 static bool
 look_co_again(VdNode *node, GError **error)
 {
@@ -100,9 +113,8 @@ look_co_again(VdNode *node, GError **error)
     if (!s->taken) {
         now = vmfs_fd_co_read_at(s->fs->volume, &s->fs->info.layout,
                                  s->fd->address, s->fd->offset, &problem);
-        /* Whoever has held it until now may have: nothing is written yet. */
-        if (now && s->looked_ns == 0)
-            s->fd->lock.token = now->lock.token;
+        if (now && s->looked_ns == 0) /* nothing is written yet */
+            adopt(s, now);
         s->taken |= is_taken(s, now, problem);
     }
     if (s->taken)
@@ -156,10 +168,15 @@ vmfs_write_co_begin(VdNode *node, GError **error)
 {
     VmfsState *s = vd_node_state(node);
 
+    if (s->fs->volume->danger)
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "%s: the volume is damaged, and nothing of it is "
+                        "written",
+                        s->fs->volume->danger);
     if (!check_sectors(s, error))
         return false;
     s->own = vmfs_own_co_collect(s->fs, error);
-    return s->own != NULL;
+    return s->own && vmfs_bitmap_co_open(s->fs, &s->bitmap, error);
 }
 
 /* -- places ---------------------------------------------------------------- */
@@ -187,11 +204,14 @@ step_co_find(VdNode *node, uint64_t off, bool zeroes, VmfsStep *step,
         return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                         "byte %" PRIu64 " %s, and only a host can write there",
                         off, why_not(step));
-    return !vmfs_own_touches(s->own, step->place.offset, step->len) ||
-           vd_throw(error, VD_ERROR_CORRUPT,
-                    "byte %" PRIu64 " is at byte %" PRIu64
-                    " of the volume, among what is the file system's own",
-                    off, step->place.offset);
+    if (vmfs_own_touches(s->own, step->place.offset, step->len))
+        return vd_throw(error, VD_ERROR_CORRUPT,
+                        "byte %" PRIu64 " is at byte %" PRIu64
+                        " of the volume, among what is the file system's own",
+                        off, step->place.offset);
+    return vmfs_bitmap_co_check(s->fs, s->bitmap, step->place.offset, step->len,
+                                error) ||
+           vd_prefix(error, "byte %" PRIu64 ": ", off);
 }
 
 static bool
@@ -252,7 +272,28 @@ check_co_places(VdNode *node, uint64_t off, uint64_t len, bool zeroes,
     return true;
 }
 
+/* All of it can be written, and nobody has taken the file.  What is found by
+ * the first look may be news. */
+static bool
+check_co_request(VdNode *node, uint64_t off, uint64_t len, bool zeroes,
+                 GError **error)
+{
+    const VmfsState *s = vd_node_state(node);
+    bool first = s->looked_ns == 0;
+
+    return check_co_places(node, off, len, zeroes, error) &&
+           check_co_not_taken(node, error) &&
+           (!first || check_co_places(node, off, len, zeroes, error));
+}
+
 /* -- requests -------------------------------------------------------------- */
+
+/* Where in the file it was: who has written knows no device. */
+static bool
+prefix_place(const VdNode *node, uint64_t off, GError **error)
+{
+    return vd_prefix(error, "%s: byte %" PRIu64 ": ", vd_node_name(node), off);
+}
 
 bool
 vmfs_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
@@ -260,8 +301,7 @@ vmfs_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
 {
     VmfsVolumeRun run;
 
-    if (!check_co_places(node, off, src->len, false, error) ||
-        !check_co_not_taken(node, error))
+    if (!check_co_request(node, off, src->len, false, error))
         return false;
     for (size_t done = 0; done < src->len; done += run.len) {
         VioVec part;
@@ -271,7 +311,7 @@ vmfs_co_pwritev(VdNode *node, uint64_t off, const VioVec *src, VdReqFlags flags,
             return false;
         part = vio_vec_slice(src, done, run.len);
         if (!vd_node_co_pwritev(run.device, run.physical, &part, 0, error))
-            return false;
+            return prefix_place(node, off + done, error);
     }
     return true;
 }
@@ -283,10 +323,11 @@ zero_co_places(VdNode *node, uint64_t off, uint64_t len, VdReqFlags flags,
     while (len > 0) {
         VmfsVolumeRun run;
 
-        if (!stretch_co_find(node, off, len, true, &run, error) ||
-            (run.device && !vd_node_co_write_zeroes(run.device, run.physical,
-                                                    run.len, flags, error)))
+        if (!stretch_co_find(node, off, len, true, &run, error))
             return false;
+        if (run.device && !vd_node_co_write_zeroes(run.device, run.physical,
+                                                   run.len, flags, error))
+            return prefix_place(node, off, error);
         off += run.len;
         len -= run.len;
     }
@@ -299,9 +340,8 @@ vmfs_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len, VdReqFlags flags,
 {
     GError *problem = NULL;
 
-    if (check_co_places(node, off, len, true, &problem))
-        return check_co_not_taken(node, error) &&
-               zero_co_places(node, off, len, flags & VD_REQ_NO_FALLBACK,
+    if (check_co_request(node, off, len, true, &problem))
+        return zero_co_places(node, off, len, flags & VD_REQ_NO_FALLBACK,
                               error);
     /* Not for the door to try them as data, piece by piece. */
     if (vd_error_is(problem, VD_ERROR_NOT_SUPPORTED))
