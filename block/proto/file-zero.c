@@ -18,7 +18,7 @@
 typedef struct {
     VdNode *node;
     uint64_t off, len;
-    int error; /* a failure that ends the ladder (-errno), else 0 */
+    ssize_t error; /* a failure that ends the ladder (-errno), else 0 */
 } FileZeroes;
 
 /* Did this rung do it?  @broken is the memory of what does not work. */
@@ -98,17 +98,19 @@ file_co_write_zeroes(VdNode *node, uint64_t off, uint64_t len, VdReqFlags flags,
 {
     FileState *s = vd_node_state(node);
     FileZeroes z = {.node = node, .off = off, .len = len};
+    unsigned tries = 0;
     bool done;
 
     file_layout_changed(s);
-    done = file_co_climb(&z, flags);
+    do {
+        z.error = 0;
+        done = file_co_climb(&z, flags);
+    } while (!done && file_co_ask_again(node, &z.error, &tries));
     file_layout_changed(s);
     if (done)
         return true;
     if (z.error != 0)
-        return vd_throw_errno(
-            error, -z.error, "%s: zeroing %" PRIu64 " bytes at offset %" PRIu64,
-            vd_node_name(node), len, off);
+        return file_throw_request(node, z.error, "zeroing", len, off, error);
     return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
                     "%s: no way to zero a range without writing it",
                     vd_node_name(node));
@@ -133,7 +135,7 @@ file_co_discard(VdNode *node, uint64_t off, uint64_t len, GError **error)
     if (done)
         return true;
     if (z.error != 0)
-        return vd_throw_errno(error, -z.error,
+        return vd_throw_errno(error, (int) -z.error,
                               "%s: discarding %" PRIu64
                               " bytes at offset %" PRIu64,
                               vd_node_name(node), len, off);

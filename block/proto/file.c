@@ -116,9 +116,15 @@ static bool
 file_co_flush_to_disk(VdNode *node, GError **error)
 {
     const FileState *s = vd_node_state(node);
-    int r = vio_co_fsync(s->file, true);
+    unsigned tries = 0;
+    ssize_t r;
 
-    return r == 0 || vd_throw_errno(error, -r, "%s: flushing to disk",
+    /* Through the cache a second answer says nothing of what was in there. */
+    do
+        r = vio_co_fsync(s->file, true);
+    while (G_UNLIKELY(r < 0) && s->direct &&
+           file_co_ask_again(node, &r, &tries));
+    return r == 0 || vd_throw_errno(error, (int) -r, "%s: flushing to disk",
                                     vd_node_name(node));
 }
 

@@ -13,7 +13,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -294,6 +296,37 @@ pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
                                       (long) (off >> 32), flags);
 }
 
+int
+fdatasync(int fd)
+{
+    return refuse_request() ? -1 : (int) syscall(SYS_fdatasync, fd);
+}
+
+/* Also by the test itself, for the device. */
+int
+ioctl(int fd, unsigned long what, ...)
+{
+    va_list args;
+    void *arg;
+
+    va_start(args, what);
+    arg = va_arg(args, void *);
+    va_end(args);
+    return refuse_request() ? -1 : (int) syscall(SYS_ioctl, fd, what, arg);
+}
+
+static void
+refuse_some(void)
+{
+    g_atomic_int_set(&reserved, 2);
+}
+
+static void
+assert_all_were_refused(void)
+{
+    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 0);
+}
+
 /* Until it is let go, or nobody wants to wait any more. */
 static void
 test_reserved_device(TestCo *t)
@@ -308,12 +341,20 @@ test_reserved_device(TestCo *t)
         return;
     options = g_strdup_printf("driver=file,filename=%s", device);
     node = test_co_open(t, options, VD_OPEN_RDWR | VD_OPEN_DIRECT);
-    g_atomic_int_set(&reserved, 2);
+    refuse_some();
     test_co_write_pattern(node, 0, MIB, 1);
-    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 0);
-    g_atomic_int_set(&reserved, 2);
+    assert_all_were_refused();
+    refuse_some();
     test_co_assert_pattern(node, 0, MIB, 1);
-    g_assert_cmpint(g_atomic_int_get(&reserved), ==, 0);
+    assert_all_were_refused();
+    refuse_some();
+    (void) vd_node_co_write_zeroes(node, MIB, MIB, 0, &error);
+    g_assert_no_error(error);
+    assert_all_were_refused();
+    refuse_some();
+    (void) vd_node_co_flush(node, &error);
+    g_assert_no_error(error);
+    assert_all_were_refused();
     g_atomic_int_set(&reserved, 1000);
     t->env.cancel = vio_cancel_new();
     vio_cancel_fire(t->env.cancel);
