@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -15,8 +16,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 from iscsi_targets import Answer, Relay, Script, Tgt  # noqa: E402
 from tap import Skip, Suite, skip_all  # noqa: E402
-from tools import (VDISK_IMG, VDISK_IO, Failed, qemu_img,  # noqa: E402
-                   run, vdisk_img, vdisk_img_fails, working_engines)
+from tools import (DISK_IO, VDISK_IMG, VDISK_IO, Failed,  # noqa: E402
+                   qemu_img, run, vdisk_img, vdisk_img_fails, working_engines)
 
 MIB = 1 << 20
 SIZE = 24 * MIB
@@ -227,6 +228,21 @@ def _():
     error = vdisk_img_fails("convert", "-n", "-O", "raw",
                             world.path("3.raw"), world.url(3))
     expect("write-protected" in error, error)
+
+
+@suite.case("of two that would write one is refused, and readers are not")
+def _():
+    url = world.url(2)
+    with subprocess.Popen([DISK_IO, "-f", "raw", url, "wait"],
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as first:
+        expect(first.stdout.readline() == b"ready\n", "it is not opened")
+        text = vdisk_io(url, "write -P 1 0 4k", code=1)
+        expect("writes to the unit" in text and url in text, text)
+        vdisk_img("map", "-f", "raw", url)
+        vdisk_io(world.url(2, locking="off"), "write -P 1 0 4k")
+        first.stdin.close()
+    vdisk_io(url, "write -P 1 0 4k")
 
 
 # -- accidents ----------------------------------------------------------------

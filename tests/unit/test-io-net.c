@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 
+#include "io/claim.h"
 #include "io/net-internal.h"
 
 #define MS UINT64_C(1000000)
@@ -442,6 +443,22 @@ test_fired_before(IoFixture *f, gconstpointer engine)
     vio_cancel_unref(a.cancel);
 }
 
+/* By a process twice, too, and for nobody who comes after it. */
+static void
+test_claim(void)
+{
+    g_autofree char *name = g_strdup_printf("ours, %d", (int) getpid());
+    VIO_AUTO_FD first = vio_claim_take(name);
+    VIO_AUTO_FD other = vio_claim_take(strchr(name, ' '));
+
+    g_assert_cmpint(first, >=, 0);
+    g_assert_cmpint(other, >=, 0);
+    g_assert_cmpint(vio_claim_take(name), ==, -EADDRINUSE);
+    vio_fd_cleanup(&first);
+    first = vio_claim_take(name);
+    g_assert_cmpint(first, >=, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -457,5 +474,6 @@ main(int argc, char **argv)
     io_test_add("net/deadline", test_deadline);
     io_test_add("net/dead-address", test_dead_address);
     io_test_add("net/fired-before", test_fired_before);
+    g_test_add_func("/net/claim", test_claim);
     return g_test_run();
 }

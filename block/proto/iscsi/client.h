@@ -38,6 +38,7 @@ typedef struct IscsiTarget {
     uint64_t connections;
     uint64_t reconnect_delay, open_timeout; /* seconds */
     uint64_t login_timeout, request_timeout;
+    bool locking;
     char *name; /* for messages: no secrets in there */
 } IscsiTarget;
 
@@ -61,6 +62,7 @@ typedef struct IscsiClient {
     IscsiTarget *target;
     uint32_t session_id;
     uint64_t mark; /* of what has not come; nobody else knows it */
+    int claim;     /* of who writes to it; -1 = none */
     ScsiUnit unit; /* as it was when it was opened, but for write_cache */
     bool known;    /* it has been */
 

@@ -10,8 +10,11 @@
 
 #include "block/drivers.h"
 #include "block/scsi-id.h"
+#include "io/claim.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #define LARGEST_TRANSFER (UINT64_C(16) << 20)
 #define SMALLEST_OPTIMUM (UINT64_C(1) << 20)
@@ -49,6 +52,8 @@ iscsi_co_close(VdNode *node)
     g_clear_pointer(&client->grow_cancel, vio_cancel_unref);
     g_clear_pointer(&client->changes, vio_range_lock_free);
     g_clear_pointer(&client->target, iscsi_target_free);
+    if (client->claim >= 0)
+        (void) close(client->claim); /* nothing was written through it */
 }
 
 static bool
@@ -77,13 +82,35 @@ check_named(const VdNode *node, const IscsiTarget *t, GError **error)
     return !t->password_file || vd_policy_check_secret(node, t->name, error);
 }
 
+/* Two writers of our own would not notice each other: a unit has no locks but
+ * reservations, which shut out others of this machine that are to have it. */
+static bool
+claim(VdNode *node, GError **error)
+{
+    IscsiClient *client = vd_node_state(node);
+    const IscsiTarget *t = client->target;
+    g_autofree char *place = NULL, *name = NULL;
+
+    if (!vd_node_is_writable(node) || !t->locking ||
+        (vd_node_flags(node) & VD_OPEN_NO_LOCK))
+        return true;
+    place = vio_net_name(&t->portal);
+    name = g_strdup_printf("iscsi %s %s %u", place, t->target, t->lun);
+    client->claim = vio_claim_take(name);
+    return client->claim != -EADDRINUSE ||
+           vd_throw(error, VD_ERROR_IN_USE,
+                    "%s: something else on this machine writes to the unit "
+                    "(locking=off, if that is meant)",
+                    t->name);
+}
+
 static bool
 client_co_open(VdNode *node, GError **error)
 {
     IscsiClient *client = vd_node_state(node);
     IscsiTarget *t = client->target;
 
-    if (!check_named(node, t, error) ||
+    if (!check_named(node, t, error) || !claim(node, error) ||
         !iscsi_target_co_load(t, vd_node_loop(node), error) ||
         !connect_co_first(client, error))
         return false;
@@ -101,6 +128,7 @@ iscsi_co_open(VdNode *node, VdOptions *opts, GError **error)
     client->target = iscsi_target_new(opts, error);
     if (!client->target)
         return false;
+    client->claim = -1;
     client->node = node;
     client->session_id = g_random_int() & SESSION_ID_MASK;
     client->mark = (uint64_t) g_random_int() << 32 | g_random_int();

@@ -3,7 +3,8 @@
  *
  * Their names are those of QEMU where it has them: transport (tcp), portal,
  * target, lun, user, initiator-name, header-digest; besides password-file,
- * connections, reconnect-delay, open-timeout, login-timeout, request-timeout.
+ * connections, reconnect-delay, open-timeout, login-timeout, request-timeout,
+ * locking.
  *
  * Concurrency: constant once it is made.
  */
@@ -132,7 +133,9 @@ take_manners(VdOptions *opts, IscsiTarget *t, GError **error)
     t->header_digest = VIO_ISCSI_DIGEST_NONE_CRC32C;
     t->connections = DEFAULT_CONNECTIONS;
     t->login_timeout = LOGIN_SECONDS;
-    if (!vd_options_take_enum(opts, "header-digest", digests, &t->header_digest,
+    t->locking = true;
+    if (!vd_options_take_bool(opts, "locking", &t->locking, error) ||
+        !vd_options_take_enum(opts, "header-digest", digests, &t->header_digest,
                               error) ||
         !vd_options_take_uint_upto(opts, "connections", ISCSI_MAX_SESSIONS,
                                    &t->connections, error) ||

@@ -18,9 +18,11 @@
 
 /* Keys of the query: options of the same name. */
 static const char *const uri_keys[] = {
-    "connections",     "header-digest",   "initiator-name",
-    "login-timeout",   "open-timeout",    "password-file",
-    "reconnect-delay", "request-timeout", NULL,
+    "connections",     "header-digest",
+    "initiator-name",  "locking",
+    "login-timeout",   "open-timeout",
+    "password-file",   "reconnect-delay",
+    "request-timeout", NULL,
 };
 
 typedef struct {
