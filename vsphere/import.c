@@ -97,10 +97,10 @@ vs_import_begin(VsSession *session, const VsImportPlace *place,
 {
     VsLease *lease;
 
-    if (capacity % 1024 != 0)
+    if (capacity == 0 || capacity % 1024 != 0)
         return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
-                             "%s: disks of servers consist of whole KiB, not "
-                             "of %" PRIu64 " bytes",
+                             "%s: disks of servers consist of one KiB or more, "
+                             "and of whole ones, not of %" PRIu64 " bytes",
                              vs_session_name(session), capacity);
     lease =
         vs_lease_open(session, import_request(place, capacity), cancel, error);
@@ -129,7 +129,7 @@ vs_stream_capacity(const void *head, size_t len, uint64_t *capacity)
         return false;
     sectors = vio_get_le64(raw + 12);
     *capacity = sectors * SECTOR;
-    return sectors > 0 && sectors <= MAX_SECTORS;
+    return sectors <= MAX_SECTORS;
 }
 
 bool

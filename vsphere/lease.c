@@ -10,6 +10,7 @@
 #include "block/error.h"
 #include "vsphere/fault.h"
 #include "vsphere/password.h"
+#include "vsphere/patience.h"
 #include "vsphere/properties.h"
 #include "vsphere/pulse.h"
 #include "vsphere/reply.h"
@@ -309,11 +310,24 @@ start_pulse(VsLease *lease, GError **error)
                      vs_session_name(lease->session));
 }
 
+/* What was made of it before its answer has come could not be given back. */
+static VsRef *
+request_lease(VsSession *session, VsRequest *request, GError **error)
+{
+    VsPatience patience;
+    VsRef *ref;
+
+    vs_patience_begin(&patience);
+    ref = vs_session_call_ref(session, request, error);
+    vs_patience_end(&patience);
+    return ref;
+}
+
 VsLease *
 vs_lease_open(VsSession *session, VsRequest *request, VioCancel *cancel,
               GError **error)
 {
-    VsRef *ref = vs_session_call_ref(session, request, error);
+    VsRef *ref = request_lease(session, request, error);
     VsLease *lease;
 
     if (!ref)
@@ -339,11 +353,61 @@ lease_end(const VsLease *lease, const char *op, GError **error)
     return vs_session_do(lease->session, vs_request_new(op, lease->ref), error);
 }
 
+static bool
+lease_complete_once(const VsLease *lease, GError **error)
+{
+    return lease_end(lease, "HttpNfcLeaseComplete", error);
+}
+
+/* No answer has come, because of *@cause, which stays or is another one.  It
+ * may have been done all the same. */
+static bool
+lease_complete_again(VsLease *lease, GError **cause)
+{
+    static const char *const paths[] = {"state", NULL};
+    g_autoptr(VsProperties) p =
+        vs_properties_fetch(lease->session, lease->ref, paths, NULL);
+    const char *state = p ? vs_properties_text(p, "state") : NULL;
+    bool known = state != NULL;
+
+    if (g_strcmp0(state, "done") == 0)
+        return true;
+    if (g_strcmp0(state, "ready") == 0 &&
+        !vd_error_is(*cause, VD_ERROR_CANCELLED)) {
+        g_clear_error(cause);
+        if (lease_complete_once(lease, cause))
+            return true;
+        known = !is_out_of_reach(*cause);
+    }
+    if (!known)
+        (void) vd_prefix(cause,
+                         "%s: HttpNfcLease: nobody can tell whether the server "
+                         "has completed it: ",
+                         vs_session_name(lease->session));
+    return false;
+}
+
+static bool
+lease_complete(VsLease *lease, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    VsPatience patience;
+    bool ok;
+
+    vs_patience_begin(&patience);
+    ok = lease_complete_once(lease, &cause) ||
+         (is_out_of_reach(cause) && lease_complete_again(lease, &cause));
+    vs_patience_end(&patience);
+    if (!ok)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    return ok;
+}
+
 bool
 vs_lease_complete(VsLease *lease, GError **error)
 {
     vs_pulse_stop(g_steal_pointer(&lease->pulse));
-    if (!lease_end(lease, "HttpNfcLeaseComplete", error)) {
+    if (!lease_complete(lease, error)) {
         vs_lease_abort(lease);
         return false;
     }
@@ -354,15 +418,15 @@ vs_lease_complete(VsLease *lease, GError **error)
 void
 vs_lease_abort(VsLease *lease)
 {
-    VioCancel *cancel = vs_session_thread_cancel();
+    VsPatience patience;
 
     if (!lease)
         return;
     vs_pulse_stop(lease->pulse);
     /* Whoever has been stopped does not leave it behind.  One that cannot be
      * ended ends by itself, by its time. */
-    vs_session_set_thread_cancel(NULL);
+    vs_patience_begin(&patience);
     (void) lease_end(lease, "HttpNfcLeaseAbort", NULL);
-    vs_session_set_thread_cancel(cancel);
+    vs_patience_end(&patience);
     lease_free(lease);
 }

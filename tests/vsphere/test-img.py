@@ -84,6 +84,12 @@ class World(HotaddWorld):
     def fails(self, *words):
         return self.img(*words, code=1).stderr.decode()
 
+    def fails_beside(self, *words):
+        """While another program has a session."""
+        result = run([VDISK_IMG, *words], env=self.environment())
+        equal(result.code, 1, result)
+        return result.stderr.decode()
+
     def logins(self):
         return self.fake.ops().count("Login")
 
@@ -438,22 +444,44 @@ def _():
                   ("error", False), knobs)
 
 
-def interrupted(w, *words):
-    """convert, stopped when the server has been told that it goes on."""
-    argv = [VDISK_IMG, "convert", *words]
-    before = len(w.fake.log("soap", op="HttpNfcLeaseProgress"))
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
-    w.fake.wait_for("soap", since=before, op="HttpNfcLeaseProgress")
-    process.send_signal(signal.SIGINT)
+def started(*words):
+    return subprocess.Popen([VDISK_IMG, "convert", *words],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process):
     out, err = process.communicate(timeout=120)
-    return discreet(w, Result(argv, subprocess.CompletedProcess(
-        argv, process.returncode, out, err)))
+    return Result(process.args, subprocess.CompletedProcess(
+        process.args, process.returncode, out, err))
 
 
-@suite.case("transport lease: whoever is stopped gives the lease back")
+def interrupted(w, *words, kind="soap", **moment):
+    """convert, stopped when the log has that moment; if none is told, when the
+    server has been told that it goes on."""
+    moment = moment or {"op": "HttpNfcLeaseProgress"}
+    seen = len(w.fake.log(kind, **moment))
+    process = started(*words)
+    w.fake.wait_for(kind, since=seen, **moment)
+    process.send_signal(signal.SIGINT)
+    return discreet(w, ended(process))
+
+
+def exported_by_two(w):
+    """The one that comes second is told."""
+    words = [*w.options("off", transport="lease"), w.files["off"]]
+    w.fake.knobs(lease_progress=1 << 30)
+    process = started(*words, w.path("first"))
+    w.fake.wait_for("soap", op="ExportVm")
+    has(w.fails_beside("convert", *words, w.path("copy")), "TaskInProgress")
+    w.fake.knobs(lease_progress=0)
+    equal(discreet(w, ended(process)).code, 0, "the first")
+    equal(read_file(w.path("first")) == w.contents["off"], True, "bytes")
+
+
+@suite.case("transport lease: one at a time; whoever is stopped gives it back")
 def _():
     with World() as w:
+        exported_by_two(w)
         w.fake.knobs(lease_timeout_s=1, lease_progress=1 << 30)
         result = interrupted(w, *w.options("off", transport="lease"),
                              w.files["off"], w.path("copy"))
@@ -471,6 +499,10 @@ def new_vm(fake, **more):
             **{key.replace("_", "-"): value for key, value in more.items()}}
     return "vsphere://127.0.0.1:%d/?%s" % (fake.port, "&".join(
         key + "=" + quote(value) for key, value in keys.items() if value))
+
+
+def vm_path(w, name):
+    return "%s/vm/%s" % (w.fake.datacenter["path"][1:], name)
 
 
 def check_made(fake, data, name="made"):
@@ -495,6 +527,12 @@ def _():
         equal(w.logins() - before, 1, "logins")
         has(w.fails("convert", *words, w.path("on"), new_vm(w.fake)),
             "/vm/made' exists")
+        with open(w.path("odd"), "wb") as file:
+            file.truncate(65 << 10)  # a grain and a bit
+        w.fake.knobs(**SOUND_LEASE)
+        w.img("convert", "-f", "raw", *words, w.path("odd"),
+              new_vm(w.fake, new_vm=vm_path(w, "odd")))
+        check_made(w.fake, bytes(65 << 10), "odd")
 
 
 @suite.case("a new machine: of a host, too, and where it is told to be")
@@ -537,7 +575,12 @@ IMPORT_TROUBLES = [
      for on, action, more, text in (
          ("ImportVApp", "fault", {"fault": "NoPermission"}, "NoPermission"),
          ("POST /exp", "close", {}, "/lease"),
+         ("POST /exp", "close", {"bytes": 65536}, "/lease"),
          ("POST /exp", "status", {"status": 500}, "/lease"),
+         ("POST /exp", "status", {"status": 507, "bytes": 65536},
+          "the server has no space"),
+         ("POST /exp", "expire", {}, "HTTP status 404"),
+         ("ImportVApp", "fault", {"fault": "DuplicateName"}, "DuplicateName"),
          ("HttpNfcLeaseComplete", "fault", {"fault": "Timedout"}, "Timedout"))]
 
 
@@ -549,11 +592,71 @@ def _():
             w.fake.knobs(**dict(SOUND_LEASE, **knobs))
             has(w.fails("convert", *words, w.path("on"), new_vm(w.fake)), text)
             equal("made" in w.fake.state()["vms"], False, knobs)
-        w.fake.knobs(**dict(SOUND_LEASE, lease_timeout_s=1, soap_rules=[
-            rule("POST /exp", "stall")]))
-        result = interrupted(w, *words, w.path("on"), new_vm(w.fake))
-        equal(result.code != 0, True, result)
-        equal("made" in w.fake.state()["vms"], False, result)
+
+
+def import_words(w, name="made"):
+    return [*w.options("off", vm=None, transport=None), w.path("on"),
+            new_vm(w.fake, new_vm=vm_path(w, name))]
+
+
+def stopped(w):
+    """At every step: no half of one is left."""
+    for on, action in (("Login", "stall"), ("FindByInventoryPath", "stall"),
+                       ("ImportVApp", "delay"), ("POST /exp", "delay"),
+                       ("POST /exp", "stall"),
+                       ("HttpNfcLeaseComplete", "delay")):
+        w.fake.knobs(soap_rules=[rule(on, action, ms=300)])
+        result = interrupted(w, *import_words(w), kind="rule", on=on)
+        made = "made" in w.fake.state()["vms"]
+        equal(result.code == 0, made, result)
+        if made:
+            check_made(w.fake, w.contents["on"])
+            equal(on, "HttpNfcLeaseComplete", "stopped too late")
+
+
+def names_read(w):
+    return w.fake.ops().count("RetrievePropertiesEx")
+
+
+def lost_ends(w):
+    """The answer to the last question does not come."""
+    lost = rule("HttpNfcLeaseComplete", "cut")
+    counts = []
+    for name, rules in (("done", [lost]),
+                        ("again", [dict(lost, do="close", times=1)])):
+        counts.append(names_read(w))
+        w.fake.knobs(soap_rules=rules)
+        w.img("convert", *import_words(w, name))
+        check_made(w.fake, w.contents["on"], name)
+    # The last one asks what became of the lease.
+    w.fake.knobs(soap_rules=[lost, rule(
+        "RetrievePropertiesEx", "close", skip=counts[1] - counts[0] - 1)])
+    has(w.fails("convert", *import_words(w, "unknown")),
+        "nobody can tell whether the server has completed it")
+    w.fake.knobs(soap_rules=[])
+    check_made(w.fake, w.contents["on"], "unknown")
+
+
+def wanted_twice(w):
+    """Of two that want one name one gets it."""
+    w.fake.knobs(soap_rules=[rule("ImportVApp", "delay", ms=500)])
+    results = [ended(process) for process in
+               [started(*import_words(w, "twice")) for _ in range(2)]]
+    equal(sorted(result.code for result in results), [0, 1], results)
+    for result in results:
+        if result.code and not any(
+                word in result.stderr.decode()
+                for word in ("DuplicateName (twice)", "/vm/twice' exists")):
+            raise Failed(result)
+    check_made(w.fake, w.contents["on"], "twice")
+
+
+@suite.case("a new machine: stopped, of an end that is lost, wanted by two")
+def _():
+    with World() as w:
+        stopped(w)
+        lost_ends(w)
+        wanted_twice(w)
 
 
 @suite.case("a new machine: words that make no sense ask for no lease")
@@ -579,6 +682,11 @@ def _():
                            (("-n",), "is to be made"),
                            (("--verify",), "cannot read back")):
             has(w.fails("convert", *more, *words, w.path("on"),
+                        new_vm(w.fake)), text)
+        for size, text in ((0, "a size of 0"), (1536, "not of 1536 bytes")):
+            with open(w.path("odd"), "wb") as file:
+                file.truncate(size)
+            has(w.fails("convert", "-f", "raw", *words, w.path("odd"),
                         new_vm(w.fake)), text)
         has(w.fails("info", *words, new_vm(w.fake)), "is to be made")
         equal(w.fake.state()["leases"], [], "leases")

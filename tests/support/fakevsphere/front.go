@@ -62,6 +62,7 @@ func (f *front) ruled(w http.ResponseWriter, r *http.Request, path string,
 	}
 	if rule.Do == "expire" {
 		sessions.end(sessions.of(r))
+		leases.expire(r)
 	}
 	if !misbehave(w, r, rule, func() *httptest.ResponseRecorder {
 		return record(serve, r)

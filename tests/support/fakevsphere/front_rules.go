@@ -16,6 +16,9 @@ import (
 // misbehave acts as the rule says; false: the request is still to be served.
 func misbehave(w http.ResponseWriter, r *http.Request, rule *rule,
 	serve func() *httptest.ResponseRecorder) bool {
+	if rule.Bytes > 0 {
+		io.CopyN(io.Discard, r.Body, rule.Bytes)
+	}
 	switch rule.Do {
 	case "delay":
 		time.Sleep(rule.pause())

@@ -21,6 +21,7 @@ type rule struct {
 	Message string `json:"message,omitempty"`
 	Status  int    `json:"status,omitempty"`
 	Ms      int    `json:"ms,omitempty"`
+	Bytes   int64  `json:"bytes,omitempty"`
 
 	acted int
 }

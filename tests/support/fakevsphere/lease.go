@@ -112,6 +112,16 @@ func (l *lease) begin(state string) {
 	}
 }
 
+// busy: something of that machine is being moved already.
+func (b *leaseBook) busy(entity moRef) bool {
+	for _, l := range b.all {
+		if l.Info.Entity == entity && l.State == types.HttpNfcLeaseStateReady {
+			return true
+		}
+	}
+	return false
+}
+
 // open makes a lease for the disks among devices.
 func (b *leaseBook) open(f *front, entity moRef,
 	devices []types.BaseVirtualDevice, importVM *vmObject) (moRef, error) {
@@ -123,6 +133,10 @@ func (b *leaseBook) open(f *front, entity moRef,
 	start = strings.Replace(start, "PORT", fmt.Sprint(f.port), 1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.busy(entity) {
+		return moRef{}, fault(&types.TaskInProgress{},
+			"the disks are being exported")
+	}
 	l := &lease{number: len(b.all) + 1, importVM: importVM,
 		disks: map[string]*leaseDisk{}}
 	l.Self = moRef{Type: "HttpNfcLease", Value: "lease-" + uuid.New().String()}
@@ -192,6 +206,22 @@ func exportDisks(f *front, call *soapCall) ([]interface{}, error) {
 	return []interface{}{ref}, err
 }
 
+// importing: one at a time, so that names are taken once.
+var importing sync.Mutex
+
+// checkNew: the simulator makes two of one name.
+func checkNew(folder moRef, name string) error {
+	f, ok := simulator.Map.Get(folder).(*simulator.Folder)
+	if !ok {
+		return fault(&types.ManagedObjectNotFound{Obj: folder}, "no folder")
+	}
+	if found := simulator.Map.FindByName(name, f.ChildEntity); found != nil {
+		return fault(&types.DuplicateName{Name: name,
+			Object: found.Reference()}, "the name is taken")
+	}
+	return nil
+}
+
 // importVApp makes the VM of an import, with empty disks.
 func importVApp(f *front, call *soapCall) ([]interface{}, error) {
 	request := call.body.(*types.ImportVApp)
@@ -199,6 +229,11 @@ func importVApp(f *front, call *soapCall) ([]interface{}, error) {
 	if !ok || request.Folder == nil {
 		return nil, fault(&types.InvalidArgument{InvalidProperty: "spec"},
 			"a VM and its folder are needed")
+	}
+	importing.Lock()
+	defer importing.Unlock()
+	if err := checkNew(*request.Folder, spec.ConfigSpec.Name); err != nil {
+		return nil, err
 	}
 	vm, err := world.createVM(*request.Folder, call.this, spec.ConfigSpec)
 	if err != nil {
@@ -279,6 +314,14 @@ func (b *leaseBook) find(key string) (*lease, *leaseDisk) {
 		}
 	}
 	return nil, nil
+}
+
+// expire ends the lease that the request is of, if any.
+func (b *leaseBook) expire(r *http.Request) {
+	l, _ := b.find(strings.TrimPrefix(r.URL.Path, exportPath))
+	if l != nil {
+		trouble(l.lose())
+	}
 }
 
 // serveLease moves a disk.  The URL is the secret; no session is asked for.

@@ -109,8 +109,9 @@
 //	soap_rules, nfc_rules      lists of rules
 //
 // A rule: {"on": what, "skip": N, "times": N, "do": action, "fault": type,
-// "message": text, "status": N, "ms": N}.  It lets skip matches pass, then acts
-// on the next times (0: all) of them.  Of several that match the first acts.
+// "message": text, "status": N, "ms": N, "bytes": N}.  It lets skip matches pass,
+// then acts on the next times (0: all) of them; on a stream that is sent only
+// behind its first bytes.  Of several that match the first acts.
 //
 // soap_rules, on: an operation ("CreateSnapshot_Task", "*") or a request
 // ("GET /folder", "PUT /folder", "GET /exp", "POST /exp").  Actions
@@ -120,7 +121,7 @@
 //	task-slow   it is done, but the task runs on for ms
 //	status      HTTP status with message as its body
 //	delay       ms, then as usual
-//	expire      the session ends first
+//	expire      the session ends first, and the lease that a stream belongs to
 //	close, stall      no answer; and the connection closed or left open
 //	bomb, deep, wide, endless, truncated, slow, not-xml, empty
 //	                  a body like that instead of the answer
