@@ -5,6 +5,7 @@
  */
 #include "api/vsphere.h"
 
+#include "vsphere/import.h"
 #include "vsphere/open-params.h"
 
 VdVsphereName *
@@ -37,6 +38,22 @@ vd_vsphere_name_parse(const char *name, GError **error)
     };
     vd_options_take_string(opts, "new-vm", &said->new_vm);
     return said;
+}
+
+bool
+vd_vsphere_name_check(const char *name, GError **error)
+{
+    g_autoptr(VdOptions) opts = vd_options_new();
+    g_auto(VsOpenParams) params = {0};
+    g_auto(VsImportSpec) spec = {0};
+
+    if (!vs_name_parse(name, opts, error) ||
+        !vs_open_params_take(&params, opts, error))
+        return false;
+    if (vd_options_peek(opts, "new-vm") == NULL)
+        return vs_open_params_check(&params, error);
+    return vs_import_spec_take(&spec, opts, error) &&
+           vs_import_check(&params, error);
 }
 
 void

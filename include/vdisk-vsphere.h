@@ -110,6 +110,10 @@ VD_PUBLIC VdVsphereName *vd_vsphere_name_parse(const char *name,
 VD_PUBLIC void vd_vsphere_name_free(VdVsphereName *name);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdVsphereName, vd_vsphere_name_free)
 
+/* Whether what @name says goes together and is enough to mean a disk.  No I/O:
+ * whether there is such a disk is for its server to say. */
+VD_PUBLIC bool vd_vsphere_name_check(const char *name, GError **error);
+
 /* From now on, and as long as the session is connected, whatever opens a disk
  * by exactly this name, "vsphere://...", opens it in this session.  What the
  * name says about the server, the user and the password is not looked at: it

@@ -273,10 +273,6 @@ vsphere_co_open_transport(VdNode *node, const VsOpenParams *params,
         if (a.last && is_final(a.last))
             break;
     }
-    if (!ok && !a.last)
-        (void) vd_throw(&a.last, VD_ERROR_INVALID_ARGUMENT,
-                        "no transport in '%s' is one for disks of servers",
-                        list);
     if (!ok)
         (void) vd_throw(error, (VdErrorCode) a.last->code,
                         "%s: %s: no transport works: %s",
@@ -306,6 +302,7 @@ vsphere_co_open(VdNode *node, VdOptions *opts, GError **error)
     g_autoptr(VdOptions) said = NULL;
 
     if (!vs_open_params_take(&params, opts, error) ||
+        !vs_open_params_check(&params, error) ||
         (params.server && !vd_policy_check_secret(node, params.server, error)))
         return false;
     said = vd_options_copy(opts);

@@ -226,8 +226,8 @@ import_free(void *opaque)
 /* -- nodes on it ------------------------------------------------------------
  */
 
-static bool
-check_params(const VsOpenParams *params, GError **error)
+bool
+vs_import_check(const VsOpenParams *params, GError **error)
 {
     if (params->vm || params->snapshot || params->disk || params->fcd ||
         params->fcd_datastore)
@@ -313,7 +313,7 @@ import_co_open(VdNode *node, VdOptions *opts, GError **error)
 
     if (!vs_import_spec_take(&spec, opts, error) ||
         !vs_open_params_take(&params, opts, error) ||
-        !check_params(&params, error) || !check_use(node, &spec, error))
+        !vs_import_check(&params, error) || !check_use(node, &spec, error))
         return false;
     vd_node_set_name(node, spec.vm);
     s->import = import_co_find(node, &params, &spec, error);

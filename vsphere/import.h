@@ -5,6 +5,7 @@
 
 #include "block/options.h"
 #include "vsphere/lease.h"
+#include "vsphere/open-params.h"
 
 /* What the user says of it. */
 typedef struct VsImportSpec {
@@ -16,6 +17,8 @@ typedef struct VsImportSpec {
 
 /* Out of @opts: new-vm, datastore, pool. */
 bool vs_import_spec_take(VsImportSpec *spec, VdOptions *opts, GError **error);
+/* Whether @params, for the server and the rest, go with such a machine. */
+bool vs_import_check(const VsOpenParams *params, GError **error);
 void vs_import_spec_clear(VsImportSpec *spec);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsImportSpec, vs_import_spec_clear)
 

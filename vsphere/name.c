@@ -119,7 +119,10 @@ vs_name_parse(const char *name, VdOptions *opts, GError **error)
     for (char **pair = pairs; *pair; pair++)
         if (**pair && !take_pair(opts, *pair, error))
             return false;
-    return true;
+    return vd_options_peek(opts, "new-vm") ||
+           (!vd_options_peek(opts, "datastore") &&
+            !vd_options_peek(opts, "pool")) ||
+           refuse(error, "'datastore' and 'pool' go with 'new-vm'");
 }
 
 bool

@@ -10,6 +10,7 @@
 
 #include "block/error.h"
 #include "vsphere/password.h"
+#include "vsphere/transports.h"
 
 static const struct {
     const char *key;
@@ -61,6 +62,34 @@ vs_open_params_take(VsOpenParams *params, VdOptions *opts, GError **error)
                         "The 'vsphere' block driver requires either a server "
                         "or a session");
     return true;
+}
+
+/* One that there is, among those that are for local disks, or other builds. */
+static bool
+check_transports(const char *list, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(list, ":", -1);
+
+    for (char **name = names; *name; name++)
+        if (vs_transport_find(*name))
+            return true;
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "no transport in '%s' is one for disks of servers", list);
+}
+
+bool
+vs_open_params_check(const VsOpenParams *params, GError **error)
+{
+    const char *vm = params->vm ? params->vm : "";
+
+    if (params->fcd && !params->fcd_datastore)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "first class disk '%s': its datastore must be named",
+                        params->fcd);
+    if (!params->fcd && !*vm)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "which virtual machine is meant must be said");
+    return !params->transports || check_transports(params->transports, error);
 }
 
 VsSession *

@@ -24,6 +24,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VsOpenParams, vs_open_params_clear)
 /* Takes its options out of @opts; what is left are those of transports. */
 bool vs_open_params_take(VsOpenParams *params, VdOptions *opts, GError **error);
 
+/* Whether they can mean a disk that exists, as far as that can be known without
+ * its server. */
+bool vs_open_params_check(const VsOpenParams *params, GError **error);
+
 /* The session that @params mean; reads files, and blocks. */
 VsSession *vs_open_params_session(const VsOpenParams *params, GError **error);
 

@@ -260,11 +260,6 @@ find_fcd(VsSession *session, const VsTargetSpec *spec, GError **error)
     VsTargetSpec by_path = *spec;
     g_auto(Search) s = {.session = session, .spec = &by_path};
 
-    if (!spec->fcd_datastore)
-        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
-                             "first class disk '%s': its datastore must be "
-                             "named",
-                             spec->fcd);
     fcd = vs_fcd_fetch(session, spec->fcd, spec->fcd_datastore, error);
     if (!fcd)
         return NULL;
@@ -281,10 +276,6 @@ vs_target_find(VsSession *session, const VsTargetSpec *spec, GError **error)
 
     if (spec->fcd)
         return find_fcd(session, spec, error);
-    if (!spec->vm)
-        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
-                             "%s: which virtual machine is meant must be said",
-                             vs_session_name(session));
     return find_on_machine(&s, vs_inventory_find_vm(session, spec->vm, error),
                            error);
 }

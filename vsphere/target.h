@@ -9,7 +9,7 @@ typedef struct VsTargetSpec {
     const char *snapshot; /* id or name; NULL = the machine as it is */
     const char *disk;     /* "[ds] dir/x.vmdk", a label ("Hard disk 1"), or
                              NULL: the only one */
-    const char *fcd, *fcd_datastore; /* ids, instead of vm and disk */
+    const char *fcd, *fcd_datastore; /* ids, both, instead of vm and disk */
     bool write;
 } VsTargetSpec;
 

@@ -193,6 +193,33 @@ def _():
                                  ca_file=w.fake.certs.ca), name)
 
 
+@suite.case("names that make no sense are told before anybody logs in")
+def _():
+    with World() as w:
+        words, before = w.options("off", vm=None), w.logins()
+        start = "vsphere://127.0.0.1:%d/?" % w.fake.port
+        for query, text in (("", "which virtual machine"),
+                            ("vm=", "which virtual machine"),
+                            ("vm=x&disc=y", "unknown key"),
+                            ("vm=x&insecure=perhaps", "insecure"),
+                            ("vm=x&transport=pigeon", "no transport in"),
+                            ("vm=x&datastore=d", "'new-vm'"),
+                            ("fcd=x", "datastore must be named"),
+                            ("new-vm=x", "needs both"),
+                            ("new-vm=x&datastore=d&vm=y", "makes no sense")):
+            for code, *argv in ((1, "info", start + query),
+                                (2, "compare", w.url("off"), start + query)):
+                has(w.img(*argv, *words, code=code).stderr.decode(), text,
+                    "Could not open")
+        has(w.fails("info", *w.options("off", transport="pigeon"),
+                    w.files["off"]), "no transport in")
+        shell = run([VDISK_IO, *words, "-r", "-c", "open -r " + start, "-c",
+                     "open -r " + w.url("off"), "-c", "length"])
+        has(discreet(w, shell).stderr.decode(), "which virtual machine")
+        has(shell.stdout.decode(), "%d MiB" % (SIZE // MIB))
+        equal(w.logins() - before, 1, "logins")  # of the shell
+
+
 @suite.case("vdisk-io: what is named on its command line, and to open")
 def _():
     with World() as w:

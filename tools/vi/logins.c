@@ -83,15 +83,23 @@ login_new(VdVsphereName *said)
     return login;
 }
 
-/* What is no name is told so when it is opened. */
-static void
+/* Names that make no sense are told before anybody logs in. */
+static bool
 sort_name(Vi *vi, const char *name)
 {
-    g_autoptr(VdVsphereName) said = vd_vsphere_name_parse(name, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VdVsphereName) said = NULL;
     ViLogin *login;
 
-    if (!said || said->password_file || said->password_env)
-        return;
+    if (vd_vsphere_name_check(name, &error))
+        said = vd_vsphere_name_parse(name, &error);
+    if (!said) {
+        out_failure(name, error, "Could not open '%s': %s", name,
+                    error->message);
+        return false;
+    }
+    if (!said->server || said->password_file || said->password_env)
+        return true; /* it logs in by itself, or need not */
     fill_in(vi, said);
     login = login_find(vi, said);
     if (!login) {
@@ -99,13 +107,18 @@ sort_name(Vi *vi, const char *name)
         g_ptr_array_add(vi->logins, login);
     }
     g_ptr_array_add(login->names, (char *) name);
+    return true;
 }
 
-static void
+/* Each is looked at once: a shell may go on behind one that is none. */
+static bool
 sort_names(Vi *vi)
 {
-    for (; vi->n_sorted < vi->names->len; vi->n_sorted++)
-        sort_name(vi, vi->names->pdata[vi->n_sorted]);
+    bool ok = true;
+
+    while (ok && vi->n_sorted < vi->names->len)
+        ok = sort_name(vi, vi->names->pdata[vi->n_sorted++]);
+    return ok;
 }
 
 static bool
@@ -147,7 +160,8 @@ ask_locked(Vi *vi)
                   "exclusive");
         return false;
     }
-    sort_names(vi);
+    if (!sort_names(vi))
+        return false;
     for (unsigned i = 0; i < vi->logins->len && !told; i++) {
         ViLogin *login = vi->logins->pdata[i];
         if (!login->vsphere && !login->password && !login_ask(login))
