@@ -21,16 +21,6 @@ vd_chain_co_open_image(VdContext *ctx, const VdImageRef *image, unsigned flags,
 }
 
 unsigned
-vd_chain_last_depth(const VdNode *top)
-{
-    unsigned depth = 0;
-
-    while ((top = vd_node_parent(top)) != NULL)
-        depth++;
-    return depth;
-}
-
-unsigned
 vd_chain_find(const VdNode *top, const VdNode *node)
 {
     unsigned depth = 1;

@@ -10,8 +10,5 @@ VdDisk *vd_chain_co_open_image(VdContext *ctx, const VdImageRef *image,
                                unsigned flags, unsigned writable,
                                GError **error);
 
-/* Distance of the last link below @top. */
-unsigned vd_chain_last_depth(const VdNode *top);
-
 /* Distance of the link below @top that is the file of @node; 0 = none is. */
 unsigned vd_chain_find(const VdNode *top, const VdNode *node);

@@ -22,6 +22,8 @@
 #include "api/copy.h"
 #include "api/chain.h"
 
+#include "block/name.h"
+
 #include <inttypes.h>
 
 typedef struct {
@@ -32,6 +34,7 @@ typedef struct {
     VdDisk *disk;
     VdNode *top, *base;
     VdCopySums *sums; /* NULL: nothing is verified */
+    char *base_name;  /* as the top is to store it; NULL = as it is */
     char *coming;
     bool noted, decided; /* the note is there; the base may have the new id */
 } Commit;
@@ -39,12 +42,27 @@ typedef struct {
 /* -- who is who -------------------------------------------------------------
  */
 
+/* @name, which is no path, is what @child calls its parent. */
 static bool
-link_is_named(const Commit *c, const VdNode *link, const char *name)
+is_called_so(VdNode *child, const char *name)
 {
-    g_autofree char *beside = vd_path_combine(c->params->image.name, name);
+    VdNodeInfo info = {0};
 
-    return g_strcmp0(vd_node_name(link), name) == 0 ||
+    if (vd_name_kind(name, NULL) != VD_NAME_PATH &&
+        vd_node_driver(child)->get_info != NULL)
+        vd_node_driver(child)->get_info(child, &info);
+    return g_strcmp0(info.backing_name, name) == 0;
+}
+
+/* Paths count from here or from where the top is. */
+static bool
+parent_is_named(const VdNode *top, VdNode *child, const char *name)
+{
+    const VdNode *link = vd_node_parent(child);
+    g_autofree char *beside = vd_path_combine(vd_node_file_name(top), name);
+
+    return is_called_so(child, name) ||
+           g_strcmp0(vd_node_name(link), name) == 0 ||
            vd_node_is_file_at(link, name) || vd_node_is_file_at(link, beside);
 }
 
@@ -67,8 +85,9 @@ static bool
 commit_co_find_base(Commit *c, GError **error)
 {
     const VdCommitParams *p = c->params;
-    unsigned depth = 0;
+    unsigned depth = 1;
     VdDisk *disk;
+    VdNode *child;
 
     c->depth = 1;
     if (p->base == NULL)
@@ -76,14 +95,13 @@ commit_co_find_base(Commit *c, GError **error)
     disk = vd_chain_co_open_image(c->ctx, &p->image, 0, 0, error);
     if (disk == NULL)
         return throw_unopened(c, error);
-    for (const VdNode *n = disk->node; n != NULL; n = vd_node_parent(n)) {
-        if (depth > 0 && link_is_named(c, n, p->base))
-            break;
+    child = disk->node;
+    while (vd_node_parent(child) != NULL &&
+           !parent_is_named(disk->node, child, p->base)) {
+        child = vd_node_parent(child);
         depth++;
     }
-    c->depth = depth;
-    if (depth > vd_chain_last_depth(disk->node))
-        c->depth = 0;
+    c->depth = vd_node_parent(child) != NULL ? depth : 0;
     (void) vd_disk_co_close(disk, NULL); /* read-only: nothing to lose */
     return c->depth > 0 || throw_no_base(c, error);
 }
@@ -264,23 +282,52 @@ commit_co_copy(Commit *c, GError **error)
     return true;
 }
 
+/* What is no path means the same from everywhere: as the link above names it.
+ * NULL = it is one. */
+static char *
+name_elsewhere(const Commit *c)
+{
+    VdNode *link = link_above_base(c);
+    VdNodeInfo info = {0};
+    g_autofree char *name = NULL;
+
+    if (vd_node_driver(link)->get_info != NULL)
+        vd_node_driver(link)->get_info(link, &info);
+    if (info.backing_name != NULL)
+        name = vd_parent_locate(vd_node_driver(link), vd_node_file_name(link),
+                                info.backing_name, NULL);
+    return name != NULL &&
+                   vd_name_kind(vd_name_strip_file(name), NULL) != VD_NAME_PATH
+               ? g_steal_pointer(&name)
+               : NULL;
+}
+
+/* What the top is to call the base, before anything is changed. */
+static bool
+find_base_name(Commit *c, GError **error)
+{
+    if (c->depth == 1)
+        return true;
+    c->base_name = name_elsewhere(c);
+    if (c->base_name == NULL)
+        c->base_name =
+            vd_path_relative(vd_node_name(c->top), vd_node_name(c->base));
+    return c->base_name != NULL ||
+           vd_throw(error, VD_ERROR_NOT_SUPPORTED,
+                    "%s: cannot name %s as its parent", vd_node_name(c->top),
+                    vd_node_name(c->base));
+}
+
 /* From now on the links between are not needed. */
 static bool
 commit_co_step_over(Commit *c, GError **error)
 {
-    g_autofree char *name = NULL;
-    VdParentRef ref = {
-        .parent = c->base, .take_format = true, .coming = c->coming};
+    VdParentRef ref = {.name = c->base_name,
+                       .parent = c->base,
+                       .take_format = true,
+                       .coming = c->coming};
 
-    if (c->depth == 1)
-        return true;
-    name = vd_path_relative(vd_node_name(c->top), vd_node_name(c->base));
-    if (name == NULL)
-        return vd_throw(error, VD_ERROR_NOT_SUPPORTED,
-                        "%s: cannot name %s as its parent",
-                        vd_node_name(c->top), vd_node_name(c->base));
-    ref.name = name;
-    return commit_co_set_parent(c, &ref, error);
+    return c->depth == 1 || commit_co_set_parent(c, &ref, error);
 }
 
 static bool
@@ -313,7 +360,7 @@ commit_co_steps(Commit *c, GError **error)
     const VdDriver *top = vd_node_driver(c->top);
     const VdDriver *base = vd_node_driver(c->base);
 
-    return commit_co_warn_children(c, error) &&
+    return find_base_name(c, error) && commit_co_warn_children(c, error) &&
            (base->co_chain_begin == NULL ||
             base->co_chain_begin(c->base, VD_CHAIN_BASE, &c->coming, error)) &&
            top->co_chain_begin(c->top, VD_CHAIN_TOP, NULL, error) &&
@@ -349,6 +396,7 @@ commit_co_run(void *arg, GError **error)
     }
     if (c->disk != NULL)
         ok = vd_disk_co_close(c->disk, ok ? error : NULL) && ok;
+    g_free(c->base_name);
     g_free(c->coming);
     return ok;
 }

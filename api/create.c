@@ -9,6 +9,8 @@
  */
 #include "api/create.h"
 
+#include "block/name.h"
+
 #include <string.h>
 
 #define CREATE_LOCK_FLAGS (VD_OPEN_VMWARE_LOCK | VD_OPEN_NO_LOCK)
@@ -55,38 +57,45 @@ creation_co_new(VdContext *ctx, const VdCreateParams *params)
 /* -- the parent --------------------------------------------------------------
  */
 
-static bool
-create_check_parent_name(const VdCreatePlan *plan, const char *path,
-                         GError **error)
+static char *
+create_locate_parent(const VdCreatePlan *plan, GError **error)
 {
-    if (strcmp(plan->filename, plan->backing_file) != 0 &&
-        strcmp(plan->filename, path) != 0)
-        return true;
-    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                    "Trying to create an image with the same filename as the "
-                    "backing file");
+    g_autofree char *path = vd_parent_locate(plan->driver, plan->filename,
+                                             plan->backing_file, error);
+
+    if (path == NULL)
+        return NULL;
+    if (strcmp(plan->filename, plan->backing_file) == 0 ||
+        strcmp(plan->filename, path) == 0)
+        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
+                             "Trying to create an image with the same filename "
+                             "as the backing file");
+    return g_steal_pointer(&path);
 }
 
-static VdNode *
-create_co_open_parent(VdCreation *creation, const VdCreatePlan *plan,
-                      GError **error)
+/* As the new image will: what it could not open later is refused now. */
+static VdDisk *
+create_co_open_parent(VdContext *ctx, const VdCreatePlan *plan,
+                      VdOpenFlags flags, GError **error)
 {
-    g_autofree char *path = vd_path_combine(plan->filename, plan->backing_file);
-    VdNode *parent;
+    g_autofree char *path = create_locate_parent(plan, error);
 
-    if (!create_check_parent_name(plan, path, error))
-        return NULL;
-    parent = vd_co_open(&creation->env, path, plan->backing_format, NULL,
-                        creation->open_flags & CREATE_LOCK_FLAGS, error);
-    return parent;
+    return path == NULL
+               ? NULL
+               : vd_disk_co_open_parent(ctx, plan->filename, path,
+                                        plan->backing_format, flags, error);
 }
 
 /* As the new image is to name it. */
 static bool
-create_localise_parent(VdCreatePlan *plan, GError **error)
+create_localise_parent(VdCreatePlan *plan, const VdCreateParams *params,
+                       GError **error)
 {
-    char *name = vd_path_relative(plan->filename, plan->backing_file);
+    char *name;
 
+    if (plan->backing_file == NULL || !params->backing_from_here)
+        return true;
+    name = vd_path_relative(plan->filename, plan->backing_file);
     if (name == NULL)
         return vd_throw(error, VD_ERROR_NOT_FOUND,
                         "%s: cannot name %s as its parent", plan->filename,
@@ -97,15 +106,32 @@ create_localise_parent(VdCreatePlan *plan, GError **error)
 }
 
 /* The headers alone, of a parent that is not to be checked: a format that
- * stores something about it finds that there.  NULL if there is none. */
-static VdNode *
-create_co_peek_parent(VdCreation *creation, const VdCreatePlan *plan)
+ * stores something about it finds that there.  *@parent NULL: there is none, or
+ * a server would have to be asked. */
+static bool
+create_co_peek_parent(VdContext *ctx, const VdCreatePlan *plan, VdDisk **parent,
+                      GError **error)
 {
-    g_autofree char *path = vd_path_combine(plan->filename, plan->backing_file);
+    g_autofree char *path = create_locate_parent(plan, error);
 
-    return vd_co_open(&creation->env, path, plan->backing_format, NULL,
-                      VD_OPEN_NO_IO | VD_OPEN_NO_PARENT | VD_OPEN_FORCE_SHARE,
-                      NULL);
+    if (path != NULL && vd_name_kind(path, NULL) == VD_NAME_PATH)
+        *parent = create_co_open_parent(
+            ctx, plan, VD_OPEN_NO_IO | VD_OPEN_NO_PARENT | VD_OPEN_FORCE_SHARE,
+            NULL);
+    return path != NULL;
+}
+
+static bool
+create_co_take_parent(VdCreation *creation, const VdCreatePlan *plan,
+                      bool unchecked, VdDisk **parent, GError **error)
+{
+    if (plan->backing_file == NULL)
+        return true;
+    if (unchecked)
+        return create_co_peek_parent(creation->ctx, plan, parent, error);
+    *parent = create_co_open_parent(
+        creation->ctx, plan, creation->open_flags & CREATE_LOCK_FLAGS, error);
+    return *parent != NULL;
 }
 
 static bool
@@ -151,23 +177,17 @@ create_co_fill(VdCreation *creation, const VdCreateParams *params,
                GError **error)
 {
     g_autoptr(VdCreatePlan) plan = vd_create_plan_new(params, error);
-    VdNode *parent = NULL;
+    VdDisk *parent = NULL;
     bool ok;
 
-    if (plan == NULL ||
-        (plan->backing_file != NULL && params->backing_from_here &&
-         !create_localise_parent(plan, error)))
+    if (plan == NULL || !create_localise_parent(plan, params, error) ||
+        !create_co_take_parent(creation, plan, params->backing_unchecked,
+                               &parent, error))
         return false;
-    if (plan->backing_file != NULL && params->backing_unchecked) {
-        parent = create_co_peek_parent(creation, plan);
-    } else if (plan->backing_file != NULL) {
-        parent = create_co_open_parent(creation, plan, error);
-        if (parent == NULL)
-            return false;
-    }
-    ok = create_co_write(creation, plan, parent, error);
+    ok = create_co_write(creation, plan, parent != NULL ? parent->node : NULL,
+                         error);
     if (parent != NULL)
-        (void) vd_node_co_close(parent, NULL); /* was opened read-only */
+        (void) vd_disk_co_close(parent, NULL); /* was opened read-only */
     return ok;
 }
 
@@ -180,6 +200,33 @@ typedef struct {
     VdCreation *creation;
     VdDisk *disk;
 } CreateCall;
+
+static bool
+create_co_look_at_parent(void *arg, GError **error)
+{
+    CreateCall *call = arg;
+    g_autoptr(VdCreatePlan) plan = vd_create_plan_new(call->params, error);
+
+    if (plan == NULL || !create_localise_parent(plan, call->params, error))
+        return false;
+    if (plan->backing_file == NULL)
+        return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                        "%s: is to have no parent", plan->filename);
+    call->disk = create_co_open_parent(
+        call->ctx, plan, call->params->open_flags & CREATE_LOCK_FLAGS, error);
+    return call->disk != NULL;
+}
+
+VdDisk *
+vd_create_open_parent(VdContext *ctx, const VdCreateParams *params,
+                      GError **error)
+{
+    CreateCall call = {.ctx = ctx, .params = params};
+
+    if (!vd_context_run(ctx, create_co_look_at_parent, &call, error))
+        return NULL;
+    return call.disk;
+}
 
 static bool
 create_co_begin(void *arg, GError **error)

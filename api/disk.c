@@ -8,6 +8,15 @@
 
 #include <string.h>
 
+static void
+disk_free(VdDisk *disk)
+{
+    vd_context_drop_env(disk->ctx, &disk->env);
+    g_free(disk->named_by);
+    g_free(disk->name);
+    g_free(disk);
+}
+
 /* Frees @opts. */
 static VdNode *
 disk_co_try_direct(VdDisk *disk, const char *format, VdOptions *opts,
@@ -48,9 +57,7 @@ disk_co_open_node(VdDisk *disk, const char *format, VdOptions *opts,
             vd_co_open(&disk->env, disk->name, format, opts, flags, error);
     if (disk->node != NULL)
         return disk;
-    vd_context_drop_env(disk->ctx, &disk->env);
-    g_free(disk->name);
-    g_free(disk);
+    disk_free(disk);
     return NULL;
 }
 
@@ -87,6 +94,20 @@ vd_disk_co_open_chain(VdContext *ctx, const char *name, const char *format,
     return disk_co_open_node(disk, format, opts, flags, error);
 }
 
+VdDisk *
+vd_disk_co_open_parent(VdContext *ctx, const char *image, const char *name,
+                       const char *format, VdOpenFlags flags, GError **error)
+{
+    VdDisk *disk = disk_new(ctx, name);
+
+    disk->env.named_by = disk->named_by = g_strdup(image);
+    if (!vd_policy_check_parent(&disk->env, image, name, error)) {
+        disk_free(disk);
+        return NULL;
+    }
+    return disk_co_open_node(disk, format, NULL, flags, error);
+}
+
 bool
 vd_disk_co_close(VdDisk *disk, GError **error)
 {
@@ -96,9 +117,7 @@ vd_disk_co_close(VdDisk *disk, GError **error)
     while (disk->in_flight > 0)
         vio_co_queue_wait(&disk->idle);
     ok = vd_node_co_close(disk->node, error);
-    vd_context_drop_env(disk->ctx, &disk->env);
-    g_free(disk->name);
-    g_free(disk);
+    disk_free(disk);
     return ok;
 }
 
@@ -164,6 +183,41 @@ vd_disk_open(VdContext *ctx, const char *name, const char *format,
                      .flags = flags};
 
     if (!vd_context_run(ctx, disk_co_open_call, &call, error))
+        return NULL;
+    return call.disk;
+}
+
+typedef struct {
+    VdContext *ctx;
+    const VdInfo *child;
+    VdOpenFlags flags;
+    VdDisk *disk;
+} OpenParentCall;
+
+static bool
+disk_co_open_parent_call(void *arg, GError **error)
+{
+    OpenParentCall *call = arg;
+    const VdInfo *child = call->child;
+
+    call->disk = vd_disk_co_open_parent(
+        call->ctx, child->stored_in, child->full_backing_filename,
+        child->backing_format, call->flags, error);
+    return call->disk != NULL;
+}
+
+VdDisk *
+vd_disk_open_parent(VdContext *ctx, const VdInfo *child, VdOpenFlags flags,
+                    GError **error)
+{
+    OpenParentCall call = {.ctx = ctx, .child = child, .flags = flags};
+
+    if (child->full_backing_filename == NULL)
+        return vd_throw_null(
+            error, VD_ERROR_NOT_FOUND,
+            "%s: where its parent '%s' is cannot be told", child->filename,
+            child->backing_filename != NULL ? child->backing_filename : "");
+    if (!vd_context_run(ctx, disk_co_open_parent_call, &call, error))
         return NULL;
     return call.disk;
 }

@@ -9,7 +9,8 @@
 struct VdDisk {
     VdContext *ctx;
     VdNode *node;
-    char *name; /* as the user wrote it */
+    char *name;     /* as the user wrote it */
+    char *named_by; /* the file of the image that names it; NULL = the user */
     VdEnv env;
     unsigned in_flight; /* requests whose caller still waits */
     VioCoQueue idle;    /* closers that wait for the last of them */
@@ -24,6 +25,11 @@ VdDisk *vd_disk_co_open(VdContext *ctx, const char *name, const char *format,
 VdDisk *vd_disk_co_open_chain(VdContext *ctx, const char *name,
                               const char *format, VdOptions *opts,
                               VdOpenFlags flags, unsigned link, GError **error);
+/* Open @name as the parent that the image in the file @image names, or is to
+ * name: what may be opened so is less than what the user may name. */
+VdDisk *vd_disk_co_open_parent(VdContext *ctx, const char *image,
+                               const char *name, const char *format,
+                               VdOpenFlags flags, GError **error);
 /* NULL after a failure; @text may be NULL. */
 VdOptions *vd_disk_parse_options(const char *name, const char *text,
                                  VdOpenFlags flags, GError **error);

@@ -29,7 +29,8 @@ info_full_backing_name(VdNode *node, const VdNodeInfo *facts)
         return g_strdup(vd_node_name(parent));
     if (facts->backing_path != NULL)
         return g_strdup(facts->backing_path);
-    return vd_path_combine(vd_node_file_name(node), facts->backing_name);
+    return vd_parent_locate(vd_node_driver(node), vd_node_file_name(node),
+                            facts->backing_name, NULL);
 }
 
 static void
@@ -75,6 +76,7 @@ vd_info_co_new(VdDisk *disk, VdNode *node)
 
     info->filename =
         g_strdup(node == disk->node ? info_name(disk) : vd_node_name(node));
+    info->stored_in = g_strdup(vd_node_file_name(node));
     info->format = g_strdup(vd_node_driver(node)->name);
     info->virtual_size = vd_node_size(node);
     info_fill_format(info, node);
@@ -110,6 +112,7 @@ vd_info_free(VdInfo *info)
     if (info == NULL)
         return;
     g_free(info->filename);
+    g_free(info->stored_in);
     g_free(info->format);
     g_free(info->backing_filename);
     g_free(info->full_backing_filename);

@@ -93,17 +93,22 @@ links_use_of(const char *path)
     return VD_USE_UNKNOWN;
 }
 
+/* What is on a server is no file here. */
 static void
 links_add_file(VdChainLink *link, const char *path)
 {
-    VdChainFile *file = g_new0(VdChainFile, 1);
+    VdChainFile *file;
     struct stat st;
+    int failure = stat(path, &st) != 0 ? errno : 0;
 
+    if (failure != 0 && vd_name_kind(path, NULL) != VD_NAME_PATH)
+        return;
+    file = g_new0(VdChainFile, 1);
     file->path = g_strdup(path);
     file->size = file->allocated = -1;
     g_ptr_array_add(link->files, file);
-    if (stat(path, &st) != 0) {
-        links_complain(link, "%s: %s", path, g_strerror(errno));
+    if (failure != 0) {
+        links_complain(link, "%s: %s", path, g_strerror(failure));
         return;
     }
     file->size = S_ISREG(st.st_mode) ? st.st_size : -1;
@@ -124,29 +129,43 @@ links_add_files(VdChainLink *link, VdDisk *disk)
 /* -- one link ---------------------------------------------------------------
  */
 
+/* The top is the user's choice, and may have a format; the others are their
+ * children's. */
+typedef struct {
+    VdContext *ctx;
+    const char *format;
+    const VdInfo *child; /* NULL = it is the top */
+} Finding;
+
+static VdDisk *
+links_open_how(const Finding *how, const char *name, VdOpenFlags flags,
+               GError **error)
+{
+    return how->child != NULL
+               ? vd_disk_open_parent(how->ctx, how->child, flags, error)
+               : vd_disk_open(how->ctx, name, how->format, NULL, flags, error);
+}
+
 /* Its extents as well if they can be read: they tell sizes and dirty marks. */
 static VdDisk *
-links_open(VdContext *ctx, VdChainLink *link, const char *format,
-           GError **error)
+links_open(const Finding *how, VdChainLink *link, GError **error)
 {
     g_autoptr(GError) failure = NULL;
-    VdDisk *disk =
-        vd_disk_open(ctx, link->name, format, NULL, LINKS_FLAGS, &failure);
+    VdDisk *disk = links_open_how(how, link->name, LINKS_FLAGS, &failure);
 
     if (disk != NULL)
         return disk;
-    disk = vd_disk_open(ctx, link->name, format, NULL,
-                        LINKS_FLAGS | VD_OPEN_NO_EXTENTS, error);
+    disk = links_open_how(how, link->name, LINKS_FLAGS | VD_OPEN_NO_EXTENTS,
+                          error);
     if (disk != NULL)
         links_complain(link, "%s", failure->message);
     return disk;
 }
 
 static bool
-links_examine(VdContext *ctx, VdChainLink *link, const char *format,
-              GError **error)
+links_examine(const Finding *how, VdChainLink *link, GError **error)
 {
-    VdDisk *disk = links_open(ctx, link, format, error);
+    VdDisk *disk = links_open(how, link, error);
 
     if (disk == NULL)
         return false;
@@ -241,6 +260,7 @@ links_step(VdContext *ctx, GPtrArray *links)
 {
     VdChainLink *last = links->pdata[links->len - 1], *next;
     const char *path = last->info->full_backing_filename;
+    Finding how = {.ctx = ctx, .child = last->info};
     g_autoptr(GError) error = NULL;
 
     if (last->info->backing_filename == NULL)
@@ -254,7 +274,7 @@ links_step(VdContext *ctx, GPtrArray *links)
         return false;
     next = links_link_new(path);
     g_ptr_array_add(links, next);
-    if (!links_examine(ctx, next, last->info->backing_format, &error)) {
+    if (!links_examine(&how, next, &error)) {
         links_complain(next, "%s", error->message);
         return false;
     }
@@ -296,9 +316,10 @@ vd_chain_examine(VdContext *ctx, const char *name, const char *format,
     g_autoptr(GPtrArray) links =
         g_ptr_array_new_with_free_func(links_link_free);
     VdChainLink *top = links_link_new(name);
+    Finding how = {.ctx = ctx, .format = format};
 
     g_ptr_array_add(links, top);
-    if (!links_examine(ctx, top, format, error))
+    if (!links_examine(&how, top, error))
         return NULL;
     while (links_step(ctx, links))
         ;

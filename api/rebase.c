@@ -13,6 +13,8 @@
 #include "api/copy.h"
 #include "api/dedup.h"
 
+#include "block/name.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ typedef struct {
     VdContext *ctx;
     const VdRebaseParams *params;
     VdRebaseResult result;
+    char *file;          /* of the link: names in it count from there */
     char *path;          /* of the new parent, from here; NULL = none */
     char *name;          /* the same as it is to be stored */
     VdDisk *disk;        /* the link with its old chain */
@@ -47,7 +50,7 @@ is_dedup(const Rebase *r)
 static bool
 rebase_name_absolute(Rebase *r, GError **error)
 {
-    char *real = realpath(r->path, NULL);
+    char *real = realpath(vd_name_strip_file(r->path), NULL);
 
     if (real == NULL)
         return vd_throw(error, VD_ERROR_NOT_FOUND,
@@ -58,26 +61,41 @@ rebase_name_absolute(Rebase *r, GError **error)
     return true;
 }
 
+/* A name with a scheme means the same from everywhere. */
 static bool
-rebase_set_names(Rebase *r, GError **error)
+rebase_name_as_asked(Rebase *r, GError **error)
 {
-    const VdRebaseParams *p = r->params;
+    unsigned flags = r->params->flags;
+    bool is_path =
+        vd_name_kind(vd_name_strip_file(r->path), NULL) == VD_NAME_PATH;
 
-    if (p->parent == NULL || p->parent[0] == '\0') {
+    if (is_path && (flags & VD_REBASE_ABSOLUTE))
+        return rebase_name_absolute(r, error);
+    if (!is_path || !(flags & VD_REBASE_RELATIVE)) {
+        r->name = g_strdup(r->params->parent);
+        return true;
+    }
+    r->name = vd_path_relative(r->file, r->path);
+    return r->name != NULL ||
+           vd_throw(error, VD_ERROR_NOT_FOUND,
+                    "%s: cannot be named relative to %s", r->path, r->file);
+}
+
+/* What a name means is a matter of the link's format, and of where it is. */
+static bool
+rebase_set_names(Rebase *r, const VdNode *link, GError **error)
+{
+    const char *parent = r->params->parent;
+
+    r->file = g_strdup(vd_node_file_name(link));
+    if (parent == NULL || parent[0] == '\0') {
         r->name = g_strdup("");
         return true;
     }
-    r->path = vd_path_combine(p->image.name, p->parent);
-    if (p->flags & VD_REBASE_ABSOLUTE)
-        return rebase_name_absolute(r, error);
-    if (p->flags & VD_REBASE_RELATIVE) {
-        r->name = vd_path_relative(p->image.name, r->path);
-        return r->name != NULL || vd_throw(error, VD_ERROR_NOT_FOUND,
-                                           "%s: cannot be named relative to %s",
-                                           r->path, p->image.name);
-    }
-    r->name = g_strdup(p->parent);
-    return true;
+    r->path = vd_parent_locate(vd_node_driver(link), r->file, parent, error);
+    if (r->path == NULL)
+        return vd_prefix(error, "%s: ", r->file);
+    return rebase_name_as_asked(r, error);
 }
 
 /* -- opening ----------------------------------------------------------------
@@ -87,13 +105,10 @@ rebase_set_names(Rebase *r, GError **error)
 static bool
 rebase_co_open_parent(Rebase *r, unsigned flags, GError **error)
 {
-    VdImageRef image = {
-        .name = r->path,
-        .format = r->params->parent_format,
-        .flags = (VdOpenFlags) (r->params->parent_flags | VD_OPEN_STRICT_LOCK),
-    };
-
-    r->parent = vd_chain_co_open_image(r->ctx, &image, flags, 0, error);
+    flags |= r->params->parent_flags | VD_OPEN_STRICT_LOCK;
+    r->parent = vd_disk_co_open_parent(r->ctx, r->file, r->path,
+                                       r->params->parent_format,
+                                       (VdOpenFlags) flags, error);
     if (r->parent != NULL)
         return true;
     return vd_prefix(
@@ -103,7 +118,7 @@ rebase_co_open_parent(Rebase *r, unsigned flags, GError **error)
 static bool
 rebase_check_loop(const Rebase *r, GError **error)
 {
-    const char *own = r->params->image.name;
+    const char *own = r->file;
 
     for (const VdNode *n = r->parent != NULL ? r->parent->node : NULL;
          n != NULL; n = vd_node_parent(n)) {
@@ -119,6 +134,8 @@ rebase_co_open_link(Rebase *r, unsigned flags, GError **error)
 {
     const VdDriver *drv;
 
+    if (is_dedup(r))
+        flags |= VD_OPEN_UNMAP;
     r->disk = vd_chain_co_open_image(r->ctx, &r->params->image,
                                      VD_OPEN_RDWR | flags, 0, error);
     if (r->disk == NULL)
@@ -214,12 +231,33 @@ rebase_co_dedup(Rebase *r, GError **error)
                            r->name);
 }
 
+/* A look at the link, which is not held yet. */
+static bool
+rebase_co_look(Rebase *r, GError **error)
+{
+    VdDisk *disk =
+        vd_chain_co_open_image(r->ctx, &r->params->image,
+                               VD_OPEN_NO_IO | VD_OPEN_NO_PARENT |
+                                   VD_OPEN_NO_EXTENTS | VD_OPEN_NO_LOCK,
+                               0, NULL);
+    bool ok;
+
+    /* Whoever is to write to it has the better reasons why not. */
+    if (disk == NULL)
+        return rebase_co_open_link(r, 0, error) &&
+               rebase_set_names(r, r->disk->node, error);
+    ok = rebase_set_names(r, disk->node, error);
+    (void) vd_disk_co_close(disk, NULL); /* was only looked at */
+    return ok;
+}
+
 static bool
 rebase_co_safely(Rebase *r, GError **error)
 {
-    return (r->path == NULL || rebase_co_open_parent(r, 0, error)) &&
+    return rebase_co_look(r, error) &&
+           (r->path == NULL || rebase_co_open_parent(r, 0, error)) &&
            rebase_check_loop(r, error) &&
-           rebase_co_open_link(r, is_dedup(r) ? VD_OPEN_UNMAP : 0, error) &&
+           (r->disk != NULL || rebase_co_open_link(r, 0, error)) &&
            rebase_co_fill(r, error) && rebase_co_switch(r, error) &&
            rebase_co_dedup(r, error);
 }
@@ -242,7 +280,8 @@ needs_id(const Rebase *r)
 static bool
 rebase_co_unsafely(Rebase *r, GError **error)
 {
-    if (!rebase_co_open_link(r, VD_OPEN_NO_PARENT, error))
+    if (!rebase_co_open_link(r, VD_OPEN_NO_PARENT, error) ||
+        !rebase_set_names(r, r->disk->node, error))
         return false;
     if (r->path != NULL && vd_node_is_file_at(r->disk->node, r->path))
         return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
@@ -256,14 +295,14 @@ static bool
 rebase_co_run(void *arg, GError **error)
 {
     Rebase *r = arg;
-    bool ok = rebase_set_names(r, error) &&
-              (is_unsafe(r) ? rebase_co_unsafely(r, error)
-                            : rebase_co_safely(r, error));
+    bool ok = is_unsafe(r) ? rebase_co_unsafely(r, error)
+                           : rebase_co_safely(r, error);
 
     if (r->disk != NULL)
         ok = vd_disk_co_close(r->disk, ok ? error : NULL) && ok;
     if (r->parent != NULL)
         (void) vd_disk_co_close(r->parent, NULL); /* only read */
+    g_free(r->file);
     g_free(r->path);
     g_free(r->name);
     return ok;

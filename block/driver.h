@@ -461,6 +461,11 @@ struct VdDriver {
     /* Of a node that is open_ended, whose size is what has come so far: wait
      * until that is @size, or until it *@ended.  Not along with read_on. */
     bool (*co_await )(VdNode *node, uint64_t size, bool *ended, GError **error);
+
+    /* Formats: where an image at @base that names its parent @stored looks
+     * first; g_free.  NULL: nothing that it could open.  No I/O.  NULL op:
+     * @stored is a path. */
+    char *(*locate_parent)(const char *base, const char *stored);
 };
 
 #define VD_DRIVER_HEADER .abi = VD_DRIVER_ABI, .table_size = sizeof(VdDriver)

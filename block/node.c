@@ -223,7 +223,7 @@ vd_node_named_by(const VdNode *node)
 
     while (child && child->link == node->link)
         child = child->owner;
-    return child ? vd_node_file_name(child) : NULL;
+    return child ? vd_node_file_name(child) : node->env->named_by;
 }
 
 GVariant *

@@ -53,6 +53,20 @@ parent_flags(const VdNode *node)
     return flags;
 }
 
+char *
+vd_parent_locate(const VdDriver *driver, const char *base, const char *stored,
+                 GError **error)
+{
+    char *name = driver->locate_parent ? driver->locate_parent(base, stored)
+                                       : vd_path_combine(base, stored);
+
+    return name ? name
+                : vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
+                                "images of format '%s' name their parents by "
+                                "path, and '%s' is none",
+                                driver->name, stored);
+}
+
 VdNode *
 vd_node_co_open_parent(VdNode *node, const char *name, const char *format,
                        GError **error)

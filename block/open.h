@@ -18,6 +18,8 @@ struct VdEnv {
     unsigned writable_link; /* this link of the chain (1 = the first parent) is
                                opened for writing, too; 0 = none */
     unsigned lock_wait_ms;  /* see VdContextParams */
+    const char *named_by;   /* the disk is opened as the parent that the image
+                               in this file names; NULL = the user's choice */
     /* Of each request that a leaf has answered; NULL = nobody watches. */
     void (*observe)(const VdRequest *request, void *opaque);
     void *observe_opaque;
@@ -68,6 +70,10 @@ bool vd_node_co_close(VdNode *node, GError **error);
 char *vd_path_combine(const char *base, const char *child);
 /* The same for formats that store names of parents, not paths alone. */
 char *vd_parent_combine(const char *base, const char *stored);
+/* What an image of @driver at @base that names its parent @stored opens, as far
+ * as a name alone tells that.  INVALID_ARGUMENT: no such image can.  g_free. */
+char *vd_parent_locate(const VdDriver *driver, const char *base,
+                       const char *stored, GError **error);
 /* The other way round: @path as the image @base is to name it.  Relative to the
  * directory of @base if both have one below the root in common, else absolute;
  * symbolic links are resolved.  NULL if either is no path or its directory does

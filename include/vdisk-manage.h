@@ -225,6 +225,13 @@ VD_PUBLIC void vd_creation_abort(VdCreation *creation);
 VD_PUBLIC bool vd_create(VdContext *ctx, const VdCreateParams *params,
                          GError **error);
 
+/* The parent that @params give the new image, opened for reading; nothing is
+ * created.  What the new image could not open is refused: see
+ * vd_disk_open_parent(). */
+VD_PUBLIC VdDisk *vd_create_open_parent(VdContext *ctx,
+                                        const VdCreateParams *params,
+                                        GError **error);
+
 /* The options of a format as "  name=<type> - help" data.  Constant. */
 typedef struct VdOptionInfo {
     const char *name, *type, *help, *default_value;

@@ -369,11 +369,18 @@ typedef struct VdInfo {
     GVariant *specific;   /* a{sv}, keys in output order; NULL = none; bytes of
                              file names that are no UTF-8 stand as U+FFFD */
     GPtrArray *snapshots; /* of VdSnapshot (vdisk-snapshot.h); NULL = none */
+    char *stored_in;      /* the file that names in the image count from */
 } VdInfo;
 
 VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
 VD_PUBLIC void vd_info_free(VdInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
+
+/* The parent that the image @child names, alone.  Not the same as
+ * vd_disk_open() with its full name: what that would do because the user wants
+ * it is refused where an image wants it, as when a chain is opened. */
+VD_PUBLIC VdDisk *vd_disk_open_parent(VdContext *ctx, const VdInfo *child,
+                                      VdOpenFlags flags, GError **error);
 
 /* What requests to the driver of a node keep to.  Nobody else has to: smaller,
  * larger and unaligned requests are padded, split and copied. */

@@ -154,21 +154,39 @@ image_close_quietly(VdDisk *disk)
 
 /* -- chains --------------------------------------------------------------- */
 
+VdDisk *
+image_open_parent(VdContext *ctx, const VdInfo *child, VdOpenFlags flags)
+{
+    g_autoptr(GError) error = NULL;
+    VdDisk *disk = vd_disk_open_parent(ctx, child, flags, &error);
+    const char *name = child->full_backing_filename;
+
+    if (!disk && name)
+        out_failure(name, error, "Could not open '%s': %s", name,
+                    error->message);
+    else if (!disk)
+        out_failure(child->filename, error, "%s", error->message);
+    return disk;
+}
+
+/* Of the image, or of the parent of @child if that is not NULL. */
 static VdGraphNode *
-graph_load(VdContext *ctx, const ImageSpec *spec)
+graph_load(VdContext *ctx, const ImageSpec *spec, const VdInfo *child)
 {
     g_autoptr(GError) error = NULL;
     ImageSpec headers = *spec;
+    const char *name = child ? child->full_backing_filename : spec->name;
 
     headers.flags |= VD_OPEN_NO_PARENT | VD_OPEN_NO_IO;
-    VdDisk *disk = image_open(ctx, &headers);
+    VdDisk *disk = child ? image_open_parent(ctx, child, headers.flags)
+                         : image_open(ctx, &headers);
     if (!disk)
         return NULL;
     VdGraphNode *graph = vd_disk_get_graph(disk, &error);
     image_close_quietly(disk);
     if (!graph)
-        out_failure(spec->name, error, "Could not get information on '%s': %s",
-                    spec->name, error->message);
+        out_failure(name, error, "Could not get information on '%s': %s", name,
+                    error->message);
     return graph;
 }
 
@@ -218,21 +236,19 @@ image_chain_graphs(VdContext *ctx, const ImageSpec *spec, bool whole_chain)
 {
     g_autoptr(GPtrArray) graphs =
         g_ptr_array_new_with_free_func((GDestroyNotify) vd_graph_node_free);
-    ImageSpec link = *spec;
+    const VdInfo *child = NULL;
 
     for (;;) {
-        VdGraphNode *graph = graph_load(ctx, &link);
+        VdGraphNode *graph = graph_load(ctx, spec, child);
         if (!graph)
             return NULL;
         g_ptr_array_add(graphs, graph);
-        const VdInfo *info = graph->info;
-        if (!whole_chain || !info->full_backing_filename)
+        child = graph->info;
+        if (!whole_chain || !child->backing_filename)
             return g_steal_pointer(&graphs);
-        if (!chain_check_next(graphs, info->full_backing_filename))
+        if (child->full_backing_filename &&
+            !chain_check_next(graphs, child->full_backing_filename))
             return NULL;
-        link = (ImageSpec){.name = info->full_backing_filename,
-                           .format = info->backing_format,
-                           .flags = spec->flags};
     }
 }
 
@@ -262,21 +278,6 @@ name_has_protocol(const char *name)
     const char *slash = strchr(name, '/');
 
     return colon && (!slash || colon < slash);
-}
-
-/* What an image stores about its parent is a path: a colon in it does not make
- * a protocol. */
-char *
-image_relative_name(const char *image, const char *name)
-{
-    const char *path = image_local_path(image);
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    if (*name == '/')
-        return g_strdup(name);
-    if (slash)
-        return g_strdup_printf("%.*s%s", (int) (slash + 1 - path), path, name);
-    return g_strdup_printf("%s%s", name_has_protocol(name) ? "./" : "", name);
 }
 
 const char *

@@ -34,6 +34,9 @@ VdImageRef image_ref(const ImageSpec *spec);
 
 /* NULL after "Could not open 'NAME': reason". */
 VdDisk *image_open(VdContext *ctx, const ImageSpec *spec);
+/* The parent that the image @child names; NULL after the same. */
+VdDisk *image_open_parent(VdContext *ctx, const VdInfo *child,
+                          VdOpenFlags flags);
 /* False after a message. */
 bool image_close(VdDisk *disk, const char *name);
 /* The disk was only read from: its close has nothing to lose. */
@@ -56,7 +59,5 @@ void image_hint_space(const GError *error, const char *name, const char *what,
 void image_hint_space_of_disk(VdContext *ctx, const ImageSpec *spec,
                               const GError *error);
 
-/* The name of a parent as seen from the directory of @image. */
-char *image_relative_name(const char *image, const char *name);
 /* The path of a plain or "file:" name; NULL for others. */
 const char *image_local_path(const char *name);

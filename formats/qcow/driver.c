@@ -8,6 +8,8 @@
 #include "formats/qcow/driver.h"
 #include "formats/qcow/qcow.h"
 
+#include "block/open.h"
+
 #define PROBE_SURE 100
 
 static int
@@ -40,4 +42,5 @@ const VdDriver vd_qcow_driver = {
     .co_map = qcow_co_map,
     .co_decode = qcow_co_decode,
     .get_info = qcow_get_info,
+    .locate_parent = vd_parent_combine,
 };

@@ -12,6 +12,8 @@
 #include "formats/qcow2/new.h"
 #include "formats/qcow2/qcow2.h"
 
+#include "block/open.h"
+
 #define PROBE_SURE 100
 
 static int
@@ -59,4 +61,5 @@ const VdDriver vd_qcow2_driver = {
     .co_set_parent = qcow2_co_set_parent,
     .co_make_empty = qcow2_co_make_empty,
     .co_uncover = qcow2_co_uncover,
+    .locate_parent = vd_parent_combine,
 };

@@ -377,4 +377,5 @@ const VdDriver vd_vmdk_driver = {
     .co_make_empty = vmdk_co_make_empty,
     .co_uncover = vmdk_co_uncover,
     .co_find_children = vmdk_co_find_children,
+    .locate_parent = vmdk_locate_parent,
 };

@@ -182,6 +182,19 @@ def leads_out(name, out, *options):
     expect("may not refer" in text, text)
 
 
+@suite.case("an image here may have its parent there")
+def _():
+    top = world.out("child.qcow2")
+    vdisk_img("create", "-f", "qcow2", "-b", world.url("disk.qcow2", True),
+              "-F", "qcow2", top)
+    vdisk_img("compare", top, world.raw, timeout=SECONDS)
+    vdisk_img("rebase", "-b", world.url("disk.raw"), "-F", "raw", top,
+              timeout=SECONDS)
+    vdisk_img("compare", top, world.raw, timeout=SECONDS)
+    infos = vdisk_img("info", "--backing-chain", top, timeout=SECONDS)
+    expect(world.url("disk.raw") in infos, infos)
+
+
 @suite.case("nor by a file of its data, nor by what servers decode")
 def _():
     leads_out("data.qcow2", world.out("data.qcow2"), "-o",
@@ -280,9 +293,15 @@ def _():
         top = world.out("top.qcow2")
         vdisk_img("create", "-f", "qcow2", "-u", "-b", name, "-F", "raw", top,
                   SIZE)
-        text = vdisk_img_fails("convert", "-O", "raw", top,
-                               world.out("no.raw"), timeout=SECONDS)
-        expect("may not say" in text, text)
+        for words in (("convert", "-O", "raw", top, world.out("no.raw")),
+                      ("info", "--backing-chain", top),
+                      ("create", "-f", "qcow2", "-b", name, "-F", "raw",
+                       world.out("no.qcow2"))):
+            text = vdisk_img_fails(*words, timeout=SECONDS)
+            expect("may not say" in text, text)
+        result = run([VDISK_IMG, "chain", top], timeout=SECONDS)
+        expect(b"may not say" in result.stdout, result)
+    expect(not os.path.exists(world.out("no.qcow2")), "a child")
 
 
 @suite.case("what has moved within the server is found")

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""test-nbd-commands - vdisk-img dd and vdisk-io on names of NBD.
+"""test-nbd-commands - vdisk-img dd, chains and vdisk-io on names of NBD.
 
 With each form of replies: simple (nbdkit), structured (qemu-nbd), extended
 (ours).  What arrives is looked at in the file that the server has.
 """
+import json
 import os
 import sys
 
@@ -12,8 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../support"))
 
 import nbd_peers  # noqa: E402
 from tap import Suite  # noqa: E402
-from tools import (VDISK_IO, Failed, run, scratch, vdisk_img,  # noqa: E402
-                   vdisk_img_fails, working_engines)
+from tools import (VDISK_IO, Failed, qemu_img, run, scratch,  # noqa: E402
+                   vdisk_img, vdisk_img_fails, working_engines)
 
 SIZE = 1 << 20
 RAW = ("-f", "raw", "-O", "raw")
@@ -94,14 +95,14 @@ def copies_parts(server, engine):
 
 # -- vdisk-io -----------------------------------------------------------------------
 
-def io(engine, uri, *commands):
+def io(engine, uri, *commands, fmt="raw"):
     words = [word for command in commands for word in ("-c", command)]
-    return run([VDISK_IO, "-f", "raw", *words, uri],
+    return run([VDISK_IO, "-f", fmt, *words, uri],
                env={"VDISK_ENGINE": engine})
 
 
-def io_succeeds(engine, uri, *commands):
-    result = io(engine, uri, *commands)
+def io_succeeds(engine, uri, *commands, fmt="raw"):
+    result = io(engine, uri, *commands, fmt=fmt)
     text = result.stdout.decode()
     expect(result.code == 0 and "failed" not in text, result)
     return text
@@ -152,9 +153,68 @@ def refusals(server, engine):
         expect_disk(path, disk)
 
 
+def compares(engine, top, wanted):
+    """Ours and QEMU's, both through the chain."""
+    vdisk_img("compare", "-F", "raw", top, wanted, engine=engine)
+    qemu_img("compare", "-F", "raw", top, wanted)
+
+
+def is_parent(server, engine):
+    """Of a new image, of one that had another, and of one that had none."""
+    with scratch() as tmp:
+        one, two = (put(tmp, name, os.urandom(SIZE)) for name in "ab")
+        top, copy = (os.path.join(tmp, name) for name in ("top", "copy"))
+        with server(one) as a, server(two) as b:
+            uri = a.uri()
+            words = {"driver": "raw", "file": {
+                "driver": "nbd", "server": {"type": "unix", "path": a.socket}}}
+            for name in (uri, "json:" + json.dumps(words)):
+                vdisk_img("create", "-q", "-f", "qcow2", "-b", name, "-F",
+                          "raw", top, engine=engine)
+                infos = json.loads(vdisk_img(
+                    "info", "--backing-chain", "--output=json", top,
+                    engine=engine))
+                expect([i["virtual-size"] for i in infos] == [SIZE] * 2, infos)
+                expect(infos[0]["full-backing-filename"] == name, infos)
+                compares(engine, top, one)
+            expect("is sound" in vdisk_img("chain", top, engine=engine))
+            vdisk_img("rebase", "-b", b.uri(), "-F", "raw", top, engine=engine)
+            compares(engine, top, one)
+            vdisk_img("rebase", "-b", "", top, engine=engine)
+            vdisk_img("rebase", "-b", uri, "-F", "raw", top, engine=engine)
+            vdisk_img("convert", "-O", "qcow2", "-B", uri, "-F", "raw", top,
+                      copy, engine=engine)
+            compares(engine, copy, one)
+            # Its own data are in front of it, and come into it.
+            io_succeeds(engine, copy, "write -P 9 4k 64k", fmt="qcow2")
+            vdisk_img("commit", copy, engine=engine)
+        expect(get(one)[4096:69632] == bytes([9]) * 65536, "committed")
+
+
+@suite.case("an export is no parent of a VMDK: told, and nothing is changed")
+def _():
+    with scratch() as tmp:
+        disk, base, top, new = (os.path.join(tmp, name + ".vmdk")
+                                for name in ("disk", "base", "top", "new"))
+        vdisk_img("create", "-q", "-f", "vmdk", disk, SIZE)
+        vdisk_img("create", "-q", "-f", "vmdk", base, SIZE)
+        vdisk_img("create", "-q", "-f", "vmdk", "-b", "base.vmdk", "-F", "vmdk",
+                  top)
+        before = get(top)
+        with extended(disk) as peer:
+            for words in (("create", "-f", "vmdk", new),
+                          ("create", "-f", "vmdk", "-u", new, SIZE),
+                          ("convert", "-O", "vmdk", base, new),
+                          ("rebase", top), ("rebase", "-u", top)):
+                text = vdisk_img_fails(*words, "-F", "vmdk", "-b", peer.uri())
+                expect("name their parents by path" in text, text)
+        expect(get(top) == before and not os.path.exists(new), "changed")
+
+
 for server in SERVERS:
     for engine in working_engines():
-        for work, what in ((copies_parts, "dd copies parts of exports"),
+        for work, what in ((is_parent, "an export is a parent"),
+                           (copies_parts, "dd copies parts of exports"),
                            (single_requests, "vdisk-io does single requests"),
                            (refusals, "vdisk-io refuses with words")):
             suite.add("%s: %s, %s replies" % (engine, what, server.__name__),

@@ -70,6 +70,41 @@ test_relative_names_count_from_the_image(void)
     }
 }
 
+static char *
+paths_only(const char *base, const char *stored)
+{
+    return strstr(stored, "://") ? NULL : vd_path_combine(base, stored);
+}
+
+static void
+test_formats_say_what_names_of_parents_mean(void)
+{
+    static const VdDriver plain = {VD_DRIVER_HEADER, .name = "plain"};
+    static const VdDriver any = {VD_DRIVER_HEADER, .name = "any",
+                                 .locate_parent = vd_parent_combine};
+    static const VdDriver picky = {VD_DRIVER_HEADER, .name = "picky",
+                                   .locate_parent = paths_only};
+    static const struct {
+        const VdDriver *driver;
+        const char *stored, *located;
+    } cases[] = {
+        {&plain, "y", "/d/y"},         {&plain, "nbd://h/e", "/d/nbd://h/e"},
+        {&any, "y", "/d/y"},           {&any, "nbd://h/e", "nbd://h/e"},
+        {&any, "json:{}", "json:{}"},  {&any, "./nbd:y", "/d/./nbd:y"},
+        {&picky, "nbd:y", "/d/nbd:y"}, {&picky, "nbd://h/e", NULL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *located =
+            vd_parent_locate(cases[i].driver, "/d/x", cases[i].stored, &error);
+
+        g_assert_cmpstr(located, ==, cases[i].located);
+        if (!located)
+            g_assert_error(error, VD_ERROR, VD_ERROR_INVALID_ARGUMENT);
+    }
+}
+
 /* -- policy ---------------------------------------------------------------- */
 
 typedef struct {
@@ -319,6 +354,8 @@ main(int argc, char **argv)
     g_test_add_func("/block/name/kinds", test_kinds);
     g_test_add_func("/block/name/relative_names_count_from_the_image",
                     test_relative_names_count_from_the_image);
+    g_test_add_func("/block/name/formats_say_what_names_of_parents_mean",
+                    test_formats_say_what_names_of_parents_mean);
 #define TEST(name)                                                             \
     g_test_add("/block/policy/" #name, Fixture, NULL, set_up, test_##name,     \
                tear_down)

@@ -53,9 +53,14 @@ static int
 parent_inspect(CreateJob *job, VdContext *ctx)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *name = image_relative_name(job->filename, job->backing);
-    VdDisk *parent =
-        vd_disk_open(ctx, name, job->backing_format, NULL, 0, &error);
+    VdCreateParams params = {
+        .filename = job->filename,
+        .format = job->format,
+        .size = UINT64_MAX,
+        .backing_file = job->backing,
+        .backing_format = job->backing_format,
+    };
+    VdDisk *parent = vd_create_open_parent(ctx, &params, &error);
 
     if (!parent) {
         create_fail(job, error, error->message);

@@ -18,4 +18,7 @@ bool vmdk_co_chain_begin(VdNode *node, VdChainRole role, char **coming,
 bool vmdk_co_chain_end(VdNode *node, const char *coming, GError **error);
 bool vmdk_co_set_parent(VdNode *node, const VdParentRef *ref, GError **error);
 bool vmdk_co_make_empty(VdNode *node, GError **error);
+/* NULL: no path.  Of another machine's the last name is looked for, beside the
+ * child. */
+char *vmdk_locate_parent(const char *child, const char *stored);
 bool vmdk_co_find_children(VdNode *node, GPtrArray **paths, GError **error);

@@ -97,16 +97,13 @@ is_self(const Search *search, const char *path)
 static bool
 hint_leads_to(const Search *search, const char *child, const char *stored)
 {
-    g_autofree char *hint = vmdk_name_localise(stored);
-    g_autofree char *base = NULL, *as_named = NULL, *beside = NULL;
+    g_autofree char *as_named = vmdk_locate_parent(child, stored);
+    g_autofree char *base = NULL, *beside = NULL;
 
-    if (!hint)
+    if (!as_named)
         return false;
-    base = g_path_get_basename(hint);
+    base = g_path_get_basename(as_named);
     beside = vd_path_combine(child, base);
-    if (vmdk_name_is_foreign(hint))
-        return is_self(search, beside);
-    as_named = vd_path_combine(child, hint);
     return is_self(search, as_named) || is_self(search, beside);
 }
 

@@ -126,6 +126,18 @@ places_add_beside(GPtrArray *places, const VmdkState *s, const char *name)
     places_take(places, vd_path_combine(vd_node_name(s->file), name));
 }
 
+char *
+vmdk_locate_parent(const char *child, const char *stored)
+{
+    g_autofree char *hint = vmdk_name_localise(stored);
+    g_autofree char *base = NULL;
+
+    if (!hint)
+        return NULL;
+    base = g_path_get_basename(hint);
+    return vd_path_combine(child, vmdk_name_is_foreign(hint) ? base : hint);
+}
+
 static void
 places_add_clone_tree(GPtrArray *places, const VmdkState *s, const char *hint)
 {
@@ -162,8 +174,7 @@ places_new(const VmdkState *s, const char *override, const char *dirs)
     if (override || !hint)
         return places;
     base = g_path_get_basename(hint);
-    if (!vmdk_name_is_foreign(hint))
-        places_add_beside(places, s, hint);
+    places_take(places, vmdk_locate_parent(vd_node_name(s->file), stored));
     places_add_beside(places, s, base);
     places_add_clone_tree(places, s, hint);
     if (dirs)

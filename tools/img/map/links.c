@@ -85,15 +85,12 @@ link_walk(const MapPicture *picture, MapLink *link, VdDisk *disk)
     return true;
 }
 
+/* @disk, which may be NULL after a message, is closed here. */
 static bool
-link_read(const MapPicture *picture, MapLink *link, VdContext *ctx,
-          const ImageSpec *spec)
+link_read(const MapPicture *picture, MapLink *link, VdDisk *disk)
 {
-    ImageSpec alone = *spec;
     bool ok;
 
-    alone.flags |= VD_OPEN_NO_PARENT;
-    VdDisk *disk = image_open(ctx, &alone);
     if (!disk)
         return false;
     link->columns = g_new0(MapColumn, picture->columns);
@@ -134,18 +131,18 @@ bool
 map_links_read(MapPicture *picture, VdContext *ctx, const ImageSpec *spec)
 {
     g_autoptr(GPtrArray) infos = image_chain_infos(ctx, spec, true);
-    ImageSpec next = *spec;
+    ImageSpec alone = *spec;
 
     if (!infos)
         return false;
     links_list(picture, infos);
+    alone.flags |= VD_OPEN_NO_PARENT;
     for (unsigned i = 0; i < infos->len; i++) {
-        const VdInfo *info = infos->pdata[i];
-        if (!link_read(picture, picture->links->pdata[i], ctx, &next))
+        VdDisk *disk =
+            i ? image_open_parent(ctx, infos->pdata[i - 1], alone.flags)
+              : image_open(ctx, &alone);
+        if (!link_read(picture, picture->links->pdata[i], disk))
             return false;
-        next = (ImageSpec){.name = info->full_backing_filename,
-                           .format = info->backing_format,
-                           .flags = spec->flags};
     }
     return true;
 }
