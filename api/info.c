@@ -106,6 +106,34 @@ vd_disk_get_info(VdDisk *disk, GError **error)
     return call.info;
 }
 
+typedef struct {
+    VdDisk *disk;
+    GPtrArray *infos;
+} ChainCall;
+
+static bool
+info_co_chain_call(void *arg, GError **error)
+{
+    ChainCall *call = arg;
+
+    call->infos = g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
+    vd_disk_enter(call->disk);
+    for (VdNode *n = call->disk->node; n != NULL; n = vd_node_parent(n))
+        g_ptr_array_add(call->infos, vd_info_co_new(call->disk, n));
+    vd_disk_leave(call->disk);
+    return true;
+}
+
+GPtrArray *
+vd_disk_get_chain(VdDisk *disk, GError **error)
+{
+    ChainCall call = {.disk = disk};
+
+    if (!vd_context_run(disk->ctx, info_co_chain_call, &call, error))
+        return NULL;
+    return call.infos;
+}
+
 void
 vd_info_free(VdInfo *info)
 {

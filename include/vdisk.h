@@ -373,6 +373,10 @@ typedef struct VdInfo {
 } VdInfo;
 
 VD_PUBLIC VdInfo *vd_disk_get_info(VdDisk *disk, GError **error);
+/* The same of each link of the chain that is open, from the top down: of
+ * VdInfo.
+ */
+VD_PUBLIC GPtrArray *vd_disk_get_chain(VdDisk *disk, GError **error);
 VD_PUBLIC void vd_info_free(VdInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VdInfo, vd_info_free)
 

@@ -191,6 +191,20 @@ def is_parent(server, engine):
         expect(get(one)[4096:69632] == bytes([9]) * 65536, "committed")
 
 
+@suite.case("a server of one client at a time is enough for a conversion")
+def _():
+    with scratch() as tmp:
+        disk = os.urandom(SIZE)
+        top, out = os.path.join(tmp, "top"), put(tmp, "out", b"before")
+        with nbd_peers.qemu_nbd(put(tmp, "disk", disk), clients=1) as peer:
+            vdisk_img("create", "-f", "qcow2", "-b", peer.uri(), "-F", "raw",
+                      top)
+            for source in (top, peer.uri()):
+                vdisk_img("convert", "-O", "raw", source, out, timeout=60)
+                expect(get(out) == disk, source)
+                put(tmp, "out", b"before")
+
+
 @suite.case("an export is no parent of a VMDK: told, and nothing is changed")
 def _():
     with scratch() as tmp:

@@ -52,6 +52,21 @@ sources_open(ConvertJob *job)
     return true;
 }
 
+GPtrArray *
+convert_source_links(const ConvertJob *job, unsigned i)
+{
+    g_autoptr(GError) error = NULL;
+    bool mute = job->common->mute;
+
+    job->common->mute = true; /* the sources are open: all has been told */
+    GPtrArray *infos = vd_disk_get_chain(job->disks[i], &error);
+    job->common->mute = mute;
+    if (!infos)
+        out_failure(job->sources[i], error, "Could not look at '%s': %s",
+                    job->sources[i], error->message);
+    return infos;
+}
+
 static void
 sources_close(ConvertJob *job)
 {

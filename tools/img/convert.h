@@ -67,6 +67,10 @@ int convert_words_run(ConvertWords *words);
 /* Exit code. */
 int convert_run(ConvertJob *job);
 
+/* Of VdInfo: the links of source @i as it is open, for a server may not let it
+ * be opened twice.  NULL after a message. */
+GPtrArray *convert_source_links(const ConvertJob *job, unsigned i);
+
 /* It went well: say so, as far as anybody wants to know. */
 void convert_result_print(const ConvertJob *job);
 

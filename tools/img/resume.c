@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "include/vdisk-vsphere.h"
 #include "tools/human.h"
 #include "tools/images.h"
 #include "tools/output.h"
@@ -117,43 +116,14 @@ add_link(Resume *r, const VdInfo *info,
 }
 
 static GPtrArray *
-look_at(const ConvertJob *job, const ImageSpec *spec, bool whole_chain)
+look_at_target(const ConvertJob *job, const ImageSpec *spec)
 {
     bool mute = job->common->mute;
 
     job->common->mute = true; /* opening it for the copy tells the same */
-    GPtrArray *infos = image_chain_infos(job->ctx, spec, whole_chain);
+    GPtrArray *infos = image_chain_infos(job->ctx, spec, false);
     job->common->mute = mute;
     return infos;
-}
-
-/* The disk of a server may not be to be had twice, and is one link here: the
- * one that is open tells. */
-static GPtrArray *
-look_at_open(const ConvertJob *job, VdDisk *disk, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    VdInfo *info = vd_disk_get_info(disk, &error);
-
-    if (!info) {
-        out_failure(name, error, "Could not look at '%s': %s", name,
-                    error->message);
-        return NULL;
-    }
-    GPtrArray *infos =
-        g_ptr_array_new_with_free_func((GDestroyNotify) vd_info_free);
-    g_ptr_array_add(infos, info);
-    return infos;
-}
-
-static GPtrArray *
-look_at_source(const ConvertJob *job, unsigned i)
-{
-    ImageSpec spec = image_spec(job->common, job->sources[i], 0);
-
-    return vd_vsphere_disk_transport(job->disks[i])
-               ? look_at_open(job, job->disks[i], spec.name)
-               : look_at(job, &spec, true);
 }
 
 /* @found: of VdInfo, taken over; NULL if it could not be looked at. */
@@ -188,7 +158,8 @@ identity_make(Resume *r)
     static const char *const grains[] = {"auto", "left out", "stored"};
 
     for (unsigned i = 0; i < job->n_sources; i++)
-        if (!add_image(r, "source", look_at_source(job, i), add_source_file))
+        if (!add_image(r, "source", convert_source_links(job, i),
+                       add_source_file))
             return false;
     g_string_append_printf(
         r->identity,
@@ -196,7 +167,7 @@ identity_make(Resume *r)
         job->copy.sparse_size, grains[job->copy.zero_units],
         job->target_is_zero ? "on" : "off", job->copy.salvage ? "on" : "off",
         job->copy.skip_depth > 0 ? "top only" : "whole chain");
-    return add_image(r, "target", look_at(job, &target, false),
+    return add_image(r, "target", look_at_target(job, &target),
                      add_target_file);
 }
 

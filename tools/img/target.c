@@ -104,18 +104,13 @@ check_stdin(const ConvertJob *job, const struct stat *target)
            refuse_relation(job, "the source itself");
 }
 
-/* The disk of a server is none of our files, and may not be to be had twice. */
+/* The disk of a server is none of our files. */
 static bool
 check_source(const ConvertJob *job, unsigned i, const struct stat *target)
 {
-    ImageSpec spec = image_spec(job->common, job->sources[i], 0);
-    bool mute = job->common->mute;
-
     if (vd_vsphere_disk_transport(job->disks[i]))
         return true;
-    job->common->mute = true; /* the sources are open: all has been told */
-    g_autoptr(GPtrArray) infos = image_chain_infos(job->ctx, &spec, true);
-    job->common->mute = mute;
+    g_autoptr(GPtrArray) infos = convert_source_links(job, i);
     if (!infos)
         return false;
     const char *what = relation(infos, target);
