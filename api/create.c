@@ -60,17 +60,20 @@ creation_co_new(VdContext *ctx, const VdCreateParams *params)
 static char *
 create_locate_parent(const VdCreatePlan *plan, GError **error)
 {
-    g_autofree char *path = vd_parent_locate(plan->driver, plan->filename,
-                                             plan->backing_file, error);
+    return vd_parent_locate(plan->driver, plan->filename, plan->backing_file,
+                            error);
+}
 
-    if (path == NULL)
-        return NULL;
-    if (strcmp(plan->filename, plan->backing_file) == 0 ||
-        strcmp(plan->filename, path) == 0)
-        return vd_throw_null(error, VD_ERROR_INVALID_ARGUMENT,
-                             "Trying to create an image with the same filename "
-                             "as the backing file");
-    return g_steal_pointer(&path);
+static bool
+create_check_parent_name(const VdCreatePlan *plan, const char *path,
+                         GError **error)
+{
+    if (strcmp(plan->filename, plan->backing_file) != 0 &&
+        strcmp(plan->filename, path) != 0)
+        return true;
+    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
+                    "Trying to create an image with the same filename as the "
+                    "backing file");
 }
 
 /* As the new image will: what it could not open later is refused now. */
@@ -80,10 +83,10 @@ create_co_open_parent(VdContext *ctx, const VdCreatePlan *plan,
 {
     g_autofree char *path = create_locate_parent(plan, error);
 
-    return path == NULL
-               ? NULL
-               : vd_disk_co_open_parent(ctx, plan->filename, path,
-                                        plan->backing_format, flags, error);
+    if (path == NULL || !create_check_parent_name(plan, path, error))
+        return NULL;
+    return vd_disk_co_open_parent(ctx, plan->filename, path,
+                                  plan->backing_format, flags, error);
 }
 
 /* As the new image is to name it. */
@@ -107,28 +110,35 @@ create_localise_parent(VdCreatePlan *plan, const VdCreateParams *params,
 
 /* The headers alone, of a parent that is not to be checked: a format that
  * stores something about it finds that there.  *@parent NULL: there is none, or
- * a server would have to be asked. */
+ * a server would have to be asked.  Who overwrites nothing is told of the file
+ * itself that it is there. */
 static bool
-create_co_peek_parent(VdContext *ctx, const VdCreatePlan *plan, VdDisk **parent,
+create_co_peek_parent(VdContext *ctx, const VdCreatePlan *plan,
+                      const VdCreateParams *params, VdDisk **parent,
                       GError **error)
 {
     g_autofree char *path = create_locate_parent(plan, error);
 
-    if (path != NULL && vd_name_kind(path, NULL) == VD_NAME_PATH)
-        *parent = create_co_open_parent(
-            ctx, plan, VD_OPEN_NO_IO | VD_OPEN_NO_PARENT | VD_OPEN_FORCE_SHARE,
-            NULL);
-    return path != NULL;
+    if (path == NULL ||
+        (!params->no_clobber && !create_check_parent_name(plan, path, error)))
+        return false;
+    if (vd_name_kind(path, NULL) == VD_NAME_PATH)
+        *parent = vd_disk_co_open_parent(
+            ctx, plan->filename, path, plan->backing_format,
+            VD_OPEN_NO_IO | VD_OPEN_NO_PARENT | VD_OPEN_FORCE_SHARE, NULL);
+    return true;
 }
 
 static bool
 create_co_take_parent(VdCreation *creation, const VdCreatePlan *plan,
-                      bool unchecked, VdDisk **parent, GError **error)
+                      const VdCreateParams *params, VdDisk **parent,
+                      GError **error)
 {
     if (plan->backing_file == NULL)
         return true;
-    if (unchecked)
-        return create_co_peek_parent(creation->ctx, plan, parent, error);
+    if (params->backing_unchecked)
+        return create_co_peek_parent(creation->ctx, plan, params, parent,
+                                     error);
     *parent = create_co_open_parent(
         creation->ctx, plan, creation->open_flags & CREATE_LOCK_FLAGS, error);
     return *parent != NULL;
@@ -181,8 +191,7 @@ create_co_fill(VdCreation *creation, const VdCreateParams *params,
     bool ok;
 
     if (plan == NULL || !create_localise_parent(plan, params, error) ||
-        !create_co_take_parent(creation, plan, params->backing_unchecked,
-                               &parent, error))
+        !create_co_take_parent(creation, plan, params, &parent, error))
         return false;
     ok = create_co_write(creation, plan, parent != NULL ? parent->node : NULL,
                          error);

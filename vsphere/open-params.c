@@ -69,12 +69,16 @@ static bool
 check_transports(const char *list, GError **error)
 {
     g_auto(GStrv) names = g_strsplit(list, ":", -1);
+    bool elsewhere = false;
 
-    for (char **name = names; *name; name++)
+    for (char **name = names; *name; name++) {
         if (vs_transport_find(*name))
             return true;
-    return vd_throw(error, VD_ERROR_INVALID_ARGUMENT,
-                    "no transport in '%s' is one for disks of servers", list);
+        elsewhere = elsewhere || (**name && strcmp(*name, "file") != 0);
+    }
+    return vd_throw(
+        error, elsewhere ? VD_ERROR_NOT_IMPLEMENTED : VD_ERROR_INVALID_ARGUMENT,
+        "no transport in '%s' is one for disks of servers", list);
 }
 
 bool
