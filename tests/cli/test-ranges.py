@@ -283,7 +283,7 @@ def _():
     with Place() as place:
         os.unlink(place.path("c.vmdk"))
         before = os.stat(place.path("a.vmdk")).st_blocks
-        slow = ("driver=vmdk,file.driver=throttle,file.bps=30000,"
+        slow = ("driver=vmdk,file.driver=throttle,file.bps=300000,"
                 "file.file.filename=a.vmdk")
         with subprocess.Popen([VDISK_IMG, "fill", "--image-opts", "-l", "10M",
                                slow], cwd=place.dir,

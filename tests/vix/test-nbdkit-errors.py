@@ -271,5 +271,5 @@ for title, case in (
         ("a read-only file", read_only_file),
         ("a read-only server", read_only_server)):
     for_each_soname(suite, title, case, always=case in (
-        missing, held_by_another_server, read_only_directory))
+        missing, held_by_qemu, read_only_directory))
 suite.run()
