@@ -67,11 +67,40 @@ hide(char **text, const char *secret)
 {
     g_auto(GStrv) parts = NULL;
 
-    if (!secret || !*secret || !strstr(*text, secret))
+    if (!*secret || !strstr(*text, secret))
         return;
     parts = g_strsplit(*text, secret, -1);
     g_free(*text);
     *text = g_strjoinv("(hidden)", parts);
+}
+
+/* However short: it may be all but the last byte that is left of a secret. */
+static void
+hide_at_cuts(char **text, const char *secret)
+{
+    size_t most = MIN(strlen(secret), strlen(*text));
+
+    for (size_t n = most; n > 0 && strstr(*text, VS_XML_CUT); n--) {
+        char *beginning = g_strdup_printf("%.*s" VS_XML_CUT, (int) n, secret);
+
+        hide(text, beginning);
+        vs_wipe(beginning);
+    }
+}
+
+/* As it is, and as vs_xml_shown() leaves it. */
+static void
+hide_secret(char **text, const char *secret)
+{
+    char *line;
+
+    if (!secret)
+        return;
+    line = vs_xml_line(secret);
+    hide(text, secret);
+    hide(text, line);
+    hide_at_cuts(text, line);
+    vs_wipe(line);
 }
 
 /* @error as it may be shown; NULL and unset errors stay. */
@@ -80,9 +109,9 @@ hide_secrets(VsSession *session, GError **error)
 {
     if (!error || !*error)
         return;
-    hide(&(*error)->message, session->password);
+    hide_secret(&(*error)->message, session->password);
     g_mutex_lock(&session->lock);
-    hide(&(*error)->message, session->cookie);
+    hide_secret(&(*error)->message, session->cookie);
     g_mutex_unlock(&session->lock);
 }
 

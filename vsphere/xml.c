@@ -316,14 +316,23 @@ vs_xml_attr(const VsXml *element, const char *name)
 }
 
 char *
-vs_xml_shown(const char *text)
+vs_xml_line(const char *text)
 {
-    g_autofree char *line = g_utf8_make_valid(text, -1);
+    char *line = g_utf8_make_valid(text, -1);
 
     for (char *p = line; *p; p++)
-        if ((unsigned char) *p < 0x20 || *p == 0x7f)
+        if (g_ascii_iscntrl(*p))
             *p = ' ';
-    if (g_utf8_strlen(line, -1) > MAX_SHOWN)
-        *g_utf8_offset_to_pointer(line, MAX_SHOWN) = '\0';
-    return g_strstrip(g_steal_pointer(&line));
+    return g_strstrip(line);
+}
+
+char *
+vs_xml_shown(const char *text)
+{
+    g_autofree char *line = vs_xml_line(text);
+
+    if (g_utf8_strlen(line, -1) <= MAX_SHOWN)
+        return g_steal_pointer(&line);
+    *g_utf8_offset_to_pointer(line, MAX_SHOWN) = '\0';
+    return g_strconcat(line, VS_XML_CUT, NULL);
 }

@@ -62,6 +62,9 @@ const char *vs_xml_type(const VsXml *element);
 /* The attribute without a name space, or NULL. */
 const char *vs_xml_attr(const VsXml *element, const char *name);
 
-/* What a server has written, as it may stand in a message: one line, not too
- * long; g_free. */
+/* What a server has written, as it may stand in a message: one line, and where
+ * it is too long, cut, with a mark; g_free. */
+#define VS_XML_CUT "[...]"
 char *vs_xml_shown(const char *text);
+/* One line, as long as it is; g_free. */
+char *vs_xml_line(const char *text);

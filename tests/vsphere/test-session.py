@@ -100,13 +100,23 @@ def _():
         expect(fake.state()["sessions"] == 0, "no session")
 
 
+def repeating(fake, message, **how):
+    fake.knobs(soap_rules=[rule("Login", "fault", fault="InvalidLogin",
+                                message=message)])
+    return connecting_fails(fake, "LOGIN", **how)
+
+
 @suite.case("a server that repeats the password in its refusal")
 def _():
     with server() as fake:
-        fake.knobs(soap_rules=[rule("Login", "fault", fault="InvalidLogin",
-                                    message="no <%s>" % fake.password)])
-        text = connecting_fails(fake, "LOGIN")
+        text = repeating(fake, "no <%s>" % fake.password)
         expect("(hidden)" in text, text)
+        for known in (1, len(fake.password) - 1):
+            text = repeating(fake, "x" * (500 - known) + fake.password)
+            expect("x(hidden)" in text and "s3" not in text, text)
+        text = repeating(fake, "no <two\twords\n> " + "x" * 500,
+                         password="two\twords\n")
+        expect("no <(hidden) > xx" in text and "x[...]" in text, text)
 
 
 @suite.case("a server that repeats it inside of an answer")
