@@ -95,22 +95,39 @@ check_co_use(VdNode *node, const VmfsFd *fd, const char *name, GError **error)
                     holder);
 }
 
+/* Is what the volume has in the place of @fd still the same? */
+static bool
+compare_co_now(const VmfsState *s, const VmfsFd *fd, bool *same, GError **error)
+{
+    const VmfsLayout *l = &s->fs->info.layout;
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(VmfsFd) now =
+        vmfs_fd_co_read_at(s->fs->volume, l, fd->address, fd->offset, &problem);
+
+    if (!now && !vd_error_is(problem, VD_ERROR_CORRUPT) &&
+        !vd_error_is(problem, VD_ERROR_LIMIT)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    *same = now && vmfs_fd_is_same(l, fd, now);
+    return true;
+}
+
 /* *@again: it has changed since. */
 static bool
 find_co_file(VdNode *node, bool *again, GError **error)
 {
     VmfsState *s = vd_node_state(node);
-    const VmfsLayout *l = &s->fs->info.layout;
     g_autofree char *name = NULL;
     g_autoptr(VmfsFd) fd = vmfs_path_co_find(s->fs, s->path, &name, error);
-    g_autoptr(VmfsFd) now = NULL;
+    bool same;
 
     if (!fd || !check_type(s, fd, error) ||
-        !check_co_use(node, fd, name, error))
+        !check_co_use(node, fd, name, error) ||
+        !compare_co_now(s, fd, &same, error))
         return false;
-    now = vmfs_fd_co_read_at(s->fs->volume, l, fd->address, fd->offset, NULL);
-    *again = !now || !vmfs_fd_is_same(l, fd, now);
-    if (!*again)
+    *again = !same;
+    if (same)
         s->fd = g_steal_pointer(&fd);
     return true;
 }
@@ -159,16 +176,15 @@ vmfs_co_open(VdNode *node, VdOptions *opts, GError **error)
     return false;
 }
 
-/* Whoever has read it all has perhaps read what was never there at one time. */
+/* Whoever has read it all has perhaps read what was never there at one time.
+ * That nothing can be read any more says nothing about it. */
 static void
 check_co_unchanged(VdNode *node)
 {
     const VmfsState *s = vd_node_state(node);
-    const VmfsLayout *l = &s->fs->info.layout;
-    g_autoptr(VmfsFd) now = vmfs_fd_co_read_at(s->fs->volume, l, s->fd->address,
-                                               s->fd->offset, NULL);
+    bool same;
 
-    if (!s->list && (!now || !vmfs_fd_is_same(l, s->fd, now)))
+    if (!s->list && compare_co_now(s, s->fd, &same, NULL) && !same)
         vd_node_warn(node,
                      "%s: a host has changed the file while it was open: what "
                      "was read may be of different times",
