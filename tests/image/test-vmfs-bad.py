@@ -10,6 +10,7 @@ their metadata it may read or refuse.
 
 VDISK_TEST_LONG=1 takes many more of the latter.
 """
+import errno
 import json
 import os
 import random
@@ -478,6 +479,32 @@ def ends_early(version):
             look("ls", "-R", made.node())
 
 
+def stopped(_):
+    """At any request, from which on there are no answers: no word of hosts that
+    write, or of volumes that are not there."""
+    with scratch() as tmp:
+        made = Made(small_volume(5), tmp)
+        fault = "file.extent.0."
+        code, nth = 1, 0
+        while code:
+            done = look("convert", "--image-opts", "-O", "raw", ",".join([
+                "driver=raw,file.driver=vmfs,file.volume=built",
+                "file.path=/d/parts", fault + "driver=fault",
+                fault + "fail-op=read", fault + "fail-nth=%d" % nth,
+                fault + "fail-count=0",
+                fault + "fail-errno=%d" % errno.ECANCELED,
+                fault + "file.driver=file",
+                fault + "file.filename=" + made.extents[0]]),
+                os.path.join(tmp, "out"))
+            code = done.code
+            if (b"injected failure of read" not in done.stderr if code
+                    else done.stderr):
+                raise Failed("request %d: %s" % (nth, done))
+            nth += 1
+        if nth < 10:
+            raise Failed("%d requests" % nth)
+
+
 def garbled(version, seed):
     """Bytes of the metadata anew, some of them wild numbers."""
     rng = random.Random(seed)
@@ -519,6 +546,7 @@ def main():
         if version == 5:
             for name, func in (("folders of one block", folders_of_one_block),
                                ("folders of holes", folders_of_holes),
+                               ("nobody answers any more", stopped),
                                ("long names", long_names)):
                 suite.add(title + name, func, version)
         for seed in range(SEEDS):

@@ -197,21 +197,32 @@ is_called(const VmfsVolume *v, const VmfsFsInfo *info, const char *wanted)
                      strcmp(info->label, wanted) == 0));
 }
 
+/* One that cannot be read is no failure, but for whoever has been stopped. */
 static bool
-volume_co_look(const VmfsVolume *v, VmfsFsInfo *info)
+volume_co_look(const VmfsVolume *v, VmfsFsInfo *info, bool *readable,
+               GError **error)
 {
-    return !v->problem && vmfs_fs_co_look(v, info, NULL);
+    g_autoptr(GError) problem = NULL;
+
+    *readable = !v->problem && vmfs_fs_co_look(v, info, &problem);
+    if (!problem || !vd_error_is(problem, VD_ERROR_CANCELLED))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
 }
 
 /* For people who have to choose. */
 static char *
-volume_co_describe(const VmfsVolume *v)
+volume_co_describe(const VmfsVolume *v, GError **error)
 {
     g_autofree char *lvm = vmfs_uuid_text(&v->uuid);
     VmfsFsInfo info;
     g_autofree char *label = NULL, *own = NULL;
+    bool readable;
 
-    if (!volume_co_look(v, &info))
+    if (!volume_co_look(v, &info, &readable, error))
+        return NULL;
+    if (!readable)
         return g_strdup_printf("%s, snapshot id %u (%s)", lvm, v->snapshot_id,
                                v->problem ? v->problem
                                           : "no file system can be read");
@@ -228,8 +239,10 @@ throw_co_choice(const GPtrArray *volumes, const char *wanted, GError **error)
 
     for (guint i = 0; i < volumes->len; i++) {
         g_autofree char *one =
-            volume_co_describe(g_ptr_array_index(volumes, i));
+            volume_co_describe(g_ptr_array_index(volumes, i), error);
 
+        if (!one)
+            return false;
         g_string_append_printf(list, "%s%s", i ? "; " : "", one);
     }
     if (volumes->len == 0)
@@ -270,8 +283,10 @@ volume_co_choose(const GPtrArray *volumes, const char *wanted, GError **error)
     for (guint i = 0; i < volumes->len; i++) {
         const VmfsVolume *v = g_ptr_array_index(volumes, i);
         VmfsFsInfo info;
-        bool readable = wanted && volume_co_look(v, &info);
+        bool readable = false;
 
+        if (wanted && !volume_co_look(v, &info, &readable, error))
+            return NULL;
         if (!wanted || is_called(v, readable ? &info : NULL, wanted)) {
             chosen = v;
             n++;
