@@ -189,6 +189,13 @@ import_co_close_upload(Import *imp)
         (void) vd_node_co_close(upload, NULL); /* the request has ended */
 }
 
+static void
+import_co_let_go(Import *imp)
+{
+    (void) vs_co_work(imp->sink.loop, let_go_work, imp, NULL,
+                      NULL); /* cannot fail */
+}
+
 /* What was opened below has been ended before. */
 static bool
 import_co_end(void *opaque, bool commit, GError **error)
@@ -205,8 +212,7 @@ import_co_end(void *opaque, bool commit, GError **error)
                         "%s: no disk has come", imp->sink.name);
     import_co_close_upload(imp);
     ok = import_co_work(imp, commit ? complete_work : abort_work, error);
-    (void) vs_co_work(imp->sink.loop, let_go_work, imp, NULL,
-                      NULL); /* cannot fail */
+    import_co_let_go(imp);
     return ok;
 }
 
@@ -289,6 +295,7 @@ check_use(VdNode *node, const VsImportSpec *spec, GError **error)
                     spec->vm);
 }
 
+/* Only what has started is kept: another opening would take it for that. */
 static Import *
 import_co_find(VdNode *node, VsOpenParams *params, VsImportSpec *spec,
                GError **error)
@@ -300,8 +307,13 @@ import_co_find(VdNode *node, VsOpenParams *params, VsImportSpec *spec,
     if (imp)
         return imp;
     imp = import_new(node, params, spec);
+    if (!import_co_start(node, imp, error)) {
+        import_co_let_go(imp);
+        import_free(imp);
+        return NULL;
+    }
     vd_tx_keep(tx, key, imp, import_co_end, import_free);
-    return import_co_start(node, imp, error) ? imp : NULL;
+    return imp;
 }
 
 static bool
