@@ -51,6 +51,17 @@ code_of_http(int err)
     }
 }
 
+bool
+vs_session_is_out_of_reach(const GError *error)
+{
+    return vd_error_is(error, VD_ERROR_HOST_NOT_FOUND) ||
+           vd_error_is(error, VD_ERROR_CONNECTION_REFUSED) ||
+           vd_error_is(error, VD_ERROR_CANNOT_CONNECT) ||
+           vd_error_is(error, VD_ERROR_CONNECTION_LOST) ||
+           vd_error_is(error, VD_ERROR_SOCKET) ||
+           vd_error_is(error, VD_ERROR_TIMED_OUT);
+}
+
 static bool
 throw_status(const VsSession *session, const char *op, int status,
              GError **error)

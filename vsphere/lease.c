@@ -245,17 +245,12 @@ lease_ended(const VsLease *lease, const GError *cause)
     vs_fate_end(lease->fate, why);
 }
 
-/* Its answer may come yet. */
+/* Whoever did not wait for the answer knows as little. */
 static bool
-is_out_of_reach(const GError *error)
+is_unanswered(const GError *error)
 {
     return vd_error_is(error, VD_ERROR_CANCELLED) ||
-           vd_error_is(error, VD_ERROR_CONNECTION_LOST) ||
-           vd_error_is(error, VD_ERROR_CONNECTION_REFUSED) ||
-           vd_error_is(error, VD_ERROR_CANNOT_CONNECT) ||
-           vd_error_is(error, VD_ERROR_HOST_NOT_FOUND) ||
-           vd_error_is(error, VD_ERROR_SOCKET) ||
-           vd_error_is(error, VD_ERROR_TIMED_OUT);
+           vs_session_is_out_of_reach(error);
 }
 
 /* The server did not like to hear of it.  Has it ended?  A server that is away
@@ -272,7 +267,7 @@ lease_examine(VsLease *lease)
         lease->heard_us = now;
     else if (found == LOOK_OVER ||
              (found == LOOK_UNKNOWN &&
-              (!is_out_of_reach(cause) ||
+              (!is_unanswered(cause) ||
                now - lease->heard_us > patience_s * G_USEC_PER_SEC)))
         lease_ended(lease, cause);
 }
@@ -377,7 +372,7 @@ lease_complete_again(VsLease *lease, GError **cause)
         g_clear_error(cause);
         if (lease_complete_once(lease, cause))
             return true;
-        known = !is_out_of_reach(*cause);
+        known = !is_unanswered(*cause);
     }
     if (!known)
         (void) vd_prefix(cause,
@@ -396,7 +391,7 @@ lease_complete(VsLease *lease, GError **error)
 
     vs_patience_begin(&patience);
     ok = lease_complete_once(lease, &cause) ||
-         (is_out_of_reach(cause) && lease_complete_again(lease, &cause));
+         (is_unanswered(cause) && lease_complete_again(lease, &cause));
     vs_patience_end(&patience);
     if (!ok)
         g_propagate_error(error, g_steal_pointer(&cause));

@@ -97,6 +97,10 @@ bool vs_session_do(VsSession *session, VsRequest *request, GError **error);
 VsRef *vs_session_call_ref(VsSession *session, VsRequest *request,
                            GError **error);
 
+/* Did a call fail for want of an answer?  It may have been done, and the server
+ * may answer the next one. */
+bool vs_session_is_out_of_reach(const GError *error);
+
 /* A call that changes nothing: behind it the session is alive. */
 bool vs_session_touch(VsSession *session, GError **error);
 

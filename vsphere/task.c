@@ -99,14 +99,6 @@ task_failed(Task *task, const VsXml *info, GError **error)
     return vs_session_throw(task->session, fault, task->op, error);
 }
 
-static bool
-is_lost(const GError *error)
-{
-    return vd_error_is(error, VD_ERROR_CONNECTION_LOST) ||
-           vd_error_is(error, VD_ERROR_CONNECTION_REFUSED) ||
-           vd_error_is(error, VD_ERROR_CANNOT_CONNECT);
-}
-
 /* False: @error if it is set, else ask again. */
 static bool
 task_ask(Task *task, VsProperties **properties, GError **error)
@@ -119,7 +111,7 @@ task_ask(Task *task, VsProperties **properties, GError **error)
         task->lost = 0;
         return true;
     }
-    if (is_lost(cause) && ++task->lost < MAX_LOST)
+    if (vs_session_is_out_of_reach(cause) && ++task->lost < MAX_LOST)
         return false;
     g_propagate_error(error, g_steal_pointer(&cause));
     return false;
