@@ -118,6 +118,8 @@ read_files(const VsXml *backing, GPtrArray *files)
          backing = vs_xml_child(backing, "parent")) {
         const char *name = vs_xml_text(backing, "fileName");
 
+        if (name && strlen(name) > VS_PATH_MAX_BYTES)
+            break; /* and no other one in its place */
         if (name && *name)
             g_ptr_array_add(files, g_strdup(name));
     }

@@ -5,6 +5,9 @@
 
 #include "vsphere/session.h"
 
+/* Of "[ds] dir/x.vmdk", in what servers send. */
+#define VS_PATH_MAX_BYTES 2048u
+
 typedef struct VsController {
     int key;
     char *kind; /* "ParaVirtualSCSIController", "VirtualIDEController" ... */

@@ -6,9 +6,12 @@
 #include "vsphere/fcd.h"
 
 #include "block/error.h"
+#include "vsphere/disks.h"
 #include "vsphere/inventory.h"
 #include "vsphere/reply.h"
 #include "vsphere/request.h"
+
+#include <string.h>
 
 #define MIB (1024 * 1024)
 
@@ -21,7 +24,8 @@ read_fcd(const VsXml *config)
     int64_t mib = vs_xml_int(config, "capacityInMB", 0);
     VsFcd *fcd;
 
-    if (!path || !*path || mib < 0 || mib > G_MAXINT64 / MIB)
+    if (!path || !*path || strlen(path) > VS_PATH_MAX_BYTES || mib < 0 ||
+        mib > G_MAXINT64 / MIB)
         return NULL;
     fcd = g_new(VsFcd, 1);
     *fcd = (VsFcd){
@@ -80,6 +84,7 @@ VsRef *
 vs_fcd_find_vm(VsSession *session, const VsFcd *fcd, GError **error)
 {
     g_autoptr(GError) cause = NULL;
+    g_autofree char *shown = vs_xml_shown(fcd->consumer);
     VsRef *vm = NULL;
 
     vm = vs_inventory_find_vm_by_uuid(session, fcd->consumer, true, &cause);
@@ -94,6 +99,5 @@ vs_fcd_find_vm(VsSession *session, const VsFcd *fcd, GError **error)
               : vd_throw_null(error, VD_ERROR_VM_NOT_FOUND,
                               "%s: first class disk '%s' is said to belong to "
                               "'%s', which is no virtual machine there",
-                              vs_session_name(session), fcd->path,
-                              fcd->consumer);
+                              vs_session_name(session), fcd->path, shown);
 }

@@ -10,6 +10,9 @@ typedef struct VsRef {
     char *value; /* "vm-57"; any text that the server likes */
 } VsRef;
 
+/* Of either, in what servers send. */
+#define VS_REF_MAX_BYTES 256u
+
 VsRef *vs_ref_new(const char *type, const char *value);
 VsRef *vs_ref_copy(const VsRef *ref); /* NULL stays NULL */
 void vs_ref_free(VsRef *ref);

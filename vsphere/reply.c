@@ -114,10 +114,23 @@ vs_reply_missing(const VsReply *reply)
     return NULL;
 }
 
+/* It goes into messages and records as it is. */
+static bool
+is_word(const char *text)
+{
+    const char *p = text;
+
+    while (*p && !g_ascii_iscntrl(*p))
+        p++;
+    return *p == '\0' && p > text && p - text <= VS_REF_MAX_BYTES;
+}
+
 VsRef *
 vs_ref_from_xml(const VsXml *element)
 {
     const char *type = vs_xml_attr(element, "type");
 
-    return type && *element->text ? vs_ref_new(type, element->text) : NULL;
+    return type && is_word(type) && is_word(element->text)
+               ? vs_ref_new(type, element->text)
+               : NULL;
 }

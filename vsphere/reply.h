@@ -24,5 +24,6 @@ size_t vs_reply_bytes(const VsReply *reply);
  * asked for; NULL = all could.  The caller's. */
 VsFault *vs_reply_missing(const VsReply *reply);
 
-/* A reference that an element holds; NULL if it holds none. */
+/* A reference that an element holds; NULL if it holds none, or one that is too
+ * long or no line. */
 VsRef *vs_ref_from_xml(const VsXml *element);

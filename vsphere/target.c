@@ -13,16 +13,19 @@
 #include "vsphere/inventory.h"
 #include "vsphere/snapshot.h"
 #include "vsphere/vm.h"
+#include "vsphere/xml.h"
 
 #include <string.h>
 
 /* Disks in a message. */
 #define MAX_LISTED 64u
+#define MAX_LISTED_BYTES 4096u /* or one name more */
 
 typedef struct {
     VsSession *session;
     const VsTargetSpec *spec;
     VsVm *vm;
+    char *vm_shown; /* its name, for messages */
     VsRef *snapshot;
     VsHardware *hardware; /* of the snapshot if there is one */
 } Search;
@@ -31,6 +34,7 @@ static void
 search_clear(Search *s)
 {
     vs_vm_free(s->vm);
+    g_free(s->vm_shown);
     vs_ref_free(s->snapshot);
     vs_hardware_free(s->hardware);
 }
@@ -63,6 +67,7 @@ find_machine(Search *s, VsRef *found, GError **error)
     s->vm = vs_vm_fetch(s->session, ref, error);
     if (!s->vm)
         return false;
+    s->vm_shown = vs_xml_shown(s->vm->name ? s->vm->name : "");
     if (s->spec->snapshot) {
         s->snapshot =
             vs_snapshot_find(s->session, ref, s->spec->snapshot, error);
@@ -77,24 +82,30 @@ find_machine(Search *s, VsRef *found, GError **error)
 /* -- the disk ---------------------------------------------------------------
  */
 
-/* "Hard disk 1" [ds] a/a.vmdk, ... */
+static char *
+disk_shown(const VsDiskDevice *disk)
+{
+    const char *name =
+        disk->files->len > 0 ? g_ptr_array_index(disk->files, 0) : disk->label;
+
+    return vs_xml_shown(name ? name : "");
+}
+
+/* '[ds] a/a.vmdk', 'Hard disk 1', ... */
 static char *
 list_disks(const VsHardware *hardware)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (unsigned i = 0; i < hardware->disks->len; i++) {
-        const VsDiskDevice *disk = g_ptr_array_index(hardware->disks, i);
+        g_autofree char *shown =
+            disk_shown(g_ptr_array_index(hardware->disks, i));
 
-        if (i == MAX_LISTED) {
+        if (i == MAX_LISTED || text->len > MAX_LISTED_BYTES) {
             g_string_append(text, " ...");
             break;
         }
-        g_string_append_printf(text, "%s'%s'", i ? ", " : "",
-                               disk->files->len
-                                   ? (char *) g_ptr_array_index(disk->files, 0)
-                               : disk->label ? disk->label
-                                             : "");
+        g_string_append_printf(text, "%s'%s'", i ? ", " : "", shown);
     }
     return g_strdup(text->len ? text->str : "none");
 }
@@ -106,7 +117,7 @@ no_disk(const Search *s, const char *problem, GError **error)
 
     return vd_throw_null(error, VD_ERROR_NOT_FOUND,
                          "%s: virtual machine '%s'%s%s: %s '%s'; its disks: %s",
-                         vs_session_name(s->session), s->vm->name,
+                         vs_session_name(s->session), s->vm_shown,
                          s->snapshot ? ", snapshot " : "",
                          s->snapshot ? s->snapshot->value : "", problem,
                          s->spec->disk ? s->spec->disk : "", list);
@@ -155,31 +166,32 @@ check_state(const Search *s, const char *file, unsigned depth, GError **error)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "%s: %s: virtual machine '%s' is on: its disks can "
                         "only be read",
-                        server, file, s->vm->name);
+                        server, file, s->vm_shown);
     if (s->spec->write && depth > 0)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "%s: %s: other files of virtual machine '%s' build on "
                         "it: only that of a snapshot can be written to, with "
                         "the snapshot named",
-                        server, file, s->vm->name);
+                        server, file, s->vm_shown);
     if (on && depth == 0 && !s->snapshot)
         return vd_throw(error, VD_ERROR_IN_USE,
                         "%s: %s: virtual machine '%s' is on and writes to it: "
                         "a snapshot is needed, and must be named",
-                        server, file, s->vm->name);
+                        server, file, s->vm_shown);
     return true;
 }
 
 static bool
 has_file(const Search *s, const VsDiskDevice *disk, GError **error)
 {
+    g_autofree char *shown = disk_shown(disk);
+    g_autofree char *backing = vs_xml_shown(disk->backing ? disk->backing : "");
+
     return disk->files->len > 0 ||
            vd_throw(error, VD_ERROR_NOT_IMPLEMENTED,
                     "%s: virtual machine '%s': disk '%s' is no file of a "
                     "datastore (%s)",
-                    vs_session_name(s->session), s->vm->name,
-                    disk->label ? disk->label : "",
-                    disk->backing ? disk->backing : "");
+                    vs_session_name(s->session), s->vm_shown, shown, backing);
 }
 
 static char *

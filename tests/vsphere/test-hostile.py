@@ -104,6 +104,31 @@ def _():
                          "[ds] a.vmdk" if command == "delete" else "")
 
 
+@suite.case("references and names that are too long")
+def _():
+    with FakeVsphere([vm("a")]) as fake, Client(fake) as client:
+        machine = "moref=" + fake.vms["a"]["moref"]
+        for size, wrong in ((256, False), (257, True), (1 << 20, True)):
+            fake.knobs(soap_rules=[rule(
+                "CreateSnapshot_Task", "body",
+                message='<CreateSnapshot_TaskResponse xmlns="urn:vim25">'
+                '<returnval type="Task">%s</returnval>'
+                "</CreateSnapshot_TaskResponse>" % ("x" * size))])
+            try:
+                client.do("create-snapshot", machine, "s")
+            except Refused as refusal:
+                expect(("no object in it" in refusal.text) == wrong, refusal)
+            else:
+                raise Failed("%d bytes were a task" % size)
+        fake.knobs(soap_rules=[rule(
+            "RetrievePropertiesEx", "body", times=1, message=properties(
+                ("VirtualMachine", fake.vms["a"]["moref"]),
+                "<propSet><name>name</name><val>%s</val></propSet>" % (
+                    "long\n" * 10000)))])
+        text = client.fails("NOT_FOUND", "open", machine, "", "[ds] no", "nbd")
+        expect("'long long" in text and len(text) < 1000, text[:2000])
+
+
 @suite.case("statuses of HTTP")
 def _():
     with FakeVsphere([vm("a")]) as fake:
