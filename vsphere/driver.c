@@ -78,6 +78,14 @@ prepare_work(void *arg, GError **error)
 }
 
 static bool
+check_lease_work(void *arg, GError **error)
+{
+    const VsAttachment *attachment = arg;
+
+    return vs_lease_check(attachment->lease, error);
+}
+
+static bool
 complete_work(void *arg, GError **error)
 {
     VsAttachment *attachment = arg;
@@ -174,6 +182,21 @@ vsphere_co_settle(VdNode *node, const VsTransport *transport,
     return false;
 }
 
+/* Has it failed because the server has ended the lease?  Then that is the
+ * reason: the URL of one that is over is none. */
+static void
+vsphere_co_explain(VdNode *node, GError **error)
+{
+    VsphereState *s = vd_node_state(node);
+    g_autoptr(GError) why = NULL;
+
+    if (!s->attachment.lease || vd_error_is(*error, VD_ERROR_CANCELLED) ||
+        vsphere_co_work(node, check_lease_work, &s->attachment, &why))
+        return;
+    g_clear_error(error);
+    g_propagate_error(error, g_steal_pointer(&why));
+}
+
 /* After a failure what was prepared has been let go of. */
 static bool
 vsphere_co_try(VdNode *node, const VsTransport *transport,
@@ -203,6 +226,7 @@ vsphere_co_try(VdNode *node, const VsTransport *transport,
             return true;
         }
     }
+    vsphere_co_explain(node, error);
     vsphere_co_let_go(node);
     return false;
 }

@@ -272,6 +272,16 @@ lease_examine(VsLease *lease)
         lease_ended(lease, cause);
 }
 
+bool
+vs_lease_check(VsLease *lease, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (look(lease, false, &cause) == LOOK_OVER)
+        lease_ended(lease, cause);
+    return vs_fate_check(lease->fate, error);
+}
+
 static void
 lease_beat(void *opaque)
 {

@@ -29,6 +29,8 @@ VsLease *vs_lease_open(VsSession *session, VsRequest *request,
                        VioCancel *cancel, GError **error);
 /* It ends when the server ends it.  Lives as long as the lease. */
 VsFate *vs_lease_fate(const VsLease *lease);
+/* Asks the server; false: it has ended it, for this reason. */
+bool vs_lease_check(VsLease *lease, GError **error);
 /* So much of it is done, to be told to the server.  Any thread. */
 void vs_lease_set_percent(VsLease *lease, unsigned percent);
 /* The disk at @place ("VirtualLsiLogicController0:1"); CORRUPT if there is none

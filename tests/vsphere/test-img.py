@@ -438,6 +438,7 @@ LEASE_TROUBLES = [
          ("ExportVm", "fault", {"fault": "FileLocked"}, "FileLocked", None),
          ("GET /exp", "cut", {}, "/lease: ", "error"),
          ("GET /exp", "close", {}, "/lease: ", "error"),
+         ("GET /exp", "expire", {}, "has ended the lease: 127.0.0.1", "error"),
          ("GET /exp", "not-xml", {}, "/lease", "error"),
          ("GET /exp", "endless", {}, "sends more", "error"),
          ("GET /exp", "status", {"status": 206}, "does not say", "error"),
