@@ -12,6 +12,9 @@
 #include "vsphere/password.h"
 #include "vsphere/transports.h"
 
+#include <stddef.h>
+#include <string.h>
+
 static const struct {
     const char *key;
     size_t offset;
