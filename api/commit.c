@@ -42,16 +42,23 @@ typedef struct {
 /* -- who is who -------------------------------------------------------------
  */
 
+/* What @link calls its parent; NULL = nothing. */
+static const char *
+stored_parent(VdNode *link)
+{
+    VdNodeInfo info = {0};
+
+    if (vd_node_driver(link)->get_info != NULL)
+        vd_node_driver(link)->get_info(link, &info);
+    return info.backing_name;
+}
+
 /* @name, which is no path, is what @child calls its parent. */
 static bool
 is_called_so(VdNode *child, const char *name)
 {
-    VdNodeInfo info = {0};
-
-    if (vd_name_kind(name, NULL) != VD_NAME_PATH &&
-        vd_node_driver(child)->get_info != NULL)
-        vd_node_driver(child)->get_info(child, &info);
-    return g_strcmp0(info.backing_name, name) == 0;
+    return vd_name_kind(name, NULL) != VD_NAME_PATH &&
+           g_strcmp0(stored_parent(child), name) == 0;
 }
 
 /* Paths count from here or from where the top is. */
@@ -288,14 +295,12 @@ static char *
 name_elsewhere(const Commit *c)
 {
     VdNode *link = link_above_base(c);
-    VdNodeInfo info = {0};
+    const char *stored = stored_parent(link);
     g_autofree char *name = NULL;
 
-    if (vd_node_driver(link)->get_info != NULL)
-        vd_node_driver(link)->get_info(link, &info);
-    if (info.backing_name != NULL)
+    if (stored != NULL)
         name = vd_parent_locate(vd_node_driver(link), vd_node_file_name(link),
-                                info.backing_name, NULL);
+                                stored, NULL);
     return name != NULL &&
                    vd_name_kind(vd_name_strip_file(name), NULL) != VD_NAME_PATH
                ? g_steal_pointer(&name)
